@@ -1,0 +1,1 @@
+"""Developer tooling that runs on a bare machine, before any virtual environment exists."""

@@ -1,0 +1,151 @@
+"""Compiles the pinned Kubernetes, etcd, CoreDNS and Helm from their Go modules, once per version."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hack.cluster.paths import MODULES, cache_root
+
+
+@dataclass(frozen=True)
+class Module:
+    """A folder under `modules/` with a go.mod of its own, and the programs to build from it."""
+
+    name: str
+    requires: str
+    programs: dict[str, str]
+
+    @property
+    def folder(self) -> Path:
+        """The folder that holds the module's go.mod and go.sum."""
+        return MODULES / self.name
+
+    def version(self) -> str:
+        """The pinned version, read from go.mod so that it is written in one place only."""
+        pattern = rf"(?m)^(?:require)?\s+{re.escape(self.requires)} (v\S+)"
+        found = re.search(pattern, (self.folder / "go.mod").read_text())
+        if found is None:
+            raise ValueError(f"{self.folder / 'go.mod'} does not require {self.requires}")
+        return found.group(1)
+
+    def target(self) -> Path:
+        """The cache folder of these programs: another pin, another folder."""
+        pins = hashlib.sha256()
+        for name in ("go.mod", "go.sum"):
+            pins.update((self.folder / name).read_bytes())
+        return cache_root() / "bin" / f"{self.name}-{self.version()}-{pins.hexdigest()[:12]}"
+
+    def ldflags(self) -> str:
+        """Linker flags: no debug tables, and for Kubernetes the version that it reports."""
+        flags = "-s -w"
+        if self.name == "kubernetes":
+            version = self.version()
+            major, minor = version.removeprefix("v").split(".")[:2]
+            stamp = {
+                "gitVersion": version,
+                "gitMajor": major,
+                "gitMinor": minor,
+                "gitTreeState": "clean",
+            }
+            # kubectl and the servers read the first package, client-go's user agent the second.
+            for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
+                flags += "".join(f" -X {package}.{key}={value}" for key, value in stamp.items())
+        return flags
+
+
+KUBERNETES = Module(
+    name="kubernetes",
+    requires="k8s.io/kubernetes",
+    programs={
+        name: f"k8s.io/kubernetes/cmd/{name}"
+        for name in (
+            "kube-apiserver",
+            "kube-controller-manager",
+            "kube-scheduler",
+            "kubelet",
+            "kube-proxy",
+            "kubectl",
+        )
+    },
+)
+ETCD = Module("etcd", "go.etcd.io/etcd/server/v3", {"etcd": "go.etcd.io/etcd/server/v3"})
+COREDNS = Module("coredns", "github.com/coredns/coredns", {"coredns": "github.com/coredns/coredns"})
+HELM = Module("helm", "helm.sh/helm/v4", {"helm": "helm.sh/helm/v4/cmd/helm"})
+ALL = (ETCD, KUBERNETES, COREDNS, HELM)
+
+
+def program(name: str) -> Path:
+    """Where the program of this name is, or will be once it is built."""
+    for module in ALL:
+        if name in module.programs:
+            return module.target() / name
+    raise KeyError(name)
+
+
+def missing(modules: tuple[Module, ...] = ALL) -> list[str]:
+    """The programs that are not in the cache."""
+    return [name for module in modules for name in module.programs if not program(name).exists()]
+
+
+def build(modules: tuple[Module, ...] = ALL) -> None:
+    """Compiles what is missing; does not even start `go` when nothing is."""
+    if not missing(modules):
+        return
+    with _only_one_builder():
+        todo = missing(modules)
+        for number, name in enumerate(todo, 1):
+            started = time.monotonic()
+            module = next(m for m in modules if name in m.programs)
+            print(f"[{number}/{len(todo)}] building {name} {module.version()} ...", flush=True)
+            _compile(module, name)
+            print(f"[{number}/{len(todo)}] {name}: {time.monotonic() - started:.0f} s", flush=True)
+
+
+def _compile(module: Module, name: str) -> None:
+    target = module.target()
+    target.mkdir(parents=True, exist_ok=True)
+    # Built beside its final place and renamed: an interrupted build leaves nothing that looks whole.
+    with tempfile.TemporaryDirectory(dir=target, prefix=".build-") as scratch:
+        output = Path(scratch) / name
+        subprocess.run(
+            [
+                _go(),
+                "build",
+                "-trimpath",
+                "-mod=readonly",
+                f"-ldflags={module.ldflags()}",
+                f"-o={output}",
+                module.programs[name],
+            ],
+            cwd=module.folder,
+            env={**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"},
+            check=True,
+        )
+        output.rename(target / name)
+
+
+def _go() -> str:
+    found = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
+    if found is None:
+        raise RuntimeError("go 1.26 or newer is needed to build the cluster, and is not in PATH")
+    return found
+
+
+@contextmanager
+def _only_one_builder() -> Iterator[None]:
+    folder = cache_root() / "bin"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,1 @@
+"""Headgate: a Kubernetes operator for multi-tenant workflows."""

@@ -1,0 +1,1 @@
+"""Custom resources of the group ``headgate.dev`` as models; ``crds/`` is generated from them."""

@@ -1,0 +1,97 @@
+"""Workflow: a graph of nodes that runs in a workspace."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, StringConstraints
+
+from headgate.api.base import CustomResource, KubeModel, PrinterColumn, ResourceKind, Status
+from headgate.api.node import Node
+from headgate.api.scalars import Duration
+
+InputName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", min_length=1, max_length=63)]
+
+
+class Input(KubeModel):
+    """A value that a run is given."""
+
+    name: InputName
+    """Name, read as ``inputs.<name>`` in expressions."""
+    description: Annotated[str, StringConstraints(max_length=1024)] = ""
+    """What the value means."""
+    required: bool = False
+    """Whether a run that does not give it, and for which there is no default, is refused."""
+    default: Annotated[Any, Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})] = None
+    """The value where a run gives none; any JSON."""
+
+
+class WorkflowSpec(KubeModel):
+    """What the workflow does. Every accepted spec becomes an immutable version; a run keeps the one it started with."""
+
+    display_name: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
+    """Name for people."""
+    inputs: Annotated[
+        tuple[Input, ...],
+        Field(
+            max_length=64, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
+        ),
+    ] = ()
+    """Values that a run is given."""
+    nodes: Annotated[
+        tuple[Node, ...],
+        Field(
+            min_length=1,
+            max_length=100,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["id"]},
+        ),
+    ]
+    """The graph, in an order in which every node comes after those it depends on."""
+    timeout: Duration | None = None
+    """How long a run may take at most; no limit when absent."""
+    suspend: bool = False
+    """When true no new run of this workflow starts, whatever the trigger."""
+
+
+class WorkflowStatus(Status):
+    """The workflow as the operator knows it."""
+
+    version: Annotated[int, Field(ge=1)] | None = None
+    """Number of the version that new runs start with."""
+    version_hash: str | None = None
+    """Content hash of that version."""
+    last_schedule_time: datetime | None = None
+    """The last tick that was acted on."""
+    next_schedule_time: datetime | None = None
+    """The next tick, over all schedules of the workflow."""
+
+
+class Workflow(CustomResource):
+    """A graph of nodes that runs in a workspace: by hand or on a schedule."""
+
+    resource: ClassVar[ResourceKind] = ResourceKind(
+        kind="Workflow",
+        plural="workflows",
+        short_name="hwf",
+        scope="Namespaced",
+        columns=(
+            PrinterColumn("Ready", '.status.conditions[?(@.type=="Ready")].status', description="Whether it can run"),
+            PrinterColumn("Reason", '.status.conditions[?(@.type=="Ready")].reason', description="Why, in one word"),
+            PrinterColumn("Version", ".status.version", "integer", "The version that new runs start with"),
+            PrinterColumn("Suspended", ".spec.suspend", "boolean", "Whether new runs are held back"),
+            PrinterColumn("Next", ".status.nextScheduleTime", "string", "The next scheduled run"),
+            PrinterColumn(
+                "Message",
+                '.status.conditions[?(@.type=="Ready")].message',
+                description="What to do about it",
+                priority=1,
+            ),
+            PrinterColumn("Age", ".metadata.creationTimestamp", "date", "Time since creation"),
+        ),
+    )
+
+    spec: WorkflowSpec
+    """What the workflow does."""
+    status: WorkflowStatus = Field(default_factory=WorkflowStatus)
+    """The workflow as the operator knows it; written by the operator."""

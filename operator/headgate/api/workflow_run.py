@@ -1,0 +1,161 @@
+"""WorkflowRun: a run that someone asks for with kubectl or Git."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, StringConstraints
+
+from headgate.api.base import CustomResource, KubeModel, PrinterColumn, ResourceKind, Status
+from headgate.api.node import NodeId
+from headgate.api.scalars import DnsSubdomain
+from headgate.api.workflow import InputName
+
+
+class WorkflowReference(KubeModel):
+    """Names a Workflow of the same namespace."""
+
+    name: DnsSubdomain
+    """Name of the Workflow."""
+
+
+class WorkflowRunSpec(KubeModel):
+    """What to run. Only ``cancel`` can be changed later."""
+
+    workflow_ref: WorkflowReference
+    """The workflow."""
+    trigger: NodeId | None = None
+    """The manual trigger to start from; the first one when absent."""
+    inputs: Annotated[
+        dict[InputName, Annotated[Any, Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})]],
+        Field(max_length=64),
+    ] = Field(default_factory=dict)
+    """Values for the workflow's inputs; any JSON, 64 KiB at most in all."""
+    cancel: bool = False
+    """Set to true to stop the run: what runs is ended, what waits never starts."""
+
+
+class RunPhase(StrEnum):
+    """Where a run stands."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUSPENDED = "Suspended"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing will happen any more."""
+        return self in (RunPhase.SUCCEEDED, RunPhase.FAILED, RunPhase.CANCELLED)
+
+
+class NodePhase(StrEnum):
+    """Where a node of a run stands."""
+
+    PENDING = "Pending"
+    """Waits for the nodes it depends on."""
+    QUEUED = "Queued"
+    """May start: waits to be claimed, for a retry delay, or for its pod."""
+    RUNNING = "Running"
+    """Its attempt is under way."""
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    SKIPPED = "Skipped"
+    """Never runs: on a branch not taken, or after a failed node."""
+    CANCELLED = "Cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing will happen any more."""
+        return self in (NodePhase.SUCCEEDED, NodePhase.FAILED, NodePhase.SKIPPED, NodePhase.CANCELLED)
+
+
+class NodeStatus(KubeModel):
+    """A node of the run as it is."""
+
+    id: NodeId
+    """The node."""
+    phase: NodePhase
+    """Where it stands."""
+    attempt: Annotated[int, Field(ge=0)] = 0
+    """The attempt that the phase speaks of, from 1; 0 when none was made."""
+    started_at: datetime | None = None
+    """When the attempt started."""
+    finished_at: datetime | None = None
+    """When the attempt ended."""
+    reason: Annotated[str, StringConstraints(max_length=128)] | None = None
+    """Why the phase is what it is, in one word, where that is not obvious."""
+    message: Annotated[str, StringConstraints(max_length=1024)] | None = None
+    """The same for people."""
+
+
+class WaitingFor(KubeModel):
+    """One thing that the run waits for."""
+
+    node: NodeId | None = None
+    """The node that waits; absent when the whole run does."""
+    reason: Annotated[str, StringConstraints(max_length=128)]
+    """Why, in one stable word: Retry, Unschedulable, ImagePull, MissingSecret, ComputeQuota, ConcurrencyLimit and others."""
+    message: Annotated[str, StringConstraints(max_length=1024)] = ""
+    """Why, and what to do about it."""
+    until: datetime | None = None
+    """When it may go on by itself, where that is known."""
+
+
+class WorkflowRunStatus(Status):
+    """The run as it is: a mirror of its row in Postgres."""
+
+    phase: RunPhase | None = None
+    """Where the run stands."""
+    run_id: str | None = None
+    """The id under which Postgres keeps the run."""
+    workflow_version: Annotated[int, Field(ge=1)] | None = None
+    """The version of the workflow that the run keeps."""
+    started_at: datetime | None = None
+    """When the run was admitted."""
+    finished_at: datetime | None = None
+    """When the run ended."""
+    duration: Annotated[str, StringConstraints(max_length=32)] | None = None
+    """How long the run took, such as ``1m12s``."""
+    progress: Annotated[str, StringConstraints(max_length=16)] | None = None
+    """Nodes done of all nodes, such as ``3/5``; triggers do not count."""
+    nodes: Annotated[
+        tuple[NodeStatus, ...],
+        Field(
+            max_length=100, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["id"]}
+        ),
+    ] = ()
+    """The nodes as they are; triggers left out."""
+    waiting_for: Annotated[tuple[WaitingFor, ...], Field(max_length=100)] = ()
+    """Why the run does not go on right now."""
+    waiting: Annotated[str, StringConstraints(max_length=128)] | None = None
+    """The reasons of ``waitingFor`` in short, for a column."""
+
+
+class WorkflowRun(CustomResource):
+    """A run of a Workflow, asked for with kubectl or Git. Its status mirrors the history in Postgres."""
+
+    resource: ClassVar[ResourceKind] = ResourceKind(
+        kind="WorkflowRun",
+        plural="workflowruns",
+        short_name="hrun",
+        scope="Namespaced",
+        columns=(
+            PrinterColumn("Workflow", ".spec.workflowRef.name", description="The workflow"),
+            PrinterColumn("Phase", ".status.phase", description="Where the run stands"),
+            PrinterColumn("Progress", ".status.progress", description="Nodes done of all nodes"),
+            PrinterColumn("Duration", ".status.duration", description="How long it took"),
+            PrinterColumn("Waiting", ".status.waiting", description="What it waits for"),
+            PrinterColumn("Run", ".status.runId", description="Its id in the history", priority=1),
+            PrinterColumn("Age", ".metadata.creationTimestamp", "date", "Time since creation"),
+        ),
+    )
+
+    spec: WorkflowRunSpec
+    """What to run."""
+    status: WorkflowRunStatus = Field(default_factory=WorkflowRunStatus)
+    """The run as it is; written by the operator."""

@@ -1,0 +1,186 @@
+"""Workspace: the tenant."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, StringConstraints
+
+from headgate.api.base import CustomResource, KubeModel, PrinterColumn, ResourceKind, Status
+from headgate.api.scalars import DnsLabel, DnsSubdomain
+
+
+class QuotaReference(KubeModel):
+    """Names a Quota."""
+
+    name: DnsSubdomain
+    """Name of the Quota."""
+
+
+class NamespaceShare(KubeModel):
+    """One namespace of the workspace."""
+
+    name: DnsLabel
+    """Name of the namespace. It must not exist already, unless it belongs to this Workspace."""
+    share: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Percent of the workspace's compute that this namespace gets. Shares that are not given split the rest evenly."""
+
+
+class Role(StrEnum):
+    """What a member may do."""
+
+    OWNER = "owner"
+    EDITOR = "editor"
+    VIEWER = "viewer"
+
+
+class Subject(KubeModel):
+    """Who a member is, in the terms of RBAC."""
+
+    kind: Literal["User", "Group", "ServiceAccount"]
+    """User, Group or ServiceAccount."""
+    name: Annotated[str, StringConstraints(min_length=1, max_length=253)]
+    """Name of the user, group or service account."""
+    namespace: DnsLabel | None = None
+    """Namespace of the service account; required for a ServiceAccount and forbidden otherwise."""
+
+
+class Member(KubeModel):
+    """A person, group or machine with a role in the workspace."""
+
+    role: Role
+    """owner manages workflows, runs and workloads; editor writes workflows and runs; viewer reads."""
+    subject: Subject
+    """Who."""
+
+
+class Port(KubeModel):
+    """A port, or a range of ports."""
+
+    protocol: Literal["TCP", "UDP", "SCTP"] = "TCP"
+    """TCP, UDP or SCTP."""
+    port: Annotated[int, Field(ge=1, le=65535)]
+    """The port, or the first of a range."""
+    end_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """The last port of the range."""
+
+
+Cidr = Annotated[str, StringConstraints(min_length=1, max_length=43)]
+
+
+class NetworkRule(KubeModel):
+    """Connections that are allowed beyond the default deny."""
+
+    cidr: Cidr
+    """The other side's addresses, such as ``203.0.113.0/24``."""
+    ports: Annotated[tuple[Port, ...], Field(max_length=32)] = ()
+    """Allowed ports; all of them when empty."""
+
+
+class Network(KubeModel):
+    """What may be reached, and from where, beyond the default deny."""
+
+    egress: Annotated[tuple[NetworkRule, ...], Field(max_length=64)] = ()
+    """Destinations that pods of the workspace may connect to. The cloud metadata address is never among them."""
+    ingress: Annotated[tuple[NetworkRule, ...], Field(max_length=64)] = ()
+    """Sources that may connect to pods of the workspace."""
+
+
+class PodSecurityLevel(StrEnum):
+    """Levels of the Pod Security Standards that a workspace can have."""
+
+    RESTRICTED = "restricted"
+    BASELINE = "baseline"
+
+
+class DeletionPolicy(StrEnum):
+    """What happens to the namespaces when the Workspace is deleted."""
+
+    RETAIN = "Retain"
+    DELETE = "Delete"
+
+
+class WorkspaceSpec(KubeModel):
+    """What the tenant gets."""
+
+    quota_ref: QuotaReference
+    """The plan that the workspace is on."""
+    namespaces: Annotated[
+        tuple[NamespaceShare, ...],
+        Field(
+            max_length=32, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
+        ),
+    ] = ()
+    """The workspace's namespaces. When empty, it has one of its own name."""
+    members: Annotated[tuple[Member, ...], Field(max_length=256)] = ()
+    """Who may do what in the workspace."""
+    network: Network = Field(default_factory=Network)
+    """What may be reached beyond the default deny."""
+    pod_security: PodSecurityLevel = PodSecurityLevel.RESTRICTED
+    """Pod Security level that the namespaces enforce."""
+    suspend: bool = False
+    """When true no new run starts; runs under way go on to their end."""
+    deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
+    """Whether the namespaces, and all that is in them, stay or go when the Workspace is deleted."""
+
+
+class NamespaceStatus(KubeModel):
+    """One namespace as it is."""
+
+    name: DnsLabel
+    """Name of the namespace."""
+    uid: str = ""
+    """Its uid, so that a namespace that was replaced is noticed."""
+    ready: bool = False
+    """Whether everything that belongs into it is there."""
+
+
+class WorkspaceStatus(Status):
+    """The tenant as it is."""
+
+    workspace_id: str | None = None
+    """The id under which Postgres keeps the workspace's history."""
+    namespaces: Annotated[
+        tuple[NamespaceStatus, ...],
+        Field(
+            max_length=64, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
+        ),
+    ] = ()
+    """The namespaces as they are."""
+
+
+class Workspace(CustomResource):
+    """A tenant: its namespaces with limits, network policies and members, on a plan."""
+
+    resource: ClassVar[ResourceKind] = ResourceKind(
+        kind="Workspace",
+        plural="workspaces",
+        short_name="hws",
+        scope="Cluster",
+        columns=(
+            PrinterColumn(
+                "Ready", '.status.conditions[?(@.type=="Ready")].status', description="Whether it can run workflows"
+            ),
+            PrinterColumn("Reason", '.status.conditions[?(@.type=="Ready")].reason', description="Why, in one word"),
+            PrinterColumn("Quota", ".spec.quotaRef.name", description="The plan"),
+            PrinterColumn("Suspended", ".spec.suspend", "boolean", "Whether new runs are held back"),
+            PrinterColumn(
+                "Message",
+                '.status.conditions[?(@.type=="Ready")].message',
+                description="What to do about it",
+                priority=1,
+            ),
+            PrinterColumn("Age", ".metadata.creationTimestamp", "date", "Time since creation"),
+        ),
+    )
+
+    spec: WorkspaceSpec
+    """What the tenant gets."""
+    status: WorkspaceStatus = Field(default_factory=WorkspaceStatus)
+    """The tenant as it is; written by the operator."""
+
+    @property
+    def namespaces(self) -> tuple[NamespaceShare, ...]:
+        """The namespaces wanted: those of the spec, or the one of the workspace's own name."""
+        return self.spec.namespaces or (NamespaceShare(name=self.metadata.name, share=100),)
