@@ -99,7 +99,7 @@ class WaitingFor(KubeModel):
     node: NodeId | None = None
     """The node that waits; absent when the whole run does."""
     reason: Annotated[str, StringConstraints(max_length=128)]
-    """Why, in one stable word: Retry, Unschedulable, ImagePull, MissingSecret, ComputeQuota, ConcurrencyLimit and others."""
+    """Why, in one stable word: Retry, Unschedulable, ImagePull, MissingSecret, ComputeQuota and others."""
     message: Annotated[str, StringConstraints(max_length=1024)] = ""
     """Why, and what to do about it."""
     until: datetime | None = None
