@@ -33,6 +33,14 @@ class NodeType(StrEnum):
     CONDITION = "condition"
 
 
+class MissedRuns(StrEnum):
+    """What happens to ticks that passed while Headgate could not act on them."""
+
+    NONE = "None"
+    LATEST = "Latest"
+    ALL = "All"
+
+
 class Schedule(KubeModel):
     """Starts a run at the times of a cron expression."""
 
@@ -40,8 +48,8 @@ class Schedule(KubeModel):
     """Five fields: minute, hour, day of month, month, day of week."""
     time_zone: Annotated[str, StringConstraints(min_length=1, max_length=64)] = "UTC"
     """IANA time zone in which the expression is read, such as ``Europe/Berlin``."""
-    suspend: bool = False
-    """When true this schedule starts no runs; ticks that pass meanwhile are not made up for."""
+    missed_runs: MissedRuns = MissedRuns.LATEST
+    """Which ticks that passed while Headgate was down run later: None, the Latest, or All (the last 100)."""
 
 
 class Manual(KubeModel):

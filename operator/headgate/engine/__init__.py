@@ -1,0 +1,1 @@
+"""Use cases of running workflows, one Postgres transaction each."""

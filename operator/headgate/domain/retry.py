@@ -1,0 +1,21 @@
+"""When a failed attempt is repeated."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from headgate.api.node import Retry
+from headgate.domain.durations import parse_duration
+
+
+def delay_before_next(retry: Retry, attempt: int) -> timedelta | None:
+    """How long to wait after failed attempt number ``attempt`` (from 1), or None when there is no further one."""
+    if attempt > retry.limit:
+        return None
+    longest = parse_duration(retry.max_delay)
+    delay = parse_duration(retry.initial_delay)
+    for _ in range(attempt - 1):
+        if delay >= longest:
+            break
+        delay *= retry.factor
+    return min(delay, longest)
