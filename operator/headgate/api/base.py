@@ -7,8 +7,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, StringConstraints
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from headgate.api.rules import ListMap, Rule, with_rules
 
 GROUP = "headgate.dev"
 VERSION = "v1alpha1"
@@ -27,9 +31,25 @@ class KubeModel(BaseModel):
         use_attribute_docstrings=True,
     )
 
+    rules: ClassVar[tuple[Rule, ...]] = ()
+    """What the API server checks about this part of an object."""
+
     def to_wire(self) -> dict[str, Any]:
         """The JSON form that Kubernetes stores: camelCase keys, absent instead of null."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler.resolve_ref_schema(handler(core))
+        properties = schema.get("properties", {})
+        for name, info in cls.model_fields.items():
+            member = properties.get(info.alias or name)
+            if member is not None and info.default_factory is not None:
+                value = info.get_default(call_default_factory=True, validated_data={})
+                member["default"] = {} if isinstance(value, BaseModel) else value
+            if member is not None and info.exclude_if is not None:
+                member.pop("default", None)
+        return with_rules(schema, cls.rules)
 
 
 @dataclass(frozen=True)
@@ -95,9 +115,8 @@ class Status(KubeModel):
     """The metadata.generation that the operator last acted on."""
     conditions: Annotated[
         tuple[Condition, ...],
-        Field(
-            max_length=16, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
-        ),
+        Field(max_length=16),
+        ListMap("type"),
     ] = ()
     """Ready, Reconciling and Stalled in kstatus form, and the kind's own conditions."""
 
@@ -122,9 +141,14 @@ class Metadata(BaseModel):
 class CustomResource(BaseModel):
     """A whole object as the API server serves it. Subclasses add ``spec`` and ``status``."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True, use_attribute_docstrings=True
+    )
 
     resource: ClassVar[ResourceKind]
+    rules: ClassVar[tuple[Rule, ...]] = ()
+    """What the API server checks about the object as a whole, its name included."""
+
     metadata: Metadata
 
     @property

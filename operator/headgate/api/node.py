@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from headgate.api.base import KubeModel
+from headgate.api.rules import ListMap
 from headgate.api.scalars import DnsSubdomain, Duration, EnvName, Quantity
 
 NodeId = Annotated[str, StringConstraints(pattern=r"^[a-z]([-_a-z0-9]*[a-z0-9])?$", min_length=1, max_length=40)]
@@ -123,16 +124,14 @@ class Container(KubeModel):
     """Arguments. ``${{ ... }}`` is replaced."""
     env: Annotated[
         tuple[EnvVar, ...],
-        Field(
-            max_length=64, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
-        ),
+        Field(max_length=64),
+        ListMap("name"),
     ] = ()
     """Environment variables."""
     mounts: Annotated[
         tuple[Mount, ...],
-        Field(
-            max_length=16, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["path"]}
-        ),
+        Field(max_length=16),
+        ListMap("path"),
     ] = ()
     """Files from ConfigMaps and Secrets."""
     resources: Resources = Field(default_factory=Resources)
@@ -152,6 +151,19 @@ class Retry(KubeModel):
     """By how much each further wait is longer."""
     max_delay: Duration = "5m"
     """The longest wait."""
+
+
+DEFAULT_TIMEOUT = "24h"
+
+
+def _is_default_retry(retry: Retry) -> bool:
+    """Whether an object need not say it: only actions may, so the default is never written out."""
+    return retry == Retry()
+
+
+def _is_default_timeout(timeout: str) -> bool:
+    """Whether an object need not say it: only actions may, so the default is never written out."""
+    return timeout == DEFAULT_TIMEOUT
 
 
 class NodeConfig(KubeModel):
@@ -181,7 +193,7 @@ class Node(KubeModel):
     """
     config: NodeConfig
     """What the node does."""
-    retry: Retry = Field(default_factory=Retry)
+    retry: Annotated[Retry, Field(exclude_if=_is_default_retry)] = Field(default_factory=Retry)
     """How often a failed attempt is repeated; actions only."""
-    timeout: Duration = "24h"
+    timeout: Annotated[Duration, Field(exclude_if=_is_default_timeout)] = DEFAULT_TIMEOUT
     """How long one attempt may take, waiting for its pod included; actions only."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, StringConstraints
+
+from headgate.api.rules import IntOrString
 
 DnsLabel = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=63)]
 """An RFC 1123 label, as Kubernetes uses for namespaces."""
@@ -20,14 +22,11 @@ QUANTITY_PATTERN = (
 
 Quantity = Annotated[
     str,
+    StringConstraints(pattern=QUANTITY_PATTERN, min_length=1, max_length=64),
     BeforeValidator(
         lambda value: str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
     ),
-    Field(
-        pattern=QUANTITY_PATTERN,
-        max_length=64,
-        json_schema_extra={"x-kubernetes-int-or-string": True},
-    ),
+    IntOrString(),
 ]
 """A Kubernetes quantity such as ``500m``, ``2`` or ``1Gi``."""
 

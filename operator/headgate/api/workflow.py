@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints
 
 from headgate.api.base import CustomResource, KubeModel, PrinterColumn, ResourceKind, Status
 from headgate.api.node import Node
+from headgate.api.rules import FreeForm, ListMap
 from headgate.api.scalars import Duration
 
 InputName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", min_length=1, max_length=63)]
@@ -23,7 +24,7 @@ class Input(KubeModel):
     """What the value means."""
     required: bool = False
     """Whether a run that does not give it, and for which there is no default, is refused."""
-    default: Annotated[Any, Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})] = None
+    default: Annotated[Any, FreeForm()] = None
     """The value where a run gives none; any JSON."""
 
 
@@ -34,18 +35,14 @@ class WorkflowSpec(KubeModel):
     """Name for people."""
     inputs: Annotated[
         tuple[Input, ...],
-        Field(
-            max_length=64, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
-        ),
+        Field(max_length=64),
+        ListMap("name"),
     ] = ()
     """Values that a run is given."""
     nodes: Annotated[
         tuple[Node, ...],
-        Field(
-            min_length=1,
-            max_length=100,
-            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["id"]},
-        ),
+        Field(min_length=1, max_length=100),
+        ListMap("id"),
     ]
     """The graph, in an order in which every node comes after those it depends on."""
     timeout: Duration | None = None

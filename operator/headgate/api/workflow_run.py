@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints
 
 from headgate.api.base import CustomResource, KubeModel, PrinterColumn, ResourceKind, Status
 from headgate.api.node import NodeId
+from headgate.api.rules import FreeForm, ListMap
 from headgate.api.scalars import DnsSubdomain
 from headgate.api.workflow import InputName
 
@@ -29,7 +30,7 @@ class WorkflowRunSpec(KubeModel):
     trigger: NodeId | None = None
     """The manual trigger to start from; the first one when absent."""
     inputs: Annotated[
-        dict[InputName, Annotated[Any, Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})]],
+        dict[InputName, Annotated[Any, FreeForm()]],
         Field(max_length=64),
     ] = Field(default_factory=dict)
     """Values for the workflow's inputs; any JSON, 64 KiB at most in all."""
@@ -125,9 +126,8 @@ class WorkflowRunStatus(Status):
     """Nodes done of all nodes, such as ``3/5``; triggers do not count."""
     nodes: Annotated[
         tuple[NodeStatus, ...],
-        Field(
-            max_length=100, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["id"]}
-        ),
+        Field(max_length=100),
+        ListMap("id"),
     ] = ()
     """The nodes as they are; triggers left out."""
     waiting_for: Annotated[tuple[WaitingFor, ...], Field(max_length=100)] = ()

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from headgate.api.base import CustomResource, KubeModel, PrinterColumn, ResourceKind, Status
+from headgate.api.rules import ListMap
 from headgate.api.scalars import DnsLabel, DnsSubdomain
 
 
@@ -108,9 +109,8 @@ class WorkspaceSpec(KubeModel):
     """The plan that the workspace is on."""
     namespaces: Annotated[
         tuple[NamespaceShare, ...],
-        Field(
-            max_length=32, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
-        ),
+        Field(max_length=32),
+        ListMap("name"),
     ] = ()
     """The workspace's namespaces. When empty, it has one of its own name."""
     members: Annotated[tuple[Member, ...], Field(max_length=256)] = ()
@@ -143,9 +143,8 @@ class WorkspaceStatus(Status):
     """The id under which Postgres keeps the workspace's history."""
     namespaces: Annotated[
         tuple[NamespaceStatus, ...],
-        Field(
-            max_length=64, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
-        ),
+        Field(max_length=64),
+        ListMap("name"),
     ] = ()
     """The namespaces as they are."""
 
