@@ -1,0 +1,209 @@
+"""What has to be written so that the live children are the desired ones: decided here, done elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from headgate.desired.differences import apply_is_due, foreign_fields
+from headgate.desired.keys import NAMESPACE, ChildKind, ObjectKey, child_kind, key_of
+from headgate.desired.manifest import Manifest, owner_of, seal_of
+from headgate.domain.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+LiveObject: TypeAlias = "Mapping[str, Any]"
+"""An object as the API server returned it; ``metadata.managedFields`` may be left out. Never changed here."""
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """An object to delete, and only that very one: give the uid as a precondition."""
+
+    key: ObjectKey
+    uid: str
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """An object to delete and make anew, because what differs cannot be changed."""
+
+    deletion: Deletion
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
+class MergePatch:
+    """A JSON merge patch (RFC 7386) that takes away what others put where nothing but ours may be."""
+
+    key: ObjectKey
+    patch: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A namespace that exists and is not the workspace's."""
+
+    namespace: str
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What has to be written, to be done in the order of the fields. Empty means that nothing differs."""
+
+    create: tuple[Manifest, ...] = ()
+    """Namespaces to create with POST. "AlreadyExists" means that someone else was faster: look and plan again.
+
+    Server-side apply would take such a namespace over.
+    """
+    apply: tuple[Manifest, ...] = ()
+    """Objects to apply server-side with force, in the order of the desired ones."""
+    replace: tuple[Replacement, ...] = ()
+    """Objects to delete and apply again."""
+    extras: tuple[MergePatch, ...] = ()
+    """Merge patches, after the applies: server-side apply leaves alone what others added."""
+    prune: tuple[Deletion, ...] = ()
+    """Objects that are ours and no longer wanted; never a Namespace."""
+    conflicts: tuple[Conflict, ...] = ()
+    """Namespaces of others. Nothing is planned in them."""
+    terminating: tuple[str, ...] = ()
+    """Names of namespaces that are being deleted. Nothing is planned in them."""
+    orphaned_namespaces: tuple[Deletion, ...] = ()
+    """Namespaces of the workspace that it no longer wants. Nothing is planned in them; the reconciler decides."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return self.writes == 0
+
+    @property
+    def writes(self) -> int:
+        """How many requests carrying it out takes."""
+        return len(self.create) + len(self.apply) + 2 * len(self.replace) + len(self.extras) + len(self.prune)
+
+
+def plan(desired: Iterable[Manifest], live: Mapping[ObjectKey, LiveObject]) -> Plan:
+    """What to write so that the workspace's children are as desired.
+
+    ``desired`` are all children of one workspace, its Namespaces among them; with none, nothing is planned. ``live``
+    holds at least every object with the labels of that workspace, and what is known under the keys of the desired
+    objects; objects of others do no harm, but cost time. Raises ValueError where desired objects are of several
+    workspaces, or in a namespace that is not among them.
+    """
+    wanted = {key_of(manifest): manifest for manifest in desired}
+    workspace = _workspace_of(wanted)
+    names = [key.name for key in wanted if _is_namespace(key)]
+    conflicts = tuple(
+        conflict
+        for name in names
+        if (conflict := _conflict(name, live.get(NAMESPACE.key(name)), workspace)) is not None
+    )
+    contested = {conflict.namespace for conflict in conflicts}
+    terminating = tuple(name for name in names if name not in contested and _is_going(live.get(NAMESPACE.key(name))))
+    closed = contested | set(terminating)
+    open_namespaces = {name for name in names if name not in closed}
+    steps = [_step(key, manifest, live.get(key)) for key, manifest in wanted.items() if _place(key) not in closed]
+    return Plan(
+        create=tuple(manifest for step in steps for manifest in step.create),
+        apply=tuple(manifest for step in steps for manifest in step.apply),
+        replace=tuple(replacement for step in steps for replacement in step.replace),
+        extras=tuple(patch for step in steps for patch in step.extras),
+        prune=_prune(wanted, live, workspace, open_namespaces),
+        conflicts=conflicts,
+        terminating=terminating,
+        orphaned_namespaces=_orphans(wanted, live, workspace),
+    )
+
+
+def _workspace_of(wanted: Mapping[ObjectKey, Manifest]) -> str | None:
+    owners = {owner_of(manifest) for manifest in wanted.values()}
+    if len(owners) > 1 or (owners and None in owners):
+        raise ValueError(f"desired objects must be children of one workspace, not of {sorted(map(str, owners))}")
+    places = {key.namespace for key in wanted if key.namespace}
+    namespaces = {key.name for key in wanted if _is_namespace(key)}
+    if not places <= namespaces:
+        raise ValueError(f"desired objects in namespaces that are not desired: {sorted(places - namespaces)}")
+    return next(iter(owners), None)
+
+
+def _step(key: ObjectKey, manifest: Manifest, live: LiveObject | None) -> Plan:
+    kind = _kind_of(key)
+    if live is None:
+        return Plan(create=(manifest,)) if kind is NAMESPACE else Plan(apply=(manifest,))
+    if any(section in live and live[section] != manifest.get(section) for section in kind.immutable):
+        return Plan(replace=(Replacement(_deletion(key, live), manifest),))
+    due = seal_of(live) != seal_of(manifest) or apply_is_due(live, manifest, kind)
+    foreign = foreign_fields(live, manifest, kind)
+    return Plan(apply=(manifest,) if due else (), extras=(MergePatch(key, foreign),) if foreign else ())
+
+
+def _conflict(name: str, live: LiveObject | None, workspace: str | None) -> Conflict | None:
+    if live is None:
+        return None
+    owner = owner_of(live)
+    if owner == workspace:
+        return None
+    if owner is None:
+        return Conflict(
+            name,
+            Reason.NAMESPACE_NOT_OWNED,
+            f"Namespace {name} exists and belongs to no Workspace: choose another name, or delete it.",
+        )
+    return Conflict(
+        name,
+        Reason.NAMESPACE_CONFLICT,
+        f"Namespace {name} belongs to Workspace {owner}: choose another name.",
+    )
+
+
+def _prune(
+    wanted: Mapping[ObjectKey, Manifest],
+    live: Mapping[ObjectKey, LiveObject],
+    workspace: str | None,
+    namespaces: set[str],
+) -> tuple[Deletion, ...]:
+    return tuple(
+        _deletion(key, item)
+        for key, item in sorted(live.items(), key=lambda entry: entry[0])
+        if key not in wanted
+        and key.namespace in namespaces
+        and child_kind(key.group, key.kind) is not None
+        and owner_of(item) == workspace
+        and not _is_going(item)
+    )
+
+
+def _orphans(
+    wanted: Mapping[ObjectKey, Manifest], live: Mapping[ObjectKey, LiveObject], workspace: str | None
+) -> tuple[Deletion, ...]:
+    return tuple(
+        _deletion(key, item)
+        for key, item in sorted(live.items(), key=lambda entry: entry[0])
+        if _is_namespace(key) and key not in wanted and workspace is not None and owner_of(item) == workspace
+    )
+
+
+def _kind_of(key: ObjectKey) -> ChildKind:
+    kind = child_kind(key.group, key.kind)
+    if kind is None:
+        raise ValueError(f"{key} is of a kind of which Workspaces have no children")
+    return kind
+
+
+def _is_namespace(key: ObjectKey) -> bool:
+    return (key.group, key.kind) == (NAMESPACE.group, NAMESPACE.kind)
+
+
+def _place(key: ObjectKey) -> str:
+    return key.name if _is_namespace(key) else key.namespace
+
+
+def _is_going(live: LiveObject | None) -> bool:
+    return live is not None and live["metadata"].get("deletionTimestamp") is not None
+
+
+def _deletion(key: ObjectKey, live: LiveObject) -> Deletion:
+    return Deletion(key, live["metadata"].get("uid", ""))
