@@ -1,0 +1,1 @@
+"""Kubernetes I/O: connection, client, cache, leader election."""

@@ -9,9 +9,12 @@ from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
-from headgate.api.node import Container
 from headgate.api.quota import Limits
 from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.domain.task import JobTask as JobTask
+from headgate.domain.task import Outcome as Outcome
+from headgate.domain.task import TaskRef as TaskRef
+from headgate.domain.task import Waiting as Waiting
 
 
 class Evaluator(Protocol):
@@ -84,56 +87,6 @@ class Refused:
 
     reason: str
     message: str
-
-
-@dataclass(frozen=True)
-class TaskRef:
-    """One attempt of one node of one run."""
-
-    workspace_id: UUID
-    run_id: UUID
-    node: str
-    attempt: int
-
-
-@dataclass(frozen=True)
-class JobTask:
-    """An attempt that is to become a Job. Every claim of it carries the same content, whoever claims it."""
-
-    ref: TaskRef
-    workspace: str
-    namespace: str
-    workflow: str
-    container: Container
-    """With all expressions already replaced."""
-    timeout_seconds: int
-    job_uid: str | None = None
-    """Set once the Job is known to exist: if it is gone then, it was deleted, and is not created again."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How an attempt ended."""
-
-    succeeded: bool
-    output: Any = None
-    """JSON, at most 4 KB from a termination message."""
-    reason: str = ""
-    """One stable word for a failure: ExitCode, OOMKilled, Timeout, JobDeleted, InvalidOutput, InvalidExpression..."""
-    message: str = ""
-    exit_code: int | None = None
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """Why a run, or one of its nodes, does not go on right now."""
-
-    reason: str
-    message: str = ""
-    node: str | None = None
-    until: datetime | None = None
 
 
 @dataclass(frozen=True)

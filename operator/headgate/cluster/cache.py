@@ -1,0 +1,159 @@
+"""What is known of the cluster: fed by watches, lists and the answers to our own writes, read by reconciliation.
+
+Objects are kept as compact JSON without what nobody reads (managedFields, and of pods and Jobs all but identity and
+status): about a tenth of the memory of nested dicts.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from headgate.cluster.client import Object
+from headgate.cluster.resources import JOBS, PODS
+from headgate.desired.keys import ApiResource, ObjectKey
+from headgate.desired.manifest import owner_of
+
+_JOB_NAME = "batch.kubernetes.io/job-name"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One cached object: enough to compare and index it, and its JSON."""
+
+    uid: str
+    resource_version: int
+    owner: str | None
+    """The workspace whose child it is."""
+    raw: bytes
+
+    def parsed(self) -> Object:
+        """The object, anew for every call."""
+        parsed: Object = orjson.loads(self.raw)
+        return parsed
+
+
+class Cache:
+    """The latest known state of every watched object. For one event loop; not thread-safe."""
+
+    def __init__(self) -> None:
+        self._entries: dict[ObjectKey, Entry] = {}
+        self._keys: dict[tuple[str, str], set[ObjectKey]] = defaultdict(set)
+        self._children: dict[str, set[ObjectKey]] = defaultdict(set)
+        self._pods: dict[tuple[str, str], set[ObjectKey]] = defaultdict(set)
+
+    def upsert(self, resource: ApiResource, item: Mapping[str, Any]) -> bool:
+        """Take in an object. False when it is not newer than what is known.
+
+        Resource versions of one object are compared as numbers, as Kubernetes allows since 1.35 and has always been
+        true of etcd. A new uid under the same name replaces the old object whatever its version.
+        """
+        key = _key(resource, item)
+        version = int(item["metadata"]["resourceVersion"])
+        uid = item["metadata"]["uid"]
+        known = self._entries.get(key)
+        if known is not None and known.uid == uid and known.resource_version >= version:
+            return False
+        if known is not None:
+            self._forget(key, known)
+        entry = Entry(uid, version, owner_of(item), orjson.dumps(_trimmed(resource, item)))
+        self._entries[key] = entry
+        self._keys[key.group, key.kind].add(key)
+        if entry.owner:
+            self._children[entry.owner].add(key)
+        if resource is PODS and (job := (item["metadata"].get("labels") or {}).get(_JOB_NAME)):
+            self._pods[key.namespace, job].add(key)
+        return True
+
+    def remove(self, resource: ApiResource, item: Mapping[str, Any]) -> bool:
+        """Drop an object that was deleted. False when that very object is not known."""
+        key = _key(resource, item)
+        known = self._entries.get(key)
+        if known is None or known.uid != item["metadata"]["uid"]:
+            return False
+        self._forget(key, known)
+        return True
+
+    def retain(self, resource: ApiResource, listed: Iterable[ObjectKey], version: int) -> tuple[ObjectKey, ...]:
+        """Drop what a complete list at ``version`` no longer holds, and name it.
+
+        This closes the gap that watches leave: what is deleted between a list and the watch after it is never reported.
+        """
+        keep = set(listed)
+        gone = tuple(
+            key
+            for key in self._keys[resource.group, resource.kind]
+            if key not in keep and self._entries[key].resource_version <= version
+        )
+        for key in gone:
+            self._forget(key, self._entries[key])
+        return gone
+
+    def get(self, key: ObjectKey) -> Object | None:
+        """The object, or None."""
+        entry = self._entries.get(key)
+        return entry.parsed() if entry else None
+
+    def uid(self, key: ObjectKey) -> str | None:
+        """The object's uid, or None; cheaper than ``get``."""
+        entry = self._entries.get(key)
+        return entry.uid if entry else None
+
+    def owner(self, key: ObjectKey) -> str | None:
+        """The workspace whose child the object is, or None."""
+        entry = self._entries.get(key)
+        return entry.owner if entry else None
+
+    def keys(self, resource: ApiResource) -> tuple[ObjectKey, ...]:
+        """All objects of a kind."""
+        return tuple(self._keys[resource.group, resource.kind])
+
+    def children(self, workspace: str) -> Iterator[tuple[ObjectKey, Object]]:
+        """The objects labelled as a workspace's, but its Jobs and pods."""
+        for key in tuple(self._children.get(workspace, ())):
+            if key.kind not in (JOBS.kind, PODS.kind):
+                yield key, self._entries[key].parsed()
+
+    def pods_of(self, job: ObjectKey) -> tuple[Object, ...]:
+        """The pods of a Job."""
+        return tuple(self._entries[key].parsed() for key in self._pods.get((job.namespace, job.name), ()))
+
+    def _forget(self, key: ObjectKey, known: Entry) -> None:
+        del self._entries[key]
+        self._keys[key.group, key.kind].discard(key)
+        if known.owner:
+            _discard(self._children, known.owner, key)
+        if key.kind == PODS.kind and (job := (known.parsed()["metadata"].get("labels") or {}).get(_JOB_NAME)):
+            _discard(self._pods, (key.namespace, job), key)
+
+
+def _discard(index: dict[Any, set[ObjectKey]], at: Any, key: ObjectKey) -> None:
+    members = index.get(at)
+    if members is not None:
+        members.discard(key)
+        if not members:
+            del index[at]
+
+
+def _key(resource: ApiResource, item: Mapping[str, Any]) -> ObjectKey:
+    return resource.key(item["metadata"]["name"], item["metadata"].get("namespace") or "")
+
+
+_OF_WORKLOADS = ("metadata", "status")
+
+
+def _trimmed(resource: ApiResource, item: Mapping[str, Any]) -> Object:
+    """The object without what nobody reads, and with the apiVersion and kind that items of a list lack."""
+    kept = {key: item[key] for key in _OF_WORKLOADS if key in item} if resource in (JOBS, PODS) else dict(item)
+    if resource is JOBS:
+        kept["spec"] = {
+            key: item["spec"][key]
+            for key in ("ttlSecondsAfterFinished", "activeDeadlineSeconds")
+            if key in item["spec"]
+        }
+    kept["metadata"] = {key: value for key, value in item["metadata"].items() if key != "managedFields"}
+    return {"apiVersion": resource.api_version, "kind": resource.kind, **kept}

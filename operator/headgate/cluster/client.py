@@ -1,0 +1,185 @@
+"""Requests to the API server: plain dicts in and out, one shared session, bounded concurrency."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+import orjson
+from prometheus_client import CollectorRegistry, Counter
+
+from headgate.cluster.connection import Connection
+from headgate.cluster.errors import ApiError, Unreachable
+from headgate.desired.keys import ApiResource
+
+FIELD_MANAGER = "headgate"
+Object = dict[str, Any]
+
+_APPLY = "application/apply-patch+yaml"
+_MERGE = "application/merge-patch+json"
+_JSON = "application/json"
+_PAGE = 500
+_TRIES = 4
+_LONGEST_PAUSE_SECONDS = 5.0
+
+
+class KubeClient:
+    """Talks to one API server.
+
+    Every method raises ``ApiError`` for the server's refusals and ``Unreachable`` when no answer came. Answers 429 (and
+    503 with Retry-After), which say that nothing was done, are repeated up to three times.
+    """
+
+    def __init__(self, connection: Connection, registry: CollectorRegistry, *, concurrency: int = 64) -> None:
+        self._connection = connection
+        self._slots = asyncio.Semaphore(concurrency)
+        self._requests = Counter(
+            "headgate_kubernetes_requests_total",
+            "Requests to the Kubernetes API.",
+            ["verb", "resource", "code"],
+            registry=registry,
+        )
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=connection.ssl_context(), limit=concurrency),
+            timeout=aiohttp.ClientTimeout(total=30, connect=5),
+            headers={"User-Agent": "headgate", "Accept": _JSON},
+        )
+
+    async def aclose(self) -> None:
+        """Close the session."""
+        await self._session.close()
+
+    async def get(self, resource: ApiResource, name: str, namespace: str = "") -> Object:
+        """One object."""
+        return await self._request("GET", resource, path(resource, namespace, name))
+
+    async def list_pages(
+        self, resource: ApiResource, *, namespace: str = "", labels: str = "", fields: str = ""
+    ) -> AsyncIterator[Object]:
+        """The pages of a list, as the server returns them, each with its ``metadata.resourceVersion``."""
+        query = {"limit": str(_PAGE)}
+        if labels:
+            query["labelSelector"] = labels
+        if fields:
+            query["fieldSelector"] = fields
+        while True:
+            page = await self._request("GET", resource, path(resource, namespace), query=query, verb="LIST")
+            yield page
+            following = page["metadata"].get("continue")
+            if not following:
+                return
+            query["continue"] = following
+
+    async def apply(self, resource: ApiResource, manifest: Mapping[str, Any]) -> Object:
+        """Server-side apply with force; the object as it is afterwards."""
+        metadata = manifest["metadata"]
+        where = path(resource, metadata.get("namespace", ""), metadata["name"])
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        return await self._request("PATCH", resource, where, query=query, body=manifest, content=_APPLY, verb="APPLY")
+
+    async def create(self, resource: ApiResource, manifest: Mapping[str, Any]) -> Object:
+        """Create an object."""
+        where = path(resource, manifest["metadata"].get("namespace", ""))
+        return await self._request("POST", resource, where, query={"fieldManager": FIELD_MANAGER}, body=manifest)
+
+    async def replace(self, resource: ApiResource, manifest: Mapping[str, Any]) -> Object:
+        """Replace an object; its ``metadata.resourceVersion``, when given, must still be the current one."""
+        metadata = manifest["metadata"]
+        where = path(resource, metadata.get("namespace", ""), metadata["name"])
+        return await self._request("PUT", resource, where, query={"fieldManager": FIELD_MANAGER}, body=manifest)
+
+    async def merge_patch(
+        self, resource: ApiResource, name: str, namespace: str, patch: Mapping[str, Any], *, subresource: str = ""
+    ) -> Object:
+        """Change an object, or a subresource such as ``status``, by a JSON merge patch."""
+        where = path(resource, namespace, name) + (f"/{subresource}" if subresource else "")
+        return await self._request(
+            "PATCH", resource, where, query={"fieldManager": FIELD_MANAGER}, body=patch, content=_MERGE
+        )
+
+    async def delete(self, resource: ApiResource, name: str, namespace: str = "", *, uid: str = "") -> None:
+        """Delete an object and, in the background, what it owns. With ``uid`` only that very object."""
+        options: Object = {"propagationPolicy": "Background"}
+        if uid:
+            options["preconditions"] = {"uid": uid}
+        await self._request("DELETE", resource, path(resource, namespace, name), body=options)
+
+    async def _request(
+        self,
+        method: str,
+        resource: ApiResource,
+        where: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        content: str = _JSON,
+        verb: str = "",
+    ) -> Object:
+        data = orjson.dumps(body) if body is not None else None
+        for attempt in range(1, _TRIES + 1):
+            try:
+                return await self._once(method, resource, where, query, data, content, verb or method)
+            except ApiError as error:
+                refused_unseen = error.status == HTTPStatus.TOO_MANY_REQUESTS or (
+                    error.status == HTTPStatus.SERVICE_UNAVAILABLE and error.retry_after is not None
+                )
+                if not refused_unseen or attempt == _TRIES:
+                    raise
+                pause = min(error.retry_after or 1.0, _LONGEST_PAUSE_SECONDS)
+            await asyncio.sleep(pause)
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    async def _once(
+        self,
+        method: str,
+        resource: ApiResource,
+        where: str,
+        query: Mapping[str, str] | None,
+        data: bytes | None,
+        content: str,
+        verb: str,
+    ) -> Object:
+        headers = {**self._connection.headers(), "Content-Type": content}
+        try:
+            async with (
+                self._slots,
+                self._session.request(
+                    method, self._connection.server + where, params=query, data=data, headers=headers
+                ) as response,
+            ):
+                raw = await response.read()
+                status, retry_after = response.status, response.headers.get("Retry-After")
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self._requests.labels(verb, resource.plural, "none").inc()
+            raise Unreachable(f"no answer from the API server: {type(error).__name__}") from error
+        self._requests.labels(verb, resource.plural, str(status)).inc()
+        answer = _parsed(raw)
+        if status >= HTTPStatus.BAD_REQUEST:
+            raise ApiError.of(status, answer, _seconds(retry_after))
+        return answer
+
+
+def path(resource: ApiResource, namespace: str = "", name: str = "") -> str:
+    """The path of a kind's list, or of one object."""
+    parts = ["/apis", resource.group, resource.version] if resource.group else ["/api", resource.version]
+    if namespace and resource.namespaced:
+        parts += ["namespaces", namespace]
+    parts.append(resource.plural)
+    if name:
+        parts.append(name)
+    return "/".join(parts)
+
+
+def _parsed(raw: bytes) -> Object:
+    try:
+        parsed = orjson.loads(raw) if raw else {}
+    except orjson.JSONDecodeError:
+        return {"message": raw[:256].decode(errors="replace")}
+    return parsed if isinstance(parsed, dict) else {"message": str(parsed)[:256]}
+
+
+def _seconds(header: str | None) -> float | None:
+    return float(header) if header is not None and header.isdecimal() else None

@@ -1,0 +1,60 @@
+"""One attempt of one node: how it is named, what it is to do, how it ended, and why it waits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from headgate.api.node import Container
+
+
+@dataclass(frozen=True)
+class TaskRef:
+    """One attempt of one node of one run."""
+
+    workspace_id: UUID
+    run_id: UUID
+    node: str
+    attempt: int
+
+
+@dataclass(frozen=True)
+class JobTask:
+    """An attempt that is to become a Job. Every claim of it carries the same content, whoever claims it."""
+
+    ref: TaskRef
+    workspace: str
+    namespace: str
+    workflow: str
+    container: Container
+    """With all expressions already replaced."""
+    timeout_seconds: int
+    job_uid: str | None = None
+    """Set once the Job is known to exist: if it is gone then, it was deleted, and is not created again."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt ended."""
+
+    succeeded: bool
+    output: Any = None
+    """JSON, at most 4 KB from a termination message."""
+    reason: str = ""
+    """One stable word for a failure: ExitCode, OOMKilled, Timeout, JobDeleted, InvalidOutput, InvalidExpression..."""
+    message: str = ""
+    exit_code: int | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Why a run, or one of its nodes, does not go on right now."""
+
+    reason: str
+    message: str = ""
+    node: str | None = None
+    until: datetime | None = None
