@@ -56,6 +56,16 @@ class ChildKind(ApiResource):
     """Top-level sections that can only be changed by deleting the object and making it anew."""
 
 
+@dataclass(frozen=True)
+class ChildKind(ApiResource):
+    """A kind of which Workspaces have children."""
+
+    exclusive: tuple[str, ...] = ()
+    """Top-level sections that are Headgate's alone: nothing may be in them that Headgate did not put there."""
+    immutable: tuple[str, ...] = ()
+    """Top-level sections that can only be changed by deleting the object and making it anew."""
+
+
 _RBAC = "rbac.authorization.k8s.io"
 
 NAMESPACE = ChildKind("", "v1", "Namespace", "namespaces", namespaced=False)
@@ -98,7 +108,7 @@ def child_kind(group: str, kind: str) -> ChildKind | None:
 def key_of(manifest: Mapping[str, Any]) -> ObjectKey:
     """The key of a manifest or live object, which must hold ``apiVersion``, ``kind`` and ``metadata.name``.
 
-    Items of a list that the API server returns hold neither apiVersion nor kind: use `ChildKind.key` for them.
+    Items of a list that the API server returns hold neither apiVersion nor kind: use `ApiResource.key` for them.
     """
     group, _, _ = manifest["apiVersion"].rpartition("/")
     metadata = manifest["metadata"]
