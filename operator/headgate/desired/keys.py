@@ -31,9 +31,11 @@ class ApiResource:
     """A kind as the API server serves it."""
 
     group: str
+    """API group; empty for the core group."""
     version: str
     kind: str
     plural: str
+    """The name in paths and in roles."""
     namespaced: bool
 
     @property
@@ -44,16 +46,6 @@ class ApiResource:
     def key(self, name: str, namespace: str = "") -> ObjectKey:
         """The key of an object of this kind."""
         return ObjectKey(self.group, self.kind, namespace, name)
-
-
-@dataclass(frozen=True)
-class ChildKind(ApiResource):
-    """A kind of which Workspaces have children."""
-
-    exclusive: tuple[str, ...] = ()
-    """Top-level sections that are Headgate's alone: nothing may be in them that Headgate did not put there."""
-    immutable: tuple[str, ...] = ()
-    """Top-level sections that can only be changed by deleting the object and making it anew."""
 
 
 @dataclass(frozen=True)
