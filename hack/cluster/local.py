@@ -1,0 +1,244 @@
+"""A cluster of one node made of plain processes, in namespaces and a cgroup of its own."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hack.cluster import build, certs, cgroups, config, dns, mounts, network, pause, readiness
+from hack.cluster.api import Api
+from hack.cluster.components import CLIENTS, COMPONENTS, FOUNDATION, command
+from hack.cluster.network import Addresses
+from hack.cluster.paths import Layout
+from hack.cluster.processes import Process, spawn, tail
+from hack.cluster.shell import run, succeeds
+from hack.cluster.state import State
+
+_PATIENCE = 90.0
+_GRACE = 3.0
+
+
+class LocalCluster:
+    """Starts and stops the real Kubernetes on this machine, without a container engine. Needs root."""
+
+    def __init__(self, name: str, state: Path) -> None:
+        """Names the cluster and its folder; nothing is touched yet."""
+        self._layout = Layout(name, state.resolve())
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig, there once the cluster is up."""
+        return self._layout.kubeconfig
+
+    def host_address(self) -> str:
+        """The address at which pods reach a process of this host."""
+        return str(self._addresses().host)
+
+    def pod_cidr(self) -> str:
+        """The range of pods' source addresses, as a process of this host sees them."""
+        return str(self._addresses().pods)
+
+    def up(self) -> None:
+        """Starts what does not run and returns when the cluster is usable; a running cluster is left alone."""
+        if os.geteuid() != 0:
+            raise PermissionError("a local cluster needs root, for namespaces, mounts and cgroups")
+        build.build()
+        with self._locked():
+            state = State.load(self._layout)
+            if self._running(state):
+                return
+            state = self._prepare(state)
+            self._start(state, FOUNDATION)
+            self._wait_for_foundation(state)
+            self._start(state, CLIENTS)
+            self._wait_until_usable(state)
+
+    def down(self) -> None:
+        """Stops everything that `up` started and removes everything that it made, except the logs."""
+        if not self._layout.state.exists():
+            return
+        with self._locked():
+            state = State.load(self._layout)
+            self._stop(state)
+            for path in self._layout.state.iterdir():
+                if path.is_dir() and path != self._layout.logs:
+                    shutil.rmtree(path)
+                elif not path.is_dir():
+                    path.unlink()
+
+    def restart(self, component: str, *, absent: float = 0.0) -> None:
+        """Kills a component as a crash would, and starts it again after so many seconds of absence."""
+        with self._locked():
+            state = State.load(self._layout)
+            if component not in state.processes:
+                raise ValueError(f"no {component} to restart; there are: {', '.join(state.processes)}")
+            process = state.processes[component]
+            process.send(signal.SIGKILL)
+            readiness.wait(f"{component} is gone", lambda: not process.alive(), seconds=_GRACE, alive=_nothing)
+            time.sleep(absent)
+            self._start(state, (component,))
+            self._wait_for_foundation(state)
+            self._wait_until_usable(state)
+
+    def load_image(self, archive: Path, tag: str) -> None:
+        """Gives the node the image of this tag from a docker or OCI archive."""
+        self._import(archive)
+        full = _normalized(tag)
+        if full not in self._ctr("images", "list", "--quiet").split():
+            raise ValueError(f"{archive} does not hold an image {full}")
+
+    def status(self) -> dict[str, str]:
+        """What runs, and whether the cluster is usable."""
+        state = State.load(self._layout)
+        told = {
+            name: f"running, pid {process.pid}" if process.alive() else "dead"
+            for name, process in state.processes.items()
+        }
+        if state.addresses is None:
+            return {"cluster": "down"}
+        unmet = self._unmet(state.addresses) if self._layout.kubeconfig.exists() else "it was started"
+        return {**told, "cluster": "usable" if unmet is None else f"not usable: not yet true that {unmet}"}
+
+    def _addresses(self) -> Addresses:
+        addresses = State.load(self._layout).addresses
+        if addresses is None:
+            raise RuntimeError(f"the cluster {self._layout.name} is not up")
+        return addresses
+
+    def _api(self, addresses: Addresses) -> Api:
+        return Api(str(addresses.node), self._layout.pki, "admin")
+
+    def _unmet(self, addresses: Addresses) -> str | None:
+        return readiness.unmet(self._api(addresses), self._layout.name, addresses)
+
+    def _running(self, state: State) -> bool:
+        alive = all(name in state.processes and state.processes[name].alive() for name in COMPONENTS)
+        return alive and state.addresses is not None and self._unmet(state.addresses) is None
+
+    def _prepare(self, state: State) -> State:
+        """Makes namespaces, cgroup, certificates and configuration; after a crash, on the ruins of the old."""
+        layout = self._layout
+        whole = network.exists(layout.netns) and mounts.namespace(layout).is_mount()
+        if not whole:
+            # Processes in namespaces that are gone, or without a namespace to join, are of no use.
+            self._stop(state)
+            addresses = network.create(layout.netns, state.addresses)
+            mounts.create(layout)
+            state = State(addresses)
+            state.save(layout)
+        if state.addresses is None:
+            raise RuntimeError(f"{layout.netns} exists, but {layout.state} does not know it: another cluster's?")
+        cgroups.create(layout.cgroup)
+        if not (layout.pki / "issued").exists():
+            # A fresh cluster: what is there tells of an earlier one.
+            shutil.rmtree(layout.logs, ignore_errors=True)
+        layout.logs.mkdir(exist_ok=True)
+        certs.issue(layout.pki, layout.name, state.addresses)
+        config.write(layout, state.addresses)
+        return state
+
+    def _start(self, state: State, components: tuple[str, ...]) -> None:
+        if state.addresses is None:
+            raise ValueError("a cluster without addresses cannot start")
+        for name in components:
+            if name in state.processes and state.processes[name].alive():
+                continue
+            state.processes[name] = spawn(
+                command(self._layout, state.addresses, name),
+                log=self._log(name),
+                cgroup_entrances=cgroups.entrances(self._layout.cgroup),
+                folder=self._layout.state,
+            )
+            # Recorded one by one: whatever happens next, `down` finds it.
+            state.save(self._layout)
+
+    def _wait_for_foundation(self, state: State) -> None:
+        if state.addresses is None:
+            raise ValueError("a cluster without addresses cannot be waited for")
+        self._wait(state, "containerd answers", lambda: succeeds(*self._ctr_command("version")))
+        if pause.PAUSE_TAG not in self._ctr("images", "list", "--quiet").split():
+            archive = self._layout.state / "pause.tar"
+            pause.write(archive)
+            self._import(archive)
+            archive.unlink()
+        api = self._api(state.addresses)
+        self._wait(state, "the API server is ready", api.ready)
+        dns.install(api, state.addresses)
+
+    def _wait_until_usable(self, state: State) -> None:
+        addresses = state.addresses
+        if addresses is None:
+            raise ValueError("a cluster without addresses cannot be waited for")
+        self._wait(state, "the cluster is usable", lambda: self._unmet(addresses) is None)
+
+    def _wait(self, state: State, what: str, holds: Callable[[], bool]) -> None:
+        def alive() -> None:
+            for name, process in state.processes.items():
+                if not process.alive():
+                    raise RuntimeError(f"{name} died while waiting: {what}\n{tail(self._log(name))}")
+
+        readiness.wait(what, holds, seconds=_PATIENCE, alive=alive)
+
+    def _log(self, component: str) -> Path:
+        return self._layout.logs / f"{component}.log"
+
+    def _import(self, archive: Path) -> None:
+        self._ctr("images", "import", str(archive))
+
+    def _ctr(self, *arguments: str) -> str:
+        return run(*self._ctr_command(*arguments))
+
+    def _ctr_command(self, *arguments: str) -> list[str]:
+        return ["ctr", f"--address={self._layout.containerd_socket}", "--namespace=k8s.io", *arguments]
+
+    def _stop(self, state: State) -> None:
+        """Ends every process of the cluster, then removes its cgroup, mounts and network; idempotent."""
+        layout = self._layout
+        # kubelet first, or it would start again what is being stopped.
+        for name in reversed(COMPONENTS):
+            if name in state.processes:
+                state.processes[name].send(signal.SIGTERM if name == "etcd" else signal.SIGKILL)
+        deadline = time.monotonic() + _GRACE
+        # What is left are container shims and the pods themselves: nothing else enters this cgroup.
+        while (members := cgroups.members(layout.cgroup)) or any(p.alive() for p in state.processes.values()):
+            for pid in members:
+                process = Process.of(pid)
+                if process is not None and process != state.processes.get("etcd"):
+                    process.send(signal.SIGKILL)
+            if time.monotonic() > deadline:
+                for process in state.processes.values():
+                    process.send(signal.SIGKILL)
+            if time.monotonic() > deadline + _GRACE:
+                raise TimeoutError(f"still running: {sorted(members)}")
+            time.sleep(0.02)
+        cgroups.remove(layout.cgroup)
+        mounts.delete(layout)
+        network.delete(layout.netns, state.addresses)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self._layout.state.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self._layout.state, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+
+def _nothing() -> None:
+    """For a wait that nothing ends early."""
+
+
+def _normalized(tag: str) -> str:
+    """The name under which container runtimes keep an image: with its registry, as `docker pull` reads it."""
+    first, slash, _ = tag.partition("/")
+    if slash and ("." in first or ":" in first or first == "localhost"):
+        return tag
+    return f"docker.io/{tag}" if slash else f"docker.io/library/{tag}"
