@@ -11,10 +11,26 @@ from uuid import UUID
 
 from headgate.api.quota import Limits
 from headgate.api.workflow_run import NodePhase, RunPhase
-from headgate.domain.task import JobTask as JobTask
-from headgate.domain.task import Outcome as Outcome
-from headgate.domain.task import TaskRef as TaskRef
-from headgate.domain.task import Waiting as Waiting
+from headgate.domain.task import JobTask, Outcome, TaskRef, Waiting
+
+
+__all__ = [
+    "Admitted",
+    "Effects",
+    "Evaluator",
+    "ExpressionError",
+    "JobTask",
+    "NodeView",
+    "Outcome",
+    "Refused",
+    "RunRequest",
+    "RunView",
+    "TaskRef",
+    "TriggerKind",
+    "VersionRecord",
+    "Waiting",
+    "WorkspaceRecord",
+]
 
 
 class Evaluator(Protocol):
