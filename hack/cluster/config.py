@@ -177,17 +177,20 @@ conf_dir = "{layout.config}/cni"
 
 
 def _corefile(layout: Layout, addresses: Addresses) -> str:
-    # Nothing leaves the machine, so every other name is answered at once instead of forwarded.
-    return f""".:53 {{
+    # Two blocks, because within one `template` would answer before `kubernetes` is asked. Nothing leaves the
+    # machine, so names of other zones are denied at once instead of forwarded.
+    return f"""cluster.local in-addr.arpa ip6.arpa {{
     bind {addresses.node}
     errors
-    health 127.0.0.1:8080 {{
-        lameduck 0s
-    }}
     kubernetes cluster.local in-addr.arpa ip6.arpa {{
         kubeconfig {client_kubeconfig(layout, "coredns")}
         ttl 5
     }}
+}}
+
+. {{
+    bind {addresses.node}
+    errors
     template ANY ANY {{
         rcode NXDOMAIN
     }}

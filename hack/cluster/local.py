@@ -88,10 +88,16 @@ class LocalCluster:
 
     def load_image(self, archive: Path, tag: str) -> None:
         """Gives the node the image of this tag from a docker or OCI archive."""
-        self._import(archive)
+        self.load_archive(archive)
         full = _normalized(tag)
         if full not in self._ctr("images", "list", "--quiet").split():
             raise ValueError(f"{archive} does not hold an image {full}")
+
+    def load_archive(self, archive: Path) -> list[str]:
+        """Gives the node every image of an archive and tells their names."""
+        self._addresses()
+        said = self._ctr("images", "import", str(archive)).splitlines()
+        return [line.split()[1] for line in said if line.startswith("unpacking ")]
 
     def status(self) -> dict[str, str]:
         """What runs, and whether the cluster is usable."""
@@ -124,7 +130,7 @@ class LocalCluster:
     def _prepare(self, state: State) -> State:
         """Makes namespaces, cgroup, certificates and configuration; after a crash, on the ruins of the old."""
         layout = self._layout
-        whole = network.exists(layout.netns) and mounts.namespace(layout).is_mount()
+        whole = network.exists(layout.netns) and mounts.exists(layout)
         if not whole:
             # Processes in namespaces that are gone, or without a namespace to join, are of no use.
             self._stop(state)
@@ -165,7 +171,7 @@ class LocalCluster:
         if pause.PAUSE_TAG not in self._ctr("images", "list", "--quiet").split():
             archive = self._layout.state / "pause.tar"
             pause.write(archive)
-            self._import(archive)
+            self.load_archive(archive)
             archive.unlink()
         api = self._api(state.addresses)
         self._wait(state, "the API server is ready", api.ready)
@@ -187,9 +193,6 @@ class LocalCluster:
 
     def _log(self, component: str) -> Path:
         return self._layout.logs / f"{component}.log"
-
-    def _import(self, archive: Path) -> None:
-        self._ctr("images", "import", str(archive))
 
     def _ctr(self, *arguments: str) -> str:
         return run(*self._ctr_command(*arguments))

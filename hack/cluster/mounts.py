@@ -30,6 +30,11 @@ def namespace(layout: Layout) -> Path:
     return layout.run / "mnt"
 
 
+def exists(layout: Layout) -> bool:
+    """Whether the namespace can be entered: its file alone, as a crash leaves it, is none."""
+    return namespace(layout) in _mount_points()
+
+
 def create(layout: Layout) -> None:
     """Makes the namespace; the run folder must be empty."""
     layout.run.mkdir(parents=True, exist_ok=True)
@@ -57,9 +62,12 @@ def create(layout: Layout) -> None:
 
 def delete(layout: Layout) -> None:
     """Removes the namespace and the run folder; does nothing when there is none."""
-    for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
-        mounted = Path(line.split()[4])
+    for mounted in reversed(_mount_points()):
         if mounted == layout.run or layout.run in mounted.parents:
             run("umount", "--lazy", mounted)
     if layout.run.exists():
         shutil.rmtree(layout.run)
+
+
+def _mount_points() -> list[Path]:
+    return [Path(line.split()[4]) for line in Path("/proc/self/mountinfo").read_text().splitlines()]

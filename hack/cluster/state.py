@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from hack.cluster.network import Addresses
 from hack.cluster.paths import Layout
@@ -16,6 +17,15 @@ class State:
 
     addresses: Addresses | None = None
     processes: dict[str, Process] = field(default_factory=dict)
+
+    @staticmethod
+    def recorded_name(folder: Path) -> str | None:
+        """The name of the cluster that a folder holds."""
+        try:
+            name: str = json.loads((folder / "cluster.json").read_text())["name"]
+        except FileNotFoundError:
+            return None
+        return name
 
     @classmethod
     def load(cls, layout: Layout) -> State:
