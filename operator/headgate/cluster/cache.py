@@ -65,7 +65,7 @@ class Cache:
         self._keys[key.group, key.kind].add(key)
         if entry.owner:
             self._children[entry.owner].add(key)
-        if resource is PODS and (job := (item["metadata"].get("labels") or {}).get(_JOB_NAME)):
+        if resource == PODS and (job := (item["metadata"].get("labels") or {}).get(_JOB_NAME)):
             self._pods[key.namespace, job].add(key)
         return True
 
@@ -149,7 +149,7 @@ _OF_WORKLOADS = ("metadata", "status")
 def _trimmed(resource: ApiResource, item: Mapping[str, Any]) -> Object:
     """The object without what nobody reads, and with the apiVersion and kind that items of a list lack."""
     kept = {key: item[key] for key in _OF_WORKLOADS if key in item} if resource in (JOBS, PODS) else dict(item)
-    if resource is JOBS:
+    if resource == JOBS:
         kept["spec"] = {
             key: item["spec"][key]
             for key in ("ttlSecondsAfterFinished", "activeDeadlineSeconds")

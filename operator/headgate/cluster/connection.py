@@ -58,9 +58,11 @@ def connect(kubeconfig: str | None = None, context: str | None = None) -> Connec
     """
     configuration = client.Configuration()
     if kubeconfig is None:
-        config.load_incluster_config(client_configuration=configuration)
+        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     else:
-        config.load_kube_config(config_file=kubeconfig, context=context, client_configuration=configuration)
+        config.load_kube_config(  # type: ignore[no-untyped-call]
+            config_file=kubeconfig, context=context, client_configuration=configuration
+        )
     return Connection(
         server=configuration.host.rstrip("/"),
         ca_path=configuration.ssl_ca_cert,

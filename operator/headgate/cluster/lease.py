@@ -73,7 +73,9 @@ class Leadership:
 
     async def acquire(self) -> None:
         """Wait until the lease is ours."""
-        while not await self._try():
+        while True:
+            if await self._try():
+                break
             await asyncio.sleep(self._settings.retry_seconds)
         self._log.info("leading", lease=self._settings.name, identity=self._settings.identity)
 

@@ -13,7 +13,6 @@ from headgate.api.quota import Limits
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.task import JobTask, Outcome, TaskRef, Waiting
 
-
 __all__ = [
     "Admitted",
     "Effects",

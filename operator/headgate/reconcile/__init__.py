@@ -1,0 +1,1 @@
+"""Bringing the cluster to what is wanted: one short async function per kind, driven by a keyed queue."""

@@ -1,0 +1,183 @@
+"""Judging an attempt by what Kubernetes shows of its Job and pods."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from headgate.domain.task import Outcome, Waiting
+
+CONTAINER = "main"
+"""Name of the container of a node's pod."""
+OUTPUT_BYTES = 4096
+"""The kubelet keeps this much of a termination message."""
+
+_MESSAGE_LENGTH = 1024
+_IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
+_STARTING = frozenset({"", "ContainerCreating", "PodInitializing"})
+
+
+@dataclass(frozen=True)
+class Running:
+    """The container runs."""
+
+    started_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Starting:
+    """The container does not run yet."""
+
+    waiting: Waiting | None
+    """Why, where Kubernetes' status says it."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The attempt ended."""
+
+    outcome: Outcome
+
+
+Verdict = Running | Starting | Finished
+
+
+def judge(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], node: str) -> Verdict:
+    """What the Job and its pods say of the attempt.
+
+    A pod that ended is believed before the Job controller sums it up, a second or so later. A pod that is being deleted
+    is not: its end says nothing about the work, and the Job's own verdict follows.
+    """
+    failed = _condition(job, "Failed") or _condition(job, "FailureTarget")
+    if failed is not None and failed.get("reason") == "DeadlineExceeded":
+        return Finished(Outcome(succeeded=False, reason="Timeout", message="the attempt took longer than its timeout"))
+    alive = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+    newest = max(alive, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), default=None)
+    if newest is not None:
+        phase = newest.get("status", {}).get("phase")
+        if phase == "Succeeded":
+            return Finished(_succeeded(newest))
+        if phase == "Failed":
+            return Finished(_failed(newest))
+    if failed is not None:
+        message = f"the Job failed: {failed.get('message') or failed.get('reason')}"
+        return Finished(Outcome(succeeded=False, reason="PodLost", message=message))
+    if _condition(job, "Complete") is not None:
+        return Finished(Outcome(succeeded=True, message="the pod was gone before its output was read"))
+    return _underway(newest, node) if newest is not None else Starting(None)
+
+
+def explain(events: Sequence[Mapping[str, Any]], node: str) -> Waiting | None:
+    """Why an attempt does not start, from the events about its Job and pod, where their status does not say it."""
+    newest_first = sorted(
+        events, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime")), reverse=True
+    )
+    for event in newest_first:
+        message = str(event.get("message", ""))
+        reason = _EVENT_REASONS.get(str(event.get("reason")))
+        if reason is not None:
+            return Waiting(_refined(reason, message), _cut(message), node)
+    return None
+
+
+_EVENT_REASONS: Mapping[str, str] = {
+    "FailedMount": "Mount",
+    "FailedCreate": "PodRefused",
+    "FailedCreatePodSandBox": "Sandbox",
+    "FailedScheduling": "Unschedulable",
+}
+
+
+def _refined(reason: str, message: str) -> str:
+    lowered = message.lower()
+    if "exceeded quota" in lowered:
+        return "ComputeQuota"
+    if "not found" in lowered or "references non-existent" in lowered or "couldn't find key" in lowered:
+        if "secret" in lowered:
+            return "MissingSecret"
+        if "configmap" in lowered:
+            return "MissingConfigMap"
+    return reason
+
+
+def _underway(pod: Mapping[str, Any], node: str) -> Verdict:
+    status = pod.get("status", {})
+    state = _container_state(pod)
+    if "running" in state:
+        return Running(_time(state["running"].get("startedAt")) or _time(status.get("startTime")))
+    waiting = state.get("waiting", {})
+    reason, message = str(waiting.get("reason", "")), str(waiting.get("message", ""))
+    if reason in _IMAGE_REASONS:
+        return Starting(Waiting("ImagePull", _cut(message or reason), node))
+    if reason not in _STARTING:
+        return Starting(Waiting(_refined(reason, message), _cut(message or reason), node))
+    scheduled = _condition(pod, "PodScheduled", status="False")
+    if scheduled is not None and scheduled.get("reason") == "Unschedulable":
+        return Starting(Waiting("Unschedulable", _cut(str(scheduled.get("message", ""))), node))
+    return Starting(None)
+
+
+def _succeeded(pod: Mapping[str, Any]) -> Outcome:
+    ended = _container_state(pod).get("terminated", {})
+    text = ended.get("message") or ""
+    started, finished = _time(ended.get("startedAt")), _time(ended.get("finishedAt"))
+    bare = Outcome(succeeded=True, exit_code=0, started_at=started, finished_at=finished)
+    if not text.strip():
+        return bare
+    try:
+        output = json.loads(text, parse_constant=_no_constant)
+    except ValueError as error:
+        hint = f"; at most {OUTPUT_BYTES} bytes are kept" if len(text.encode()) >= OUTPUT_BYTES else ""
+        message = f"what was written to $HEADGATE_OUTPUT is not JSON: {error}{hint}"
+        return replace(bare, succeeded=False, reason="InvalidOutput", message=message)
+    return replace(bare, output=output)
+
+
+def _failed(pod: Mapping[str, Any]) -> Outcome:
+    status = pod.get("status", {})
+    ended = _container_state(pod).get("terminated", {})
+    code = ended.get("exitCode")
+    reason = ended.get("reason") or status.get("reason") or "PodFailed"
+    if reason in ("Error", "Completed"):
+        reason = "ExitCode"
+    said = ended.get("message") or status.get("message") or ""
+    message = f"exited with code {code}" if reason == "ExitCode" else str(reason)
+    return Outcome(
+        succeeded=False,
+        reason=str(reason),
+        message=_cut(f"{message}: {said}" if said else message),
+        exit_code=code,
+        started_at=_time(ended.get("startedAt")),
+        finished_at=_time(ended.get("finishedAt")),
+    )
+
+
+def _container_state(pod: Mapping[str, Any]) -> Mapping[str, Any]:
+    for container in pod.get("status", {}).get("containerStatuses") or ():
+        if container.get("name") == CONTAINER:
+            state: Mapping[str, Any] = container.get("state") or {}
+            return state
+    return {}
+
+
+def _condition(item: Mapping[str, Any], kind: str, status: str = "True") -> Mapping[str, Any] | None:
+    for condition in item.get("status", {}).get("conditions") or ():
+        if condition.get("type") == kind and condition.get("status") == status:
+            found: Mapping[str, Any] = condition
+            return found
+    return None
+
+
+def _time(text: object) -> datetime | None:
+    return datetime.fromisoformat(text) if isinstance(text, str) and text else None
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MESSAGE_LENGTH else text[: _MESSAGE_LENGTH - 1] + "…"
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is not a JSON value")

@@ -1,0 +1,51 @@
+"""Settings of the operator, from environment variables that start with ``HEADGATE_``."""
+
+from __future__ import annotations
+
+import socket
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class OperatorSettings(BaseSettings):
+    """What the operator is told. Secrets never show in its ``repr``."""
+
+    model_config = SettingsConfigDict(env_prefix="HEADGATE_", frozen=True)
+
+    kubeconfig: str | None = None
+    """Path of a kubeconfig; the pod's service account when absent."""
+    namespace: str = "headgate-system"
+    """The operator's own namespace, in which its Lease lies."""
+    pod_name: str = Field(default_factory=socket.gethostname)
+    """Identity in the Lease; unique among replicas."""
+    http_port: int = Field(default=8080, ge=0, le=65535)
+    """Port of /metrics, /healthz and /readyz; 0 picks a free one."""
+    http_host: str = "0.0.0.0"  # noqa: S104 - the kubelet and Prometheus call from outside the pod
+    """Address to listen on."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least level that is logged."""
+
+    database_url: SecretStr | None = None
+    """DSN of Postgres for the runtime login; without it no workflow runs, and Workspaces say so."""
+    database_pool_size: int = Field(default=10, ge=1, le=200)
+    """Connections to Postgres at most."""
+
+    lease_name: str = "headgate-operator"
+    """Name of the Lease that decides which replica leads."""
+    lease_duration_seconds: float = Field(default=15.0, ge=1.0, le=300.0)
+    """How long other replicas wait after the leader's last renewal."""
+
+    reconcile_workers: int = Field(default=32, ge=1, le=512)
+    """Objects that are reconciled at the same time at most."""
+    kubernetes_concurrency: int = Field(default=64, ge=1, le=1024)
+    """Requests to the API server at the same time at most."""
+    resync_seconds: float = Field(default=600.0, ge=1.0)
+    """Between complete comparisons of what is cached with what the API server lists."""
+    job_ttl_seconds: int = Field(default=3600, ge=0)
+    """How long a Job, and its pod's log, stay after its end is recorded."""
+    dns_addresses: str = ""
+    """DNS servers, beside the cluster's DNS pods, that pods may ask: addresses with commas between."""
+    claim_seconds: float = Field(default=15.0, ge=1.0)
+    """How long an attempt that a replica took on is its alone before its Job is known to exist."""
