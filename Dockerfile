@@ -1,0 +1,32 @@
+# syntax=docker/dockerfile:1
+# Any base with Python 3.11 or newer and its venv module; a Debian root file system with python3-venv will do.
+ARG BASE_IMAGE=docker.io/library/python:3.13-slim-bookworm
+
+FROM ${BASE_IMAGE} AS dependencies
+# Where packages come from and whom to trust, for networks that need it. Nothing of them stays in the image.
+ARG PIP_INDEX_URL
+ARG PIP_CERT
+ARG PIP_DEFAULT_TIMEOUT=60
+RUN python3 -m venv /opt/headgate
+COPY requirements/runtime.lock /tmp/runtime.lock
+RUN /opt/headgate/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /tmp/runtime.lock \
+ && /opt/headgate/bin/pip uninstall --yes --quiet pip
+
+FROM ${BASE_IMAGE}
+LABEL org.opencontainers.image.title="headgate" \
+      org.opencontainers.image.description="A Kubernetes operator for multi-tenant workflows" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=dependencies /opt/headgate /opt/headgate
+# The source comes last: a change in it rebuilds this layer only.
+COPY operator/headgate /opt/headgate/source/headgate
+ENV PATH=/opt/headgate/bin:/usr/local/bin:/usr/bin:/bin \
+    PYTHONPATH=/opt/headgate/source \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+RUN printf '#!/opt/headgate/bin/python\nimport sys\n\nfrom headgate.cli.main import main\n\nsys.exit(main())\n' \
+      > /opt/headgate/bin/headgate \
+ && chmod 0755 /opt/headgate/bin/headgate \
+ && /opt/headgate/bin/python -m compileall -q /opt/headgate/source
+USER 65532:65532
+WORKDIR /tmp
+ENTRYPOINT ["headgate"]
