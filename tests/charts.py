@@ -1,0 +1,67 @@
+"""Renders the chart as `helm install` would, for tests."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hack.cluster import build
+
+CHART = Path(__file__).resolve().parent.parent / "charts" / "headgate"
+
+
+class ChartError(Exception):
+    """Helm refused; the message is Helm's."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The objects that the chart makes for some values."""
+
+    objects: tuple[dict[str, Any], ...]
+
+    def all(self, kind: str) -> list[dict[str, Any]]:
+        """The objects of a kind."""
+        return [found for found in self.objects if found["kind"] == kind]
+
+    def one(self, kind: str, name: str) -> dict[str, Any]:
+        """The object of that name. Raises ``LookupError`` when there is none."""
+        for found in self.all(kind):
+            if found["metadata"]["name"] == name:
+                return found
+        raise LookupError(f"no {kind} {name}; there are: {[o['metadata']['name'] for o in self.all(kind)]}")
+
+    def pods(self) -> dict[str, dict[str, Any]]:
+        """The pod templates, by the name of the object that holds each."""
+        holders = self.all("Deployment") + self.all("Job")
+        return {holder["metadata"]["name"]: holder["spec"]["template"] for holder in holders}
+
+    def rules(self, role: str) -> list[dict[str, Any]]:
+        """The rules of a ClusterRole."""
+        rules: list[dict[str, Any]] = self.one("ClusterRole", role)["rules"]
+        return rules
+
+    def verbs(self, role: str, resource: str) -> set[str]:
+        """What a ClusterRole allows on a resource."""
+        return {verb for rule in self.rules(role) if resource in rule["resources"] for verb in rule["verbs"]}
+
+
+def render(values: Mapping[str, Any] | None = None, *, release: str = "headgate") -> Rendered:
+    """Render with these values over the defaults. Raises ``ChartError`` for values that the schema refuses."""
+    build.build((build.HELM,))
+    done = subprocess.run(
+        [str(build.program("helm")), "template", release, str(CHART), "--namespace=headgate-system", "--values=-"],
+        input=json.dumps(values or {}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise ChartError(done.stderr)
+    return Rendered(tuple(found for found in yaml.safe_load_all(done.stdout) if found))

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.charts import CHART, ChartError, Rendered, render
+
+WITH_DATABASE = {"database": {"existingSecret": "headgate-database"}}
+
+
+@pytest.fixture(scope="module")
+def chart() -> Rendered:
+    """The chart with nothing but its defaults."""
+    return render()
+
+
+@pytest.mark.parametrize("pod", ["headgate-operator", "headgate-migrate", "headgate-release"])
+def test_every_pod_meets_the_restricted_level(pod: str) -> None:
+    spec = render(WITH_DATABASE).pods()[pod]["spec"]
+
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["runAsUser"] == 65532
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in spec["containers"]:
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+
+
+def test_no_role_of_ours_holds_more_than_it_names(chart: Rendered) -> None:
+    for role in chart.all("ClusterRole") + chart.all("Role"):
+        for rule in role["rules"]:
+            assert "*" not in rule["apiGroups"] + rule["resources"] + rule["verbs"]
+            assert not {"escalate", "impersonate"} & set(rule["verbs"])
+            assert "nodes/proxy" not in rule["resources"]
+
+
+def test_the_operator_reads_no_secret(chart: Rendered) -> None:
+    assert chart.verbs("headgate-operator", "secrets") == set()
+
+
+def test_the_operator_binds_members_roles_by_name_only(chart: Rendered) -> None:
+    binding = [rule for rule in chart.rules("headgate-operator") if "bind" in rule["verbs"]]
+
+    assert [rule["resourceNames"] for rule in binding] == [["headgate-owner", "headgate-editor", "headgate-viewer"]]
+
+
+def test_leader_election_reaches_one_lease_of_the_own_namespace(chart: Rendered) -> None:
+    role = chart.one("Role", "headgate-operator")
+
+    assert role["metadata"]["namespace"] == "headgate-system"
+    named = [rule.get("resourceNames") for rule in role["rules"] if rule["verbs"] != ["create"]]
+    assert named == [["headgate-operator"]]
+
+
+@pytest.mark.parametrize("role", ["headgate-owner", "headgate-editor", "headgate-viewer"])
+@pytest.mark.parametrize(
+    "managed", ["resourcequotas", "limitranges", "networkpolicies", "roles", "rolebindings", "serviceaccounts"]
+)
+def test_members_never_write_what_headgate_manages(chart: Rendered, role: str, managed: str) -> None:
+    assert chart.verbs(role, managed) <= {"get", "list", "watch"}
+
+
+@pytest.mark.parametrize("role", ["headgate-editor", "headgate-viewer"])
+def test_only_owners_read_secrets(chart: Rendered, role: str) -> None:
+    assert chart.verbs(role, "secrets") == set()
+    assert "get" in chart.verbs("headgate-owner", "secrets")
+
+
+def test_viewers_only_read(chart: Rendered) -> None:
+    assert {verb for rule in chart.rules("headgate-viewer") for verb in rule["verbs"]} == {"get", "list", "watch"}
+
+
+def test_without_a_database_nothing_migrates_and_the_operator_gets_no_url(chart: Rendered) -> None:
+    assert "headgate-migrate" not in chart.pods()
+    environment = chart.pods()["headgate-operator"]["spec"]["containers"][0]["env"]
+    assert "HEADGATE_DATABASE_URL" not in {variable["name"] for variable in environment}
+
+
+def test_migrations_come_before_the_operator() -> None:
+    job = render(WITH_DATABASE).one("Job", "headgate-migrate")
+
+    assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
+
+
+def test_urls_come_from_the_secret_and_the_owner_s_login_stays_with_the_migrations() -> None:
+    chart = render(WITH_DATABASE)
+
+    def keys(pod: str) -> dict[str, str]:
+        variables = chart.pods()[pod]["spec"]["containers"][0]["env"]
+        sources = {variable["name"]: variable.get("valueFrom", {}).get("secretKeyRef") for variable in variables}
+        assert {source["name"] for source in sources.values() if source} == {"headgate-database"}
+        return {name: source["key"] for name, source in sources.items() if source}
+
+    assert keys("headgate-operator") == {"HEADGATE_DATABASE_URL": "url"}
+    assert keys("headgate-migrate") == {
+        "HEADGATE_DATABASE_URL": "url",
+        "HEADGATE_DATABASE_MIGRATION_URL": "migrationUrl",
+    }
+
+
+def test_custom_resource_definitions_outlive_the_release(chart: Rendered) -> None:
+    definitions = chart.all("CustomResourceDefinition")
+
+    assert {found["metadata"]["name"].split(".")[0] for found in definitions} == {
+        path.stem for path in (CHART.parent.parent / "crds").glob("*.yaml")
+    }
+    assert {found["metadata"]["annotations"]["helm.sh/resource-policy"] for found in definitions} == {"keep"}
+
+
+def test_custom_resource_definitions_can_be_left_to_others() -> None:
+    assert render({"crds": {"install": False}}).all("CustomResourceDefinition") == []
+
+
+def test_a_single_replica_can_be_evicted(chart: Rendered) -> None:
+    assert render({"operator": {"replicas": 1}}).all("PodDisruptionBudget") == []
+    assert len(chart.all("PodDisruptionBudget")) == 1
+
+
+def test_a_digest_outweighs_the_tag() -> None:
+    digest = "sha256:" + "0" * 64
+
+    pods = render({"image": {"repository": "registry.example/headgate", "tag": "1", "digest": digest}}).pods()
+
+    image = pods["headgate-operator"]["spec"]["containers"][0]["image"]
+    assert image == f"registry.example/headgate@{digest}"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"replicas": 3},
+        {"operator": {"replica": 3}},
+        {"operator": {"replicas": "three"}},
+        {"operator": {"logLevel": "loud"}},
+        {"operator": {"dnsAddresses": ["dns.example"]}},
+        {"operator": {"resources": {"request": {}}}},
+        {"image": {"digest": "sha256:short"}},
+        {"database": {"existingSecret": "No_Name"}},
+        {"metrics": {"serviceMonitor": {"interval": "often"}}},
+    ],
+)
+def test_values_that_mean_nothing_are_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(ChartError, match="schema"):
+        render(values)
+
+
+def test_the_schema_describes_every_value_there_is() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    defaults = yaml.safe_load((CHART / "values.yaml").read_text())
+
+    def check(value: Any, described: dict[str, Any], path: str) -> None:
+        assert described.get("additionalProperties", True) is False, f"{path} lets unknown values pass"
+        assert set(value) <= set(described["properties"]), path
+        for name, below in described["properties"].items():
+            assert below.get("description"), f"{path}.{name} has no description"
+            if isinstance(value.get(name), dict) and "properties" in below:
+                check(value[name], below, f"{path}.{name}")
+
+    check(defaults, schema, "values")
