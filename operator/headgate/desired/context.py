@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from headgate.domain.addresses import host
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -15,14 +17,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ClusterFacts:
-    """What is the same for all workspaces of a cluster."""
+    """What is the same for all workspaces of a cluster. Raises ValueError for a DNS address that is none."""
 
     operator_namespace: str
     """Where Headgate itself runs."""
     dns_addresses: tuple[str, ...] = ()
-    """Addresses of DNS servers that are not kube-system's ``k8s-app: kube-dns`` pods, such as a node-local cache."""
+    """Addresses of DNS servers that are not kube-system's ``k8s-app: kube-dns`` pods, such as a node-local cache.
+
+    Only their port 53 is opened, also where a cloud has its DNS server at the metadata address.
+    """
     gateway_namespace: str | None = None
     """Where the gateway runs; None where there is none, and then nothing is opened towards it."""
+
+    def __post_init__(self) -> None:
+        for address in self.dns_addresses:
+            host(address)
 
 
 @dataclass(frozen=True)

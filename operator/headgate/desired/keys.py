@@ -67,7 +67,6 @@ SERVICE_ACCOUNT = ChildKind("", "v1", "ServiceAccount", "serviceaccounts", names
 NETWORK_POLICY = ChildKind(
     "networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", namespaced=True, exclusive=("spec",)
 )
-ROLE = ChildKind(_RBAC, "v1", "Role", "roles", namespaced=True, exclusive=("rules",))
 ROLE_BINDING = ChildKind(
     _RBAC,
     "v1",
@@ -80,14 +79,13 @@ ROLE_BINDING = ChildKind(
 
 CHILD_KINDS: tuple[ChildKind, ...] = (
     NAMESPACE,
+    NETWORK_POLICY,
     RESOURCE_QUOTA,
     LIMIT_RANGE,
-    NETWORK_POLICY,
     SERVICE_ACCOUNT,
-    ROLE,
     ROLE_BINDING,
 )
-"""Every kind of child, in the order in which they are applied."""
+"""Every kind of child, in the order in which they are applied: members get in when all that limits them is in place."""
 
 _BY_GROUP_KIND: Mapping[tuple[str, str], ChildKind] = {(kind.group, kind.kind): kind for kind in CHILD_KINDS}
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from headgate.desired.keys import ChildKind
+
 Manifest: TypeAlias = dict[str, Any]
 """An object as it is sent to the API server, with ``apiVersion``, ``kind`` and ``metadata``."""
 
@@ -19,8 +21,7 @@ HASH_ANNOTATION = "headgate.dev/desired-hash"
 
 
 def child(
-    api_version: str,
-    kind: str,
+    kind: ChildKind,
     *,
     name: str,
     workspace: str,
@@ -33,7 +34,7 @@ def child(
     if namespace is not None:
         metadata["namespace"] = namespace
     metadata["labels"] = {**(labels or {}), MANAGED_BY_LABEL: MANAGED_BY, WORKSPACE_LABEL: workspace}
-    return sealed({"apiVersion": api_version, "kind": kind, "metadata": metadata, **sections})
+    return sealed({"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, **sections})
 
 
 def sealed(manifest: Manifest) -> Manifest:

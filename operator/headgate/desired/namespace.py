@@ -19,4 +19,4 @@ def namespace(context: NamespaceContext) -> Manifest:
     level = context.workspace.spec.pod_security.value
     labels = {f"{_POD_SECURITY}/{mode}": level for mode in _MODES}
     labels |= {f"{_POD_SECURITY}/{mode}-version": "latest" for mode in _MODES}
-    return child(NAMESPACE.api_version, NAMESPACE.kind, name=context.namespace, workspace=context.owner, labels=labels)
+    return child(NAMESPACE, name=context.namespace, workspace=context.owner, labels=labels)

@@ -14,7 +14,7 @@ _WHOLE = 10**9
 _THOUSANDTH = 10**6
 _HUNDRED = 100
 _FINE_ENOUGH = 1000
-"""A unit is fine enough when the total has so many of it: then no part is off by more than a thousandth of the total."""
+"""A unit is fine enough when the total has so many of it: no part is then off by more than a thousandth."""
 
 _CPU = ("cpu", "requests.cpu", "limits.cpu")
 _BYTES = ("memory", "storage")
