@@ -10,8 +10,8 @@ from pathlib import Path
 from hack.cluster import build
 from hack.cluster.components import COMPONENTS
 from hack.cluster.local import LocalCluster
-from hack.cluster.shell import CommandError
 from hack.cluster.state import State
+from hack.shell import CommandError
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hack.cluster.network import Addresses
-from hack.cluster.shell import run
+from hack.shell import run
 
 _DAYS = "3650"
 # Without a configuration of our own, openssl takes the machine's, whose defaults make every certificate a CA's.

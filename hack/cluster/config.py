@@ -11,7 +11,7 @@ from hack.cluster import kubeconfig
 from hack.cluster.network import Addresses
 from hack.cluster.paths import Layout
 from hack.cluster.pause import PAUSE_TAG
-from hack.cluster.shell import run
+from hack.shell import run
 
 # Each with its own client certificate.
 _CLIENTS = ("kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "coredns")

@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hack import packages
 from hack.cluster import build, certs, cgroups, config, dns, mounts, network, pause, readiness
 from hack.cluster.api import Api
 from hack.cluster.components import CLIENTS, COMPONENTS, FOUNDATION, command
 from hack.cluster.network import Addresses
 from hack.cluster.paths import Layout
 from hack.cluster.processes import Process, spawn, tail
-from hack.cluster.shell import run, succeeds
 from hack.cluster.state import State
+from hack.image import full_name
+from hack.shell import run, succeeds
 
 _PATIENCE = 90.0
 _GRACE = 3.0
@@ -48,6 +50,7 @@ class LocalCluster:
         """Starts what does not run and returns when the cluster is usable; a running cluster is left alone."""
         if os.geteuid() != 0:
             raise PermissionError("a local cluster needs root, for namespaces, mounts and cgroups")
+        packages.ensure("cluster")
         build.build()
         with self._locked():
             state = State.load(self._layout)
@@ -89,7 +92,7 @@ class LocalCluster:
     def load_image(self, archive: Path, tag: str) -> None:
         """Gives the node the image of this tag from a docker or OCI archive."""
         self.load_archive(archive)
-        full = _normalized(tag)
+        full = full_name(tag)
         if full not in self._ctr("images", "list", "--quiet").split():
             raise ValueError(f"{archive} does not hold an image {full}")
 
@@ -237,11 +240,3 @@ class LocalCluster:
 
 def _nothing() -> None:
     """For a wait that nothing ends early."""
-
-
-def _normalized(tag: str) -> str:
-    """The name under which container runtimes keep an image: with its registry, as `docker pull` reads it."""
-    first, slash, _ = tag.partition("/")
-    if slash and ("." in first or ":" in first or first == "localhost"):
-        return tag
-    return f"docker.io/{tag}" if slash else f"docker.io/library/{tag}"

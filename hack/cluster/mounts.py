@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 from hack.cluster.paths import Layout
-from hack.cluster.shell import run
+from hack.shell import run
 
 # kubelet writes these settings of the whole machine unless it finds them right. In here it does.
 _KERNEL_SETTINGS = {

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from hack.cluster.shell import run, succeeds
+from hack.shell import run, succeeds
 
 SLOTS = 16
 # A wider route than this (a VPN's 10.0.0.0/8, say) yields to ours, which are more specific.
