@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from headgate.desired.keys import (
+    LIMIT_RANGE,
+    NAMESPACE,
+    NETWORK_POLICY,
+    RESOURCE_QUOTA,
+    ROLE_BINDING,
+    SERVICE_ACCOUNT,
+    ApiResource,
+)
+from headgate.desired.manifest import HASH_ANNOTATION, MANAGED_BY_LABEL, WORKSPACE_LABEL
+from headgate.desired.plan import Conflict, Deletion, plan
+from headgate.desired.workspace import children
+from headgate.domain.reasons import Reason
+from tests.unit.desired.builders import FACTS, a_member, a_quota, a_workspace, applied, carried_out
+
+ACME = children(a_workspace(members=[a_member()]), a_quota(), FACTS)
+DENY = NETWORK_POLICY.key("headgate-default-deny", "acme")
+QUOTA = RESOURCE_QUOTA.key("headgate", "acme")
+OWNERS = ROLE_BINDING.key("headgate-owner", "acme")
+
+
+def names(manifests: tuple[dict[str, object], ...]) -> list[object]:
+    return [manifest["kind"] for manifest in manifests]
+
+
+def test_everything_is_written_where_nothing_is() -> None:
+    made = plan(ACME, {})
+
+    assert names(made.create) == ["Namespace"]
+    assert (*made.create, *made.apply) == ACME
+
+
+def test_nothing_is_written_where_nothing_differs() -> None:
+    assert plan(ACME, applied(ACME)).is_empty
+
+
+def test_what_the_server_does_not_return_with_list_items_is_not_missed() -> None:
+    live = applied(ACME)
+    for item in live.values():
+        del item["apiVersion"], item["kind"]
+
+    assert plan(ACME, live).is_empty
+
+
+def test_a_changed_value_is_applied() -> None:
+    live = applied(ACME)
+    live[QUOTA]["spec"]["hard"]["pods"] = "5000"
+
+    assert [manifest["kind"] for manifest in plan(ACME, live).apply] == ["ResourceQuota"]
+
+
+def test_a_field_that_is_no_longer_wanted_is_noticed_by_the_seal() -> None:
+    before = children(a_workspace(), a_quota(containerDefaults={"max": {"cpu": "2"}}), FACTS)
+    after = children(a_workspace(), a_quota(), FACTS)
+
+    assert names(plan(after, applied(before)).apply) == ["LimitRange"]
+
+
+def test_a_label_that_was_taken_away_is_applied_again() -> None:
+    live = applied(ACME)
+    del live[NAMESPACE.key("acme")]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
+
+    assert names(plan(ACME, live).apply) == ["Namespace"]
+
+
+def test_labels_and_annotations_of_others_are_let_alone() -> None:
+    live = applied(ACME)
+    for item in live.values():
+        item["metadata"]["labels"]["team"] = "blue"
+        item["metadata"]["annotations"]["note"] = "hello"
+
+    assert plan(ACME, live).is_empty
+
+
+def test_pull_secrets_that_others_gave_a_service_account_are_let_alone() -> None:
+    live = applied(ACME)
+    live[SERVICE_ACCOUNT.key("default", "acme")]["imagePullSecrets"] = [{"name": "registry"}]
+
+    assert plan(ACME, live).is_empty
+
+
+def test_what_others_added_to_a_mapping_of_ours_is_patched_away_without_an_apply() -> None:
+    live = applied(ACME)
+    live[QUOTA]["spec"]["hard"]["count/secrets"] = "0"
+    live[QUOTA]["spec"]["scopes"] = ["BestEffort"]
+
+    made = plan(ACME, live)
+
+    assert [(patch.key, patch.patch) for patch in made.extras] == [
+        (QUOTA, {"spec": {"hard": {"count/secrets": None}, "scopes": None}})
+    ]
+    assert made.writes == 1
+
+
+def test_a_hole_made_into_the_default_deny_is_closed() -> None:
+    live = applied(ACME)
+    live[DENY]["spec"]["egress"] = [{}]
+
+    made = plan(ACME, live)
+
+    assert [patch.patch for patch in made.extras] == [{"spec": {"egress": None}}]
+
+
+def test_what_others_added_to_a_list_of_ours_is_taken_away_by_applying() -> None:
+    live = applied(ACME)
+    live[OWNERS]["subjects"].append({"kind": "User", "name": "mallory", "apiGroup": "rbac.authorization.k8s.io"})
+    live[LIMIT_RANGE.key("headgate", "acme")]["spec"]["limits"][0]["max"] = {"cpu": "1m"}
+
+    assert names(plan(ACME, live).apply) == ["LimitRange", "RoleBinding"]
+
+
+def test_a_binding_to_another_role_is_deleted_and_made_anew() -> None:
+    live = applied(ACME)
+    live[OWNERS]["roleRef"]["name"] = "cluster-admin"
+
+    made = plan(ACME, live)
+
+    assert [step.deletion for step in made.replace] == [Deletion(OWNERS, live[OWNERS]["metadata"]["uid"])]
+    assert names(tuple(step.manifest for step in made.replace)) == ["RoleBinding"]
+    assert made.writes == 2
+
+
+def test_what_is_ours_and_no_longer_wanted_is_pruned() -> None:
+    live = applied(children(a_workspace(members=[a_member(), a_member("viewer")]), a_quota(), FACTS))
+    viewers = ROLE_BINDING.key("headgate-viewer", "acme")
+
+    assert plan(ACME, live).prune == (Deletion(viewers, live[viewers]["metadata"]["uid"]),)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {},
+        {MANAGED_BY_LABEL: "helm", WORKSPACE_LABEL: "acme"},
+        {MANAGED_BY_LABEL: "headgate", WORKSPACE_LABEL: "globex"},
+        {MANAGED_BY_LABEL: "headgate"},
+    ],
+)
+def test_what_is_not_ours_is_never_pruned(labels: dict[str, str]) -> None:
+    live = applied(ACME)
+    theirs = copy.deepcopy(live[DENY])
+    theirs["metadata"] |= {"name": "theirs", "labels": labels}
+    live[NETWORK_POLICY.key("theirs", "acme")] = theirs
+
+    assert plan(ACME, live).is_empty
+
+
+def test_kinds_that_are_no_children_are_never_pruned() -> None:
+    live = applied(ACME)
+    job = copy.deepcopy(live[DENY]) | {"apiVersion": "batch/v1", "kind": "Job"}
+    live[ApiResource("batch", "v1", "Job", "jobs", namespaced=True).key("run", "acme")] = job
+
+    assert plan(ACME, live).is_empty
+
+
+def test_what_is_being_deleted_already_is_not_pruned_again() -> None:
+    live = applied(children(a_workspace(members=[a_member(), a_member("viewer")]), a_quota(), FACTS))
+    live[ROLE_BINDING.key("headgate-viewer", "acme")]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+
+    assert plan(ACME, live).is_empty
+
+
+def test_a_namespace_that_leaves_the_spec_is_reported_and_nothing_in_it_touched() -> None:
+    two = children(a_workspace(namespaces=[{"name": "acme"}, {"name": "acme-old"}]), a_quota(), FACTS)
+    one = children(a_workspace(namespaces=[{"name": "acme"}]), a_quota(), FACTS)
+    live = carried_out(plan(one, applied(two)), applied(two))
+
+    made = plan(one, live)
+
+    assert made.is_empty
+    assert [orphan.key for orphan in made.orphaned_namespaces] == [NAMESPACE.key("acme-old")]
+
+
+def test_a_namespace_of_nobody_is_a_conflict_and_nothing_is_written_into_it() -> None:
+    live = applied(ACME[:1])
+    live[NAMESPACE.key("acme")]["metadata"]["labels"] = {}
+
+    made = plan(ACME, live)
+
+    assert made.is_empty
+    assert made.conflicts == (
+        Conflict(
+            "acme",
+            Reason.NAMESPACE_NOT_OWNED,
+            "Namespace acme exists and belongs to no Workspace: choose another name, or delete it.",
+        ),
+    )
+
+
+def test_a_namespace_of_another_workspace_is_a_conflict_that_leaves_the_other_namespaces_alone() -> None:
+    wanted = children(a_workspace(namespaces=[{"name": "acme"}, {"name": "globex"}]), a_quota(), FACTS)
+    live = applied(children(a_workspace("globex"), a_quota(), FACTS))
+
+    made = plan(wanted, live)
+
+    assert [(conflict.namespace, conflict.reason) for conflict in made.conflicts] == [
+        ("globex", Reason.NAMESPACE_CONFLICT)
+    ]
+    assert {manifest["metadata"].get("namespace", "acme") for manifest in (*made.create, *made.apply)} == {"acme"}
+
+
+def test_nothing_is_written_into_a_namespace_that_is_being_deleted() -> None:
+    live = applied(ACME[:1])
+    live[NAMESPACE.key("acme")]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+
+    made = plan(ACME, live)
+
+    assert made.is_empty
+    assert made.terminating == ("acme",)
+
+
+def test_an_object_of_the_right_name_in_our_namespace_is_taken_over() -> None:
+    live = applied(ACME)
+    live[QUOTA]["metadata"]["labels"] = {}
+    del live[QUOTA]["metadata"]["annotations"][HASH_ANNOTATION]
+
+    assert names(plan(ACME, live).apply) == ["ResourceQuota"]
+
+
+def test_nothing_is_planned_for_nothing() -> None:
+    assert plan((), applied(ACME)).is_empty
+    assert plan((), applied(ACME)).orphaned_namespaces == ()
+
+
+def test_children_of_two_workspaces_are_refused() -> None:
+    with pytest.raises(ValueError, match="of one workspace"):
+        plan((*ACME, *children(a_workspace("globex"), a_quota(), FACTS)), {})
+
+
+def test_children_without_their_namespace_are_refused() -> None:
+    with pytest.raises(ValueError, match="namespaces that are not desired"):
+        plan(ACME[1:], {})
