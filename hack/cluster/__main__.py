@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+from hack import packages
 from hack.cluster import build
 from hack.cluster.components import COMPONENTS
 from hack.cluster.local import LocalCluster
@@ -29,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("build", help="compile what the cache does not hold")
     path = verbs.add_parser("path", help="print where a program is: kubectl, helm, ...")
-    path.add_argument("program", choices=sorted(name for module in build.ALL for name in module.programs))
+    path.add_argument("program", choices=sorted(build.LOCAL))
     per_cluster = {
         "up": "start what does not run, and wait until the cluster is usable",
         "down": "stop and remove everything except the logs",
@@ -50,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _build(_: argparse.Namespace) -> int:
+    packages.ensure("cluster")
     build.build()
     return 0
 

@@ -82,33 +82,32 @@ KUBERNETES = Module(
 ETCD = Module("etcd", "go.etcd.io/etcd/server/v3", {"etcd": "go.etcd.io/etcd/server/v3"})
 COREDNS = Module("coredns", "github.com/coredns/coredns", {"coredns": "github.com/coredns/coredns"})
 HELM = Module("helm", "helm.sh/helm/v4", {"helm": "helm.sh/helm/v4/cmd/helm"})
-ALL = (ETCD, KUBERNETES, COREDNS, HELM)
+KIND = Module("kind", "sigs.k8s.io/kind", {"kind": "sigs.k8s.io/kind"})
+_OWNERS = {name: module for module in (ETCD, KUBERNETES, COREDNS, HELM, KIND) for name in module.programs}
+# What a local cluster and its users need.
+LOCAL = tuple(name for name, module in _OWNERS.items() if module != KIND)
 
 
 def program(name: str) -> Path:
     """Where the program of this name is, or will be once it is built."""
-    for module in ALL:
-        if name in module.programs:
-            return module.target() / name
-    raise KeyError(name)
+    return _OWNERS[name].target() / name
 
 
-def missing(modules: tuple[Module, ...] = ALL) -> list[str]:
-    """The programs that are not in the cache."""
-    return [name for module in modules for name in module.programs if not program(name).exists()]
+def missing(names: tuple[str, ...] = LOCAL) -> list[str]:
+    """Those of the programs that are not in the cache."""
+    return [name for name in names if not program(name).exists()]
 
 
-def build(modules: tuple[Module, ...] = ALL) -> None:
-    """Compiles what is missing; does not even start `go` when nothing is."""
-    if not missing(modules):
+def build(names: tuple[str, ...] = LOCAL) -> None:
+    """Compiles those of the programs that are missing; does not even start `go` when none is."""
+    if not missing(names):
         return
     with _only_one_builder():
-        todo = missing(modules)
+        todo = missing(names)
         for number, name in enumerate(todo, 1):
             started = time.monotonic()
-            module = next(m for m in modules if name in m.programs)
-            print(f"[{number}/{len(todo)}] building {name} {module.version()} ...", flush=True)
-            _compile(module, name)
+            print(f"[{number}/{len(todo)}] building {name} {_OWNERS[name].version()} ...", flush=True)
+            _compile(_OWNERS[name], name)
             print(f"[{number}/{len(todo)}] {name}: {time.monotonic() - started:.0f} s", flush=True)
 
 

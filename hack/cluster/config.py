@@ -22,7 +22,7 @@ def write(layout: Layout, addresses: Addresses) -> None:
     layout.config.mkdir(exist_ok=True)
     (layout.config / "cni").mkdir(exist_ok=True)
     documents = {
-        "audit.json": _audit(),
+        "audit.json": audit_policy(),
         "scheduler.json": _scheduler(layout),
         "kubelet.json": _kubelet(layout, addresses),
         "kube-proxy.json": _kube_proxy(layout, addresses),
@@ -44,7 +44,8 @@ def client_kubeconfig(layout: Layout, client: str) -> Path:
     return layout.pki / f"{client}.kubeconfig"
 
 
-def _audit() -> dict[str, Any]:
+def audit_policy() -> dict[str, Any]:
+    """Records who wrote what, and leaves out reads and contents."""
     writes = ["create", "update", "patch", "delete", "deletecollection"]
     return {
         "apiVersion": "audit.k8s.io/v1",
