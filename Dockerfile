@@ -1,15 +1,17 @@
-# syntax=docker/dockerfile:1
 # Any base with Python 3.11 or newer and its venv module; a Debian root file system with python3-venv will do.
 ARG BASE_IMAGE=docker.io/library/python:3.13-slim-bookworm
 
 FROM ${BASE_IMAGE} AS dependencies
-# Where packages come from and whom to trust, for networks that need it. Nothing of them stays in the image.
+# Where packages come from and whom to trust, for networks that need it: as build arguments, or the authority as the
+# secret pip-cert. Nothing of them stays in the image.
 ARG PIP_INDEX_URL
 ARG PIP_CERT
 ARG PIP_DEFAULT_TIMEOUT=60
 RUN python3 -m venv /opt/headgate
 COPY requirements/runtime.lock /tmp/runtime.lock
-RUN /opt/headgate/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /tmp/runtime.lock \
+RUN --mount=type=secret,id=pip-cert \
+    if [ -s /run/secrets/pip-cert ]; then export PIP_CERT=/run/secrets/pip-cert; fi \
+ && /opt/headgate/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /tmp/runtime.lock \
  && /opt/headgate/bin/pip uninstall --yes --quiet pip
 
 FROM ${BASE_IMAGE}
