@@ -59,8 +59,8 @@ def custom_resource_definition(model: type[CustomResource]) -> dict[str, Any]:
 
 
 def object_schema(model: type[CustomResource]) -> dict[str, Any]:
-    """The structural schema of a whole object. Only the spec has defaults: a status says what was observed."""
-    spec = _part(model, "spec", defaults=True)
+    """The structural schema of a whole object."""
+    spec = _part(model, "spec")
     if not model.model_fields["spec"].is_required():
         spec["default"] = {}
     schema = {
@@ -72,7 +72,7 @@ def object_schema(model: type[CustomResource]) -> dict[str, Any]:
             # The API server describes metadata itself and refuses a description here.
             "metadata": {"type": "object"},
             "spec": spec,
-            "status": _part(model, "status", defaults=False),
+            "status": _part(model, "status", observed=True),
         },
     }
     if model.model_fields["spec"].is_required():
@@ -80,12 +80,12 @@ def object_schema(model: type[CustomResource]) -> dict[str, Any]:
     return with_rules(schema, model.rules)
 
 
-def _part(model: type[CustomResource], name: str, *, defaults: bool) -> dict[str, Any]:
+def _part(model: type[CustomResource], name: str, *, observed: bool = False) -> dict[str, Any]:
     field = model.model_fields[name]
     part = field.annotation
     if not (isinstance(part, type) and issubclass(part, BaseModel)):
         raise TypeError(f"{model.__name__}.{name} is not a model")
-    return structural_schema(part, defaults=defaults) | {"description": field.description or ""}
+    return structural_schema(part, observed=observed) | {"description": field.description or ""}
 
 
 def _column(column: PrinterColumn) -> dict[str, Any]:

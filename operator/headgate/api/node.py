@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Literal
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
 from headgate.api.base import KubeModel
-from headgate.api.rules import ListMap
-from headgate.api.scalars import DnsSubdomain, Duration, EnvName, Quantity
+from headgate.api.cron import CRON_MESSAGE, CRON_PATTERN
+from headgate.api.rules import Form, ListMap, ListSet, Rule, bind, exactly_one, listed
+from headgate.api.scalars import ContainerAmounts, DnsSubdomain, Duration, EnvName, PositiveDuration
 
-NodeId = Annotated[str, StringConstraints(pattern=r"^[a-z]([-_a-z0-9]*[a-z0-9])?$", min_length=1, max_length=40)]
+_NODE_ID = r"[a-z]([-_a-z0-9]*[a-z0-9])?"
+
+NodeId = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=40),
+    Form(
+        pattern=rf"^{_NODE_ID}$",
+        message="use lower-case letters, digits, '-' and '_' only, with a letter first and a letter or digit last",
+    ),
+]
 """Names a node inside its workflow."""
 
 DependencyRef = Annotated[
     str,
-    StringConstraints(
-        pattern=r"^[a-z]([-_a-z0-9]*[a-z0-9])?(:[A-Za-z0-9]([-_A-Za-z0-9]*[A-Za-z0-9])?)?$", max_length=81
+    StringConstraints(min_length=1, max_length=81),
+    Form(
+        pattern=rf"^{_NODE_ID}(:[A-Za-z0-9]([-_A-Za-z0-9]*[A-Za-z0-9])?)?$",
+        message="write the id of a node, or <id>:<branch> for a branch of a condition other than true",
     ),
 ]
 """A node id, or ``id:branch`` for a branch of a condition other than ``true``."""
@@ -45,9 +59,20 @@ class MissedRuns(StrEnum):
 class Schedule(KubeModel):
     """Starts a run at the times of a cron expression."""
 
-    cron: Annotated[str, StringConstraints(min_length=9, max_length=128)]
+    cron: Annotated[
+        str,
+        StringConstraints(min_length=9, max_length=128),
+        Form(pattern=CRON_PATTERN, message=CRON_MESSAGE),
+    ]
     """Five fields: minute, hour, day of month, month, day of week."""
-    time_zone: Annotated[str, StringConstraints(min_length=1, max_length=64)] = "UTC"
+    time_zone: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=64),
+        Form(
+            pattern=r"^[A-Za-z][-+_A-Za-z0-9]*(/[A-Za-z0-9][-+_A-Za-z0-9]*)*$",
+            message="write the name of an IANA time zone, such as Europe/Berlin or UTC",
+        ),
+    ] = "UTC"
     """IANA time zone in which the expression is read, such as ``Europe/Berlin``."""
     missed_runs: MissedRuns = MissedRuns.LATEST
     """Which ticks that passed while Headgate was down run later: None, the Latest, or All (the last 100)."""
@@ -62,7 +87,11 @@ class SecretKeyRef(KubeModel):
 
     name: DnsSubdomain
     """Name of the Secret."""
-    key: Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", min_length=1, max_length=253)]
+    key: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=253),
+        Form(pattern=r"^[-._a-zA-Z0-9]+$", message="use letters, digits, '-', '_' and '.' only"),
+    ]
     """Key in the Secret."""
 
 
@@ -76,7 +105,20 @@ class EnvValueFrom(KubeModel):
 class EnvVar(KubeModel):
     """An environment variable: a value, or a reference."""
 
-    name: EnvName
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel=exactly_one(("value", "valueFrom")),
+            message="set either value (which may be empty) or valueFrom",
+        ),
+    )
+
+    name: Annotated[
+        EnvName,
+        Rule(
+            cel="!self.startsWith('HEADGATE_')",
+            message="use another name: those that start with HEADGATE_ are set by Headgate",
+        ),
+    ]
     """Name of the variable. Names that start with HEADGATE_ are Headgate's own."""
     value: Annotated[str, StringConstraints(max_length=4096)] | None = None
     """The value; ``${{ ... }}`` in it is replaced by the value of the CEL expression."""
@@ -87,22 +129,44 @@ class EnvVar(KubeModel):
 class Resources(KubeModel):
     """Compute of a container."""
 
-    requests: dict[str, Quantity] = Field(default_factory=dict, max_length=16)
+    requests: ContainerAmounts = Field(default_factory=dict)
     """What is reserved."""
-    limits: dict[str, Quantity] = Field(default_factory=dict, max_length=16)
+    limits: ContainerAmounts = Field(default_factory=dict)
     """What may be used at most."""
 
 
 class Mount(KubeModel):
     """Files for a container from a ConfigMap or a Secret of the workflow's namespace, read-only."""
 
-    path: Annotated[str, StringConstraints(pattern=r"^/[^:]*$", min_length=2, max_length=255)]
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(cel=exactly_one(("configMap", "secret")), message="set either configMap or secret"),
+    )
+
+    path: Annotated[
+        str,
+        StringConstraints(min_length=2, max_length=255),
+        Form(
+            pattern=r"^(/[^/:]+)+$",
+            message="write an absolute directory such as /etc/data, without ':', '//' or a '/' at the end",
+        ),
+        Rule(cel="!self.matches('/[.][.]?(/|$)')", message="write the path without '.' and '..'"),
+        Rule(
+            cel="!self.matches('^/(proc|sys|dev)(/|$)')",
+            message="use another directory: /proc, /sys and /dev are the system's",
+        ),
+    ]
     """Absolute directory in the container."""
     config_map: DnsSubdomain | None = None
     """Name of the ConfigMap whose keys become files."""
     secret: DnsSubdomain | None = None
     """Name of the Secret whose keys become files."""
 
+
+_IMAGE_PATTERN = (
+    r"^(([a-zA-Z0-9]([-.a-zA-Z0-9]*[a-zA-Z0-9])?|\[[0-9a-fA-F:]+\])(:[0-9]+)?/)?"
+    r"[a-z0-9]+([-._]+[a-z0-9]+)*(/[a-z0-9]+([-._]+[a-z0-9]+)*)*"
+    r"(:[A-Za-z0-9_][-.A-Za-z0-9_]*)?(@[A-Za-z][A-Za-z0-9+._-]*:[0-9a-fA-F]+)?$"
+)
 
 Word = Annotated[str, StringConstraints(max_length=4096)]
 
@@ -114,8 +178,15 @@ class Container(KubeModel):
     ``nodes.<id>.output``.
     """
 
-    image: Annotated[str, StringConstraints(pattern=r"^[^\s]+$", min_length=1, max_length=512)]
-    """The image."""
+    image: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=512),
+        Form(
+            pattern=_IMAGE_PATTERN,
+            message="write a reference to an image, such as registry.example.com/team/app:1.2 or busybox@sha256:...",
+        ),
+    ]
+    """The image, by tag or digest."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     """When the kubelet pulls the image."""
     command: Annotated[tuple[Word, ...], Field(max_length=64)] = ()
@@ -166,8 +237,39 @@ def _is_default_timeout(timeout: str) -> bool:
     return timeout == DEFAULT_TIMEOUT
 
 
+CONFIG_OF: Mapping[NodeType, tuple[str, ...]] = MappingProxyType(
+    {
+        NodeType.TRIGGER: ("schedule", "manual"),
+        NodeType.ACTION: ("container",),
+        NodeType.CONDITION: ("expression",),
+    }
+)
+"""The members of NodeConfig that fit each type of node."""
+_CONFIGS = tuple(name for names in CONFIG_OF.values() for name in names)
+
+
+def _config_fits(node_type: NodeType) -> Rule:
+    members = CONFIG_OF[node_type]
+    return Rule(
+        cel=f"self.type != '{node_type}' || {' || '.join(f'has(self.config.{name})' for name in members)}",
+        message=f"set config.{listed(members)}: the node is of type {node_type}",
+    )
+
+
+def _actions_only(name: str) -> Rule:
+    return Rule(
+        cel=f"self.type == 'action' || !has(self.{name})",
+        message=f"remove {name}: only actions have one",
+        reason="FieldValueForbidden",
+    )
+
+
 class NodeConfig(KubeModel):
     """What the node does: exactly one of these, matching the node's type."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(cel=exactly_one(_CONFIGS), message=f"set exactly one of {listed(_CONFIGS)}"),
+    )
 
     schedule: Schedule | None = None
     """Trigger: at the times of a cron expression."""
@@ -179,14 +281,36 @@ class NodeConfig(KubeModel):
     """Condition: a CEL expression whose value (true, false, or a string) names the branch taken."""
 
 
+_ONE_BRANCH = Rule(
+    cel=bind("ids", "self.map(d, d.split(':')[0])", "ids.all(id, ids.exists_one(other, other == id))"),
+    message="name each node once: a node that depends on two branches of a condition would never run",
+)
+
+
 class Node(KubeModel):
     """One node of the graph."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        *(_config_fits(node_type) for node_type in NodeType),
+        Rule(
+            cel="self.type != 'trigger' || !has(self.dependsOn) || self.dependsOn.size() == 0",
+            message="remove dependsOn: a trigger starts runs and depends on nothing",
+            reason="FieldValueForbidden",
+        ),
+        Rule(
+            cel="self.type == 'trigger' || (has(self.dependsOn) && self.dependsOn.size() > 0)",
+            message="name the nodes that come before in dependsOn: a trigger at least",
+            reason="FieldValueRequired",
+        ),
+        _actions_only("retry"),
+        _actions_only("timeout"),
+    )
 
     id: NodeId
     """Name of the node, unique in the workflow."""
     type: NodeType
     """trigger, action or condition."""
-    depends_on: Annotated[tuple[DependencyRef, ...], Field(max_length=20)] = ()
+    depends_on: Annotated[tuple[DependencyRef, ...], Field(max_length=20), ListSet(), _ONE_BRANCH] = ()
     """Nodes listed earlier that come before this one. Of several triggers, whichever fired; of other nodes, all.
 
     A condition is followed on ``true``, or as ``id:branch`` on the branch named.
@@ -195,5 +319,5 @@ class Node(KubeModel):
     """What the node does."""
     retry: Annotated[Retry, Field(exclude_if=_is_default_retry)] = Field(default_factory=Retry)
     """How often a failed attempt is repeated; actions only."""
-    timeout: Annotated[Duration, Field(exclude_if=_is_default_timeout)] = DEFAULT_TIMEOUT
+    timeout: Annotated[PositiveDuration, Field(exclude_if=_is_default_timeout)] = DEFAULT_TIMEOUT
     """How long one attempt may take, waiting for its pod included; actions only."""

@@ -7,7 +7,56 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from headgate.api.base import CustomResource, KubeModel, PrinterColumn, ResourceKind, Status
-from headgate.api.scalars import Quantity
+from headgate.api.rules import Rule
+from headgate.api.scalars import EXTENDED_RESOURCE, HUGE_PAGES, NOT_NEGATIVE, ContainerAmounts, Quantity
+
+_COUNTED = (
+    *("pods", "services", "services.loadbalancers", "services.nodeports", "secrets", "configmaps"),
+    *("persistentvolumeclaims", "replicationcontrollers", "resourcequotas"),
+)
+_COMPUTE = (
+    *("cpu", "memory", "ephemeral-storage"),
+    *("requests.cpu", "requests.memory", "requests.ephemeral-storage", "requests.storage"),
+    *("limits.cpu", "limits.memory", "limits.ephemeral-storage"),
+)
+_COMPUTE_PATTERN = "".join(
+    (
+        "^(",
+        "|".join(name.replace(".", r"\.") for name in (*_COMPUTE, *_COUNTED)),
+        rf"|(requests\.)?{HUGE_PAGES}",
+        rf"|requests\.{EXTENDED_RESOURCE}",
+        r"|count/[a-z0-9]([-a-z0-9.]*[a-z0-9])?",
+        r"|[a-z0-9][-a-z0-9.]*\.storageclass\.storage\.k8s\.io/(requests\.storage|persistentvolumeclaims)",
+        ")$",
+    )
+)
+_COMPUTE_EXAMPLES = (
+    "use the names of a ResourceQuota, such as requests.cpu, limits.memory, requests.storage, pods or count/jobs.batch"
+)
+
+
+def _whole_number(name: str) -> Rule:
+    amount = f"string(self['{name}'])"
+    return Rule(
+        cel=f"!('{name}' in self) || !isQuantity({amount}) || quantity({amount}).isInteger()",
+        message=f"write a whole number for {name}",
+    )
+
+
+_COMPUTE_RULES = (
+    NOT_NEGATIVE,
+    Rule(
+        cel=f"self.all(k, k.matches(r'{_COMPUTE_PATTERN}'))",
+        message=_COMPUTE_EXAMPLES,
+        message_cel=f"""'a ResourceQuota has no ' + self.filter(k, !k.matches(r'{_COMPUTE_PATTERN}'))[0]
+            + '; {_COMPUTE_EXAMPLES}'""",
+    ),
+    Rule(
+        cel="!('count/workflows.headgate.dev' in self)",
+        message="set limits.maxWorkflows instead of count/workflows.headgate.dev",
+    ),
+    *(_whole_number(name) for name in _COUNTED),
+)
 
 
 class Limits(KubeModel):
@@ -25,18 +74,46 @@ class Limits(KubeModel):
     """Runs under way at the same time at most; further runs wait."""
 
 
+_ORDERED = (
+    ("min", "defaultRequest"),
+    ("min", "default"),
+    ("min", "max"),
+    ("defaultRequest", "default"),
+    ("defaultRequest", "max"),
+    ("default", "max"),
+)
+"""Amounts of which the first may not be above the second, as a LimitRange has it."""
+_COMPARED = ("cpu", "memory", "ephemeral-storage")
+
+
+def _in_order(lesser: str, greater: str) -> Rule:
+    """The rule that one amount is not above the other, for resources for which both are given."""
+
+    def fits(name: str) -> str:
+        texts = [f"string(self.{side}['{name}'])" for side in (lesser, greater)]
+        both = " && ".join(f"'{name}' in self.{side}" for side in (lesser, greater))
+        valid = " && ".join(f"isQuantity({text})" for text in texts)
+        return f"(!({both}) || !({valid}) || quantity({texts[0]}).compareTo(quantity({texts[1]})) <= 0)"
+
+    return Rule(
+        cel=f"!has(self.{lesser}) || !has(self.{greater}) || ({' && '.join(map(fits, _COMPARED))})",
+        message=f"lower {lesser} or raise {greater}: {lesser} may not be above {greater} for cpu, memory or "
+        "ephemeral-storage",
+    )
+
+
 class ContainerDefaults(KubeModel):
     """Requests and limits of containers that say nothing, in the terms of a LimitRange."""
 
-    default: dict[str, Quantity] = Field(default_factory=lambda: {"cpu": "500m", "memory": "512Mi"}, max_length=16)
+    rules: ClassVar[tuple[Rule, ...]] = tuple(_in_order(*pair) for pair in _ORDERED)
+
+    default: ContainerAmounts = Field(default_factory=lambda: {"cpu": "500m", "memory": "512Mi"})
     """Limits of a container that sets none."""
-    default_request: dict[str, Quantity] = Field(
-        default_factory=lambda: {"cpu": "100m", "memory": "128Mi"}, max_length=16
-    )
+    default_request: ContainerAmounts = Field(default_factory=lambda: {"cpu": "100m", "memory": "128Mi"})
     """Requests of a container that sets none."""
-    max: dict[str, Quantity] = Field(default_factory=dict, max_length=16)
+    max: ContainerAmounts = Field(default_factory=dict)
     """Limits that no container may exceed."""
-    min: dict[str, Quantity] = Field(default_factory=dict, max_length=16)
+    min: ContainerAmounts = Field(default_factory=dict)
     """Requests that no container may go below."""
 
 
@@ -45,7 +122,7 @@ class QuotaSpec(KubeModel):
 
     limits: Limits = Field(default_factory=Limits)
     """What a workspace may use of Headgate itself."""
-    compute: dict[str, Quantity] = Field(default_factory=dict, max_length=64)
+    compute: Annotated[dict[str, Quantity], Field(max_length=64), *_COMPUTE_RULES] = Field(default_factory=dict)
     """Amounts for the workspace's namespaces in the terms of a ResourceQuota, such as ``requests.cpu`` or ``pods``."""
     container_defaults: ContainerDefaults = Field(default_factory=ContainerDefaults)
     """Requests and limits of containers that say nothing."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import GetJsonSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -18,8 +18,12 @@ class Rule:
     """A CEL rule over one value, ``self``, that the API server evaluates on every write.
 
     Used as an annotation of a scalar, list or map, or in ``rules`` of a model. The message says what to change.
-    A rule that names ``oldSelf`` is evaluated on updates only. CEL as of Kubernetes 1.32; the API server refuses a
-    definition whose rules could cost too much, which is why everything that rules look at has a size limit.
+    A rule that names ``oldSelf`` is evaluated on updates only.
+
+    Only what Kubernetes 1.32 lets new rules use: its libraries as of 1.31, so no comprehensions over two variables.
+    The API server refuses a definition whose rules could cost too much, which is why everything that rules look at
+    has a size limit. Of an int-or-string value 1.32 takes no notice of the limit and counts 3 MB: such values are to
+    be compared with constants only (``self[k] >= '0'``), or parsed a fixed number of times.
     """
 
     cel: str
@@ -44,6 +48,32 @@ class Rule:
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return with_rules(handler(core), [self])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """Annotates a string with the form that it must have, and with words for it.
+
+    Python checks the pattern; the API server checks the same one by a rule, because its own message for a pattern
+    shows the regular expression alone. The pattern is RE2 without quotes, anchored at both ends.
+    """
+
+    pattern: str
+    message: str
+
+    def rule(self) -> Rule:
+        """The form as a rule."""
+        return Rule(cel=f"self.matches(r'{self.pattern}')", message=self.message)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        if schema["type"] != "str":
+            raise TypeError(f"only a string has a form, not {schema['type']}")
+        return {**schema, "pattern": self.pattern}
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = {key: value for key, value in handler(core).items() if key != "pattern"}
+        return with_rules(schema, [self.rule()])
 
 
 @dataclass(frozen=True)
@@ -84,3 +114,27 @@ def with_rules(schema: dict[str, Any], rules: Iterable[Rule]) -> dict[str, Any]:
     """The schema with these rules after those that it has."""
     added = [rule.to_schema() for rule in rules]
     return schema | {VALIDATIONS: [*schema.get(VALIDATIONS, []), *added]} if added else schema
+
+
+def name_fits_label(kind: str) -> Rule:
+    """The rule that an object's name can be the value of a label, for kinds of which children carry the name."""
+    return Rule(
+        cel="self.metadata.name.size() <= 63",
+        message=f"shorten metadata.name to 63 characters: the name of a {kind} becomes a label of its children",
+    )
+
+
+def bind(name: str, value: str, body: str) -> str:
+    """CEL that reads as ``body`` with ``name`` standing for ``value``, which is evaluated once."""
+    return f"[{value}].map({name}, {body})[0]"
+
+
+def exactly_one(names: Iterable[str]) -> str:
+    """CEL that is true when exactly one of these fields of ``self`` is there."""
+    return f"[{', '.join(f'has(self.{name})' for name in names)}].exists_one(present, present)"
+
+
+def listed(words: Iterable[str], *, last: str = "or") -> str:
+    """The words as a person lists them: ``a, b or c``."""
+    *head, tail = words
+    return f"{', '.join(head)} {last} {tail}" if head else tail

@@ -11,6 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from headgate.api.rules import VALIDATIONS
+
 Schema = dict[str, Any]
 
 _SCALAR = ("format", "pattern", "minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems", "maxProperties")
@@ -20,7 +22,7 @@ _EXTENSIONS = (
     "x-kubernetes-preserve-unknown-fields",
     "x-kubernetes-list-type",
     "x-kubernetes-list-map-keys",
-    "x-kubernetes-validations",
+    VALIDATIONS,
 )
 _HANDLED = {
     *("$defs", "$ref", "additionalProperties", "anyOf", "const", "default", "description", "enum", "items"),
@@ -30,13 +32,14 @@ _HANDLED = {
 }
 
 
-def structural_schema(model: type[BaseModel], *, defaults: bool) -> Schema:
-    """The structural schema of a model; with ``defaults`` the API server fills in what the model would.
+def structural_schema(model: type[BaseModel], *, observed: bool = False) -> Schema:
+    """The structural schema of a model. The API server fills in the defaults that the model would.
 
+    What is ``observed``, a status, has neither defaults nor rules: nothing is assumed and nobody asked for anything.
     Empty defaults (``""``, ``[]``, ``{}``) are left out: they would only make stored objects longer.
     """
     source = model.model_json_schema(by_alias=True, mode="validation")
-    return _Converter(source.get("$defs", {}), defaults=defaults).convert(source)
+    return _Converter(source.get("$defs", {}), observed=observed).convert(source)
 
 
 def _flat(source: Schema, defs: Schema) -> Schema:
@@ -59,9 +62,9 @@ def _is_empty(value: object) -> bool:
 class _Converter:
     """Converts one schema and all that is in it."""
 
-    def __init__(self, defs: Schema, *, defaults: bool) -> None:
+    def __init__(self, defs: Schema, *, observed: bool) -> None:
         self._defs = defs
-        self._defaults = defaults
+        self._observed = observed
 
     def convert(self, raw: Schema) -> Schema:
         source = _flat(raw, self._defs)
@@ -77,7 +80,10 @@ class _Converter:
         default = self._default_of(source, result)
         if default is not None:
             result["default"] = default
-        return result | {key: source[key] for key in _EXTENSIONS if key in source}
+        extensions = {key: source[key] for key in _EXTENSIONS if key in source}
+        if self._observed:
+            extensions.pop(VALIDATIONS, None)
+        return result | extensions
 
     def _type_of(self, source: Schema) -> Schema:
         if source.get("x-kubernetes-int-or-string"):
@@ -104,7 +110,7 @@ class _Converter:
 
     def _default_of(self, source: Schema, result: Schema) -> object:
         """What the API server fills in, or nothing. An object is filled in when something in it is."""
-        if not self._defaults or "default" not in source:
+        if self._observed or "default" not in source:
             return None
         default = source["default"]
         if default == {} and any("default" in member for member in result.get("properties", {}).values()):

@@ -8,11 +8,20 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, StringConstraints
 
 from headgate.api.base import CustomResource, KubeModel, PrinterColumn, ResourceKind, Status
+from headgate.api.graph_rules import GRAPH_RULES
 from headgate.api.node import Node
-from headgate.api.rules import FreeForm, ListMap
-from headgate.api.scalars import Duration
+from headgate.api.rules import Form, FreeForm, ListMap, Rule, name_fits_label
+from headgate.api.scalars import PositiveDuration
 
-InputName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", min_length=1, max_length=63)]
+INPUT_NAME_PATTERN = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
+INPUT_NAME_MESSAGE = "use letters, digits and '_' only in the name of an input, and no digit first"
+
+InputName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=63),
+    Form(pattern=INPUT_NAME_PATTERN, message=INPUT_NAME_MESSAGE),
+]
+"""Names an input of a workflow."""
 
 
 class Input(KubeModel):
@@ -31,6 +40,15 @@ class Input(KubeModel):
 class WorkflowSpec(KubeModel):
     """What the workflow does. Every accepted spec becomes an immutable version; a run keeps the one it started with."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            # CEL sees no values of free form; through dyn() it may ask at least whether one is there.
+            cel="""!self.nodes.exists(n, has(n.config.schedule)) ||
+                !has(self.inputs) || self.inputs.all(i, !i.required || has(dyn(i).default))""",
+            message="give every required input a default: a schedule starts runs without inputs",
+        ),
+    )
+
     display_name: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
     """Name for people."""
     inputs: Annotated[
@@ -43,9 +61,10 @@ class WorkflowSpec(KubeModel):
         tuple[Node, ...],
         Field(min_length=1, max_length=100),
         ListMap("id"),
+        *GRAPH_RULES,
     ]
     """The graph, in an order in which every node comes after those it depends on."""
-    timeout: Duration | None = None
+    timeout: PositiveDuration | None = None
     """How long a run may take at most; no limit when absent."""
     suspend: bool = False
     """When true no new run of this workflow starts, whatever the trigger."""
@@ -56,7 +75,7 @@ class WorkflowStatus(Status):
 
     version: Annotated[int, Field(ge=1)] | None = None
     """Number of the version that new runs start with."""
-    version_hash: str | None = None
+    version_hash: Annotated[str, StringConstraints(max_length=128)] | None = None
     """Content hash of that version."""
     last_schedule_time: datetime | None = None
     """The last tick that was acted on."""
@@ -87,6 +106,8 @@ class Workflow(CustomResource):
             PrinterColumn("Age", ".metadata.creationTimestamp", "date", "Time since creation"),
         ),
     )
+
+    rules: ClassVar[tuple[Rule, ...]] = (name_fits_label("Workflow"),)
 
     spec: WorkflowSpec
     """What the workflow does."""

@@ -10,9 +10,9 @@ from pydantic import Field, StringConstraints
 
 from headgate.api.base import CustomResource, KubeModel, PrinterColumn, ResourceKind, Status
 from headgate.api.node import NodeId
-from headgate.api.rules import FreeForm, ListMap
+from headgate.api.rules import FreeForm, ListMap, Rule, name_fits_label
 from headgate.api.scalars import DnsSubdomain
-from headgate.api.workflow import InputName
+from headgate.api.workflow import INPUT_NAME_MESSAGE, INPUT_NAME_PATTERN, InputName
 
 
 class WorkflowReference(KubeModel):
@@ -22,8 +22,32 @@ class WorkflowReference(KubeModel):
     """Name of the Workflow."""
 
 
+def _is_kept(name: str) -> Rule:
+    # CEL sees no values of free form; through dyn() it may compare them and look at their keys.
+    now, before = f"dyn(self).{name}", f"dyn(oldSelf).{name}"
+    return Rule(
+        cel=f"has({now}) == has({before}) && (!has({now}) || {now} == {before})",
+        message=f"leave {name} as it is, only cancel can be changed; create another WorkflowRun",
+        reason="FieldValueForbidden",
+    )
+
+
 class WorkflowRunSpec(KubeModel):
     """What to run. Only ``cancel`` can be changed later."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        *(_is_kept(name) for name in ("workflowRef", "trigger", "inputs")),
+        Rule(
+            cel="!oldSelf.cancel || self.cancel",
+            message="leave cancel true: a cancelled run stays cancelled; create another WorkflowRun",
+            reason="FieldValueForbidden",
+        ),
+        Rule(
+            cel=f"""!has(dyn(self).inputs) ||
+                dyn(self).inputs.all(name, name.size() <= 63 && name.matches(r'{INPUT_NAME_PATTERN}'))""",
+            message=f"{INPUT_NAME_MESSAGE}, and 63 characters at most",
+        ),
+    )
 
     workflow_ref: WorkflowReference
     """The workflow."""
@@ -112,7 +136,7 @@ class WorkflowRunStatus(Status):
 
     phase: RunPhase | None = None
     """Where the run stands."""
-    run_id: str | None = None
+    run_id: Annotated[str, StringConstraints(max_length=64)] | None = None
     """The id under which Postgres keeps the run."""
     workflow_version: Annotated[int, Field(ge=1)] | None = None
     """The version of the workflow that the run keeps."""
@@ -154,6 +178,8 @@ class WorkflowRun(CustomResource):
             PrinterColumn("Age", ".metadata.creationTimestamp", "date", "Time since creation"),
         ),
     )
+
+    rules: ClassVar[tuple[Rule, ...]] = (name_fits_label("WorkflowRun"),)
 
     spec: WorkflowRunSpec
     """What to run."""

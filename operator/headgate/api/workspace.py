@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from headgate.api.base import CustomResource, KubeModel, PrinterColumn, ResourceKind, Status
-from headgate.api.rules import ListMap
-from headgate.api.scalars import DnsLabel, DnsSubdomain
+from headgate.api.rules import ListMap, Rule, name_fits_label
+from headgate.api.scalars import LABEL_MESSAGE, LABEL_PATTERN, SUBDOMAIN_PATTERN, DnsLabel, DnsSubdomain
 
 
 class QuotaReference(KubeModel):
@@ -19,10 +19,20 @@ class QuotaReference(KubeModel):
     """Name of the Quota."""
 
 
+RESERVED_MESSAGE = (
+    "use another name: default, headgate, kube-... and headgate-... belong to the cluster and to Headgate"
+)
+
+
+def _is_reserved(name: str) -> str:
+    """CEL that tells whether a namespace of this name is not for tenants."""
+    return f"{name} in ['default', 'headgate'] || {name}.startsWith('kube-') || {name}.startsWith('headgate-')"
+
+
 class NamespaceShare(KubeModel):
     """One namespace of the workspace."""
 
-    name: DnsLabel
+    name: Annotated[DnsLabel, Rule(cel=f"!({_is_reserved('self')})", message=RESERVED_MESSAGE)]
     """Name of the namespace. It must not exist already, unless it belongs to this Workspace."""
     share: Annotated[int, Field(ge=1, le=100)] | None = None
     """Percent of the workspace's compute that this namespace gets. Shares that are not given split the rest evenly."""
@@ -38,6 +48,33 @@ class Role(StrEnum):
 
 class Subject(KubeModel):
     """Who a member is, in the terms of RBAC."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="self.kind != 'ServiceAccount' || has(self.__namespace__)",
+            message="set the namespace of the ServiceAccount",
+            reason="FieldValueRequired",
+        ),
+        Rule(
+            cel="self.kind == 'ServiceAccount' || !has(self.__namespace__)",
+            message="remove namespace: only a ServiceAccount is in one",
+            reason="FieldValueForbidden",
+        ),
+        Rule(
+            cel=f"self.kind != 'ServiceAccount' || self.name.matches(r'{SUBDOMAIN_PATTERN}')",
+            message="write the name of the ServiceAccount alone, and its namespace as namespace",
+        ),
+        Rule(
+            cel="self.kind != 'User' || !self.name.startsWith('system:')",
+            message="name a person: users that start with system: belong to the cluster; for a service account use "
+            "kind ServiceAccount",
+        ),
+        Rule(
+            cel="self.kind != 'Group' || !self.name.startsWith('system:')",
+            message="name a group of the tenant: groups that start with system: hold others, too; for service accounts "
+            "use kind ServiceAccount",
+        ),
+    )
 
     kind: Literal["User", "Group", "ServiceAccount"]
     """User, Group or ServiceAccount."""
@@ -59,6 +96,13 @@ class Member(KubeModel):
 class Port(KubeModel):
     """A port, or a range of ports."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="!has(self.endPort) || self.endPort >= self.port",
+            message="endPort ends the range that port begins: raise endPort or lower port",
+        ),
+    )
+
     protocol: Literal["TCP", "UDP", "SCTP"] = "TCP"
     """TCP, UDP or SCTP."""
     port: Annotated[int, Field(ge=1, le=65535)]
@@ -67,7 +111,24 @@ class Port(KubeModel):
     """The last port of the range."""
 
 
-Cidr = Annotated[str, StringConstraints(min_length=1, max_length=43)]
+Cidr = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=43),
+    Rule(cel="isCIDR(self)", message="write a range of addresses such as 203.0.113.0/24 or 2001:db8::/32"),
+    Rule(
+        cel="!isCIDR(self) || cidr(self) == cidr(self).masked()",
+        message="write the range by its first address, such as 203.0.113.0/24 for 203.0.113.7/24",
+    ),
+]
+"""A range of IPv4 or IPv6 addresses, written by its first one."""
+
+_METADATA_ADDRESSES = ("169.254.169.254/32", "fd00:ec2::254/128")
+_NO_METADATA = Rule(
+    cel="self.all(r, !isCIDR(r.cidr) || !("
+    + " || ".join(f"cidr('{address}').containsCIDR(r.cidr)" for address in _METADATA_ADDRESSES)
+    + "))",
+    message="remove the cloud metadata address: it gives out the credentials of the node, so it is never reachable",
+)
 
 
 class NetworkRule(KubeModel):
@@ -82,7 +143,7 @@ class NetworkRule(KubeModel):
 class Network(KubeModel):
     """What may be reached, and from where, beyond the default deny."""
 
-    egress: Annotated[tuple[NetworkRule, ...], Field(max_length=64)] = ()
+    egress: Annotated[tuple[NetworkRule, ...], Field(max_length=64), _NO_METADATA] = ()
     """Destinations that pods of the workspace may connect to. The cloud metadata address is never among them."""
     ingress: Annotated[tuple[NetworkRule, ...], Field(max_length=64)] = ()
     """Sources that may connect to pods of the workspace."""
@@ -102,6 +163,20 @@ class DeletionPolicy(StrEnum):
     DELETE = "Delete"
 
 
+_SHARES = (
+    Rule(
+        cel="""self.filter(n, has(n.share)).map(n, n.share).sum()
+            + self.filter(n, !has(n.share)).size() <= 100""",
+        message="lower the shares: together they may be 100 percent at most, with one percent at least left for every "
+        "namespace without a share",
+    ),
+    Rule(
+        cel="self.exists(n, !has(n.share)) || self.map(n, n.share).sum() >= 100 || self.size() == 0",
+        message="raise the shares to 100 percent together, or leave one out: it gets the rest",
+    ),
+)
+
+
 class WorkspaceSpec(KubeModel):
     """What the tenant gets."""
 
@@ -111,6 +186,7 @@ class WorkspaceSpec(KubeModel):
         tuple[NamespaceShare, ...],
         Field(max_length=32),
         ListMap("name"),
+        *_SHARES,
     ] = ()
     """The workspace's namespaces. When empty, it has one of its own name."""
     members: Annotated[tuple[Member, ...], Field(max_length=256)] = ()
@@ -130,7 +206,7 @@ class NamespaceStatus(KubeModel):
 
     name: DnsLabel
     """Name of the namespace."""
-    uid: str = ""
+    uid: Annotated[str, StringConstraints(max_length=64)] = ""
     """Its uid, so that a namespace that was replaced is noticed."""
     ready: bool = False
     """Whether everything that belongs into it is there."""
@@ -139,7 +215,7 @@ class NamespaceStatus(KubeModel):
 class WorkspaceStatus(Status):
     """The tenant as it is."""
 
-    workspace_id: str | None = None
+    workspace_id: Annotated[str, StringConstraints(max_length=64)] | None = None
     """The id under which Postgres keeps the workspace's history."""
     namespaces: Annotated[
         tuple[NamespaceStatus, ...],
@@ -171,6 +247,20 @@ class Workspace(CustomResource):
                 priority=1,
             ),
             PrinterColumn("Age", ".metadata.creationTimestamp", "date", "Time since creation"),
+        ),
+    )
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        name_fits_label("Workspace"),
+        Rule(
+            cel=f"""has(self.spec.namespaces) && self.spec.namespaces.size() > 0
+                || self.metadata.name.matches(r'{LABEL_PATTERN}')""",
+            message=f"metadata.name becomes the namespace's name, as spec.namespaces is empty: {LABEL_MESSAGE}",
+        ),
+        Rule(
+            cel=f"""has(self.spec.namespaces) && self.spec.namespaces.size() > 0
+                || !({_is_reserved("self.metadata.name")})""",
+            message=f"metadata.name becomes the namespace's name, as spec.namespaces is empty: {RESERVED_MESSAGE}",
         ),
     )
 
