@@ -1,0 +1,19 @@
+"""How the store fails."""
+
+from __future__ import annotations
+
+
+class DatabaseUnavailable(Exception):  # noqa: N818 - a state of the world, not a mistake
+    """Postgres could not be reached, or gave up on the transaction: nothing of it was kept. Try again later.
+
+    Where the connection broke during a commit the transaction may have been kept, which is why every use case may be
+    repeated. The message names no host, login or value.
+    """
+
+
+class DatabaseNotMigrated(Exception):  # noqa: N818 - a state of the world, not a mistake
+    """The tables are not there, or the login was not given the roles: ``headgate migrate`` has to run first."""
+
+
+class PartitionMissing(Exception):  # noqa: N818 - a state of the world, not a mistake
+    """There is no partition for the month of a new row yet."""

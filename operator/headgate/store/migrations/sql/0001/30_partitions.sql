@@ -1,0 +1,40 @@
+-- Makes the partitions of the month of ``reference`` and of the months after it; returns how many were missing.
+--
+-- Runs as the owner, because the roles of the running programs own nothing. What exists is left alone and costs no
+-- lock. A partition is attached, not created in place: that leaves readers and writers of the parent undisturbed.
+-- Partitions have row-level security without any policy: whoever gets at one directly sees nothing.
+CREATE FUNCTION headgate.ensure_partitions(reference timestamptz, months_ahead integer) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    parent     text;
+    partition  text;
+    lower_end  timestamp;
+    made       integer := 0;
+BEGIN
+    IF months_ahead NOT BETWEEN 0 AND 24 THEN
+        RAISE EXCEPTION 'months_ahead must be from 0 to 24, not %', months_ahead;
+    END IF;
+    FOR ahead IN 0..months_ahead LOOP
+        lower_end := date_trunc('month', reference AT TIME ZONE 'UTC') + make_interval(months => ahead);
+        FOREACH parent IN ARRAY ARRAY['workflow_executions', 'workflow_execution_steps'] LOOP
+            partition := parent || '_' || to_char(lower_end, 'YYYY_MM');
+            CONTINUE WHEN to_regclass(format('headgate.%I', partition)) IS NOT NULL;
+            PERFORM pg_advisory_xact_lock(hashtextextended('headgate.ensure_partitions', 0));
+            CONTINUE WHEN to_regclass(format('headgate.%I', partition)) IS NOT NULL;
+            EXECUTE format(
+                'CREATE TABLE headgate.%I (LIKE headgate.%I INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMMENTS)'
+                ' WITH (fillfactor = 90)', partition, parent);
+            EXECUTE format('ALTER TABLE headgate.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', partition);
+            EXECUTE format(
+                'ALTER TABLE headgate.%I ATTACH PARTITION headgate.%I FOR VALUES FROM (%L) TO (%L)', parent, partition,
+                to_char(lower_end, 'YYYY-MM-DD') || ' 00:00:00+00',
+                to_char(lower_end + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00');
+            made := made + 1;
+        END LOOP;
+    END LOOP;
+    RETURN made;
+END
+$$;
+REVOKE ALL ON FUNCTION headgate.ensure_partitions(timestamptz, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION headgate.ensure_partitions(timestamptz, integer) TO headgate_system;
+SELECT headgate.ensure_partitions(now(), 3);

@@ -1,0 +1,79 @@
+"""Runs and their steps, partitioned by month, and the triggers that they came from."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from headgate.store.tables.base import Time, metadata
+
+executions = Table(
+    "workflow_executions",
+    metadata,
+    Column("workspace_id", Uuid, primary_key=True),
+    Column("started_at", Time, primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("workflow_id", Uuid, nullable=False),
+    Column("version_id", Uuid, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("trigger_kind", Text, nullable=False),
+    Column("trigger_key", Text, nullable=False),
+    Column("trigger_node", Text, nullable=False),
+    Column("resource", Text),
+    Column("inputs", JSONB, nullable=False),
+    Column("waiting_reason", Text),
+    Column("waiting_until", Time),
+    Column("running_since", Time),
+    Column("deadline", Time),
+    Column("finished_at", Time),
+    Column("duration_ms", BigInteger),
+    Column("error_message", Text),
+    postgresql_partition_by="RANGE (started_at)",
+)
+Index(
+    "workflow_executions_status",
+    executions.c.workspace_id,
+    executions.c.status,
+    executions.c.started_at.desc(),
+    postgresql_include=["duration_ms", "error_message"],
+)
+Index(
+    "workflow_executions_workflow",
+    executions.c.workspace_id,
+    executions.c.workflow_id,
+    executions.c.started_at.desc(),
+)
+Index(
+    "workflow_executions_open",
+    executions.c.workspace_id,
+    executions.c.started_at,
+    postgresql_where=text("status IN ('Pending', 'Running', 'Suspended')"),
+)
+
+execution_steps = Table(
+    "workflow_execution_steps",
+    metadata,
+    Column("workspace_id", Uuid, primary_key=True),
+    Column("started_at", Time, primary_key=True),
+    Column("execution_id", Uuid, primary_key=True),
+    Column("node", Text, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("phase", Text, nullable=False),
+    Column("branch", Text),
+    Column("reason", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("exit_code", Integer),
+    Column("output", JSONB),
+    Column("attempt_started_at", Time),
+    Column("attempt_finished_at", Time),
+    postgresql_partition_by="RANGE (started_at)",
+)
+
+execution_triggers = Table(
+    "execution_triggers",
+    metadata,
+    Column("workspace_id", Uuid, primary_key=True),
+    Column("trigger_key", Text, primary_key=True),
+    Column("execution_id", Uuid),
+    Column("created_at", Time, nullable=False),
+)
