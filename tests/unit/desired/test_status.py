@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from headgate.api.base import Condition
+from headgate.api.workspace import Workspace, WorkspaceStatus
+from headgate.desired.keys import NAMESPACE
+from headgate.desired.plan import Conflict, Deletion, Plan
+from headgate.desired.status import Failure, History, Seen, obstacle, quota_status, workspace_status
+from headgate.domain.conditions import find
+from headgate.domain.reasons import Reason
+from tests.unit.desired.builders import a_quota, a_workspace
+
+NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+HERE = {"acme": "uid-of-acme"}
+THEIRS = Conflict("acme", Reason.NAMESPACE_NOT_OWNED, "It belongs to nobody.")
+
+
+def seen(**what: Any) -> Seen:
+    """All is well unless told otherwise."""
+    return Seen(**{"quota": a_quota(), "uids": HERE, **what})
+
+
+def condition(status: WorkspaceStatus, kind: str) -> Condition:
+    found = find(status.conditions, kind)
+    assert found is not None
+    return found
+
+
+def after(workspace: Workspace, status: WorkspaceStatus) -> Workspace:
+    return workspace.model_copy(update={"status": status})
+
+
+def test_a_workspace_is_ready_when_nothing_is_in_the_way() -> None:
+    status = workspace_status(a_workspace(), seen(), NOON)
+
+    assert (condition(status, "Ready").status, condition(status, "Ready").reason) == ("True", "Reconciled")
+    assert [(item.name, item.uid, item.ready) for item in status.namespaces] == [("acme", "uid-of-acme", True)]
+    assert status.observed_generation == 3
+
+
+def test_a_suspended_workspace_is_ready_and_says_so() -> None:
+    status = workspace_status(a_workspace(suspend=True), seen(), NOON)
+
+    assert (condition(status, "Ready").status, condition(status, "Ready").reason) == ("True", "Suspended")
+
+
+@pytest.mark.parametrize(
+    ("spec", "what", "reason", "stalled"),
+    [
+        ({"network": {"egress": [{"cidr": "x"}]}}, {}, "InvalidSpec", True),
+        ({}, {"quota": None}, "QuotaNotFound", True),
+        ({}, {"quota": None, "quota_error": "no such field"}, "QuotaInvalid", True),
+        ({}, {"quota": a_quota(compute={"pods": "-1"})}, "QuotaInvalid", True),
+        ({}, {"plan": Plan(conflicts=(THEIRS,))}, "NamespaceNotOwned", True),
+        ({}, {"plan": Plan(terminating=("acme",))}, "NamespaceTerminating", False),
+        ({}, {"failure": Failure("forbidden", refused=True)}, "ApplyRefused", True),
+        ({}, {"failure": Failure("timed out", refused=False)}, "ApplyFailed", False),
+    ],
+)
+def test_what_is_in_the_way(spec: dict[str, Any], what: dict[str, Any], reason: str, stalled: bool) -> None:
+    status = workspace_status(a_workspace(**spec), seen(**what), NOON)
+
+    assert (condition(status, "Ready").status, condition(status, "Ready").reason) == ("False", reason)
+    assert condition(status, "Stalled").status == str(stalled)
+    assert condition(status, "Reconciling").status == str(not stalled)
+
+
+def test_what_people_have_to_put_right_is_told_before_what_may_pass() -> None:
+    both = seen(plan=Plan(conflicts=(THEIRS,)), failure=Failure("timed out", refused=False))
+
+    found = obstacle(a_workspace(), both)
+
+    assert found is not None
+    assert found.reason is Reason.NAMESPACE_NOT_OWNED
+
+
+def test_before_anything_was_done_it_tells_whether_children_can_be_built() -> None:
+    assert obstacle(a_workspace(), Seen(quota=a_quota())) is None
+    assert obstacle(a_workspace(), Seen(quota=a_quota(compute={"pods": "1e1.5"}))) is not None
+
+
+def test_the_same_again_changes_nothing() -> None:
+    workspace = a_workspace()
+    first = workspace_status(workspace, seen(history=History(available=True, workspace_id="w1")), NOON)
+    second = workspace_status(after(workspace, first), seen(history=History(available=True)), NOON + timedelta(hours=1))
+
+    assert second == first
+
+
+def test_a_workspace_without_a_database_is_ready_with_its_history_unavailable() -> None:
+    known = WorkspaceStatus(workspace_id="w1")
+    status = workspace_status(after(a_workspace(), known), seen(history=History(available=False, message="away")), NOON)
+
+    assert condition(status, "Ready").status == "True"
+    history = condition(status, "HistoryReady")
+    assert (history.status, history.reason, history.message) == ("False", "DatabaseUnavailable", "away")
+    assert status.workspace_id == "w1"
+
+
+def test_what_was_known_of_the_history_stays_where_it_was_not_asked_for() -> None:
+    first = workspace_status(a_workspace(), seen(history=History(available=True, workspace_id="w1")), NOON)
+    second = workspace_status(after(a_workspace(), first), seen(quota=None), NOON)
+
+    assert condition(second, "HistoryReady") == condition(first, "HistoryReady")
+    assert second.workspace_id == "w1"
+
+
+def test_a_namespace_of_someone_else_does_not_make_the_others_unready() -> None:
+    workspace = a_workspace(namespaces=[{"name": "acme"}, {"name": "acme-dev"}])
+    status = workspace_status(workspace, seen(plan=Plan(conflicts=(THEIRS,)), uids={"acme-dev": "uid-2"}), NOON)
+
+    assert [(item.name, item.ready) for item in status.namespaces] == [("acme", False), ("acme-dev", True)]
+
+
+def test_namespaces_that_were_kept_are_named() -> None:
+    kept = Plan(orphaned_namespaces=(Deletion(NAMESPACE.key("acme-old"), "uid-3"),))
+    status = workspace_status(a_workspace(), seen(plan=kept), NOON)
+
+    assert condition(status, "Ready").status == "True"
+    assert "acme-old" in condition(status, "Ready").message
+
+
+def test_a_quota_counts_its_workspaces() -> None:
+    status = quota_status(a_quota(), 4, NOON)
+
+    assert status.workspaces == 4
+    assert [(item.type, item.status.value) for item in status.conditions] == [
+        ("Ready", "True"),
+        ("Reconciling", "False"),
+        ("Stalled", "False"),
+    ]
+
+
+def test_a_quota_that_contradicts_itself_is_stalled() -> None:
+    status = quota_status(a_quota(containerDefaults={"max": {"cpu": "1m"}}), 0, NOON)
+
+    stalled = find(status.conditions, "Stalled")
+    assert stalled is not None
+    assert (stalled.status, stalled.reason) == ("True", "InvalidSpec")
+    assert "default of cpu is above max" in stalled.message
