@@ -1,0 +1,186 @@
+"""Evaluates CEL expressions in a small pool of child processes."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+import structlog
+
+from headgate.domain.expressions import VARIABLES
+from headgate.engine.expressions.messages import shorten
+from headgate.engine.expressions.protocol import Limits
+from headgate.engine.expressions.worker import EvaluatorUnavailableError, Worker
+from headgate.engine.types import ExpressionError
+
+_QUOTED = 80
+_LONGEST = 300
+_DEATHS_ALLOWED = 2
+_TOO_SLOW = frozenset({-signal.SIGPROF, -signal.SIGXCPU})
+_CRASHED = frozenset({-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE})
+_ONLY_JSON = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
+
+log = structlog.get_logger(__name__)
+
+
+class CelEvaluator:
+    """An ``Evaluator`` over at most ``children`` processes, started when first needed. Bound to one event loop.
+
+    A child is replaced when it ends, when it does not answer, and after ``answers_per_child`` expressions. Every method
+    raises ``EvaluatorUnavailableError`` when no child can be started, which says nothing about the expression.
+    """
+
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        *,
+        children: int = 2,
+        answers_per_child: int = 10_000,
+        patience_seconds: float = 5.0,
+    ) -> None:
+        self._limits = limits or Limits()
+        self._children = children
+        self._answers_per_child = answers_per_child
+        self._patience = patience_seconds
+        self._permits = asyncio.Semaphore(children)
+        self._idle: list[Worker] = []
+        self._closed = False
+
+    async def evaluate(self, expression: str, variables: Mapping[str, Any]) -> Any:
+        """The JSON value of ``expression``. Raises ``ExpressionError`` with a message for the workflow's author."""
+        [result] = await self.evaluate_many([expression], variables)
+        if isinstance(result, ExpressionError):
+            raise result
+        return result
+
+    async def evaluate_many(
+        self, expressions: Sequence[str], variables: Mapping[str, Any]
+    ) -> list[Any | ExpressionError]:
+        """The value of each expression, or the error in its place, in order; one round trip for all of them."""
+        try:
+            message = {"variables": orjson.Fragment(self._encode(variables))}
+        except ExpressionError as error:
+            return [error for _ in expressions]
+        answers = await self._answers(message, expressions)
+        return [
+            _error(expression, answer["error"]) if "error" in answer else answer["value"]
+            for expression, answer in zip(expressions, answers, strict=True)
+        ]
+
+    async def check(self, expression: str) -> str | None:
+        """What is wrong with the expression whatever the values of its variables, or None."""
+        [problem] = await self.check_many([expression])
+        return problem
+
+    async def check_many(self, expressions: Sequence[str]) -> list[str | None]:
+        """``check`` for each expression, in order, in one round trip."""
+        answers = await self._answers({"names": VARIABLES}, expressions)
+        return [
+            str(_error(expression, answer["error"])) if "error" in answer else None
+            for expression, answer in zip(expressions, answers, strict=True)
+        ]
+
+    async def aclose(self) -> None:
+        """Let what is under way finish, and end the children. Nothing can be evaluated afterwards."""
+        self._closed = True
+        for _ in range(self._children):
+            await self._permits.acquire()
+        while self._idle:
+            await self._idle.pop().stop()
+        for _ in range(self._children):
+            self._permits.release()
+
+    def _encode(self, variables: Mapping[str, Any]) -> bytes:
+        try:
+            encoded = orjson.dumps(dict(variables), option=_ONLY_JSON)
+        except TypeError as error:
+            raise ExpressionError(
+                f"the values that expressions read are not JSON: {shorten(str(error), 200)}"
+            ) from None
+        if len(encoded) > self._limits.variables_bytes:
+            raise ExpressionError(
+                f"the values that expressions read are {len(encoded)} bytes of JSON;"
+                f" {self._limits.variables_bytes} are allowed"
+            )
+        # The library would cut such a string short without a word.
+        if b"\\u0000" in encoded and _contains_nul(orjson.loads(encoded)):
+            raise ExpressionError("the values that expressions read contain a NUL character, which is not allowed")
+        return encoded
+
+    async def _answers(self, message: Mapping[str, Any], expressions: Sequence[str]) -> list[dict[str, Any]]:
+        """One answer per expression. Only expressions of allowed length are sent."""
+        longest = self._limits.expression_characters
+        short = [expression for expression in expressions if len(expression) <= longest]
+        answers = iter(await self._ask(message, short) if short else [])
+        return [
+            next(answers)
+            if len(expression) <= longest
+            else {"error": f"it has {len(expression)} characters; {longest} are allowed"}
+            for expression in expressions
+        ]
+
+    async def _ask(self, message: Mapping[str, Any], expressions: Sequence[str]) -> list[dict[str, Any]]:
+        """One answer per expression, from as many children as it takes."""
+        answers: list[dict[str, Any]] = []
+        deaths = 0
+        while len(answers) < len(expressions):
+            known = len(answers)
+            async with self._worker() as worker:
+                await worker.ask(message, expressions[known:], self._patience, answers)
+                if len(answers) == len(expressions):
+                    break
+                code = await worker.stop()
+            log.warning("expression_child_ended", exit_code=code, stuck=worker.stuck, answered=worker.answered)
+            deaths = deaths + 1 if len(answers) == known else 0
+            verdict = self._verdict(code, stuck=worker.stuck, deaths=deaths)
+            if verdict is not None:
+                answers.append({"error": verdict})
+                deaths = 0
+        return answers
+
+    def _verdict(self, code: int, *, stuck: bool, deaths: int) -> str | None:
+        """What the end of the child says about the expression it was at; None when that is to be tried again."""
+        if stuck:
+            return f"it did not end within {self._patience:g} s"
+        if code in _TOO_SLOW:
+            return f"it takes more than {self._limits.expression_seconds * 1000:g} ms"
+        if code in _CRASHED:
+            return f"it takes more than {self._limits.memory_bytes >> 20} MB of memory, or crashes the evaluator"
+        if deaths >= _DEATHS_ALLOWED:
+            return "the process evaluating it was ended from outside, more than once; it may take too much memory"
+        return None
+
+    @asynccontextmanager
+    async def _worker(self) -> AsyncIterator[Worker]:
+        """A child of our own for a while, kept for others unless it ended, is worn out, or something was raised."""
+        async with self._permits:
+            if self._closed:
+                raise EvaluatorUnavailableError("the evaluator is closed")
+            while self._idle and not self._idle[-1].alive:
+                await self._idle.pop().stop()
+            worker = self._idle.pop() if self._idle else await Worker.start(self._limits)
+            keep = False
+            try:
+                yield worker
+                keep = worker.alive and worker.answered < self._answers_per_child
+            finally:
+                if keep:
+                    self._idle.append(worker)
+                else:
+                    await worker.stop()
+
+
+def _error(expression: str, message: str) -> ExpressionError:
+    return ExpressionError(shorten(f"{shorten(expression, _QUOTED)!r}: {message}", _LONGEST))
+
+
+def _contains_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_contains_nul(key) or _contains_nul(item) for key, item in value.items())
+    return isinstance(value, list) and any(_contains_nul(item) for item in value)

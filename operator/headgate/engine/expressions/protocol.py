@@ -1,0 +1,38 @@
+"""What the evaluator and its child process say to each other, and how much of everything is allowed.
+
+Both sides are one code base of one version, so the messages carry no version. A frame is its length as four bytes,
+big-endian, and then JSON. The child greets with one frame when it is ready. It answers a request with one frame per
+expression, in order, each as soon as it is known: the first answer that is missing names the expression that the
+child died of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+HEADER_BYTES: Final = 4
+READY: Final = b"{}"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one expression, or one request of several, may use."""
+
+    expression_characters: int = 1024
+    """Length of an expression, as admission counts it."""
+    variables_bytes: int = 64 * 1024
+    """All variables together, as compact JSON."""
+    result_bytes: int = 64 * 1024
+    """The result, as compact JSON."""
+    expression_seconds: float = 0.05
+    """CPU time of compiling and evaluating one expression."""
+    request_seconds: float = 0.5
+    """CPU time after which the remaining expressions of a request are not begun any more."""
+    memory_bytes: int = 128 * 1024 * 1024
+    """Address space of the child beyond what the interpreter and the library take."""
+
+
+def frame(payload: bytes) -> bytes:
+    """A frame around JSON."""
+    return len(payload).to_bytes(HEADER_BYTES) + payload
