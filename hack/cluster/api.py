@@ -36,11 +36,10 @@ class Api:
             return None
         return self._object(status, body, path)
 
-    def create(self, path: str, manifest: dict[str, Any]) -> None:
-        """Creates an object; content when one of its name is there."""
-        status, body = self._request("POST", path, manifest)
-        if status != http.client.CONFLICT:
-            self._object(status, body, path)
+    def apply(self, path: str, manifest: dict[str, Any]) -> None:
+        """Makes the object at this path as described; changes nothing when it is."""
+        status, body = self._request("PATCH", f"{path}?fieldManager=headgate-cluster&force=true", manifest)
+        self._object(status, body, path)
 
     @staticmethod
     def _object(status: int, body: bytes, path: str) -> dict[str, Any]:
@@ -53,7 +52,8 @@ class Api:
         connection = http.client.HTTPSConnection(self._host, 6443, timeout=10, context=self._tls)
         try:
             content = None if body is None else json.dumps(body)
-            connection.request(method, path, content, {"Content-Type": "application/json"})
+            # JSON is YAML, and this type asks for a server-side apply.
+            connection.request(method, path, content, {"Content-Type": "application/apply-patch+yaml"})
             response = connection.getresponse()
             return response.status, response.read()
         finally:

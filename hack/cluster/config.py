@@ -81,6 +81,7 @@ def _kubelet(layout: Layout, addresses: Addresses) -> dict[str, Any]:
         "tlsCertFile": f"{layout.pki}/kubelet-server.crt",
         "tlsPrivateKeyFile": f"{layout.pki}/kubelet-server.key",
         "readOnlyPort": 0,
+        "healthzBindAddress": str(addresses.node),
         "clusterDomain": "cluster.local",
         "clusterDNS": [str(addresses.dns)],
         "resolvConf": f"{layout.config}/resolv.conf",

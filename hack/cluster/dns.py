@@ -17,7 +17,7 @@ _ANSWER_COUNT = slice(6, 8)
 def install(api: Api, addresses: Addresses) -> None:
     """Creates the Service `kube-dns`, which leads to the CoreDNS on the node, and lets CoreDNS read."""
     for path, manifest in _manifests(addresses):
-        api.create(path, manifest)
+        api.apply(path, manifest)
 
 
 def answers(addresses: Addresses) -> bool:
@@ -39,50 +39,23 @@ def answers(addresses: Addresses) -> bool:
 
 def _manifests(addresses: Addresses) -> list[tuple[str, dict[str, Any]]]:
     ports = [{"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "dns-tcp", "port": 53, "protocol": "TCP"}]
-    rbac = "/apis/rbac.authorization.k8s.io/v1"
     return [
+        ("/apis/rbac.authorization.k8s.io/v1/clusterroles/headgate:coredns", _role()),
+        ("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/headgate:coredns", _binding()),
         (
-            f"{rbac}/clusterroles",
+            "/api/v1/namespaces/kube-system/services/kube-dns",
             {
-                "metadata": {"name": "headgate:coredns"},
-                "rules": [
-                    {
-                        "apiGroups": [""],
-                        "resources": ["services", "namespaces", "pods"],
-                        "verbs": ["list", "watch"],
-                    },
-                    {
-                        "apiGroups": ["discovery.k8s.io"],
-                        "resources": ["endpointslices"],
-                        "verbs": ["list", "watch"],
-                    },
-                ],
-            },
-        ),
-        (
-            f"{rbac}/clusterrolebindings",
-            {
-                "metadata": {"name": "headgate:coredns"},
-                "roleRef": {
-                    "apiGroup": "rbac.authorization.k8s.io",
-                    "kind": "ClusterRole",
-                    "name": "headgate:coredns",
-                },
-                "subjects": [
-                    {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "headgate:coredns"},
-                ],
-            },
-        ),
-        (
-            "/api/v1/namespaces/kube-system/services",
-            {
+                "apiVersion": "v1",
+                "kind": "Service",
                 "metadata": {"name": "kube-dns", "labels": {"k8s-app": "kube-dns"}},
                 "spec": {"clusterIP": str(addresses.dns), "ports": ports},
             },
         ),
         (
-            "/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices",
+            "/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices/kube-dns",
             {
+                "apiVersion": "discovery.k8s.io/v1",
+                "kind": "EndpointSlice",
                 "metadata": {"name": "kube-dns", "labels": {"kubernetes.io/service-name": "kube-dns"}},
                 "addressType": "IPv4",
                 "endpoints": [{"addresses": [str(addresses.node)], "conditions": {"ready": True}}],
@@ -90,3 +63,27 @@ def _manifests(addresses: Addresses) -> list[tuple[str, dict[str, Any]]]:
             },
         ),
     ]
+
+
+def _role() -> dict[str, Any]:
+    read = ["list", "watch"]
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": "headgate:coredns"},
+        "rules": [
+            {"apiGroups": [""], "resources": ["services", "namespaces", "pods"], "verbs": read},
+            {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": read},
+        ],
+    }
+
+
+def _binding() -> dict[str, Any]:
+    group = "rbac.authorization.k8s.io"
+    return {
+        "apiVersion": f"{group}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": "headgate:coredns"},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "headgate:coredns"},
+        "subjects": [{"apiGroup": group, "kind": "User", "name": "headgate:coredns"}],
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from hack.cluster import dns
+from hack.cluster import dns, health
 from hack.cluster.api import Api
 from hack.cluster.network import Addresses
 
@@ -23,8 +23,11 @@ def node_ready(api: Api, node: str) -> bool:
 def unmet(api: Api, node: str, addresses: Addresses) -> str | None:
     """The first condition that does not hold, in words; None when the cluster is usable."""
     account = "/api/v1/namespaces/default/serviceaccounts/default"
+    if not api.ready():
+        return "the API server is ready"
+    if sick := health.unhealthy(addresses):
+        return f"{sick} is healthy"
     conditions: list[tuple[str, Callable[[], bool]]] = [
-        ("the API server is ready", api.ready),
         ("the node is ready", lambda: node_ready(api, node)),
         ("the default ServiceAccount exists", lambda: api.get(account) is not None),
         ("the kube-dns Service answers", lambda: dns.answers(addresses)),
