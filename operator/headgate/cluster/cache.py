@@ -15,8 +15,9 @@ import orjson
 
 from headgate.cluster.client import Object
 from headgate.cluster.resources import JOBS, PODS
+from headgate.desired.job import RUN_LABEL
 from headgate.desired.keys import ApiResource, ObjectKey
-from headgate.desired.manifest import owner_of
+from headgate.desired.manifest import labels_of, owner_of
 
 _JOB_NAME = "batch.kubernetes.io/job-name"
 
@@ -44,7 +45,7 @@ class Cache:
         self._entries: dict[ObjectKey, Entry] = {}
         self._keys: dict[tuple[str, str], set[ObjectKey]] = defaultdict(set)
         self._children: dict[str, set[ObjectKey]] = defaultdict(set)
-        self._pods: dict[tuple[str, str], set[ObjectKey]] = defaultdict(set)
+        self._related: dict[tuple[str, ...], set[ObjectKey]] = defaultdict(set)
 
     def upsert(self, resource: ApiResource, item: Mapping[str, Any]) -> bool:
         """Take in an object. False when it is not newer than what is known.
@@ -53,45 +54,56 @@ class Cache:
         true of etcd. A new uid under the same name replaces the old object whatever its version.
         """
         key = _key(resource, item)
-        version = int(item["metadata"]["resourceVersion"])
-        uid = item["metadata"]["uid"]
-        known = self._entries.get(key)
-        if known is not None and known.uid == uid and known.resource_version >= version:
+        if self.knows(key, item):
             return False
-        if known is not None:
+        if (known := self._entries.get(key)) is not None:
             self._forget(key, known)
-        entry = Entry(uid, version, owner_of(item), orjson.dumps(_trimmed(resource, item)))
+        metadata = item["metadata"]
+        raw = orjson.dumps(_trimmed(resource, item))
+        entry = Entry(metadata["uid"], int(metadata["resourceVersion"]), owner_of(item), raw)
         self._entries[key] = entry
         self._keys[key.group, key.kind].add(key)
         if entry.owner:
             self._children[entry.owner].add(key)
-        if resource == PODS and (job := (item["metadata"].get("labels") or {}).get(_JOB_NAME)):
-            self._pods[key.namespace, job].add(key)
+        if (relation := _relation(key, item)) is not None:
+            self._related[relation].add(key)
         return True
+
+    def knows(self, key: ObjectKey, item: Mapping[str, Any]) -> bool:
+        """Whether this version of the object, or a later one, is cached."""
+        known, metadata = self._entries.get(key), item["metadata"]
+        return (
+            known is not None
+            and known.uid == metadata["uid"]
+            and known.resource_version >= int(metadata["resourceVersion"])
+        )
 
     def remove(self, resource: ApiResource, item: Mapping[str, Any]) -> bool:
         """Drop an object that was deleted. False when that very object is not known."""
-        key = _key(resource, item)
+        return self.drop(_key(resource, item), item["metadata"]["uid"])
+
+    def drop(self, key: ObjectKey, uid: str) -> bool:
+        """Drop the object of that key and uid. False when that very object is not known."""
         known = self._entries.get(key)
-        if known is None or known.uid != item["metadata"]["uid"]:
+        if known is None or known.uid != uid:
             return False
         self._forget(key, known)
         return True
 
-    def retain(self, resource: ApiResource, listed: Iterable[ObjectKey], version: int) -> tuple[ObjectKey, ...]:
-        """Drop what a complete list at ``version`` no longer holds, and name it.
+    def retain(self, resource: ApiResource, listed: Iterable[ObjectKey], version: int) -> tuple[Object, ...]:
+        """Drop what a complete list at ``version`` no longer holds, and return it.
 
         This closes the gap that watches leave: what is deleted between a list and the watch after it is never reported.
         """
         keep = set(listed)
         gone = tuple(
-            key
+            (key, self._entries[key])
             for key in self._keys[resource.group, resource.kind]
             if key not in keep and self._entries[key].resource_version <= version
         )
-        for key in gone:
-            self._forget(key, self._entries[key])
-        return gone
+        for key, entry in gone:
+            self._forget(key, entry)
+        return tuple(entry.parsed() for _, entry in gone)
 
     def get(self, key: ObjectKey) -> Object | None:
         """The object, or None."""
@@ -120,15 +132,30 @@ class Cache:
 
     def pods_of(self, job: ObjectKey) -> tuple[Object, ...]:
         """The pods of a Job."""
-        return tuple(self._entries[key].parsed() for key in self._pods.get((job.namespace, job.name), ()))
+        related = self._related.get((PODS.kind, job.namespace, job.name), ())
+        return tuple(self._entries[key].parsed() for key in related)
+
+    def jobs_of(self, run_id: str) -> tuple[tuple[ObjectKey, Object], ...]:
+        """The Jobs of a run."""
+        return tuple((key, self._entries[key].parsed()) for key in self._related.get((JOBS.kind, run_id), ()))
 
     def _forget(self, key: ObjectKey, known: Entry) -> None:
         del self._entries[key]
         self._keys[key.group, key.kind].discard(key)
         if known.owner:
             _discard(self._children, known.owner, key)
-        if key.kind == PODS.kind and (job := (known.parsed()["metadata"].get("labels") or {}).get(_JOB_NAME)):
-            _discard(self._pods, (key.namespace, job), key)
+        if key.kind in (PODS.kind, JOBS.kind) and (relation := _relation(key, known.parsed())) is not None:
+            _discard(self._related, relation, key)
+
+
+def _relation(key: ObjectKey, item: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """What a workload is looked up by: a pod by its Job, a Job by its run."""
+    labels = labels_of(item)
+    if key.kind == PODS.kind and _JOB_NAME in labels:
+        return (PODS.kind, key.namespace, labels[_JOB_NAME])
+    if key.kind == JOBS.kind and RUN_LABEL in labels:
+        return (JOBS.kind, labels[RUN_LABEL])
+    return None
 
 
 def _discard(index: dict[Any, set[ObjectKey]], at: Any, key: ObjectKey) -> None:

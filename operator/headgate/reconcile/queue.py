@@ -123,7 +123,7 @@ class WorkQueue(Generic[K]):
             except (ApiError, Unreachable) as error:
                 self._failed(key)
                 log.warning("reconciliation failed", key=str(key), error=str(error), failures=self._failures[key])
-            except Exception as error:  # noqa: BLE001 - one key's failure must not stop the others
+            except Exception as error:
                 self._failed(key)
                 log.exception("reconciliation failed", key=str(key), error=type(error).__name__)
             else:

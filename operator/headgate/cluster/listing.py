@@ -1,0 +1,38 @@
+"""Complete lists of a kind, compared with what is cached."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headgate.cluster.cache import Cache
+from headgate.cluster.client import KubeClient, Object
+from headgate.cluster.resources import LABELLED_RESOURCES
+from headgate.desired.keys import ApiResource, ObjectKey
+from headgate.desired.manifest import MANAGED_BY, MANAGED_BY_LABEL
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a list showed that the cache did not know."""
+
+    changed: tuple[Object, ...]
+    gone: tuple[Object, ...]
+
+
+async def compare(kube: KubeClient, cache: Cache, resource: ApiResource) -> Comparison:
+    """List a kind page by page. What is gone is dropped from the cache; what changed is for the caller to take in.
+
+    Raises ``ApiError`` (404 where the kind does not exist) and ``Unreachable``.
+    """
+    labels = f"{MANAGED_BY_LABEL}={MANAGED_BY}" if resource in LABELLED_RESOURCES else ""
+    listed: list[ObjectKey] = []
+    changed: list[Object] = []
+    version = 0
+    async for page in kube.list_pages(resource, labels=labels):
+        version = version or int(page["metadata"]["resourceVersion"])
+        for item in page["items"]:
+            key = resource.key(item["metadata"]["name"], item["metadata"].get("namespace") or "")
+            listed.append(key)
+            if not cache.knows(key, item):
+                changed.append(item)
+    return Comparison(tuple(changed), cache.retain(resource, listed, version))

@@ -1,0 +1,74 @@
+"""Kopf's watches, configured so that Kopf itself never writes to the cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import kopf
+
+from headgate.cluster.connection import Connection
+from headgate.cluster.resources import LABELLED_RESOURCES, WATCHED
+from headgate.desired.keys import ApiResource
+from headgate.desired.manifest import MANAGED_BY, MANAGED_BY_LABEL
+from headgate.handlers.routing import Router
+
+PREFIX = "headgate.dev"
+
+
+async def watch(connection: Connection, router: Router, stop: asyncio.Event) -> None:
+    """Watch everything until ``stop`` is set, or the process is told to end."""
+    await kopf.operator(
+        registry=registry(connection, router),
+        settings=settings(),
+        clusterwide=True,
+        standalone=True,
+        stop_flag=stop,
+    )
+
+
+def settings() -> kopf.OperatorSettings:
+    """No Events, no finalizers, no annotations, no peering; only labelled children are sent to us."""
+    chosen = kopf.OperatorSettings()
+    chosen.posting.enabled = False
+    chosen.peering.standalone = True
+    chosen.persistence.finalizer = f"{PREFIX}/unused"
+    chosen.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=PREFIX)
+    chosen.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=PREFIX)
+    chosen.queueing.idle_timeout = 1.0
+    chosen.watching.chunk_size = 500
+    for resource in LABELLED_RESOURCES:
+        selected = (resource.group, resource.version, resource.plural)
+        chosen.watching.label_selectors[selected] = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
+    return chosen
+
+
+def registry(connection: Connection, router: Router) -> kopf.OperatorRegistry:
+    """One handler per watched kind."""
+    handlers = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=handlers)
+    def login(**_: Any) -> kopf.ConnectionInfo:
+        return connection.for_kopf()
+
+    for resource in WATCHED:
+        on_event(handlers, resource, router)
+    return handlers
+
+
+def on_event(handlers: kopf.OperatorRegistry, resource: ApiResource, router: Router) -> None:
+    """Have the router told of the kind's events."""
+    handler = _handler(resource, router)
+    kopf.on.event(resource.group, resource.version, resource.plural, registry=handlers, id=resource.plural)(handler)
+
+
+def _handler(resource: ApiResource, router: Router) -> Callable[..., Any]:
+    async def handle(*, event: kopf.RawEvent, **_: Any) -> None:
+        item: Any = event["object"]
+        if event["type"] == "DELETED":
+            router.deleted(resource, item)
+        else:
+            router.changed(resource, item)
+
+    return handle

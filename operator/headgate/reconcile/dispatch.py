@@ -1,0 +1,103 @@
+"""Loops that drive the engine: claiming attempts, firing schedules, ending what is overdue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from headgate.cluster.errors import ApiError, Unreachable
+from headgate.domain.task import JobTask, Outcome, TaskRef, Waiting
+from headgate.engine.engine import Engine
+from headgate.reconcile.effects import EffectHandler
+from headgate.reconcile.workloads import ForeignJob, Workloads
+from headgate.store.errors import DatabaseUnavailable
+
+BATCH = 50
+"""Attempts claimed at once at most."""
+NET_SECONDS = 5.0
+"""Between polls where nothing woke the loop: the net under lost wake-ups."""
+REFUSED_SECONDS = 10.0
+"""Until an attempt that the API server refused for now is tried again."""
+
+
+class Dispatcher:
+    """Turns claimed attempts into Jobs."""
+
+    def __init__(
+        self, engine: Engine, workloads: Workloads, effects: EffectHandler, *, holder: str, wall: Callable[[], datetime]
+    ) -> None:
+        self._engine = engine
+        self._workloads = workloads
+        self._effects = effects
+        self._holder = holder
+        self._wall = wall
+        self._log = structlog.get_logger("headgate.dispatch")
+
+    async def run(self) -> None:
+        """Claim for ever."""
+        await forever("dispatch", self.once, self._effects.work)
+
+    async def once(self) -> datetime | None:
+        """Claim until nothing is due, and create the Jobs. Returns when the next attempt is due, where one is known."""
+        while True:
+            claimed = await self._engine.claim_jobs(self._holder, BATCH, self._wall())
+            if not claimed.tasks:
+                return claimed.next_due
+            created = await asyncio.gather(*(self._create(task) for task in claimed.tasks))
+            await self._engine.record_jobs([made for made in created if made is not None])
+
+    async def _create(self, task: JobTask) -> tuple[TaskRef, str] | None:
+        """Create one Job; None where it could not be, and the attempt waits or has failed."""
+        try:
+            return task.ref, await self._workloads.ensure(task)
+        except ApiError as error:
+            if error.is_invalid:
+                await self._fail(task, "InvalidJob", error.message)
+            else:
+                await self._refused(task, error)
+        except ForeignJob as error:
+            await self._fail(task, "ForeignJob", str(error))
+        except Unreachable as error:
+            self._log.warning("could not create a Job", run=str(task.ref.run_id), node=task.ref.node, error=str(error))
+        return None
+
+    async def _refused(self, task: JobTask, error: ApiError) -> None:
+        """The claim runs out, and the attempt is claimed anew: meanwhile the run says why it waits."""
+        reason = "ComputeQuota" if "exceeded quota" in error.message else "JobRefused"
+        until = self._wall() + timedelta(seconds=REFUSED_SECONDS)
+        waiting = Waiting(reason, error.message[:1024], task.ref.node, until)
+        await self._effects.handle(await self._engine.record_waiting(task.ref, waiting))
+
+    async def _fail(self, task: JobTask, reason: str, message: str) -> None:
+        outcome = Outcome(succeeded=False, reason=reason, message=message[:1024])
+        await self._effects.handle(await self._engine.complete(task.ref, outcome))
+
+
+async def forever(
+    name: str, once: Callable[[], Awaitable[datetime | None]], alarm: asyncio.Event | None = None
+) -> None:
+    """Run ``once`` for ever: again when it said that more is due, when the alarm is set, and every few seconds.
+
+    Failures are logged and waited out; they never end the loop.
+    """
+    log = structlog.get_logger(f"headgate.{name}")
+    alarm = alarm or asyncio.Event()
+    while True:
+        pause = NET_SECONDS
+        alarm.clear()
+        try:
+            due = await once()
+            if due is not None:
+                pause = min(NET_SECONDS, max(0.0, (due - datetime.now(due.tzinfo)).total_seconds()))
+        except (DatabaseUnavailable, ApiError, Unreachable) as error:
+            log.warning("will try again", error=str(error))
+        except Exception:
+            log.exception("will try again")
+        try:
+            async with asyncio.timeout(pause):
+                await alarm.wait()
+        except TimeoutError:
+            continue

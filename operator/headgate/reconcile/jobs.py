@@ -1,0 +1,120 @@
+"""Jobs and their pods: what a change says of the attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from headgate.cluster.cache import Cache
+from headgate.cluster.client import Object
+from headgate.desired.keys import ObjectKey
+from headgate.domain.attempt import Finished, Running, Starting, explain, judge
+from headgate.domain.task import Outcome, TaskRef, Waiting
+from headgate.engine.engine import Engine
+from headgate.reconcile.effects import EffectHandler
+from headgate.reconcile.keys import Key
+from headgate.reconcile.workloads import Workloads, attempt_of
+
+EXPLAIN_AFTER = timedelta(seconds=2)
+"""How long an attempt may be starting before Events are asked why."""
+EXPLAIN_AGAIN_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Reported:
+    """What the engine was last told of an attempt, so that it is told only what is new."""
+
+    running: bool = False
+    waiting: Waiting | None = None
+
+
+class JobReconciler:
+    """Tells the engine how attempts fare. Costs one transaction per change, none where nothing changed."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        engine: Engine,
+        workloads: Workloads,
+        effects: EffectHandler,
+        *,
+        requeue: Callable[[Key, float], None],
+        wall: Callable[[], datetime],
+    ) -> None:
+        self._cache = cache
+        self._engine = engine
+        self._workloads = workloads
+        self._effects = effects
+        self._requeue = requeue
+        self._wall = wall
+        self._reported: dict[str, Reported] = {}
+
+    async def reconcile(self, key: Key) -> None:
+        """Look at one Job of ours."""
+        live = self._cache.get(key.object_key)
+        if live is None:
+            return
+        ref = attempt_of(live)
+        if ref is None:
+            return
+        metadata = live["metadata"]
+        if "ttlSecondsAfterFinished" in (live.get("spec") or {}) or metadata.get("deletionTimestamp"):
+            self._reported.pop(metadata["uid"], None)
+            return
+        pods = self._cache.pods_of(key.object_key)
+        if not pods and _is_over(live):
+            pods = await self._workloads.pods(key.object_key)
+        match judge(live, pods, ref.node):
+            case Finished(outcome):
+                await self._finish(key.object_key, live, ref, outcome)
+            case Running(started_at):
+                await self._running(live, ref, started_at)
+            case Starting(waiting):
+                await self._starting(key, live, ref, pods, waiting)
+
+    async def deleted(self, live: Object) -> None:
+        """The Job is gone. Its attempt failed, unless its end was recorded before."""
+        ref = attempt_of(live)
+        self._reported.pop(live["metadata"]["uid"], None)
+        if ref is None or "ttlSecondsAfterFinished" in (live.get("spec") or {}):
+            return
+        message = f"Job {live['metadata']['name']} was deleted before it ended"
+        await self._effects.handle(
+            await self._engine.complete(ref, Outcome(succeeded=False, reason="JobDeleted", message=message))
+        )
+
+    async def _finish(self, key: ObjectKey, live: Object, ref: TaskRef, outcome: Outcome) -> None:
+        effects = await self._engine.complete(ref, outcome)
+        self._reported.pop(live["metadata"]["uid"], None)
+        await self._effects.handle(effects)
+        await self._workloads.let_go(key, live)
+
+    async def _running(self, live: Object, ref: TaskRef, started_at: datetime | None) -> None:
+        uid = live["metadata"]["uid"]
+        if self._reported.get(uid, Reported()).running:
+            return
+        await self._effects.handle(await self._engine.mark_running(ref, started_at or self._wall()))
+        self._reported[uid] = Reported(running=True)
+
+    async def _starting(
+        self, key: Key, live: Object, ref: TaskRef, pods: tuple[Object, ...], waiting: Waiting | None
+    ) -> None:
+        uid = live["metadata"]["uid"]
+        reported = self._reported.get(uid, Reported())
+        if waiting is None:
+            age = self._wall() - datetime.fromisoformat(live["metadata"]["creationTimestamp"])
+            if age < EXPLAIN_AFTER:
+                self._requeue(key, (EXPLAIN_AFTER - age).total_seconds())
+                return
+            about = (uid, *(pod["metadata"]["uid"] for pod in pods))
+            waiting = explain(await self._workloads.events(key.namespace, about), ref.node)
+            self._requeue(key, EXPLAIN_AGAIN_SECONDS if waiting else EXPLAIN_AFTER.total_seconds() * 2)
+        if waiting != reported.waiting:
+            await self._effects.handle(await self._engine.record_waiting(ref, waiting))
+        self._reported[uid] = Reported(waiting=waiting)
+
+
+def _is_over(live: Object) -> bool:
+    conditions = (live.get("status") or {}).get("conditions") or ()
+    return any(c.get("type") in ("Complete", "Failed") and c.get("status") == "True" for c in conditions)

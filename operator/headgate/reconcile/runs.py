@@ -1,0 +1,241 @@
+"""WorkflowRun: asks the engine for its run, and mirrors it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from headgate.api.workflow_run import NodeStatus, RunPhase, WaitingFor, WorkflowRun, WorkflowRunStatus
+from headgate.cluster.cache import Cache
+from headgate.cluster.client import Object
+from headgate.cluster.resources import WORKFLOW_RUNS, WORKFLOWS
+from headgate.desired.keys import NAMESPACE
+from headgate.domain.conditions import not_ready, ready, reconciling
+from headgate.domain.reasons import Reason
+from headgate.domain.run_status import duration, progress, seconds, summary, waiting_column, waiting_for
+from headgate.engine.engine import Engine
+from headgate.engine.types import Admitted, Refused, RunRequest, RunView, TriggerKind
+from headgate.reconcile.dependents import Dependents
+from headgate.reconcile.effects import EffectHandler
+from headgate.reconcile.keys import Key
+from headgate.reconcile.parsing import InvalidResource, parse
+from headgate.reconcile.status import StatusWriter
+from headgate.reconcile.tenants import NoTenant, Tenant, Tenants
+from headgate.store.errors import DatabaseUnavailable
+
+MIRROR_SECONDS = 1.0
+"""Between two writes of a running run's status at least, so that a fan-out of nodes costs few writes."""
+WAIT_SECONDS = 15.0
+"""Until a run that cannot be admitted yet is looked at again, where no event says so earlier."""
+FINAL_REFUSALS = frozenset({"InvalidInputs", "InvalidTrigger"})
+"""Refusals that stay, because a WorkflowRun's spec cannot be changed."""
+
+
+def run_key(uid: str) -> str:
+    """The engine's key of the run that a WorkflowRun asks for."""
+    return f"{TriggerKind.RESOURCE}:{uid}"
+
+
+class RunReconciler:
+    """Admits, cancels and mirrors runs.
+
+    Costs, for a run without trouble: one transaction to admit, one query per mirror, and two status writes (Running,
+    and the end).
+    """
+
+    def __init__(
+        self,
+        cache: Cache,
+        engine: Engine,
+        tenants: Tenants,
+        effects: EffectHandler,
+        status: StatusWriter,
+        *,
+        dependents: Dependents,
+        requeue: Callable[[Key, float], None],
+        wall: Callable[[], datetime],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._cache = cache
+        self._engine = engine
+        self._tenants = tenants
+        self._effects = effects
+        self._status = status
+        self._dependents = dependents
+        self._requeue = requeue
+        self._wall = wall
+        self._monotonic = monotonic
+        self._mirrored: dict[str, float] = {}
+
+    async def reconcile(self, key: Key) -> None:
+        """Bring one WorkflowRun and its run together."""
+        live = self._cache.get(key.object_key)
+        if live is None or live["metadata"].get("deletionTimestamp"):
+            return
+        if is_settled(live):
+            return
+        try:
+            run = parse(WorkflowRun, live)
+        except InvalidResource as error:
+            await self._invalid(live, str(error))
+            return
+        try:
+            tenant = await self._tenants.of_namespace(key.namespace)
+            await self._bring_together(key, live, run, tenant)
+        except NoTenant as error:
+            self._dependents.depend(key, NAMESPACE.key(key.namespace))
+            await self._wait(key, live, run, Reason.NO_WORKSPACE, str(error))
+        except DatabaseUnavailable:
+            await self._wait(key, live, run, Reason.DATABASE_UNAVAILABLE, "Postgres does not answer; the run is kept")
+
+    async def deleted(self, live: Object) -> None:
+        """The WorkflowRun is gone: its run is cancelled, or never starts."""
+        if is_settled(live):
+            return
+        metadata = live["metadata"]
+        self._mirrored.pop(metadata["uid"], None)
+        try:
+            tenant = await self._tenants.of_namespace(metadata["namespace"])
+        except NoTenant:
+            return
+        await self._effects.handle(await self._engine.cancel_resource(tenant.workspace_id, run_key(metadata["uid"])))
+
+    async def _bring_together(self, key: Key, live: Object, run: WorkflowRun, tenant: Tenant) -> None:
+        trigger_key = run_key(run.metadata.uid)
+        view = await self._engine.run_by_key(tenant.workspace_id, trigger_key)
+        if view is None:
+            if run.spec.cancel:
+                await self._effects.handle(await self._engine.cancel_resource(tenant.workspace_id, trigger_key))
+                await self._status.write(
+                    WORKFLOW_RUNS, live, self._without_run(run, RunPhase.CANCELLED, "Cancelled", "")
+                )
+                return
+            view = await self._admit(key, live, run, tenant, trigger_key)
+        elif run.spec.cancel and not view.phase.is_final:
+            await self._effects.handle(
+                await self._engine.cancel_run(tenant.workspace_id, view.run_id, "cancelled by spec.cancel")
+            )
+            view = await self._engine.run_by_key(tenant.workspace_id, trigger_key)
+        if view is None:
+            return
+        self._effects.mirror(view.run_id, key)
+        await self._mirror(key, live, run, view)
+
+    async def _admit(
+        self, key: Key, live: Object, run: WorkflowRun, tenant: Tenant, trigger_key: str
+    ) -> RunView | None:
+        request = RunRequest(
+            workspace_id=tenant.workspace_id,
+            namespace=key.namespace,
+            workflow=run.spec.workflow_ref.name,
+            kind=TriggerKind.RESOURCE,
+            key=trigger_key,
+            trigger=run.spec.trigger,
+            inputs=run.spec.inputs,
+            resource=key.name,
+        )
+        admission, effects = await self._engine.admit(request)
+        match admission:
+            case Admitted(run_id):
+                self._dependents.depend(key)
+                self._effects.mirror(run_id, key)
+                await self._effects.handle(effects)
+                # The first status that is worth a write is the one with the Job under way, a moment later.
+                self._mirrored.setdefault(run.metadata.uid, self._monotonic())
+                return await self._engine.run_view(tenant.workspace_id, run_id)
+            case Refused(reason, message) if reason in FINAL_REFUSALS:
+                await self._status.write(WORKFLOW_RUNS, live, self._without_run(run, RunPhase.FAILED, reason, message))
+            case Refused(reason, message):
+                self._dependents.depend(key, WORKFLOWS.key(request.workflow, key.namespace))
+                await self._wait(key, live, run, reason, message)
+        return None
+
+    async def _mirror(self, key: Key, live: Object, run: WorkflowRun, view: RunView) -> None:
+        uid, now = run.metadata.uid, self._monotonic()
+        due = self._mirrored.get(uid, float("-inf")) + MIRROR_SECONDS
+        if not view.phase.is_final and now < due:
+            self._requeue(key, due - now)
+            return
+        written = await self._status.write(WORKFLOW_RUNS, live, self._status_of(run, view))
+        if view.phase.is_final:
+            self._mirrored.pop(uid, None)
+            self._effects.forget(view.run_id)
+        elif written:
+            self._mirrored[uid] = self._monotonic()
+
+    async def _wait(self, key: Key, live: Object, run: WorkflowRun, reason: str, message: str) -> None:
+        waiting = (WaitingFor(reason=reason, message=message[:1024]),)
+        status = self._without_run(run, run.status.phase or RunPhase.PENDING, reason, message, waiting)
+        await self._status.write(WORKFLOW_RUNS, live, status)
+        self._requeue(key, WAIT_SECONDS)
+
+    async def _invalid(self, live: Object, message: str) -> None:
+        generation = live["metadata"].get("generation", 1)
+        status = WorkflowRunStatus(
+            observed_generation=generation,
+            conditions=not_ready((), Reason.INVALID_SPEC, message, generation, self._wall(), stalled=True),
+            phase=RunPhase.FAILED,
+        )
+        await self._status.write(WORKFLOW_RUNS, live, status)
+
+    def _without_run(
+        self, run: WorkflowRun, phase: RunPhase, reason: str, message: str, waiting: tuple[WaitingFor, ...] = ()
+    ) -> WorkflowRunStatus:
+        """The status while there is no run to mirror, or none can be read: what was mirrored before stays."""
+        conditions = not_ready(
+            run.status.conditions, reason, message, run.metadata.generation, self._wall(), stalled=phase.is_final
+        )
+        changes: dict[str, Any] = {
+            "observed_generation": run.metadata.generation,
+            "conditions": conditions,
+            "phase": phase,
+            "waiting_for": waiting,
+            "waiting": waiting_column(waiting),
+        }
+        return run.status.model_copy(update=changes)
+
+    def _status_of(self, run: WorkflowRun, view: RunView) -> WorkflowRunStatus:
+        nodes = tuple(
+            NodeStatus(
+                id=node.id,
+                phase=node.phase,
+                attempt=node.attempt,
+                started_at=seconds(node.started_at),
+                finished_at=seconds(node.finished_at),
+                reason=node.reason or None,
+                message=node.message[:1024] or None,
+            )
+            for node in view.nodes
+        )
+        waiting = waiting_for(view.waiting)
+        reason, message = summary(view.phase, waiting, view.error_message)
+        generation, now, before = run.metadata.generation, self._wall(), run.status.conditions
+        if view.phase is RunPhase.SUCCEEDED:
+            conditions = ready(before, reason, message, generation, now)
+        elif view.phase.is_final:
+            conditions = not_ready(before, reason, message, generation, now, stalled=True)
+        elif waiting:
+            conditions = not_ready(before, reason, message, generation, now, stalled=False)
+        else:
+            conditions = reconciling(before, reason, message, generation, now)
+        return WorkflowRunStatus(
+            observed_generation=generation,
+            conditions=conditions,
+            phase=view.phase,
+            run_id=str(view.run_id),
+            workflow_version=view.version,
+            started_at=seconds(view.started_at),
+            finished_at=seconds(view.finished_at),
+            duration=duration(view.started_at, view.finished_at),
+            progress=progress(nodes),
+            nodes=nodes,
+            waiting_for=waiting,
+            waiting=waiting_column(waiting),
+        )
+
+
+def is_settled(live: Object) -> bool:
+    """Whether the WorkflowRun's status says the end, so that nothing is left to do: no query, no write."""
+    phase = (live.get("status") or {}).get("phase")
+    return phase in {phase.value for phase in RunPhase if phase.is_final}

@@ -1,0 +1,112 @@
+"""Writing status and Events, only when something changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import structlog
+
+from headgate.api.base import Condition, ConditionStatus, Status
+from headgate.cluster.cache import Cache
+from headgate.cluster.client import KubeClient, Object
+from headgate.cluster.errors import ApiError, Unreachable
+from headgate.cluster.resources import EVENTS
+from headgate.desired.keys import ApiResource
+
+_DEFAULT_NAMESPACE = "default"
+"""Where Kubernetes keeps Events about cluster-scoped objects."""
+
+
+class StatusWriter:
+    """Writes the status of Headgate's own kinds, and Events on transitions of Ready."""
+
+    def __init__(self, kube: KubeClient, cache: Cache, *, identity: str, wall: Callable[[], datetime]) -> None:
+        self._kube = kube
+        self._cache = cache
+        self._identity = identity
+        self._wall = wall
+        self._log = structlog.get_logger("headgate.status")
+
+    async def write(self, resource: ApiResource, live: Object, status: Status) -> bool:
+        """Make the object's status ``status``: one request, or none where it is so already. Whether one was made.
+
+        An object that was deleted meanwhile is left at that.
+        """
+        before: Mapping[str, Any] = live.get("status") or {}
+        patch = difference(before, status.to_wire())
+        if not patch:
+            return False
+        metadata = live["metadata"]
+        try:
+            written = await self._kube.merge_patch(
+                resource, metadata["name"], metadata.get("namespace", ""), {"status": patch}, subresource="status"
+            )
+        except ApiError as error:
+            if error.is_not_found:
+                return False
+            raise
+        self._cache.upsert(resource, written)
+        event = transition(before, status)
+        if event is not None:
+            await self._emit(resource, live, *event)
+        return True
+
+    async def _emit(self, resource: ApiResource, live: Object, kind: str, reason: str, message: str) -> None:
+        metadata = live["metadata"]
+        namespace = metadata.get("namespace") or _DEFAULT_NAMESPACE
+        now = self._wall().astimezone(UTC)
+        event = {
+            "apiVersion": EVENTS.api_version,
+            "kind": EVENTS.kind,
+            "metadata": {"name": f"{metadata['name'][:200]}.{uuid4().hex[:16]}", "namespace": namespace},
+            "involvedObject": {
+                "apiVersion": resource.api_version,
+                "kind": resource.kind,
+                "name": metadata["name"],
+                "namespace": metadata.get("namespace", ""),
+                "uid": metadata["uid"],
+            },
+            "type": kind,
+            "reason": reason,
+            "message": message[:1024],
+            "source": {"component": "headgate"},
+            "reportingComponent": "headgate.dev/operator",
+            "reportingInstance": self._identity,
+            "action": "Reconcile",
+            "firstTimestamp": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "lastTimestamp": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "count": 1,
+        }
+        try:
+            await self._kube.create(EVENTS, event)
+        except (ApiError, Unreachable) as error:
+            self._log.warning("could not write an Event", object=metadata["name"], error=str(error))
+
+
+def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Object:
+    """The JSON merge patch (RFC 7386) that makes ``after`` of ``before``, lists replaced whole. Empty where equal."""
+    patch: Object = {key: None for key in before if key not in after}
+    patch.update({key: value for key, value in after.items() if before.get(key) != value})
+    return patch
+
+
+def transition(before: Mapping[str, Any], after: Status) -> tuple[str, str, str] | None:
+    """The Event (type, reason, message) that a change of Ready deserves: on trouble, other trouble, and recovery."""
+    ready = find(after.conditions, "Ready")
+    if ready is None:
+        return None
+    old: Mapping[str, Any] = next((c for c in before.get("conditions") or () if c.get("type") == "Ready"), {})
+    was_false = old.get("status") == ConditionStatus.FALSE
+    if ready.status is ConditionStatus.FALSE and not (was_false and old.get("reason") == ready.reason):
+        return "Warning", ready.reason, ready.message
+    if ready.status is ConditionStatus.TRUE and was_false:
+        return "Normal", ready.reason, ready.message
+    return None
+
+
+def find(conditions: tuple[Condition, ...], kind: str) -> Condition | None:
+    """The condition of that type."""
+    return next((condition for condition in conditions if condition.type == kind), None)

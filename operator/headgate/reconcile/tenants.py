@@ -1,0 +1,78 @@
+"""Which workspace a namespace belongs to, and under which id Postgres keeps it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from headgate.api.quota import Quota
+from headgate.api.workspace import Workspace
+from headgate.cluster.cache import Cache
+from headgate.cluster.resources import QUOTAS, WORKSPACES
+from headgate.desired.keys import NAMESPACE
+from headgate.engine.engine import Engine
+from headgate.engine.types import WorkspaceRecord
+from headgate.reconcile.parsing import InvalidResource, parse
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A workspace as the engine knows it."""
+
+    name: str
+    workspace_id: UUID
+
+
+class NoTenant(Exception):  # noqa: N818 - reads as what it says
+    """The namespace belongs to no workspace that could run anything; the message says why."""
+
+
+class Tenants:
+    """Resolves namespaces to workspaces. Ids are remembered, as they never change while a workspace lives."""
+
+    def __init__(self, cache: Cache, engine: Engine) -> None:
+        self._cache = cache
+        self._engine = engine
+        self._known: dict[str, tuple[str, WorkspaceRecord, UUID]] = {}
+
+    async def of_namespace(self, namespace: str) -> Tenant:
+        """The namespace's tenant. Raises ``NoTenant``, and ``DatabaseUnavailable`` from the engine."""
+        name = self._cache.owner(NAMESPACE.key(namespace))
+        if name is None:
+            raise NoTenant(f"namespace {namespace} belongs to no Workspace; create one, or use a Workspace's namespace")
+        live = self._cache.get(WORKSPACES.key(name))
+        if live is None:
+            raise NoTenant(f"Workspace {name} does not exist any more")
+        try:
+            workspace = parse(Workspace, live)
+        except InvalidResource as error:
+            raise NoTenant(f"Workspace {name} is invalid: {error}") from None
+        if namespace not in {wanted.name for wanted in workspace.namespaces}:
+            raise NoTenant(f"namespace {namespace} is no longer one of Workspace {name}")
+        return Tenant(name, await self.register(workspace))
+
+    async def register(self, workspace: Workspace) -> UUID:
+        """Tell the engine of the workspace as it is now; one query where something changed, none otherwise."""
+        name, uid = workspace.metadata.name, workspace.metadata.uid
+        quota_live = self._cache.get(QUOTAS.key(workspace.spec.quota_ref.name))
+        if quota_live is None:
+            raise NoTenant(f"Quota {workspace.spec.quota_ref.name} does not exist; create it")
+        try:
+            quota = parse(Quota, quota_live)
+        except InvalidResource as error:
+            raise NoTenant(f"Quota {workspace.spec.quota_ref.name} is invalid: {error}") from None
+        record = WorkspaceRecord(name=name, limits=quota.spec.limits, suspended=workspace.spec.suspend)
+        known = self._known.get(name)
+        if known is not None and known[:2] == (uid, record):
+            return known[2]
+        workspace_id = await self._engine.sync_workspace(record)
+        self._known[name] = (uid, record, workspace_id)
+        return workspace_id
+
+    def forget(self, name: str) -> None:
+        """The workspace is gone, or the engine must be asked again."""
+        self._known.pop(name, None)
+
+    def forget_all(self) -> None:
+        """After a loss of the database nothing is taken for granted."""
+        self._known.clear()

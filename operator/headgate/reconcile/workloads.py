@@ -1,0 +1,100 @@
+"""Jobs in the cluster: creating the Job of an attempt, ending it, and letting it go once its end is recorded."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from headgate.cluster.cache import Cache
+from headgate.cluster.client import KubeClient, Object
+from headgate.cluster.errors import ApiError
+from headgate.cluster.resources import EVENTS, JOBS, PODS
+from headgate.desired.job import job, task_of
+from headgate.desired.keys import ObjectKey
+from headgate.domain.task import JobTask, TaskRef
+
+
+class ForeignJob(Exception):  # noqa: N818 - reads as what it says
+    """A Job of the attempt's name exists and is not of this attempt."""
+
+
+class Workloads:
+    """The Jobs of attempts."""
+
+    def __init__(self, kube: KubeClient, cache: Cache, *, ttl_seconds: int) -> None:
+        self._kube = kube
+        self._cache = cache
+        self._ttl_seconds = ttl_seconds
+
+    async def ensure(self, task: JobTask) -> str:
+        """Create the attempt's Job, or find it where an earlier try made it. Returns its uid.
+
+        Raises ``ForeignJob`` where the name is taken, and ``ApiError`` for what the API server refuses.
+        """
+        manifest = job(task)
+        try:
+            created = await self._kube.create(JOBS, manifest)
+        except ApiError as error:
+            if not error.is_already_exists:
+                raise
+            created = await self._kube.get(JOBS, manifest["metadata"]["name"], task.namespace)
+            if attempt_of(created) != task.ref:
+                raise ForeignJob(
+                    f"Job {manifest['metadata']['name']} exists and is not of this run; delete it"
+                ) from None
+        self._cache.upsert(JOBS, created)
+        return str(created["metadata"]["uid"])
+
+    async def end(self, ref: TaskRef) -> None:
+        """Delete the attempt's Job and, through it, its pod. Nothing happens where there is none."""
+        for key, live in self._cache.jobs_of(str(ref.run_id)):
+            if attempt_of(live) == ref and not live["metadata"].get("deletionTimestamp"):
+                await self._delete(key, live)
+
+    async def end_run(self, run_id: UUID) -> None:
+        """Delete all Jobs of a run that have not ended."""
+        for key, live in self._cache.jobs_of(str(run_id)):
+            if not live["metadata"].get("deletionTimestamp"):
+                await self._delete(key, live)
+
+    async def let_go(self, key: ObjectKey, live: Object) -> None:
+        """Have Kubernetes delete the Job after its time to live. Before this it stays, so that no result is lost."""
+        if "ttlSecondsAfterFinished" in (live.get("spec") or {}) or live["metadata"].get("deletionTimestamp"):
+            return
+        try:
+            patch = {"spec": {"ttlSecondsAfterFinished": self._ttl_seconds}}
+            self._cache.upsert(JOBS, await self._kube.merge_patch(JOBS, key.name, key.namespace, patch))
+        except ApiError as error:
+            if not error.is_not_found:
+                raise
+
+    async def pods(self, key: ObjectKey) -> tuple[Object, ...]:
+        """The Job's pods, asked of the API server: for when the cache has not seen them yet."""
+        labels = f"batch.kubernetes.io/job-name={key.name}"
+        return tuple(
+            [
+                item
+                async for page in self._kube.list_pages(PODS, namespace=key.namespace, labels=labels)
+                for item in page["items"]
+            ]
+        )
+
+    async def events(self, namespace: str, uids: tuple[str, ...]) -> tuple[Object, ...]:
+        """Events about the objects with these uids."""
+        found: list[Object] = []
+        for uid in uids:
+            async for page in self._kube.list_pages(EVENTS, namespace=namespace, fields=f"involvedObject.uid={uid}"):
+                found.extend(page["items"])
+        return tuple(found)
+
+    async def _delete(self, key: ObjectKey, live: Object) -> None:
+        try:
+            await self._kube.delete(JOBS, key.name, key.namespace, uid=live["metadata"]["uid"])
+        except ApiError as error:
+            if not (error.is_not_found or error.is_conflict):
+                raise
+
+
+def attempt_of(live: Object) -> TaskRef | None:
+    """The attempt that a live Job is of."""
+    metadata = live["metadata"]
+    return task_of(metadata.get("labels") or {}, metadata.get("annotations") or {})

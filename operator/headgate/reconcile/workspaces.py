@@ -1,0 +1,140 @@
+"""Workspace: its children, its place in the engine, and its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from headgate.api.quota import Quota
+from headgate.api.workspace import DeletionPolicy, Workspace, WorkspaceStatus
+from headgate.cluster.cache import Cache
+from headgate.cluster.client import Object
+from headgate.cluster.errors import ApiError, Unreachable
+from headgate.cluster.resources import QUOTAS, WORKSPACES
+from headgate.desired.context import ClusterFacts
+from headgate.desired.keys import NAMESPACE, ObjectKey
+from headgate.desired.status import Failure, History, Seen, obstacle, workspace_status
+from headgate.desired.workspace import children
+from headgate.domain.conditions import not_ready
+from headgate.domain.reasons import Reason
+from headgate.reconcile.children import Children
+from headgate.reconcile.dependents import Dependents
+from headgate.reconcile.keys import Key, Topic, key_for
+from headgate.reconcile.parsing import InvalidResource, parse
+from headgate.reconcile.status import StatusWriter
+from headgate.reconcile.teardown import FINALIZER, Teardown
+from headgate.reconcile.tenants import NoTenant, Tenants
+from headgate.store.errors import DatabaseUnavailable
+
+CONTESTED_SECONDS = 30.0
+"""Until a namespace of someone else is looked at again: it is not watched."""
+DATABASE_SECONDS = 5.0
+COUNT_SECONDS = 5.0
+
+
+class WorkspaceReconciler:
+    """Makes a Workspace real.
+
+    Costs one request per child that differs and one status write where the status changed; nothing where all is as it
+    should be.
+    """
+
+    def __init__(
+        self,
+        cache: Cache,
+        built: Children,
+        teardown: Teardown,
+        tenants: Tenants,
+        status: StatusWriter,
+        facts: ClusterFacts,
+        *,
+        dependents: Dependents,
+        requeue: Callable[[Key, float], None],
+        wall: Callable[[], datetime],
+    ) -> None:
+        self._cache = cache
+        self._children = built
+        self._teardown = teardown
+        self._tenants = tenants
+        self._status = status
+        self._facts = facts
+        self._dependents = dependents
+        self._requeue = requeue
+        self._wall = wall
+
+    async def reconcile(self, key: Key) -> None:
+        """Bring one Workspace about, or take it down."""
+        live = self._cache.get(key.object_key)
+        if live is None:
+            self._depend(key)
+            await self._teardown.forgotten(key.name)
+            return
+        try:
+            workspace = parse(Workspace, live)
+        except InvalidResource as error:
+            generation = live["metadata"].get("generation", 1)
+            conditions = not_ready((), Reason.INVALID_SPEC, str(error), generation, self._wall(), stalled=True)
+            invalid = WorkspaceStatus(observed_generation=generation, conditions=conditions)
+            await self._status.write(WORKSPACES, live, invalid)
+            return
+        if workspace.metadata.deletion_timestamp is not None:
+            await self._teardown.take_down(live, workspace)
+            return
+        wants_cleanup = workspace.spec.deletion_policy is DeletionPolicy.DELETE
+        if wants_cleanup != (FINALIZER in workspace.metadata.finalizers):
+            live = await self._teardown.guard(live, wanted=wants_cleanup)
+        seen, failure = await self._bring_about(key, workspace)
+        await self._status.write(WORKSPACES, live, workspace_status(workspace, seen, self._wall()))
+        if failure is not None:
+            raise failure
+
+    async def _bring_about(self, key: Key, workspace: Workspace) -> tuple[Seen, Exception | None]:
+        """Carry out what the Workspace wants, as far as that goes."""
+        seen = self._quota(key, workspace)
+        if seen.quota is None or obstacle(workspace, seen) is not None:
+            return seen, None
+        failure: ApiError | Unreachable | None = None
+        try:
+            done = await self._children.bring_about(key.name, children(workspace, seen.quota, self._facts))
+            seen = replace(seen, plan=done)
+        except (ApiError, Unreachable) as error:
+            failure = error
+            refused = isinstance(error, ApiError) and (error.is_invalid or error.is_forbidden)
+            seen = replace(seen, failure=Failure(str(error), refused))
+        if seen.plan.conflicts:
+            self._requeue(key, CONTESTED_SECONDS)
+        names = [wanted.name for wanted in workspace.namespaces]
+        uids = {name: uid for name in names if (uid := self._owned_uid(key.name, name))}
+        return replace(seen, uids=uids, history=await self._history(key, workspace)), failure
+
+    def _quota(self, key: Key, workspace: Workspace) -> Seen:
+        quota_key = QUOTAS.key(workspace.spec.quota_ref.name)
+        self._depend(key, quota_key)
+        live: Object | None = self._cache.get(quota_key)
+        if live is None:
+            return Seen(quota=None)
+        try:
+            return Seen(quota=parse(Quota, live))
+        except InvalidResource as error:
+            return Seen(quota=None, quota_error=str(error))
+
+    async def _history(self, key: Key, workspace: Workspace) -> History | None:
+        try:
+            return History(available=True, workspace_id=str(await self._tenants.register(workspace)))
+        except DatabaseUnavailable as error:
+            self._requeue(key, DATABASE_SECONDS)
+            return History(available=False, message=f"no run starts until Postgres is back: {error}")
+        except NoTenant:
+            return None
+
+    def _depend(self, key: Key, *quota: ObjectKey) -> None:
+        """Note which Quota the Workspace is on. The Quotas concerned count a little later, once for many changes."""
+        before = self._dependents.on(key)
+        if self._dependents.depend(key, *quota):
+            for item in {*before, *quota}:
+                self._requeue(key_for(Topic.QUOTA, item), COUNT_SECONDS)
+
+    def _owned_uid(self, workspace: str, name: str) -> str | None:
+        key = NAMESPACE.key(name)
+        return self._cache.uid(key) if self._cache.owner(key) == workspace else None
