@@ -4,43 +4,213 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry
 
 from headgate.cluster.cache import Cache
 from headgate.cluster.client import KubeClient
-from headgate.cluster.connection import Connection, connect
-from headgate.cluster.errors import ApiError, Unreachable
-from headgate.cluster.lease import Leadership, LeaseSettings, LostLeadership
-from headgate.cluster.resources import JOBS, QUOTAS, WORKFLOW_RUNS, WORKFLOWS, WORKSPACES
+from headgate.cluster.connection import Connection
+from headgate.cluster.resources import JOBS
 from headgate.desired.context import ClusterFacts
 from headgate.engine.engine import Engine
-from headgate.engine.expressions.evaluator import ExpressionPool
+from headgate.engine.expressions.checker import ExpressionChecker
 from headgate.handlers.routing import Router
 from headgate.handlers.watches import watch
-from headgate.probes import Health, application, serve
+from headgate.probes import Health
 from headgate.reconcile.children import Children
 from headgate.reconcile.database import DatabaseMonitor
 from headgate.reconcile.dependents import Dependents
-from headgate.reconcile.dispatch import Dispatcher, forever
+from headgate.reconcile.dispatch import Dispatcher
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.jobs import JobReconciler
-from headgate.reconcile.keys import Key, Topic, key_for
+from headgate.reconcile.keys import RESOURCE_OF, Key, Topic, key_for
+from headgate.reconcile.loops import forever
 from headgate.reconcile.queue import QueueMetrics, WorkQueue
 from headgate.reconcile.quotas import QuotaReconciler
 from headgate.reconcile.recovery import Recovery
 from headgate.reconcile.resync import Resync
-from headgate.reconcile.runs import RunReconciler
+from headgate.reconcile.runs import RunReconciler, is_settled
 from headgate.reconcile.status import StatusWriter
 from headgate.reconcile.teardown import Teardown
 from headgate.reconcile.tenants import Tenants
+from headgate.reconcile.timekeeping import Timekeeper
 from headgate.reconcile.workflows import WorkflowReconciler
 from headgate.reconcile.workloads import Workloads
 from headgate.reconcile.workspaces import WorkspaceReconciler
 from headgate.settings import OperatorSettings
-from headgate.store.errors import DatabaseUnavailable
+
+FIRST_RESYNC_SECONDS = 20.0
+"""After the start: by then the watches have listed, and what was deleted in between shows."""
+HEARTBEAT_SECONDS = 5.0
+
+
+def wall() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Everything that works while this replica leads."""
+
+    connection: Connection
+    router: Router
+    queue: WorkQueue[Key]
+    cache: Cache
+    resync: Resync
+    recovery: Recovery
+    dispatcher: Dispatcher
+    timekeeper: Timekeeper
+    database: DatabaseMonitor
+    health: Health
+    settings: OperatorSettings
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until ``stop`` is set or the process is told to end. Raises when a part fails for good."""
+        await self.resync.fill()
+        self.enqueue_all()
+        self.health.ready = True
+        structlog.get_logger("headgate").info("caches are filled", objects=self.cache.size)
+        async with asyncio.TaskGroup() as group:
+            parts = [
+                group.create_task(part)
+                for part in (
+                    self.queue.run(self.settings.reconcile_workers),
+                    self.dispatcher.run(),
+                    self.timekeeper.run(),
+                    self.database.run(),
+                    forever("recovery", self._recover),
+                    self.resync.run(FIRST_RESYNC_SECONDS, self.settings.resync_seconds),
+                    self._beat(),
+                )
+            ]
+            await watch(self.connection, self.router, stop)
+            for part in parts:
+                part.cancel()
+
+    def enqueue_all(self) -> None:
+        """Look at everything that may need it: after a start, and when Postgres went or came back."""
+        for topic in (Topic.QUOTA, Topic.WORKSPACE, Topic.WORKFLOW):
+            for key in self.cache.keys(RESOURCE_OF[topic]):
+                self.queue.add(key_for(topic, key))
+        for key in self.cache.keys(RESOURCE_OF[Topic.RUN]):
+            if (live := self.cache.get(key)) is not None and not is_settled(live):
+                self.queue.add(key_for(Topic.RUN, key))
+        for key in self.cache.keys(JOBS):
+            self.queue.add(key_for(Topic.JOB, key))
+
+    async def _recover(self) -> None:
+        """Once, as soon as Postgres answers."""
+        await self.recovery.run()
+        await asyncio.Event().wait()
+
+    async def _beat(self) -> None:
+        """Show that the event loop turns and reconciliations end."""
+        while True:
+            if not self.queue.overdue():
+                self.health.alive("reconciliation", within=HEARTBEAT_SECONDS * 6)
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
+
+def compose(
+    settings: OperatorSettings,
+    connection: Connection,
+    kube: KubeClient,
+    engine: Engine,
+    checker: ExpressionChecker,
+    registry: CollectorRegistry,
+    health: Health,
+) -> Operator:
+    """Put the operator together."""
+    cache, dependents = Cache(), Dependents()
+    reconcilers: dict[Topic, Callable[[Key], Awaitable[None]]] = {}
+
+    async def reconcile(key: Key) -> None:
+        await reconcilers[key.topic](key)
+
+    queue = WorkQueue(reconcile, lambda key: key.topic.value, QueueMetrics.register(registry), time.monotonic)
+    router = Router(cache, dependents, queue.add)
+    status = StatusWriter(kube, cache, identity=settings.pod_name, wall=wall)
+    workloads = Workloads(kube, cache, ttl_seconds=settings.job_ttl_seconds)
+    effects = EffectHandler(workloads, queue.add)
+    tenants = Tenants(cache, engine)
+    built = Children(kube, cache)
+    facts = ClusterFacts(
+        operator_namespace=settings.namespace,
+        dns_addresses=tuple(address.strip() for address in settings.dns_addresses.split(",") if address.strip()),
+    )
+    jobs = JobReconciler(cache, engine, workloads, effects, requeue=queue.add_after, wall=wall)
+    runs = RunReconciler(
+        cache,
+        engine,
+        tenants,
+        effects,
+        status,
+        dependents=dependents,
+        requeue=queue.add_after,
+        wall=wall,
+        monotonic=time.monotonic,
+    )
+    workspaces = WorkspaceReconciler(
+        cache,
+        built,
+        Teardown(kube, cache, engine, tenants),
+        tenants,
+        status,
+        facts,
+        dependents=dependents,
+        requeue=queue.add_after,
+        wall=wall,
+    )
+    workflows = WorkflowReconciler(
+        cache, engine, tenants, status, checker, dependents=dependents, requeue=queue.add_after, wall=wall
+    )
+    reconcilers.update(
+        {
+            Topic.QUOTA: QuotaReconciler(cache, status, dependents=dependents, wall=wall).reconcile,
+            Topic.WORKSPACE: workspaces.reconcile,
+            Topic.WORKFLOW: workflows.reconcile,
+            Topic.RUN: _or_deleted(router, runs.reconcile, runs.deleted),
+            Topic.JOB: _or_deleted(router, jobs.reconcile, jobs.deleted),
+        }
+    )
+
+    def database_changed() -> None:
+        tenants.forget_all()
+        operator.enqueue_all()
+
+    operator = Operator(
+        connection=connection,
+        router=router,
+        queue=queue,
+        cache=cache,
+        resync=Resync(kube, cache, registry, changed=router.changed, vanished=router.vanished),
+        recovery=Recovery(kube, cache, engine, workloads, effects),
+        dispatcher=Dispatcher(engine, workloads, effects, holder=settings.pod_name, wall=wall),
+        timekeeper=Timekeeper(engine, effects, queue.add, wall=wall),
+        database=DatabaseMonitor(engine, registry, database_changed),
+        health=health,
+        settings=settings,
+    )
+    return operator
+
+
+def _or_deleted(
+    router: Router,
+    reconcile: Callable[[Key], Awaitable[None]],
+    deleted: Callable[[dict[str, object]], Awaitable[None]],
+) -> Callable[[Key], Awaitable[None]]:
+    """Act on an object's deletion before what may stand in its place."""
+
+    async def both(key: Key) -> None:
+        tombstone = router.tombstone(key)
+        if tombstone is not None:
+            await deleted(tombstone)
+            router.bury(key, tombstone)
+        await reconcile(key)
+
+    return both

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -12,13 +12,11 @@ from headgate.cluster.errors import ApiError, Unreachable
 from headgate.domain.task import JobTask, Outcome, TaskRef, Waiting
 from headgate.engine.engine import Engine
 from headgate.reconcile.effects import EffectHandler
+from headgate.reconcile.loops import forever
 from headgate.reconcile.workloads import ForeignJob, Workloads
-from headgate.store.errors import DatabaseUnavailable
 
 BATCH = 50
 """Attempts claimed at once at most."""
-NET_SECONDS = 5.0
-"""Between polls where nothing woke the loop: the net under lost wake-ups."""
 REFUSED_SECONDS = 10.0
 """Until an attempt that the API server refused for now is tried again."""
 
@@ -74,30 +72,3 @@ class Dispatcher:
     async def _fail(self, task: JobTask, reason: str, message: str) -> None:
         outcome = Outcome(succeeded=False, reason=reason, message=message[:1024])
         await self._effects.handle(await self._engine.complete(task.ref, outcome))
-
-
-async def forever(
-    name: str, once: Callable[[], Awaitable[datetime | None]], alarm: asyncio.Event | None = None
-) -> None:
-    """Run ``once`` for ever: again when it said that more is due, when the alarm is set, and every few seconds.
-
-    Failures are logged and waited out; they never end the loop.
-    """
-    log = structlog.get_logger(f"headgate.{name}")
-    alarm = alarm or asyncio.Event()
-    while True:
-        pause = NET_SECONDS
-        alarm.clear()
-        try:
-            due = await once()
-            if due is not None:
-                pause = min(NET_SECONDS, max(0.0, (due - datetime.now(due.tzinfo)).total_seconds()))
-        except (DatabaseUnavailable, ApiError, Unreachable) as error:
-            log.warning("will try again", error=str(error))
-        except Exception:
-            log.exception("will try again")
-        try:
-            async with asyncio.timeout(pause):
-                await alarm.wait()
-        except TimeoutError:
-            continue

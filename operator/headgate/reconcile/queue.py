@@ -18,6 +18,7 @@ K = TypeVar("K")
 
 FIRST_BACKOFF_SECONDS = 0.1
 LONGEST_BACKOFF_SECONDS = 60.0
+LONGEST_RECONCILIATION_SECONDS = 300.0
 
 
 def backoff(failures: int) -> float:
@@ -57,7 +58,7 @@ class WorkQueue(Generic[K]):
     monotonic: Callable[[], float]
     _ready: asyncio.Queue[K] = field(default_factory=asyncio.Queue)
     _queued: set[K] = field(default_factory=set)
-    _active: set[K] = field(default_factory=set)
+    _active: dict[K, float] = field(default_factory=dict)
     _again: set[K] = field(default_factory=set)
     _failures: dict[K, int] = field(default_factory=dict)
     _later: list[tuple[float, int, K]] = field(default_factory=list)
@@ -81,6 +82,11 @@ class WorkQueue(Generic[K]):
             self._due[key] = when
             heapq.heappush(self._later, (when, next(self._order), key))
             self._alarm.set()
+
+    def overdue(self) -> tuple[K, ...]:
+        """Keys whose reconciliation has been under way for longer than any should be."""
+        started_before = self.monotonic() - LONGEST_RECONCILIATION_SECONDS
+        return tuple(key for key, started in self._active.items() if started < started_before)
 
     @property
     def idle(self) -> bool:
@@ -115,7 +121,7 @@ class WorkQueue(Generic[K]):
         while True:
             key = await self._ready.get()
             self._queued.discard(key)
-            self._active.add(key)
+            self._active[key] = self.monotonic()
             self.metrics.depth.set(len(self._queued))
             try:
                 with self.metrics.seconds.labels(self.kind(key)).time():
@@ -129,7 +135,7 @@ class WorkQueue(Generic[K]):
             else:
                 self._failures.pop(key, None)
             finally:
-                self._active.discard(key)
+                self._active.pop(key, None)
                 if key in self._again:
                     self._again.discard(key)
                     self.add(key)

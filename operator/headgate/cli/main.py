@@ -1,0 +1,34 @@
+"""``headgate``: the operator's process, and commands for people who run it."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.metadata import version
+
+import typer
+
+from headgate.settings import OperatorSettings
+from headgate.telemetry import configure_logging
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Headgate: multi-tenant workflows on Kubernetes.")
+
+
+@app.command()
+def operator() -> None:
+    """Run the operator, configured by HEADGATE_... environment variables."""
+    from headgate.operate import operate
+
+    settings = OperatorSettings()
+    configure_logging(settings.log_level)
+    raise typer.Exit(asyncio.run(operate(settings)))
+
+
+@app.command("version")
+def show_version() -> None:
+    """Print the version."""
+    typer.echo(version("headgate"))
+
+
+def main() -> None:
+    """Entry point."""
+    app()

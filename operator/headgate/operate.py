@@ -1,0 +1,106 @@
+"""The operator's process: probes at once, work while it leads, and an end when it no longer does."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, Gauge, PlatformCollector, ProcessCollector
+
+from headgate.app import compose, wall
+from headgate.cluster.client import KubeClient
+from headgate.cluster.connection import connect
+from headgate.cluster.lease import Leadership, LeaseSettings, LostLeadership
+from headgate.engine.engine import Engine
+from headgate.engine.expressions.checker import ExpressionChecker
+from headgate.engine.expressions.evaluator import CelEvaluator
+from headgate.probes import Health, application, serve
+from headgate.settings import OperatorSettings
+from headgate.store.absent import AbsentDatabase
+from headgate.store.database import Database
+
+EXIT_LOST_LEADERSHIP = 3
+
+
+async def operate(settings: OperatorSettings) -> int:
+    """Run until told to end, and return the exit code. Losing leadership ends the process on the spot (code 3)."""
+    log = structlog.get_logger("headgate")
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    leading = Gauge("headgate_leader", "Whether this replica leads.", registry=registry)
+    health = Health(time.monotonic)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        runner, port = await serve(application(health, registry), settings.http_host, settings.http_port)
+        stack.push_async_callback(runner.cleanup)
+        connection = connect(settings.kubeconfig)
+        kube = KubeClient(connection, registry, concurrency=settings.kubernetes_concurrency)
+        stack.push_async_callback(kube.aclose)
+        leadership = _leadership(kube, settings)
+        health.ready = True
+        log.info("standing by", http_port=port)
+        if not await _reached(leadership.acquire(), stop):
+            return 0
+        leading.set(1)
+        health.ready = False
+        evaluator = CelEvaluator()
+        stack.push_async_callback(evaluator.aclose)
+        database = _database(settings)
+        stack.push_async_callback(database.close)
+        engine = Engine(database, evaluator, clock=wall)
+        operator = compose(settings, connection, kube, engine, ExpressionChecker(evaluator), registry, health)
+        async with asyncio.TaskGroup() as group:
+            keeping = group.create_task(_keep_or_end(leadership))
+            await operator.run(stop)
+            keeping.cancel()
+        await leadership.release()
+        log.info("ended")
+    return 0
+
+
+async def _keep_or_end(leadership: Leadership) -> None:
+    """Another replica may lead at any moment from now on: nothing may be written any more, not even in cleaning up."""
+    try:
+        await leadership.keep()
+    except LostLeadership as error:
+        structlog.get_logger("headgate").error("leadership is lost; ending", error=str(error))
+        logging.shutdown()
+        os._exit(EXIT_LOST_LEADERSHIP)
+
+
+async def _reached(goal: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:
+    """Whether ``goal`` was reached before ``stop`` was set."""
+    going, stopped = asyncio.create_task(goal), asyncio.create_task(stop.wait())
+    await asyncio.wait({going, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    reached = going.done()
+    for task in (going, stopped):
+        task.cancel()
+    if reached:
+        await going
+    return reached
+
+
+def _leadership(kube: KubeClient, settings: OperatorSettings) -> Leadership:
+    lease = LeaseSettings(
+        name=settings.lease_name,
+        namespace=settings.namespace,
+        identity=settings.pod_name,
+        duration_seconds=settings.lease_duration_seconds,
+    )
+    return Leadership(kube, lease, monotonic=time.monotonic, wall=wall)
+
+
+def _database(settings: OperatorSettings) -> Database:
+    if settings.database_url is None:
+        return AbsentDatabase()
+    return Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)

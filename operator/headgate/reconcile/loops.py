@@ -1,0 +1,47 @@
+"""A loop that nothing ends but the process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+import structlog
+
+from headgate.cluster.errors import ApiError, Unreachable
+from headgate.store.errors import DatabaseUnavailable
+
+NET_SECONDS = 5.0
+"""Between rounds where nothing woke the loop: the net under lost wake-ups."""
+
+
+async def forever(
+    name: str,
+    once: Callable[[], Awaitable[datetime | None]],
+    alarm: asyncio.Event | None = None,
+    *,
+    net_seconds: float = NET_SECONDS,
+) -> None:
+    """Run ``once`` for ever: again when it said that more is due, when the alarm is set, and every ``net_seconds``.
+
+    Failures are logged and waited out; they never end the loop.
+    """
+    log = structlog.get_logger(f"headgate.{name}")
+    alarm = alarm or asyncio.Event()
+    while True:
+        pause = net_seconds
+        alarm.clear()
+        try:
+            due = await once()
+            if due is not None:
+                pause = min(net_seconds, max(0.0, (due - datetime.now(due.tzinfo)).total_seconds()))
+        except (DatabaseUnavailable, ApiError, Unreachable) as error:
+            log.warning("will try again", error=str(error))
+            pause = min(NET_SECONDS, net_seconds)
+        except Exception:
+            log.exception("will try again")
+        try:
+            async with asyncio.timeout(pause):
+                await alarm.wait()
+        except TimeoutError:
+            continue

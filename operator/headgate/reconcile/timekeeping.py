@@ -1,0 +1,49 @@
+"""What happens by the clock: schedules fire, overdue runs end, runs that waited for room start."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+from headgate.engine.engine import Engine
+from headgate.reconcile.effects import EffectHandler
+from headgate.reconcile.keys import Key, Topic
+from headgate.reconcile.loops import forever
+
+PARTITION_SECONDS = 3600.0
+
+
+class Timekeeper:
+    """Drives the engine by the clock."""
+
+    def __init__(
+        self, engine: Engine, effects: EffectHandler, enqueue: Callable[[Key], None], *, wall: Callable[[], datetime]
+    ) -> None:
+        self._engine = engine
+        self._effects = effects
+        self._enqueue = enqueue
+        self._wall = wall
+
+    async def run(self) -> None:
+        """Keep time for ever."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(forever("schedules", self._fire))
+            group.create_task(forever("overdue", self._expire))
+            group.create_task(forever("partitions", self._make_partitions, net_seconds=PARTITION_SECONDS))
+
+    async def _fire(self) -> datetime | None:
+        fired = await self._engine.fire_due(self._wall())
+        await self._effects.handle(fired.effects)
+        for namespace, name in fired.workflows:
+            self._enqueue(Key(Topic.WORKFLOW, name, namespace))
+        return fired.next_due
+
+    async def _expire(self) -> datetime | None:
+        await self._effects.handle(await self._engine.expire_runs(self._wall()))
+        await self._effects.handle(await self._engine.start_all_pending())
+        return None
+
+    async def _make_partitions(self) -> datetime | None:
+        await self._engine.ensure_partitions(self._wall())
+        return None

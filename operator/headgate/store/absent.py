@@ -1,0 +1,34 @@
+"""The database of an operator that was given none."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from headgate.store.database import Database, Transaction
+from headgate.store.errors import DatabaseUnavailable
+
+_MESSAGE = "no database is configured: set HEADGATE_DATABASE_URL"
+
+
+class AbsentDatabase(Database):
+    """Refuses every transaction, so that Workspaces and Quotas are still reconciled and say what is missing."""
+
+    def __init__(self) -> None:
+        """Nothing to connect to."""
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    @asynccontextmanager
+    async def tenant(self, workspace_id: UUID, *, lock: UUID | None = None) -> AsyncIterator[Transaction]:
+        """Raises ``DatabaseUnavailable``."""
+        raise DatabaseUnavailable(_MESSAGE)
+        yield
+
+    @asynccontextmanager
+    async def system(self) -> AsyncIterator[Transaction]:
+        """Raises ``DatabaseUnavailable``."""
+        raise DatabaseUnavailable(_MESSAGE)
+        yield
