@@ -40,6 +40,7 @@ class Progress:
         self._number = 0
         self._terminal = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
         self._live = self._terminal.isatty()
+        self._unfinished = False
 
     def say(self, text: str = "") -> None:
         """Print a line, inside or outside of a step."""
@@ -58,7 +59,7 @@ class Progress:
         self._logs.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
         if not self._live:
-            self.say(f"{label} ...")
+            self._begin(f"{label} ... ")
         with log.open("w", encoding="utf-8") as output, _redirected(output):
             ticker = _Ticker(self, label, log, started)
             try:
@@ -69,10 +70,16 @@ class Progress:
                 raise StepFailedError(name) from problem
             ticker.stop()
         elapsed = time.monotonic() - started
-        self.say(f"{label}: {elapsed:.1f} s" if self._live else f"      done in {elapsed:.1f} s")
+        if self._unfinished:
+            self._end(f"{elapsed:.1f} s")
+        else:
+            self.say(f"{label}: {elapsed:.1f} s" if self._live else f"      done in {elapsed:.1f} s")
 
     def _explain(self, label: str, elapsed: float, problem: BaseException, log: Path, advice: str) -> None:
-        self.say(f"{label}: FAILED after {elapsed:.1f} s")
+        if self._unfinished:
+            self._end(f"FAILED after {elapsed:.1f} s")
+        else:
+            self.say(f"{label}: FAILED after {elapsed:.1f} s")
         sys.stdout.flush()
         sys.stderr.flush()
         lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
@@ -90,16 +97,28 @@ class Progress:
             self._terminal.write("\r\x1b[2K" + f"{label}: {elapsed:.0f} s  {_last_line(log)}"[:width])
             self._terminal.flush()
         else:
-            self._terminal.write(f"      {elapsed:.0f} s  {_last_line(log)}".rstrip() + "\n")
+            self.say(f"      {elapsed:.0f} s  {_last_line(log)}".rstrip())
 
     @property
     def interval(self) -> float:
         """Seconds between two beats."""
         return _TICK_SECONDS if self._live else _HEARTBEAT_SECONDS
 
+    def _begin(self, text: str) -> None:
+        """Where a line cannot be rewritten, it stays open until there is more to say."""
+        self._terminal.write(text)
+        self._terminal.flush()
+        self._unfinished = True
+
+    def _end(self, text: str = "") -> None:
+        self._terminal.write(f"{text}\n")
+        self._unfinished = False
+
     def _erase(self) -> None:
         if self._live:
             self._terminal.write("\r\x1b[2K")
+        if self._unfinished:
+            self._end()
 
 
 class _Ticker:

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from hack.cluster import build
+from hack.tools import tool
 
 CHART = Path(__file__).resolve().parent.parent / "charts" / "headgate"
 
@@ -54,9 +54,9 @@ class Rendered:
 
 def render(values: Mapping[str, Any] | None = None, *, release: str = "headgate") -> Rendered:
     """Render with these values over the defaults. Raises ``ChartError`` for values that the schema refuses."""
-    build.build((build.HELM,))
+    helm = tool("helm")
     done = subprocess.run(
-        [str(build.program("helm")), "template", release, str(CHART), "--namespace=headgate-system", "--values=-"],
+        [str(helm), "template", release, str(CHART), "--namespace=headgate-system", "--values=-"],
         input=json.dumps(values or {}),
         capture_output=True,
         text=True,

@@ -1,0 +1,141 @@
+"""Installs the chart, and leaves an installation alone that already is as wanted."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hack.kube import Kube
+from hack.record import NAMESPACE, RELEASE, ROOT
+from hack.shell import CommandError
+
+CHART = ROOT / "charts" / "headgate"
+SECRET = "headgate-database"
+_TIMEOUT = "5m"
+
+
+@dataclass(frozen=True)
+class Database:
+    """The two logins to Postgres. Never printed."""
+
+    url: str
+    migration_url: str
+
+    def __repr__(self) -> str:
+        return "Database(...)"
+
+
+def namespace(kube: Kube) -> None:
+    """Makes Headgate's own namespace, which lets in only pods of the restricted level."""
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}})
+
+
+def database_secret(kube: Kube, database: Database) -> str:
+    """Makes the Secret that the chart names; returns its version, which changes exactly when its content does."""
+    data = {"url": database.url, "migrationUrl": database.migration_url}
+    encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
+    metadata = {"name": SECRET, "namespace": NAMESPACE}
+    kube.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": encoded})
+    version: str = kube.get("secret", SECRET, f"--namespace={NAMESPACE}")["metadata"]["resourceVersion"]
+    return version
+
+
+def values(kube: Kube, image: str, secret_version: str) -> dict[str, Any]:
+    """The chart's values for this cluster."""
+    return {
+        "image": image_values(image),
+        "database": {"existingSecret": SECRET},
+        "operator": {
+            # Pods read the Secret when they start: another version of it takes other pods.
+            "podAnnotations": {"headgate.dev/database-secret-version": secret_version},
+            "dnsAddresses": _dns_addresses(kube),
+        },
+    }
+
+
+def install(kube: Kube, wanted: dict[str, Any]) -> bool:
+    """Installs or upgrades, and waits until the operator is ready. Returns whether anything had to be done."""
+    digest = _digest(CHART, wanted)
+    release = _release(kube)
+    if release and release["info"]["status"] == "deployed" and release["info"].get("description") == digest:
+        kube.kubectl("rollout", "status", f"--namespace={NAMESPACE}", f"deployment/{RELEASE}-operator", "--timeout=60s")
+        return False
+    _clear_interrupted(kube, release)
+    try:
+        kube.helm(
+            *("upgrade", "--install", RELEASE, str(CHART), f"--namespace={NAMESPACE}", "--values=-"),
+            *("--wait", f"--timeout={_TIMEOUT}", f"--description={digest}"),
+            stdin=json.dumps(wanted),
+        )
+    except CommandError:
+        _show_why(kube)
+        raise
+    return True
+
+
+def installed(kube: Kube) -> bool:
+    """Whether there is a release, whatever its state."""
+    return _release(kube) is not None
+
+
+def image_values(reference: str) -> dict[str, str]:
+    """``repository:tag@digest`` in the parts that the chart takes."""
+    name, _, digest = reference.partition("@")
+    repository, colon, tag = name.rpartition(":")
+    if not colon or "/" in tag:
+        repository, tag = name, ""
+    return {"repository": repository, "tag": tag, "digest": digest, "pullPolicy": "IfNotPresent"}
+
+
+def _dns_addresses(kube: Kube) -> list[str]:
+    """Addresses of the cluster's DNS where it is not made of the usual pods, which the chart knows by their label."""
+    if kube.get("pods", "--namespace=kube-system", "--selector=k8s-app=kube-dns")["items"]:
+        return []
+    slices = kube.get("endpointslices", "--namespace=kube-system", "--selector=kubernetes.io/service-name=kube-dns")
+    ends = [end for found in slices["items"] for end in found.get("endpoints") or []]
+    return sorted({address for end in ends for address in end["addresses"]})
+
+
+def _digest(chart: Path, wanted: dict[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode())
+    for path in sorted(chart.rglob("*")):
+        if path.is_file():
+            digest.update(f"\0{path.relative_to(chart)}\0".encode() + path.read_bytes())
+    return f"quick start {digest.hexdigest()[:16]}"
+
+
+def _release(kube: Kube) -> dict[str, Any] | None:
+    # The chart makes a release of every state visible: pending ones too, which `helm list` hides.
+    known = json.loads(kube.helm("list", "--all", f"--namespace={NAMESPACE}", f"--filter=^{RELEASE}$", "--output=json"))
+    if not known:
+        return None
+    found: dict[str, Any] = json.loads(kube.helm("status", RELEASE, f"--namespace={NAMESPACE}", "--output=json"))
+    return found
+
+
+def _clear_interrupted(kube: Kube, release: dict[str, Any] | None) -> None:
+    """A helm that was killed leaves its release locked."""
+    status = release["info"]["status"] if release else ""
+    if status == "pending-install":
+        kube.helm("uninstall", RELEASE, f"--namespace={NAMESPACE}", "--no-hooks", "--wait")
+    elif status.startswith("pending-"):
+        kube.helm("rollback", RELEASE, f"--namespace={NAMESPACE}", "--no-hooks")
+
+
+def _show_why(kube: Kube) -> None:
+    """Puts into the step's log what the pods say."""
+    pods = f"--selector=app.kubernetes.io/instance={RELEASE}"
+    for arguments in (
+        ("get", "pods", f"--namespace={NAMESPACE}"),
+        ("get", "events", f"--namespace={NAMESPACE}", "--field-selector=type=Warning", "--sort-by=.lastTimestamp"),
+        ("logs", f"--namespace={NAMESPACE}", pods, "--prefix", "--tail=10"),
+    ):
+        try:
+            print(kube.kubectl(*arguments))
+        except CommandError as problem:
+            print(problem)
