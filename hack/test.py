@@ -44,15 +44,18 @@ def main() -> int:
     progress = Progress(_LOGS, 5)
     try:
         prepare(provider, progress)
-        environment = {**os.environ, "HEADGATE_TEST_KUBECONFIG": str(provider.kubeconfig)}
-        done = subprocess.run([sys.executable, "-m", "pytest", *sys.argv[1:]], env=environment, check=False)
-        return done.returncode
+        return _pytest(provider)
     except (StepFailedError, KeyboardInterrupt):
         return 1
     finally:
         # Said by nobody, so that pytest has the last word.
         if not kept:
             provider.down()
+
+
+def _pytest(provider: ClusterProvider) -> int:
+    environment = {**os.environ, "HEADGATE_TEST_KUBECONFIG": str(provider.kubeconfig)}
+    return subprocess.run([sys.executable, "-m", "pytest", *sys.argv[1:]], env=environment, check=False).returncode
 
 
 def _runs(provider: ClusterProvider) -> bool:
