@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -40,24 +42,34 @@ class Image:
 
 def build(dockerfile: Path = Path("Dockerfile"), context: Path = Path(), tag: str | None = None) -> Image:
     """The image of these sources, as a docker archive in the cache; built unless it is there."""
-    digest = content_digest(dockerfile, context)
-    tag = tag or f"{_REPOSITORY}:{digest}"
-    folder = cache_root() / "images"
-    archive = folder / f"{tag.replace('/', '_').replace(':', '_')}-{digest}.tar"
-    if archive.exists():
-        archive.touch()
-        return Image(tag, archive)
+    image = _described(content_digest(dockerfile, context), tag)
+    if image.archive.exists():
+        image.archive.touch()
+        return image
+    folder = image.archive.parent
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".build-") as scratch:
+        # Built from a copy: who edits meanwhile must not get another content under this digest.
+        sources = Path(scratch, "sources")
+        _copy_sources(dockerfile, context, sources)
+        image = _described(content_digest(sources / "Dockerfile", sources), tag)
         output = Path(scratch, "image.tar")
         if docker_answers():
-            _with_docker(dockerfile, context, tag, output)
+            _with_docker(sources, image.tag, output)
         else:
             packages.ensure("image")
-            _with_buildah(dockerfile, context, tag, output)
-        output.rename(archive)
+            _with_buildah(sources, image.tag, output)
+        output.rename(image.archive)
     _forget_old(folder)
-    return Image(tag, archive)
+    return image
+
+
+def _described(digest: str, tag: str | None) -> Image:
+    tag = tag or f"{_REPOSITORY}:{digest}"
+    name = re.sub(r"[^A-Za-z0-9.-]+", "_", tag)
+    # A tag that somebody chose stays the same while the content changes.
+    unique = name if digest in tag else f"{name}_{digest}"
+    return Image(tag, cache_root() / "images" / f"{unique}.tar")
 
 
 def docker_answers() -> bool:
@@ -97,44 +109,36 @@ def _files(context: Path, pattern: str) -> Iterator[Path]:
         yield from (file for file in below if file.is_file() and "__pycache__" not in file.parts)
 
 
-def _authority() -> Path | None:
-    return next((Path(os.environ[name]) for name in _AUTHORITIES if os.environ.get(name)), None)
+def _copy_sources(dockerfile: Path, context: Path, target: Path) -> None:
+    target.mkdir()
+    shutil.copy2(dockerfile, target / "Dockerfile")
+    for path in _copied_files(dockerfile.read_text(), context):
+        copy = target / path.relative_to(context)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, copy)
 
 
-def _with_docker(dockerfile: Path, context: Path, tag: str, output: Path) -> None:
-    arguments = [f"--build-arg={name}" for name in _PASSED_ON if os.environ.get(name)]
-    authority = _authority()
+def _options() -> list[str]:
+    """What `docker build` and `buildah build` alike are told about this machine's network."""
+    options = [f"--build-arg={name}={os.environ[name]}" for name in _PASSED_ON if os.environ.get(name)]
+    authority = next((Path(os.environ[name]) for name in _AUTHORITIES if os.environ.get(name)), None)
     if authority:
-        # `docker build` mounts nothing but secrets, and only for a RUN that asks for this one.
-        arguments.append(f"--secret=id=pip-cert,src={authority}")
-    command = ["docker", "build", *arguments, f"--file={dockerfile}", f"--tag={tag}", str(context)]
-    _run_visibly(command, {"DOCKER_BUILDKIT": "1"})
+        # A secret is there only for the command that asks for it, and is in no layer.
+        options.append(f"--secret=id=pip-cert,src={authority.resolve()}")
+    return options
+
+
+def _with_docker(sources: Path, tag: str, output: Path) -> None:
+    _run_visibly(["docker", "build", *_options(), f"--tag={tag}", str(sources)], {"DOCKER_BUILDKIT": "1"})
     run("docker", "save", f"--output={output}", tag)
 
 
-def _with_buildah(dockerfile: Path, context: Path, tag: str, output: Path) -> None:
-    base = _import_base()
-    arguments = [f"--build-arg={name}={os.environ[name]}" for name in _PASSED_ON if os.environ.get(name)]
-    authority = _authority()
-    if authority:
-        # Mounted while commands of the build run, and named by an argument that the image does not keep.
-        arguments += [f"--volume={authority.resolve()}:/run/pip-cert.pem:ro", "--build-arg=PIP_CERT=/run/pip-cert.pem"]
-        arguments.append(f"--secret=id=pip-cert,src={authority.resolve()}")
-    _run_visibly(
-        [
-            *_buildah("build"),
-            "--isolation=chroot",
-            "--layers",
-            "--pull-never",
-            f"--build-arg=BASE_IMAGE={base}",
-            *arguments,
-            f"--file={dockerfile}",
-            f"--tag={full_name(tag)}",
-            str(context),
-        ],
-        {},
-    )
-    run(*_buildah("push"), "--quiet", full_name(tag), f"docker-archive:{output}:{full_name(tag)}")
+def _with_buildah(sources: Path, tag: str, output: Path) -> None:
+    name = full_name(tag)
+    settings = ["--isolation=chroot", "--layers", "--pull-never", f"--build-arg=BASE_IMAGE={_import_base()}"]
+    _run_visibly([*_buildah("build"), *settings, *_options(), f"--tag={name}", str(sources)], {})
+    run(*_buildah("push"), "--quiet", name, f"docker-archive:{output}:{name}")
+    _forget_old_in_storage(name)
 
 
 def full_name(tag: str) -> str:
@@ -183,6 +187,16 @@ def _forget_old(folder: Path) -> None:
     archives = sorted(folder.glob("*.tar"), key=lambda path: path.stat().st_mtime, reverse=True)
     for archive in archives[_KEPT:]:
         archive.unlink(missing_ok=True)
+
+
+def _forget_old_in_storage(name: str) -> None:
+    """The same for buildah's storage, which also holds the layers that the next build starts from."""
+    repository = name.rpartition(":")[0]
+    listed = json.loads(run(*_buildah("images"), "--json", "--filter", f"reference={repository}:*") or "[]")
+    listed.sort(key=lambda image: image["createdatraw"], reverse=True)
+    old = [image["id"] for image in listed[_KEPT:]]
+    if old:
+        run(*_buildah("rmi"), "--force", *old)
 
 
 def main() -> int:

@@ -28,11 +28,15 @@ def write(layout: Layout, addresses: Addresses) -> None:
         "kube-proxy.json": _kube_proxy(layout, addresses),
         "cni/10-pods.conflist": _cni(addresses),
     }
-    for name, document in documents.items():
-        (layout.config / name).write_text(json.dumps(document, indent=2) + "\n")
-    (layout.config / "containerd.toml").write_text(_containerd(layout))
-    (layout.config / "Corefile").write_text(_corefile(layout, addresses))
-    (layout.config / "resolv.conf").write_text(f"nameserver {addresses.dns}\n")
+    texts = {name: json.dumps(document, indent=2) + "\n" for name, document in documents.items()}
+    texts["containerd.toml"] = _containerd(layout)
+    texts["Corefile"] = _corefile(layout, addresses)
+    texts["resolv.conf"] = f"nameserver {addresses.dns}\n"
+    for name, text in texts.items():
+        path = layout.config / name
+        # kube-proxy ends as soon as its file is written to, even with what was there.
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
     for client in _CLIENTS:
         path = client_kubeconfig(layout, client)
         kubeconfig.write(path, cluster=layout.name, server=addresses.server, pki=layout.pki, identity=client)

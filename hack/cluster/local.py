@@ -149,12 +149,12 @@ class LocalCluster:
             shutil.rmtree(layout.logs, ignore_errors=True)
         layout.logs.mkdir(exist_ok=True)
         certs.issue(layout.pki, layout.name, state.addresses)
-        config.write(layout, state.addresses)
         return state
 
     def _start(self, state: State, components: tuple[str, ...]) -> None:
         if state.addresses is None:
             raise ValueError("a cluster without addresses cannot start")
+        config.write(self._layout, state.addresses)
         for name in components:
             if name in state.processes and state.processes[name].alive():
                 continue
