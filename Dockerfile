@@ -21,13 +21,19 @@ LABEL org.opencontainers.image.title="headgate" \
 COPY --from=dependencies /opt/headgate /opt/headgate
 # The source comes last: a change in it rebuilds this layer only.
 COPY operator/headgate /opt/headgate/source/headgate
+COPY pyproject.toml /opt/headgate/source/pyproject.toml
 ENV PATH=/opt/headgate/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONPATH=/opt/headgate/source \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
+# What installing the package would do, without its build tools: the command, its version, and compiled modules.
 RUN printf '#!/opt/headgate/bin/python\nimport sys\n\nfrom headgate.cli.main import main\n\nsys.exit(main())\n' \
       > /opt/headgate/bin/headgate \
  && chmod 0755 /opt/headgate/bin/headgate \
+ && version="$(sed -n 's/^version = "\(.*\)"$/\1/p' /opt/headgate/source/pyproject.toml)" \
+ && mkdir "/opt/headgate/source/headgate-${version}.dist-info" \
+ && printf 'Metadata-Version: 2.1\nName: headgate\nVersion: %s\n' "${version}" \
+      > "/opt/headgate/source/headgate-${version}.dist-info/METADATA" \
  && /opt/headgate/bin/python -m compileall -q /opt/headgate/source
 USER 65532:65532
 WORKDIR /tmp

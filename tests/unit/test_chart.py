@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -163,3 +164,16 @@ def test_the_schema_describes_every_value_there_is() -> None:
                 check(value[name], below, f"{path}.{name}")
 
     check(defaults, schema, "values")
+
+
+def test_alerts_speak_of_metrics_that_the_operator_has() -> None:
+    enabled = {"metrics": {"prometheusRule": {"enabled": True, "labels": {"team": "platform"}}}}
+    rule = render({**WITH_DATABASE, **enabled}).one("PrometheusRule", "headgate-operator")
+    source = "".join(path.read_text() for path in (CHART.parents[1] / "operator" / "headgate").rglob("*.py"))
+
+    expressions = " ".join(alert["expr"] for alert in rule["spec"]["groups"][0]["rules"])
+    metrics = set(re.findall(r"\bheadgate_\w+", expressions))
+
+    assert rule["metadata"]["labels"]["team"] == "platform"
+    assert metrics
+    assert {metric for metric in metrics if f'"{metric}"' not in source} == set()
