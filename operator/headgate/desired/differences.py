@@ -27,7 +27,9 @@ def contains(live: object, desired: object) -> bool:
 
 
 def apply_is_due(live: Mapping[str, Any], desired: Mapping[str, Any], kind: ChildKind) -> bool:
-    """Whether applying the desired manifest would change the live object, identity and seal aside.
+    """Whether applying the desired manifest would change the live object.
+
+    The seal is among what is compared, so that a manifest of which only a field was dropped is applied as well.
 
     In sections that are exclusively ours a list is compared as a whole: all of them are atomic there, so that applying
     takes away what others put into one. What others added to a mapping is not the concern of an apply: see

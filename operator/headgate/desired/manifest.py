@@ -58,12 +58,6 @@ def labels_of(manifest: Mapping[str, Any]) -> Mapping[str, str]:
     return manifest.get("metadata", {}).get("labels") or {}
 
 
-def seal_of(manifest: Mapping[str, Any]) -> str | None:
-    """The seal that an object carries."""
-    annotations = manifest.get("metadata", {}).get("annotations") or {}
-    return annotations.get(HASH_ANNOTATION)
-
-
 def owner_of(manifest: Mapping[str, Any]) -> str | None:
     """The workspace whose child the object says it is, or None where it is not a child of any."""
     labels = labels_of(manifest)

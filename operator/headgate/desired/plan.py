@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from headgate.desired.differences import apply_is_due, foreign_fields
 from headgate.desired.keys import NAMESPACE, ChildKind, ObjectKey, child_kind, key_of
-from headgate.desired.manifest import Manifest, owner_of, seal_of
+from headgate.desired.manifest import Manifest, owner_of
 from headgate.domain.reasons import Reason
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _step(key: ObjectKey, manifest: Manifest, live: LiveObject | None) -> Plan:
         return Plan(create=(manifest,)) if kind is NAMESPACE else Plan(apply=(manifest,))
     if any(section in live and live[section] != manifest.get(section) for section in kind.immutable):
         return Plan(replace=(Replacement(_deletion(key, live), manifest),))
-    due = seal_of(live) != seal_of(manifest) or apply_is_due(live, manifest, kind)
+    due = apply_is_due(live, manifest, kind)
     foreign = foreign_fields(live, manifest, kind)
     return Plan(apply=(manifest,) if due else (), extras=(MergePatch(key, foreign),) if foreign else ())
 

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 from headgate.desired.keys import NETWORK_POLICY, ObjectKey, key_of
-from headgate.desired.manifest import Manifest, child, owner_of, seal_of, sealed
+from headgate.desired.manifest import HASH_ANNOTATION, Manifest, child, owner_of, sealed
 
 
 def a_policy(**changes: object) -> Manifest:
     return child(
         NETWORK_POLICY, name="deny", namespace="acme-dev", workspace="acme", spec={"podSelector": {}, **changes}
     )
+
+
+def seal_of(manifest: Manifest) -> str | None:
+    seal: str | None = manifest["metadata"].get("annotations", {}).get(HASH_ANNOTATION)
+    return seal
 
 
 def test_a_child_says_whose_it_is() -> None:

@@ -116,6 +116,12 @@ def test_a_namespace_of_someone_else_does_not_make_the_others_unready() -> None:
     assert [(item.name, item.ready) for item in status.namespaces] == [("acme", False), ("acme-dev", True)]
 
 
+def test_a_namespace_that_is_being_deleted_is_not_ready_although_it_exists() -> None:
+    status = workspace_status(a_workspace(), seen(plan=Plan(terminating=("acme",))), NOON)
+
+    assert [(item.uid, item.ready) for item in status.namespaces] == [("uid-of-acme", False)]
+
+
 def test_namespaces_that_were_kept_are_named() -> None:
     kept = Plan(orphaned_namespaces=(Deletion(NAMESPACE.key("acme-old"), "uid-3"),))
     status = workspace_status(a_workspace(), seen(plan=kept), NOON)

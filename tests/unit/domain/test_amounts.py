@@ -49,6 +49,7 @@ positive_amounts = st.builds(Amount, st.integers(0, 10**20), st.sampled_from(For
         ("1.1Ki", "1126400m"),
         ("-2048Ki", "-2Mi"),
         ("0.0001Ki", "102400u"),
+        ("0.9765625Ki", "1k"),
         ("1e3", "1e3"),
         ("1E3", "1e3"),
         ("1e+3", "1e3"),

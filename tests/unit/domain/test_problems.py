@@ -116,13 +116,13 @@ def test_fractions_of_cpu_and_bytes_are_none() -> None:
 
 
 def test_all_are_told_at_once() -> None:
-    bounds = {"cpu": "9", "memory": "9Gi"}
-    defaults = {"min": bounds, "default": bounds, "defaultRequest": bounds, "max": {"cpu": "1", "memory": "1Gi"}}
+    high, low = (dict.fromkeys(("memory", "ephemeral-storage", "cpu"), amount) for amount in ("9", "1"))
+    defaults = {"min": high, "default": high, "defaultRequest": high, "max": low}
 
     assert [problem.split(" is above")[0] for problem in problems_of_quota(a_quota(containerDefaults=defaults))] == [
         f"spec.containerDefaults: {lesser} of {resource}"
         for lesser in ("min", "defaultRequest", "default")
-        for resource in ("cpu", "memory")
+        for resource in ("cpu", "ephemeral-storage", "memory")
     ]
 
 

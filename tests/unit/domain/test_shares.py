@@ -46,6 +46,11 @@ def test_counts_are_whole_numbers() -> None:
     assert parts("count/workflows.headgate.dev", "1", {"a": 50, "b": 50}) == ["1", "0"]
 
 
+def test_large_counts_are_split_to_the_last_one() -> None:
+    assert parts("pods", "3000001", {"a": None, "b": None}) == ["1500001", "1500k"]
+    assert parts("pods", "4000000", {"a": None, "b": None, "c": None}) == ["1333334", "1333333", "1333333"]
+
+
 def test_cpu_is_split_to_the_thousandth() -> None:
     assert parts("limits.cpu", "1", {"a": None, "b": None, "c": None}) == ["334m", "333m", "333m"]
 
