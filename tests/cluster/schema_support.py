@@ -73,11 +73,10 @@ class SchemaServer:
         """Create an object for real."""
         return self._send("POST", _path(manifest, named=False), manifest)
 
-    def apply(self, manifest: Object, manager: str = "tests") -> Object:
-        """Apply server-side with force, for real."""
-        return self._send(
-            "PATCH", _path(manifest), manifest, _APPLY, fieldManager=manager, force="true", fieldValidation="Strict"
-        )
+    def apply(self, manifest: Object, **query: str) -> Object:
+        """Apply server-side with force, for real unless `dryRun` is given."""
+        options = {"fieldManager": "tests", "force": "true", "fieldValidation": "Strict", **query}
+        return self._send("PATCH", _path(manifest), manifest, _APPLY, **options)
 
     def get(self, manifest: Object) -> Object:
         """The object as it is."""
@@ -92,12 +91,22 @@ class SchemaServer:
                 raise
 
     def install_definitions(self) -> None:
-        """Apply `crds/` and wait until every kind is served."""
+        """Apply `crds/` where the cluster has others or none, and wait until every kind is served."""
         definitions = [yaml.safe_load(path.read_text()) for path in DEFINITIONS]
         for definition in definitions:
-            self.apply(definition)
+            # Owning fields beside the chart would make the next upgrade of the chart a conflict.
+            if not self._has(definition):
+                self.apply(definition)
         for definition in definitions:
             self._until_established(definition)
+
+    def _has(self, definition: Object) -> bool:
+        try:
+            return bool(self.apply(definition, dryRun="All")["spec"] == self.get(definition)["spec"])
+        except Refused as refusal:
+            if refusal.status != 404:
+                raise
+            return False
 
     def _until_established(self, definition: Object) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
