@@ -1,33 +1,32 @@
-"""What is wrong with a workflow's expressions, found before a run does."""
+"""Finds what is wrong with a workflow's expressions before a run does."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from headgate.api.workflow import WorkflowSpec
-from headgate.domain.templates import expressions
-from headgate.engine.expressions.evaluator import CelEvaluator
+from headgate.domain.expressions import expressions_of, problems
+
+
+class Compiler(Protocol):
+    """Tells whether expressions can be compiled."""
+
+    async def check_many(self, expressions: list[str]) -> list[str | None]:
+        """What is wrong with each expression, in order; None where it is good."""
+        ...
 
 
 class ExpressionChecker:
-    """Compiles every expression of a spec, in one round trip to a child process."""
+    """Looks at every expression of a workflow: at the names in it, and whether it compiles."""
 
-    def __init__(self, evaluator: CelEvaluator) -> None:
-        self._evaluator = evaluator
+    def __init__(self, compiler: Compiler) -> None:
+        self._compiler = compiler
 
-    async def problems(self, spec: WorkflowSpec) -> Sequence[str]:
+    async def problems(self, spec: WorkflowSpec) -> tuple[str, ...]:
         """What is wrong, each naming the node and what to change; empty when all is good."""
-        found = list(_expressions(spec))
-        verdicts = await self._evaluator.check_many([expression for _, expression in found]) if found else []
-        return [
-            f"node {node}: {problem}" for (node, _), problem in zip(found, verdicts, strict=True) if problem is not None
-        ]
-
-
-def _expressions(spec: WorkflowSpec) -> Iterator[tuple[str, str]]:
-    for node in spec.nodes:
-        if node.config.expression is not None:
-            yield node.id, node.config.expression
-        if node.config.container is not None:
-            for expression in dict.fromkeys(expressions(node.config.container.to_wire())):
-                yield node.id, expression
+        owned = [(node.id, expression) for node in spec.nodes for expression in expressions_of(node)]
+        if not owned:
+            return problems(spec)
+        verdicts = await self._compiler.check_many([expression for _, expression in owned])
+        compiled = (f"node {node}: {verdict}" for (node, _), verdict in zip(owned, verdicts, strict=True) if verdict)
+        return (*problems(spec), *compiled)
