@@ -9,10 +9,12 @@ ARG PIP_CERT
 ARG PIP_DEFAULT_TIMEOUT=60
 RUN python3 -m venv /opt/headgate
 COPY requirements/runtime.lock /tmp/runtime.lock
+# The asynchronous twin inside the kubernetes package is larger than everything of it that is used.
 RUN --mount=type=secret,id=pip-cert \
     if [ -s /run/secrets/pip-cert ]; then export PIP_CERT=/run/secrets/pip-cert; fi \
  && /opt/headgate/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /tmp/runtime.lock \
- && /opt/headgate/bin/pip uninstall --yes --quiet pip
+ && rm -r /opt/headgate/lib/python3*/site-packages/kubernetes/aio \
+ && /opt/headgate/bin/pip uninstall --yes --quiet setuptools pip
 
 FROM ${BASE_IMAGE}
 LABEL org.opencontainers.image.title="headgate" \
