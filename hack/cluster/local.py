@@ -15,12 +15,12 @@ from hack import packages
 from hack.cluster import build, certs, cgroups, config, dns, mounts, network, pause, readiness
 from hack.cluster.api import Api
 from hack.cluster.components import CLIENTS, COMPONENTS, FOUNDATION, command
+from hack.cluster.images import Images
 from hack.cluster.network import Addresses
 from hack.cluster.paths import Layout
 from hack.cluster.processes import Process, spawn, tail
 from hack.cluster.state import State
 from hack.image import full_name
-from hack.shell import run, succeeds
 
 _PATIENCE = 90.0
 _GRACE = 3.0
@@ -32,6 +32,7 @@ class LocalCluster:
     def __init__(self, name: str, state: Path) -> None:
         """Names the cluster and its folder; nothing is touched yet."""
         self._layout = Layout(name, state.resolve())
+        self._images = Images(self._layout.containerd_socket)
 
     @property
     def kubeconfig(self) -> Path:
@@ -90,17 +91,18 @@ class LocalCluster:
             self._wait_until_usable(state)
 
     def load_image(self, archive: Path, tag: str) -> None:
-        """Gives the node the image of this tag from a docker or OCI archive."""
-        self.load_archive(archive)
-        full = full_name(tag)
-        if full not in self._ctr("images", "list", "--quiet").split():
-            raise ValueError(f"{archive} does not hold an image {full}")
+        """Gives the node the image of this tag from a docker archive; quick when it has just that."""
+        self._addresses()
+        if self._images.holds(archive, tag):
+            return
+        self._images.load(archive)
+        if full_name(tag) not in self._images.digests():
+            raise ValueError(f"{archive} does not hold an image {full_name(tag)}")
 
     def load_archive(self, archive: Path) -> list[str]:
         """Gives the node every image of an archive and tells their names."""
         self._addresses()
-        said = self._ctr("images", "import", str(archive)).splitlines()
-        return [line.split()[1] for line in said if line.startswith("unpacking ")]
+        return self._images.load(archive)
 
     def status(self) -> dict[str, str]:
         """What runs, and whether the cluster is usable."""
@@ -170,11 +172,11 @@ class LocalCluster:
     def _wait_for_foundation(self, state: State) -> None:
         if state.addresses is None:
             raise ValueError("a cluster without addresses cannot be waited for")
-        self._wait(state, "containerd answers", lambda: succeeds(*self._ctr_command("version")))
-        if pause.PAUSE_TAG not in self._ctr("images", "list", "--quiet").split():
+        self._wait(state, "containerd answers", self._images.answers)
+        if pause.PAUSE_TAG not in self._images.digests():
             archive = self._layout.state / "pause.tar"
             pause.write(archive)
-            self.load_archive(archive)
+            self._images.load(archive)
             archive.unlink()
         api = self._api(state.addresses)
         self._wait(state, "the API server is ready", api.ready)
@@ -196,12 +198,6 @@ class LocalCluster:
 
     def _log(self, component: str) -> Path:
         return self._layout.logs / f"{component}.log"
-
-    def _ctr(self, *arguments: str) -> str:
-        return run(*self._ctr_command(*arguments))
-
-    def _ctr_command(self, *arguments: str) -> list[str]:
-        return ["ctr", f"--address={self._layout.containerd_socket}", "--namespace=k8s.io", *arguments]
 
     def _stop(self, state: State) -> None:
         """Ends every process of the cluster, then removes its cgroup, mounts and network; idempotent."""
