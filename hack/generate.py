@@ -1,4 +1,4 @@
-"""Writes what is made from the models: the custom resource definitions.
+"""Writes what is made from the models: the custom resource definitions and their reference.
 
 `python -m hack.generate` writes the files; with `--check` it writes nothing and fails when a file differs.
 """
@@ -13,10 +13,12 @@ from typing import Any
 
 import yaml
 
+from hack.reference import reference
 from headgate.api.crd import KINDS, custom_resource_definition
 
 ROOT = Path(__file__).resolve().parent.parent
 CRD_FOLDERS = ("crds", "charts/headgate/files/crds")
+REFERENCE = "docs/reference/custom-resources.md"
 MARK = "Generated from operator/headgate/api by `python -m hack.generate`; do not edit."
 SHOWN_LINES = 12
 
@@ -44,11 +46,12 @@ def to_yaml(document: dict[str, Any]) -> str:
 
 def generated() -> dict[str, str]:
     """What every generated file should hold, by its path from the root of the checkout."""
-    files: dict[str, str] = {}
-    for model in KINDS:
-        text = to_yaml(custom_resource_definition(model))
+    definitions = {model.resource.plural: custom_resource_definition(model) for model in KINDS}
+    files = {REFERENCE: reference(definitions.values(), MARK)}
+    for plural, definition in definitions.items():
+        text = to_yaml(definition)
         for folder in CRD_FOLDERS:
-            files[f"{folder}/{model.resource.plural}.yaml"] = text
+            files[f"{folder}/{plural}.yaml"] = text
     return files
 
 

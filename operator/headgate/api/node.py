@@ -172,11 +172,7 @@ Word = Annotated[str, StringConstraints(max_length=4096)]
 
 
 class Container(KubeModel):
-    """Runs a container to its end, as one Job per attempt.
-
-    The container may write up to 4096 bytes of JSON to the file named by ``$HEADGATE_OUTPUT``; later nodes read it as
-    ``nodes.<id>.output``.
-    """
+    """Runs a container to its end, as one Job per attempt."""
 
     image: Annotated[
         str,
@@ -276,7 +272,11 @@ class NodeConfig(KubeModel):
     manual: Manual | None = None
     """Trigger: by a WorkflowRun."""
     container: Container | None = None
-    """Action: run a container."""
+    """Action: run a container to its end.
+
+    It may write up to 4096 bytes of JSON to the file named by ``$HEADGATE_OUTPUT``; later nodes read them as
+    ``nodes.<id>.output``.
+    """
     expression: Expression | None = None
     """Condition: a CEL expression whose value (true, false, or a string) names the branch taken."""
 
