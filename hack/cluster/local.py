@@ -23,7 +23,7 @@ from hack.cluster.state import State
 from hack.image import full_name
 
 _PATIENCE = 90.0
-_GRACE = 3.0
+_GRACE = 10.0
 
 
 class LocalCluster:
@@ -65,11 +65,8 @@ class LocalCluster:
 
     def down(self) -> None:
         """Stops everything that `up` started and removes everything that it made, except the logs."""
-        if not self._layout.state.exists():
-            return
         with self._locked():
-            state = State.load(self._layout)
-            self._stop(state)
+            self._stop(State.load(self._layout))
             for path in self._layout.state.iterdir():
                 if path.is_dir() and path != self._layout.logs:
                     shutil.rmtree(path)
@@ -144,13 +141,15 @@ class LocalCluster:
             state = State(addresses)
             state.save(layout)
         if state.addresses is None:
-            raise RuntimeError(f"{layout.netns} exists, but {layout.state} does not know it: another cluster's?")
+            raise RuntimeError(f"the running cluster {layout.name} belongs to {mounts.owner(layout)}")
         cgroups.create(layout.cgroup)
         if not (layout.pki / "issued").exists():
             # A fresh cluster: what is there tells of an earlier one.
             shutil.rmtree(layout.logs, ignore_errors=True)
         layout.logs.mkdir(exist_ok=True)
         certs.issue(layout.pki, layout.name, state.addresses)
+        # What died before now is started again, and its death is no reason to give up.
+        state.processes = {name: process for name, process in state.processes.items() if process.alive()}
         return state
 
     def _start(self, state: State, components: tuple[str, ...]) -> None:
@@ -192,7 +191,10 @@ class LocalCluster:
         def alive() -> None:
             for name, process in state.processes.items():
                 if not process.alive():
-                    raise RuntimeError(f"{name} died while waiting: {what}\n{tail(self._log(name))}")
+                    raise RuntimeError(
+                        f"{name} died while waiting until {what}. Should its data not have survived a crash, "
+                        f"`down` and `up` make a new cluster.\n{tail(self._log(name))}"
+                    )
 
         readiness.wait(what, holds, seconds=_PATIENCE, alive=alive)
 
@@ -202,22 +204,20 @@ class LocalCluster:
     def _stop(self, state: State) -> None:
         """Ends every process of the cluster, then removes its cgroup, mounts and network; idempotent."""
         layout = self._layout
-        # kubelet first, or it would start again what is being stopped.
+        owner = mounts.owner(layout)
+        if owner is not None and owner != layout.state:
+            raise RuntimeError(f"the running cluster {layout.name} belongs to {owner}, not to {layout.state}")
+        # kubelet first, or it would start again what is being stopped. The rest of the cgroup are container
+        # shims and the pods themselves: nothing else enters it.
         for name in reversed(COMPONENTS):
             if name in state.processes:
-                state.processes[name].send(signal.SIGTERM if name == "etcd" else signal.SIGKILL)
+                state.processes[name].send(signal.SIGKILL)
         deadline = time.monotonic() + _GRACE
-        # What is left are container shims and the pods themselves: nothing else enters this cgroup.
-        while (members := cgroups.members(layout.cgroup)) or any(p.alive() for p in state.processes.values()):
-            for pid in members:
-                process = Process.of(pid)
-                if process is not None and process != state.processes.get("etcd"):
-                    process.send(signal.SIGKILL)
+        while members := [p for p in map(Process.of, cgroups.members(layout.cgroup)) if p is not None]:
             if time.monotonic() > deadline:
-                for process in state.processes.values():
-                    process.send(signal.SIGKILL)
-            if time.monotonic() > deadline + _GRACE:
-                raise TimeoutError(f"still running: {sorted(members)}")
+                raise TimeoutError(f"still running after SIGKILL: {sorted(process.pid for process in members)}")
+            for process in members:
+                process.send(signal.SIGKILL)
             time.sleep(0.02)
         cgroups.remove(layout.cgroup)
         mounts.delete(layout)

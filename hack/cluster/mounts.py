@@ -35,9 +35,18 @@ def exists(layout: Layout) -> bool:
     return namespace(layout) in _mount_points()
 
 
+def owner(layout: Layout) -> Path | None:
+    """The state folder of the cluster that runs under this name; None when none does."""
+    try:
+        return Path(_owner_file(layout).read_text())
+    except FileNotFoundError:
+        return None
+
+
 def create(layout: Layout) -> None:
     """Makes the namespace; the run folder must be empty."""
     layout.run.mkdir(parents=True, exist_ok=True)
+    _owner_file(layout).write_text(str(layout.state))
     # A namespace can be kept only in a private mount.
     run("mount", "--bind", layout.run, layout.run)
     run("mount", "--make-private", layout.run)
@@ -67,6 +76,10 @@ def delete(layout: Layout) -> None:
             run("umount", "--lazy", mounted)
     if layout.run.exists():
         shutil.rmtree(layout.run)
+
+
+def _owner_file(layout: Layout) -> Path:
+    return layout.run / "owner"
 
 
 def _mount_points() -> list[Path]:
