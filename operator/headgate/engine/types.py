@@ -15,15 +15,22 @@ from headgate.domain.task import JobTask, Outcome, TaskRef, Waiting
 
 __all__ = [
     "Admitted",
+    "Claimed",
+    "DefinitionError",
     "Effects",
     "Evaluator",
     "ExpressionError",
+    "Fired",
     "JobTask",
     "NodeView",
     "Outcome",
     "Refused",
+    "RunFilter",
+    "RunPage",
     "RunRequest",
+    "RunSummary",
     "RunView",
+    "ScheduleView",
     "TaskRef",
     "TriggerKind",
     "VersionRecord",
@@ -67,7 +74,11 @@ class VersionRecord:
     version_id: UUID
     number: int
     content_hash: str
-    """SHA-256 of the canonical JSON of the spec, in hexadecimal."""
+    """SHA-256, in hexadecimal, of the canonical JSON of what runs depend on: the spec without ``suspend``."""
+
+
+class DefinitionError(ValueError):
+    """A workflow that cannot run as it is written; the message says what to change."""
 
 
 class TriggerKind(StrEnum):
@@ -111,6 +122,15 @@ class Refused:
 
 
 @dataclass(frozen=True)
+class Claimed:
+    """Attempts that are the claimer's for the length of the lease."""
+
+    tasks: tuple[JobTask, ...]
+    next_due: datetime | None
+    """When, as far as is known now, a task that was not due yet will be: a retry, or the end of another lease."""
+
+
+@dataclass(frozen=True)
 class NodeView:
     """A node of a run as recorded: its latest attempt."""
 
@@ -138,8 +158,55 @@ class RunView:
     started_at: datetime
     finished_at: datetime | None
     nodes: tuple[NodeView, ...]
+    """In listed order; triggers left out."""
     waiting: tuple[Waiting, ...]
     error_message: str | None = None
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """A run in a list."""
+
+    run_id: UUID
+    namespace: str
+    workflow: str
+    version: int
+    phase: RunPhase
+    kind: TriggerKind
+    resource: str | None
+    started_at: datetime
+    finished_at: datetime | None
+    duration_ms: int | None
+    error_message: str | None
+
+
+@dataclass(frozen=True)
+class RunFilter:
+    """Which runs to list; everything that is not said is left open."""
+
+    phases: frozenset[RunPhase] = frozenset()
+    workflow: tuple[str, str] | None = None
+    """Namespace and name."""
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """Part of a list, newest first."""
+
+    runs: tuple[RunSummary, ...]
+    next_cursor: str | None
+    """Opaque; gives the next part, or None at the end."""
+
+
+@dataclass(frozen=True)
+class ScheduleView:
+    """The schedules of one workflow, taken together."""
+
+    last_tick: datetime | None
+    """The last tick that was acted on."""
+    next_tick: datetime | None
+    errors: Mapping[str, str]
+    """Why the last tick of a trigger node made no run, for those where it did not."""
 
 
 @dataclass(frozen=True)
@@ -158,3 +225,14 @@ class Effects:
         return Effects(
             self.runs | other.runs, self.tasks_queued or other.tasks_queued, self.cancelled + other.cancelled
         )
+
+
+@dataclass(frozen=True)
+class Fired:
+    """What became of the schedules that were due."""
+
+    effects: Effects
+    workflows: frozenset[tuple[str, str]]
+    """Namespace and name of the workflows whose schedules ticked."""
+    next_due: datetime | None
+    """When the next schedule ticks."""

@@ -1,0 +1,123 @@
+"""Admits runs: each key once, within the workspace's limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from headgate.api.workflow_run import RunPhase
+from headgate.domain.durations import parse_duration
+from headgate.domain.graph import NodeState
+from headgate.engine.context import Context, milliseconds, next_day
+from headgate.engine.definition import Definition
+from headgate.engine.outcome import error_message
+from headgate.engine.requests import choose_trigger, resolve_inputs
+from headgate.engine.stepping import Progress, advance
+from headgate.engine.types import Admitted, Effects, Refused, RunRequest
+from headgate.store import runs, workflows
+from headgate.store.database import Transaction
+from headgate.store.records import RunKey
+
+QUEUED = "Queued"
+"""Reason of a run that waits only because others came before it."""
+WITHDRAWN = Refused("Cancelled", "the request was withdrawn before it made a run")
+
+
+async def admit(context: Context, request: RunRequest) -> tuple[Admitted | Refused, Effects, bool]:
+    """Admit a run in one transaction. The last value says whether older runs should be started now.
+
+    The run starts, or is recorded as Pending with the reason where the workspace has no room for it. The same key
+    gives the same run again, whoever asks, however often and however much at once.
+    """
+    async with context.database.tenant(request.workspace_id) as tx:
+        return await admit_in(context, tx, request, context.now())
+
+
+async def admit_in(
+    context: Context, tx: Transaction, request: RunRequest, now: datetime
+) -> tuple[Admitted | Refused, Effects, bool]:
+    """``admit`` as a part of a transaction of the request's workspace."""
+    workspace_id = request.workspace_id
+    target = await workflows.target(tx, workspace_id, request.namespace, request.workflow, request.key)
+    if target.key_used:
+        return _earlier(target.run_id), Effects(), False
+    if target.workflow_id is None or target.version_id is None:
+        return Refused("WorkflowNotFound", f"there is no accepted workflow {request.workflow!r}"), Effects(), False
+    definition = await context.definitions.get(tx, workspace_id, target.version_id)
+    trigger = choose_trigger(definition.graph, request)
+    if isinstance(trigger, Refused):
+        return trigger, Effects(), False
+    inputs = resolve_inputs(definition.spec.inputs, request.inputs)
+    if isinstance(inputs, Refused):
+        return inputs, Effects(), False
+    run_id = context.new_id(now)
+    run = await decide(context, definition, _key(workspace_id, run_id), trigger, inputs, now)
+    origin = runs.Origin(definition.version_id, request.kind.value, request.key, trigger, request.resource, inputs)
+    verdict = await runs.admit(tx, run, origin)
+    if verdict is None:
+        # Somebody else's request with this key was kept between our look and our attempt.
+        target = await workflows.target(tx, workspace_id, request.namespace, request.workflow, request.key)
+        return _earlier(target.run_id), Effects(), False
+    effects = Effects(frozenset([run_id]), tasks_queued=verdict.reason is None and bool(run.tasks))
+    return Admitted(run_id, duplicate=False), effects, verdict.reason == QUEUED
+
+
+async def decide(
+    context: Context,
+    definition: Definition,
+    key: RunKey,
+    trigger: str,
+    inputs: Mapping[str, Any],
+    now: datetime,
+) -> runs.NewRun:
+    """A run of ``definition`` as it is once it has gone as far as it goes by itself."""
+    states: dict[str, NodeState] = definition.graph.started_by(trigger)
+
+    async def facts(_: frozenset[str]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        return inputs, {}
+
+    progress = await advance(definition, key.id, states, facts, context.evaluator, now)
+    return new_run(definition, key, progress, now)
+
+
+def new_run(definition: Definition, key: RunKey, progress: Progress, now: datetime) -> runs.NewRun:
+    """What there is to record of a run that starts now."""
+    ended = progress.outcome is not None
+    timeout = parse_duration(definition.spec.timeout) if definition.spec.timeout is not None else None
+    return runs.NewRun(
+        key=key,
+        workflow_id=definition.workflow_id,
+        namespace=definition.namespace,
+        workflow=definition.workflow,
+        now=now,
+        today=now.date(),
+        next_day=next_day(now),
+        status=(progress.outcome or RunPhase.RUNNING).value,
+        deadline=_deadline(now, timeout) if not ended else None,
+        finished_at=now if ended else None,
+        duration_ms=milliseconds(now - key.started_at) if ended else None,
+        error_message=error_message(definition.graph, progress.states, progress.outcome),
+        steps=progress.steps,
+        tasks=progress.tasks,
+    )
+
+
+def _deadline(now: datetime, timeout: timedelta | None) -> datetime | None:
+    try:
+        return now + timeout if timeout is not None else None
+    except OverflowError:
+        return None
+
+
+def _earlier(run_id: UUID | None) -> Admitted | Refused:
+    return WITHDRAWN if run_id is None else Admitted(run_id, duplicate=True)
+
+
+def _key(workspace_id: UUID, run_id: UUID) -> RunKey:
+    from headgate.engine.context import run_key
+
+    key = run_key(workspace_id, run_id)
+    assert key is not None  # noqa: S101 - made by us just now
+    return key

@@ -1,0 +1,42 @@
+"""Keeps what tenants hand in to a size and a form that Postgres takes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+MESSAGE_BYTES = 1024
+REASON_BYTES = 128
+OUTPUT_BYTES = 4096
+INPUTS_BYTES = 65536
+VALUE_BYTES = 65536
+BRANCH_CHARACTERS = 63
+
+
+def clip(text: str, limit: int = MESSAGE_BYTES) -> str:
+    """``text`` in at most ``limit`` bytes of UTF-8, with an ellipsis where it was cut.
+
+    NUL, which Postgres' text cannot hold, and halves of characters become U+FFFD.
+    """
+    encoded = text.replace("\x00", "\ufffd").encode("utf-8", "replace")
+    if len(encoded) <= limit:
+        return encoded.decode()
+    return encoded[: limit - 3].decode(errors="ignore") + "…"
+
+
+def check_json(value: Any, limit: int, what: str) -> None:
+    """Raise ``ValueError``, with a message for a person, unless ``value`` is JSON of at most ``limit`` bytes.
+
+    JSON for Postgres, that is: without the characters U+0000 and halves of surrogate pairs, and without NaN.
+    """
+    try:
+        encoded = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{what} contains half of a character (a lone surrogate)") from None
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ValueError(f"{what} is not JSON: {error}") from None
+    if len(encoded) > limit:
+        raise ValueError(f"{what} has {len(encoded)} bytes as JSON; the limit is {limit}")
+    # Every backslash of a string comes doubled, so a sequence that stands for NUL follows an even number of others.
+    if b"\\u0000" in encoded.replace(b"\\\\", b""):
+        raise ValueError(f"{what} contains the character U+0000")

@@ -1,0 +1,146 @@
+"""Records how an attempt ended, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from headgate.api.workflow_run import NodePhase
+from headgate.domain.durations import format_duration
+from headgate.domain.graph import NodeState
+from headgate.domain.retry import delay_before_next
+from headgate.engine.bounds import OUTPUT_BYTES, REASON_BYTES, check_json, clip
+from headgate.engine.context import Context, milliseconds, run_key
+from headgate.engine.definition import Definition
+from headgate.engine.outcome import error_message, states_of
+from headgate.engine.stepping import Facts, advance
+from headgate.engine.types import Effects, Outcome, TaskRef
+from headgate.store import runs
+from headgate.store.database import Transaction
+from headgate.store.records import RunKey, StepRow, TaskRow
+
+INVALID_OUTPUT = "InvalidOutput"
+_SUCCEEDED = NodePhase.SUCCEEDED.value
+
+
+async def complete(context: Context, ref: TaskRef, outcome: Outcome) -> tuple[Effects, bool]:
+    """Record the end of an attempt in one transaction. The last value says whether Pending runs should be started now.
+
+    Repeats the attempt where the node's retry says so; otherwise steps the run, and ends it when nothing is left. An
+    attempt that is not open, because its end was recorded before or its run was ended, changes nothing.
+    """
+    key = run_key(ref.workspace_id, ref.run_id)
+    if key is None:
+        return Effects(), False
+    outcome = bounded(outcome)
+    async with context.database.tenant(ref.workspace_id, lock=ref.run_id) as tx:
+        run = await runs.load(tx, key, ref.node, ref.attempt)
+        if run is None or run.task is None:
+            return Effects(), False
+        now = context.now()
+        definition = await context.definitions.get(tx, ref.workspace_id, run.version_id)
+        ended = _step_row(ref, outcome, now)
+        delay = None
+        if not outcome.succeeded:
+            delay = delay_before_next(definition.graph.by_id[ref.node].retry, ref.attempt)
+        if delay is not None:
+            again = TaskRow(
+                ref.node,
+                ref.attempt + 1,
+                run.task.container,
+                run.task.timeout_seconds,
+                due_at=now + delay,
+                waiting_reason="Retry",
+                waiting_message=clip(
+                    f"attempt {ref.attempt} failed ({outcome.reason}); the next one starts in {format_duration(delay)}"
+                ),
+                waiting_until=now + delay,
+            )
+            queued = StepRow(ref.node, ref.attempt + 1, NodePhase.QUEUED.value)
+            await _record(tx, definition, key, ref, (ended, queued), (again,))
+            return Effects(frozenset([ref.run_id]), tasks_queued=True), False
+        return await _go_on(context, tx, definition, run, ref, ended, now)
+
+
+async def _go_on(
+    context: Context,
+    tx: Transaction,
+    definition: Definition,
+    run: runs.LoadedRun,
+    ref: TaskRef,
+    ended: StepRow,
+    now: datetime,
+) -> tuple[Effects, bool]:
+    states = states_of(definition.graph, run)
+    states[ref.node] = NodeState(NodePhase(ended.phase), ref.attempt, None, ended.reason, ended.message)
+    facts = _facts(tx, run.key, ended)
+    progress = await advance(definition, ref.run_id, states, facts, context.evaluator, now)
+    await _record(tx, definition, run.key, ref, (ended, *progress.steps), progress.tasks)
+    waiting = 0
+    if progress.outcome is not None:
+        waiting = await runs.finish(
+            tx,
+            run.key,
+            status=progress.outcome.value,
+            finished_at=now,
+            duration_ms=milliseconds(now - run.key.started_at),
+            error_message=error_message(definition.graph, progress.states, progress.outcome),
+        )
+    return Effects(frozenset([ref.run_id]), tasks_queued=bool(progress.tasks)), waiting > 0
+
+
+def bounded(outcome: Outcome) -> Outcome:
+    """The outcome in a form that can be stored; a success whose output cannot be is a failure."""
+    outcome = replace(outcome, reason=clip(outcome.reason, REASON_BYTES), message=clip(outcome.message))
+    try:
+        check_json(outcome.output, OUTPUT_BYTES, "the output")
+    except ValueError as error:
+        if not outcome.succeeded:
+            return replace(outcome, output=None)
+        return replace(outcome, succeeded=False, output=None, reason=INVALID_OUTPUT, message=clip(str(error)))
+    return outcome
+
+
+def _facts(tx: Transaction, key: RunKey, ended: StepRow) -> Facts:
+    async def facts(nodes: frozenset[str]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        inputs, outputs = await runs.facts(tx, key, nodes)
+        if ended.phase == _SUCCEEDED:
+            outputs[ended.node] = ended.output
+        return inputs, outputs
+
+    return facts
+
+
+def _step_row(ref: TaskRef, outcome: Outcome, now: datetime) -> StepRow:
+    return StepRow(
+        node=ref.node,
+        attempt=ref.attempt,
+        phase=(NodePhase.SUCCEEDED if outcome.succeeded else NodePhase.FAILED).value,
+        reason=outcome.reason,
+        message=outcome.message,
+        exit_code=outcome.exit_code,
+        output=outcome.output,
+        attempt_started_at=outcome.started_at,
+        attempt_finished_at=outcome.finished_at or now,
+    )
+
+
+async def _record(
+    tx: Transaction,
+    definition: Definition,
+    key: RunKey,
+    ref: TaskRef,
+    steps: tuple[StepRow, ...],
+    tasks: tuple[TaskRow, ...],
+) -> None:
+    await runs.record(
+        tx,
+        key,
+        namespace=definition.namespace,
+        workflow=definition.workflow,
+        done=(ref.node, ref.attempt),
+        steps=steps,
+        tasks=tasks,
+    )

@@ -1,0 +1,55 @@
+"""What every use case works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
+from uuid import UUID
+
+from headgate.domain.ids import uuid7, uuid7_time
+from headgate.engine.definition import Definitions
+from headgate.engine.types import Evaluator
+from headgate.store.database import Database
+from headgate.store.records import RunKey
+
+_ID_RANDOMNESS = 10
+
+
+@dataclass(frozen=True)
+class Context:
+    """The engine's ties to the world."""
+
+    database: Database
+    clock: Callable[[], datetime]
+    """The time now, with a time zone."""
+    randomness: Callable[[int], bytes]
+    """That many unpredictable bytes."""
+    evaluator: Evaluator
+    definitions: Definitions = field(default_factory=Definitions)
+
+    def now(self) -> datetime:
+        """The time now, in UTC."""
+        return self.clock().astimezone(UTC)
+
+    def new_id(self, now: datetime) -> UUID:
+        """A fresh id of the time ``now``."""
+        return uuid7(now, self.randomness(_ID_RANDOMNESS))
+
+
+def run_key(workspace_id: UUID, run_id: UUID) -> RunKey | None:
+    """Where a run lies, or None for an id that no run can have."""
+    try:
+        return RunKey(workspace_id, run_id, uuid7_time(run_id))
+    except (ValueError, OverflowError):
+        return None
+
+
+def milliseconds(length: timedelta) -> int:
+    """Whole milliseconds, never negative: clocks of replicas differ."""
+    return max(0, length // timedelta(milliseconds=1))
+
+
+def next_day(now: datetime) -> datetime:
+    """The UTC midnight after ``now``."""
+    return datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time(), UTC)

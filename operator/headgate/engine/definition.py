@@ -1,0 +1,123 @@
+"""A workflow version in the form that the engine works with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from headgate.api.node import Container
+from headgate.api.workflow import WorkflowSpec
+from headgate.domain import schedule as schedules
+from headgate.domain.durations import parse_duration
+from headgate.domain.expressions import expressions_of
+from headgate.domain.graph import Graph
+from headgate.engine.types import DefinitionError
+from headgate.store import workflows
+from headgate.store.database import Transaction
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A version, ready to be stepped. Never changes."""
+
+    version_id: UUID
+    number: int
+    workflow_id: UUID
+    namespace: str
+    workflow: str
+    spec: WorkflowSpec
+    graph: Graph
+    expressions: Mapping[str, tuple[str, ...]]
+    """What has to be evaluated before a node starts; nodes without expressions are absent."""
+    ancestors: Mapping[str, frozenset[str]]
+    """Nodes that come before a node, directly or not: all that its expressions may speak of. What runs beside it is
+    left out, as the value would depend on which of the two was faster."""
+
+
+def templated(container: Container) -> dict[str, Any]:
+    """The parts of a container in which ``${{ }}`` is replaced: command, args, and the values of env."""
+    return {
+        "command": container.command,
+        "args": container.args,
+        "env": {variable.name: variable.value for variable in container.env if variable.value is not None},
+    }
+
+
+def define(version_id: UUID, content: workflows.VersionContent) -> Definition:
+    """Prepare a version. Raises ``DefinitionError`` (or pydantic's) when it cannot run."""
+    spec = WorkflowSpec.model_validate(content.spec)
+    graph = check(spec)
+    expressions: dict[str, tuple[str, ...]] = {}
+    ancestors: dict[str, frozenset[str]] = {}
+    for node in graph.nodes:
+        direct = frozenset(dependency.node for dependency in graph.edges[node.id])
+        ancestors[node.id] = direct.union(*(ancestors[name] for name in direct))
+        found = expressions_of(node)
+        if found:
+            expressions[node.id] = found
+    return Definition(
+        version_id=version_id,
+        number=content.number,
+        workflow_id=content.workflow_id,
+        namespace=content.namespace,
+        workflow=content.name,
+        spec=spec,
+        graph=graph,
+        expressions=expressions,
+        ancestors=ancestors,
+    )
+
+
+def check(spec: WorkflowSpec) -> Graph:
+    """The spec's graph. Raises ``DefinitionError`` with what to change when no run of it could work."""
+    try:
+        graph = Graph.of(spec.nodes)
+        for text in [spec.timeout, *(node.timeout for node in spec.nodes)]:
+            if text is not None:
+                parse_duration(text)
+    except ValueError as error:
+        raise DefinitionError(str(error)) from None
+    for node in spec.nodes:
+        problem = schedules.validate(node.config.schedule) if node.config.schedule is not None else None
+        if problem is not None:
+            raise DefinitionError(f"node {node.id}: {problem}")
+    return graph
+
+
+def content_of(spec: WorkflowSpec) -> tuple[str, str]:
+    """Content hash and stored JSON of a spec.
+
+    What is said and what is left to a default is the same content, so that a release that adds a field does not make
+    new versions of everything; the stored form spells defaults out, so that a version keeps its meaning.
+    """
+    said = spec.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True, exclude={"suspend"})
+    canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    stored = spec.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"suspend"})
+    return hashlib.sha256(canonical.encode()).hexdigest(), json.dumps(stored, ensure_ascii=False)
+
+
+class Definitions:
+    """Versions that were read, the most recently used ones. They never change, so they are never stale."""
+
+    def __init__(self, size: int = 1024) -> None:
+        """``size`` is the number of versions kept at most."""
+        self._size = size
+        self._known: OrderedDict[tuple[UUID, UUID], Definition] = OrderedDict()
+
+    async def get(self, tx: Transaction, workspace_id: UUID, version_id: UUID) -> Definition:
+        """The version, from memory or by one query."""
+        key = (workspace_id, version_id)
+        known = self._known.get(key)
+        if known is None:
+            known = define(version_id, await workflows.version_content(tx, workspace_id, version_id))
+            self._known[key] = known
+            while len(self._known) > self._size:
+                self._known.popitem(last=False)
+        else:
+            self._known.move_to_end(key)
+        return known

@@ -1,0 +1,91 @@
+"""Hands attempts to those who run them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from pydantic import ValidationError
+
+from headgate.api.node import Container
+from headgate.engine.bounds import REASON_BYTES, clip
+from headgate.engine.context import Context, run_key
+from headgate.engine.types import Claimed, Effects, JobTask, TaskRef, Waiting
+from headgate.store import tasks
+from headgate.store.tasks import QueuedTask, TaskKey
+
+_log = structlog.get_logger(__name__)
+
+
+async def claim_jobs(context: Context, holder: str, limit: int, now: datetime, lease: timedelta) -> Claimed:
+    """Lease up to ``limit`` due attempts, workspaces taking turns. See ``Engine.claim_jobs``."""
+    async with context.database.system() as tx:
+        found, next_due = await tasks.claim(tx, holder=holder, limit=limit, now=now, lease_until=now + lease)
+    return Claimed(_readable(found), next_due.astimezone(UTC) if next_due is not None else None)
+
+
+async def open_tasks(context: Context) -> tuple[JobTask, ...]:
+    """Every attempt that has not ended."""
+    async with context.database.system() as tx:
+        return _readable(await tasks.open_tasks(tx))
+
+
+async def record_jobs(context: Context, jobs: Iterable[tuple[TaskRef, str]]) -> Effects:
+    """Remember the Jobs' uids. See ``Engine.record_jobs``."""
+    listed = [(_key(ref), uid) for ref, uid in jobs]
+    if not listed:
+        return Effects()
+    async with context.database.system() as tx:
+        gone = await tasks.set_jobs(tx, listed)
+    return Effects(cancelled=tuple(_ref(key) for key in gone))
+
+
+async def mark_running(context: Context, ref: TaskRef, started_at: datetime) -> Effects:
+    """Record that an attempt runs; nothing changes when that is known, or the attempt is not open."""
+    key = run_key(ref.workspace_id, ref.run_id)
+    if key is None:
+        return Effects()
+    async with context.database.tenant(ref.workspace_id) as tx:
+        news = await tasks.mark_running(tx, _key(ref), key.started_at, started_at)
+    return Effects(frozenset([ref.run_id])) if news else Effects()
+
+
+async def record_waiting(context: Context, ref: TaskRef, waiting: Waiting | None) -> Effects:
+    """Record what an open attempt waits for, or that it does not wait; nothing is written when that is known."""
+    reason = clip(waiting.reason, REASON_BYTES) if waiting else None
+    message = clip(waiting.message) if waiting else None
+    async with context.database.tenant(ref.workspace_id) as tx:
+        news = await tasks.set_waiting(tx, _key(ref), reason, message, waiting.until if waiting else None)
+    return Effects(frozenset([ref.run_id])) if news else Effects()
+
+
+def _readable(found: Iterable[QueuedTask]) -> tuple[JobTask, ...]:
+    """Those that this release understands; one that it does not must not hold up all others."""
+    readable: list[JobTask] = []
+    for task in found:
+        try:
+            container = Container.model_validate(task.container)
+        except ValidationError:
+            _log.exception("task_unreadable", run_id=str(task.key.run_id), node=task.key.node)
+            continue
+        readable.append(
+            JobTask(
+                ref=_ref(task.key),
+                workspace=task.workspace,
+                namespace=task.namespace,
+                workflow=task.workflow,
+                container=container,
+                timeout_seconds=task.timeout_seconds,
+                job_uid=task.job_uid,
+            )
+        )
+    return tuple(readable)
+
+
+def _key(ref: TaskRef) -> TaskKey:
+    return TaskKey(ref.workspace_id, ref.run_id, ref.node, ref.attempt)
+
+
+def _ref(key: TaskKey) -> TaskRef:
+    return TaskRef(key.workspace_id, key.run_id, key.node, key.attempt)

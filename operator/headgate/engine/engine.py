@@ -1,0 +1,139 @@
+"""The engine's use cases in one place. Every one is a transaction that any replica can do, and may repeat."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from headgate.api.workflow import WorkflowSpec
+from headgate.engine import admission, completion, dispatch, history, pending, workflows, workspaces
+from headgate.engine.context import Context
+from headgate.engine.types import (
+    Admitted,
+    Claimed,
+    Effects,
+    Evaluator,
+    JobTask,
+    Outcome,
+    Refused,
+    RunRequest,
+    RunView,
+    TaskRef,
+    VersionRecord,
+    Waiting,
+    WorkspaceRecord,
+)
+from headgate.store import partitions
+from headgate.store.database import Database
+from headgate.store.errors import PartitionMissing
+
+MONTHS_AHEAD = 3
+"""Months after the present one whose partitions are made ahead of time."""
+
+
+class Engine:
+    """Runs workflows. All methods raise ``DatabaseUnavailable`` when Postgres is not there: repeat them later."""
+
+    def __init__(
+        self,
+        database: Database,
+        evaluator: Evaluator,
+        *,
+        clock: Callable[[], datetime],
+        randomness: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        """``clock`` gives the time with its zone, ``randomness`` as many unpredictable bytes as it is asked for."""
+        self._context = Context(database, clock, randomness, evaluator)
+
+    async def ping(self) -> None:
+        """Return when Postgres answers. Raises ``DatabaseUnavailable``, or ``DatabaseNotMigrated``."""
+        async with self._context.database.system():
+            pass
+
+    async def ensure_partitions(self, now: datetime) -> int:
+        """Make the partitions of the month of ``now`` and the next ones. Returns how many were missing."""
+        async with self._context.database.system() as tx:
+            return await partitions.ensure(tx, now, MONTHS_AHEAD)
+
+    async def sync_workspace(self, record: WorkspaceRecord) -> UUID:
+        """Record a workspace under its active name, and return its id. Writes nothing when nothing changed.
+
+        Runs that wait may have room afterwards: ``start_pending`` starts them.
+        """
+        return await workspaces.sync_workspace(self._context, record)
+
+    async def record_version(self, workspace_id: UUID, namespace: str, name: str, spec: WorkflowSpec) -> VersionRecord:
+        """Make ``spec`` the version that new runs of the workflow start with, adding it when its content is new.
+
+        Also sets whether the workflow is suspended, and its schedules: a new or changed one ticks first after now, an
+        unchanged one keeps its next tick. Writes nothing when nothing changed. Raises ``DefinitionError``. Runs that
+        wait for the workflow may start afterwards: ``start_pending`` starts them.
+        """
+        return await workflows.record_version(self._context, workspace_id, namespace, name, spec)
+
+    async def retire_workflow(self, workspace_id: UUID, namespace: str, name: str) -> None:
+        """End a workflow that was deleted: no run of it starts any more. Runs under way go on, and history stays."""
+        await workflows.retire_workflow(self._context, workspace_id, namespace, name)
+
+    async def admit(self, request: RunRequest) -> tuple[Admitted | Refused, Effects]:
+        """Admit a run; the same key gives the same run again.
+
+        Where the workspace has no room the run is Pending, and its view says why. A refusal writes nothing, so that
+        the request may succeed later, once what was wrong has been mended.
+        """
+        try:
+            answer, effects, queue = await admission.admit(self._context, request)
+        except PartitionMissing:
+            await self.ensure_partitions(self._context.clock())
+            answer, effects, queue = await admission.admit(self._context, request)
+        if queue:
+            effects |= await self.start_pending(request.workspace_id)
+        return answer, effects
+
+    async def start_pending(self, workspace_id: UUID) -> Effects:
+        """Start the workspace's Pending runs for which there is room, the oldest first."""
+        return await pending.start_pending(self._context, workspace_id)
+
+    async def start_all_pending(self) -> Effects:
+        """``start_pending`` for every workspace that has Pending runs. Call every few seconds, as a net."""
+        return await pending.start_all_pending(self._context)
+
+    async def claim_jobs(
+        self, holder: str, limit: int, now: datetime, lease: timedelta = timedelta(seconds=15)
+    ) -> Claimed:
+        """Take up to ``limit`` attempts that are due, workspaces taking turns. No two claimers get the same one.
+
+        They are the holder's until ``record_jobs`` says that their Jobs exist. Those for which that does not happen
+        within ``lease`` can be claimed again, with the same content.
+        """
+        return await dispatch.claim_jobs(self._context, holder, limit, now, lease)
+
+    async def record_jobs(self, jobs: Iterable[tuple[TaskRef, str]]) -> Effects:
+        """Remember that the Jobs of attempts exist, by uid. Attempts that ended meanwhile come back as cancelled."""
+        return await dispatch.record_jobs(self._context, jobs)
+
+    async def open_tasks(self) -> tuple[JobTask, ...]:
+        """Every attempt that has not ended, in all workspaces: what recovery compares with the Jobs that exist."""
+        return await dispatch.open_tasks(self._context)
+
+    async def mark_running(self, ref: TaskRef, started_at: datetime) -> Effects:
+        """Record that an attempt runs. Changes nothing when that is known, or the attempt has ended."""
+        return await dispatch.mark_running(self._context, ref, started_at)
+
+    async def record_waiting(self, ref: TaskRef, waiting: Waiting | None) -> Effects:
+        """Record what an attempt waits for, or with None that it does not. Writes nothing when that is known."""
+        return await dispatch.record_waiting(self._context, ref, waiting)
+
+    async def complete(self, ref: TaskRef, outcome: Outcome) -> Effects:
+        """Record how an attempt ended, with all that follows: a retry, the next nodes, the end of the run.
+
+        Recording it once more changes nothing. Where the run ends, Pending runs of its workspace start.
+        """
+        effects, room = await completion.complete(self._context, ref, outcome)
+        return effects | await self.start_pending(ref.workspace_id) if room else effects
+
+    async def run_view(self, workspace_id: UUID, run_id: UUID) -> RunView | None:
+        """A run as recorded, or None when the workspace has no such run."""
+        return await history.run_view(self._context, workspace_id, run_id)

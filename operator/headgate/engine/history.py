@@ -1,0 +1,86 @@
+"""Shows what happened."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from headgate.api.node import NodeType
+from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.engine.context import Context, run_key
+from headgate.engine.definition import Definition
+from headgate.engine.types import NodeView, RunView, Waiting
+from headgate.store import history
+
+_WAITING_MESSAGES = {
+    "Suspended": "the workspace is suspended",
+    "WorkflowSuspended": "the workflow is suspended",
+    "DailyLimit": "the workspace has started as many runs today as its quota allows; a new UTC day begins at midnight",
+    "ConcurrencyLimit": "as many runs are under way in the workspace as its quota allows",
+    "Queued": "older runs of the workspace start first",
+}
+
+
+async def run_view(context: Context, workspace_id: UUID, run_id: UUID) -> RunView | None:
+    """A run as recorded, or None when the workspace has no such run."""
+    key = run_key(workspace_id, run_id)
+    if key is None:
+        return None
+    async with context.database.tenant(workspace_id) as tx:
+        row = await history.run(tx, key)
+        if row is None:
+            return None
+        definition = await context.definitions.get(tx, workspace_id, row.version_id)
+    phase = RunPhase(row.status)
+    steps = {step["node"]: step for step in row.steps or ()}
+    nodes = tuple(
+        _node_view(node.id, steps.get(node.id)) for node in definition.graph.nodes if node.type is not NodeType.TRIGGER
+    )
+    return RunView(
+        workspace_id=workspace_id,
+        run_id=run_id,
+        namespace=definition.namespace,
+        workflow=definition.workflow,
+        version=definition.number,
+        resource=row.resource,
+        phase=phase,
+        started_at=key.started_at,
+        finished_at=_utc(row.finished_at),
+        nodes=nodes,
+        waiting=_run_waiting(row.waiting_reason, _utc(row.waiting_until)) + _node_waiting(definition, row.waiting),
+        error_message=row.error_message,
+    )
+
+
+def _node_view(node: str, step: dict[str, Any] | None) -> NodeView:
+    if step is None:
+        return NodeView(node, NodePhase.PENDING, 0, None, None, "", "")
+    return NodeView(
+        id=node,
+        phase=NodePhase(step["phase"]),
+        attempt=step["attempt"],
+        started_at=_parsed(step["attempt_started_at"]),
+        finished_at=_parsed(step["attempt_finished_at"]),
+        reason=step["reason"],
+        message=step["message"],
+        output=step["output"],
+    )
+
+
+def _run_waiting(reason: str | None, until: datetime | None) -> tuple[Waiting, ...]:
+    return () if reason is None else (Waiting(reason, _WAITING_MESSAGES.get(reason, ""), None, until),)
+
+
+def _node_waiting(definition: Definition, rows: list[dict[str, Any]] | None) -> tuple[Waiting, ...]:
+    order = {node.id: index for index, node in enumerate(definition.graph.nodes)}
+    waiting = [Waiting(row["reason"], row["message"] or "", row["node"], _parsed(row["until"])) for row in rows or ()]
+    return tuple(sorted(waiting, key=lambda item: order.get(item.node or "", 0)))
+
+
+def _parsed(text: str | None) -> datetime | None:
+    return None if text is None else _utc(datetime.fromisoformat(text))
+
+
+def _utc(time: datetime | None) -> datetime | None:
+    return None if time is None else time.astimezone(UTC)

@@ -1,0 +1,36 @@
+"""How a run ends, as it is recorded. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.domain.graph import Graph, NodeState
+from headgate.engine.bounds import clip
+from headgate.store.runs import LoadedRun
+
+
+def states_of(graph: Graph, run: LoadedRun) -> dict[str, NodeState]:
+    """The states of a run's nodes: those of its trigger, and over them what is recorded."""
+    states = graph.started_by(run.trigger_node)
+    for row in run.states:
+        states[row.node] = NodeState(NodePhase(row.phase), row.attempt, row.branch, row.reason, row.message)
+    return states
+
+
+def error_message(graph: Graph, states: Mapping[str, NodeState], outcome: RunPhase | None) -> str | None:
+    """Names the nodes that failed, in listed order, with reason and message; None unless the run failed."""
+    if outcome is not RunPhase.FAILED:
+        return None
+    failed = [(node.id, states[node.id]) for node in graph.nodes if states[node.id].phase is NodePhase.FAILED]
+    return clip("; ".join(_sentence(name, state) for name, state in failed))
+
+
+def _sentence(node: str, state: NodeState) -> str:
+    return ": ".join(part for part in (node, state.reason, state.message) if part)
+
+
+def finished_at(outcome: RunPhase | None, now: datetime) -> datetime | None:
+    """When the run ended, if it has."""
+    return now if outcome is not None else None

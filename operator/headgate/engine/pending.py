@@ -1,0 +1,60 @@
+"""Starts runs that had to wait, the oldest first."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from headgate.engine.admission import decide
+from headgate.engine.context import Context, run_key
+from headgate.engine.types import Effects
+from headgate.store import runs, workflows, workspaces
+from headgate.store.runs import Verdict
+
+WORKFLOW_SUSPENDED = "WorkflowSuspended"
+
+
+async def start_pending(context: Context, workspace_id: UUID) -> Effects:
+    """Start what there is room for, one transaction for each run, until the oldest one has to go on waiting."""
+    effects = Effects()
+    while True:
+        verdict, started = await _start_oldest(context, workspace_id)
+        effects |= started
+        if verdict is None or verdict.reason not in (None, WORKFLOW_SUSPENDED):
+            return effects
+
+
+async def start_all_pending(context: Context) -> Effects:
+    """``start_pending`` for every workspace with Pending runs.
+
+    The net below all that starts them at once: it catches a crash between the end of a run and the start of the next,
+    the turn of the UTC day, and the moment in which a workspace is unsuspended while a run is being admitted.
+    """
+    async with context.database.system() as tx:
+        waiting = await workspaces.with_pending_runs(tx)
+    effects = Effects()
+    for workspace_id in waiting:
+        effects |= await start_pending(context, workspace_id)
+    return effects
+
+
+async def _start_oldest(context: Context, workspace_id: UUID) -> tuple[Verdict | None, Effects]:
+    """Try the oldest Pending run. No verdict when there is none."""
+    while True:
+        async with context.database.tenant(workspace_id) as tx:
+            run_id = await workflows.oldest_pending(tx, workspace_id)
+        key = run_key(workspace_id, run_id) if run_id is not None else None
+        if run_id is None or key is None:
+            return None, Effects()
+        now = context.now()
+        async with context.database.tenant(workspace_id, lock=run_id) as tx:
+            loaded = await runs.load(tx, key)
+            if loaded is None or loaded.status != "Pending":
+                continue
+            definition = await context.definitions.get(tx, workspace_id, loaded.version_id)
+            inputs, _ = await runs.facts(tx, key, ())
+            run = await decide(context, definition, key, loaded.trigger_node, inputs, now)
+            verdict = await runs.start(tx, run)
+        if verdict is None:
+            continue
+        started = verdict.reason is None
+        return verdict, Effects(frozenset([run_id]) if started else frozenset(), started and bool(run.tasks))

@@ -1,0 +1,65 @@
+"""Keeps the versions and the schedules of workflows."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from headgate.api.node import Schedule
+from headgate.api.workflow import WorkflowSpec
+from headgate.domain.schedule import next_tick
+from headgate.engine.context import Context
+from headgate.engine.definition import check, content_of
+from headgate.engine.types import VersionRecord
+from headgate.store import workflows
+from headgate.store.workflows import KnownWorkflow
+
+
+async def record_version(
+    context: Context, workspace_id: UUID, namespace: str, name: str, spec: WorkflowSpec
+) -> VersionRecord:
+    """Make ``spec`` the current version of the workflow. See ``Engine.record_version``."""
+    check(spec)
+    content_hash, stored = content_of(spec)
+    wanted = {node.id: node.config.schedule for node in spec.nodes if node.config.schedule is not None}
+    async with context.database.tenant(workspace_id) as tx:
+        known = await workflows.find(tx, workspace_id, namespace, name)
+        if known is not None and _is_current(known, content_hash, spec, wanted):
+            return VersionRecord(known.id, known.version_id, known.number, content_hash)
+        await workflows.lock_name(tx, workspace_id, namespace, name)
+        known = await workflows.find(tx, workspace_id, namespace, name)
+        now = context.now()
+        version_id = context.new_id(now)
+        if known is None:
+            workflow_id = context.new_id(now)
+            await workflows.add(tx, workspace_id, workflow_id, namespace, name, version_id, now)
+        else:
+            workflow_id = known.id
+        version = await workflows.put_version(tx, workspace_id, workflow_id, version_id, content_hash, stored, now)
+        await workflows.set_current(tx, workspace_id, workflow_id, version.id, suspended=spec.suspend)
+        present = known.schedules if known is not None else {}
+        keep = {node for node, schedule in wanted.items() if present.get(node) == _stored(schedule)}
+        changed = {
+            node: (_stored(schedule), next_tick(schedule, now)) for node, schedule in wanted.items() if node not in keep
+        }
+        await workflows.set_schedules(tx, workspace_id, workflow_id, keep=keep, changed=changed)
+    return VersionRecord(workflow_id, version.id, version.number, content_hash)
+
+
+async def retire_workflow(context: Context, workspace_id: UUID, namespace: str, name: str) -> None:
+    """End a workflow that was deleted: no run of it starts any more. Runs under way go on, and history stays."""
+    async with context.database.tenant(workspace_id) as tx:
+        known = await workflows.find(tx, workspace_id, namespace, name)
+        if known is not None:
+            await workflows.retire(tx, workspace_id, known.id, context.now())
+
+
+def _is_current(known: KnownWorkflow, content_hash: str, spec: WorkflowSpec, wanted: dict[str, Schedule]) -> bool:
+    return (
+        known.content_hash == content_hash
+        and known.suspended == spec.suspend
+        and known.schedules == {node: _stored(schedule) for node, schedule in wanted.items()}
+    )
+
+
+def _stored(schedule: Schedule) -> dict[str, object]:
+    return schedule.to_wire()

@@ -1,0 +1,19 @@
+"""Partitions of the history, made ahead of time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import text
+
+from headgate.store.database import Transaction
+
+_ENSURE = text("SELECT headgate.ensure_partitions(:reference, :months_ahead)")
+
+
+async def ensure(tx: Transaction, reference: datetime, months_ahead: int) -> int:
+    """Make the partitions of the month of ``reference`` and of those after it. Returns how many were missing.
+
+    Takes a system transaction. Where none is missing it reads the catalogue and locks nothing.
+    """
+    return int(await tx.scalar(_ENSURE, {"reference": reference, "months_ahead": months_ahead}) or 0)

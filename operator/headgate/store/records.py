@@ -1,0 +1,69 @@
+"""Rows on their way in and out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(frozen=True)
+class StepRow:
+    """An attempt of a node, or the reason why it needed none (attempt 0)."""
+
+    node: str
+    attempt: int
+    phase: str
+    branch: str | None = None
+    reason: str = ""
+    message: str = ""
+    exit_code: int | None = None
+    output: Any = None
+    attempt_started_at: datetime | None = None
+    attempt_finished_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class TaskRow:
+    """An attempt to be queued."""
+
+    node: str
+    attempt: int
+    container: Mapping[str, Any]
+    timeout_seconds: int
+    due_at: datetime
+    waiting_reason: str | None = None
+    waiting_message: str | None = None
+    waiting_until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class RunKey:
+    """Where a run lies: ``started_at`` is the time in ``id``, which leads to its partition."""
+
+    workspace_id: UUID
+    id: UUID
+    started_at: datetime
+
+    def parameters(self) -> dict[str, Any]:
+        """As parameters ``workspace_id``, ``run_id`` and ``started_at``."""
+        return {"workspace_id": self.workspace_id, "run_id": self.id, "started_at": self.started_at}
+
+
+def to_json(value: Any) -> str:
+    """Compact JSON, as Postgres takes it; times in ISO 8601."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain)
+
+
+def rows_to_json(rows: Iterable[StepRow | TaskRow]) -> str:
+    """Rows for ``jsonb_to_recordset``."""
+    return to_json([asdict(row) for row in rows])
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no JSON form")

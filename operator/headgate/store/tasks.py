@@ -1,0 +1,185 @@
+"""Statements about the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+
+from headgate.store.database import Transaction
+from headgate.store.records import to_json
+
+
+@dataclass(frozen=True)
+class TaskKey:
+    """One attempt."""
+
+    workspace_id: UUID
+    run_id: UUID
+    node: str
+    attempt: int
+
+    def parameters(self) -> dict[str, Any]:
+        """As parameters ``workspace_id``, ``run_id``, ``node`` and ``attempt``."""
+        return {
+            "workspace_id": self.workspace_id,
+            "run_id": self.run_id,
+            "node": self.node,
+            "attempt": self.attempt,
+        }
+
+
+@dataclass(frozen=True)
+class QueuedTask:
+    """A row of the queue with what it takes to make a Job of it."""
+
+    key: TaskKey
+    workspace: str
+    namespace: str
+    workflow: str
+    container: Mapping[str, Any]
+    timeout_seconds: int
+    job_uid: str | None
+
+
+_COLUMNS = """t.workspace_id, t.execution_id, t.node, t.attempt, w.name AS workspace, t.namespace, t.workflow,
+    t.container, t.timeout_seconds, t.job_uid"""
+
+# Workspaces take turns: the first due task of each, then the second of each, and so on. ``present`` hops from
+# workspace to workspace along the index instead of reading the queue, so that a claim costs the number of workspaces
+# that have something queued, however much it is. What another claimer has locked is left to it.
+_CLAIM = text(f"""
+    WITH RECURSIVE present AS (
+        (SELECT workspace_id FROM headgate.tasks WHERE due_at IS NOT NULL ORDER BY workspace_id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT t.workspace_id FROM headgate.tasks t
+                WHERE t.due_at IS NOT NULL AND t.workspace_id > p.workspace_id ORDER BY t.workspace_id LIMIT 1)
+        FROM present p WHERE p.workspace_id IS NOT NULL
+    ), candidates AS (
+        SELECT d.*, row_number() OVER (PARTITION BY p.workspace_id ORDER BY d.due_at) AS turn
+        FROM present p CROSS JOIN LATERAL (
+            SELECT t.workspace_id, t.execution_id, t.node, t.attempt, t.due_at FROM headgate.tasks t
+            WHERE t.workspace_id = p.workspace_id AND t.due_at <= :now ORDER BY t.due_at LIMIT :limit
+        ) d
+    ), chosen AS (
+        SELECT * FROM candidates ORDER BY turn, due_at, workspace_id LIMIT :limit
+    ), locked AS (
+        SELECT t.workspace_id, t.execution_id, t.node, t.attempt, c.turn, c.due_at AS due_before
+        FROM headgate.tasks t JOIN chosen c USING (workspace_id, execution_id, node, attempt)
+        WHERE t.due_at <= :now
+        FOR UPDATE OF t SKIP LOCKED
+    ), claimed AS (
+        UPDATE headgate.tasks t SET due_at = :lease_until, holder = :holder
+        FROM locked l
+        WHERE t.workspace_id = l.workspace_id AND t.execution_id = l.execution_id AND t.node = l.node
+            AND t.attempt = l.attempt
+        RETURNING t.*, l.turn, l.due_before
+    ), upcoming AS (
+        SELECT min(n.due_at) AS next_due FROM present p CROSS JOIN LATERAL (
+            SELECT t.due_at FROM headgate.tasks t
+            WHERE t.workspace_id = p.workspace_id AND t.due_at > :now ORDER BY t.due_at LIMIT 1
+        ) n
+    )
+    SELECT u.next_due, {_COLUMNS}
+    FROM upcoming u LEFT JOIN (claimed t JOIN headgate.workspaces w ON w.id = t.workspace_id) ON true
+    ORDER BY t.turn, t.due_before, t.workspace_id
+""")  # noqa: S608 - constants
+
+
+async def claim(
+    tx: Transaction, *, holder: str, limit: int, now: datetime, lease_until: datetime
+) -> tuple[list[QueuedTask], datetime | None]:
+    """Lease up to ``limit`` due tasks, fairly over workspaces. Also the earliest time at which another falls due."""
+    parameters = {"holder": holder, "limit": limit, "now": now, "lease_until": lease_until}
+    rows = (await tx.execute(_CLAIM, parameters)).all()
+    return [_task(row) for row in rows if row.node is not None], rows[0].next_due
+
+
+_OPEN = text(f"SELECT {_COLUMNS} FROM headgate.tasks t JOIN headgate.workspaces w ON w.id = t.workspace_id")  # noqa: S608 - constants
+
+
+async def open_tasks(tx: Transaction) -> list[QueuedTask]:
+    """The whole queue."""
+    return [_task(row) for row in await tx.execute(_OPEN)]
+
+
+_SET_JOBS = text("""
+    WITH made AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:jobs AS jsonb))
+            AS j (workspace_id uuid, run_id uuid, node text, attempt integer, job_uid text)
+    ), known AS (
+        UPDATE headgate.tasks t SET job_uid = m.job_uid, due_at = NULL
+        FROM made m
+        WHERE t.workspace_id = m.workspace_id AND t.execution_id = m.run_id AND t.node = m.node
+            AND t.attempt = m.attempt
+        RETURNING t.workspace_id, t.execution_id, t.node, t.attempt
+    )
+    SELECT m.workspace_id, m.run_id, m.node, m.attempt FROM made m
+    LEFT JOIN known k ON k.workspace_id = m.workspace_id AND k.execution_id = m.run_id AND k.node = m.node
+        AND k.attempt = m.attempt
+    WHERE k.node IS NULL
+""")
+
+
+async def set_jobs(tx: Transaction, jobs: Iterable[tuple[TaskKey, str]]) -> list[TaskKey]:
+    """Remember the uids of the Jobs of attempts. Returns the attempts that are not open any more."""
+    listed = [
+        {**key.parameters(), "workspace_id": str(key.workspace_id), "run_id": str(key.run_id), "job_uid": uid}
+        for key, uid in jobs
+    ]
+    return [TaskKey(*row) for row in await tx.execute(_SET_JOBS, {"jobs": to_json(listed)})]
+
+
+_MARK_RUNNING = text("""
+    WITH cleared AS (
+        UPDATE headgate.tasks SET waiting_reason = NULL, waiting_message = NULL, waiting_until = NULL
+        WHERE workspace_id = :workspace_id AND execution_id = :run_id AND node = :node AND attempt = :attempt
+            AND waiting_reason IS NOT NULL
+        RETURNING 1
+    ), running AS (
+        UPDATE headgate.workflow_execution_steps SET phase = 'Running', attempt_started_at = :attempt_started_at
+        WHERE workspace_id = :workspace_id AND started_at = :started_at AND execution_id = :run_id AND node = :node
+            AND attempt = :attempt AND phase = 'Queued'
+        RETURNING 1
+    )
+    SELECT EXISTS (SELECT FROM cleared) OR EXISTS (SELECT FROM running)
+""")
+
+
+async def mark_running(tx: Transaction, key: TaskKey, run_started_at: datetime, started_at: datetime) -> bool:
+    """Record that an attempt runs. Returns whether that was news."""
+    parameters = {"started_at": run_started_at, "attempt_started_at": started_at}
+    return bool(await tx.scalar(_MARK_RUNNING, key.parameters() | parameters))
+
+
+_SET_WAITING = text("""
+    UPDATE headgate.tasks
+    SET waiting_reason = :reason, waiting_message = :message, waiting_until = :until
+    WHERE workspace_id = :workspace_id AND execution_id = :run_id AND node = :node AND attempt = :attempt
+        AND (waiting_reason, waiting_message, waiting_until) IS DISTINCT FROM
+            (CAST(:reason AS text), CAST(:message AS text), CAST(:until AS timestamptz))
+""")
+
+
+async def set_waiting(
+    tx: Transaction, key: TaskKey, reason: str | None, message: str | None, until: datetime | None
+) -> bool:
+    """Record what an attempt waits for. Returns whether that was news."""
+    parameters = {"reason": reason, "message": message, "until": until}
+    return bool((await tx.execute(_SET_WAITING, key.parameters() | parameters)).rowcount)
+
+
+def _task(row: Row[Any]) -> QueuedTask:
+    return QueuedTask(
+        TaskKey(row.workspace_id, row.execution_id, row.node, row.attempt),
+        row.workspace,
+        row.namespace,
+        row.workflow,
+        row.container,
+        row.timeout_seconds,
+        row.job_uid,
+    )
