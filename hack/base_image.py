@@ -58,12 +58,19 @@ def _sources() -> list[_Source]:
     """The repositories of the machine's Debian release, the release itself before its updates."""
     if shutil.which("apt-get") is None:
         raise RuntimeError("without a Docker engine, images are built on Debian only")
+    sources = _listed()
+    if not sources:
+        run("apt-get", "--quiet=2", "update")
+        sources = _listed()
+    if not sources:
+        raise RuntimeError("apt on this machine knows no Debian repository")
+    # The updates are called after the release: bookworm, bookworm-security.
+    return sorted(sources, key=lambda source: len(source.suite))
+
+
+def _listed() -> list[_Source]:
     told = run(
         *("apt-get", "indextargets", "Created-By: Packages", "Origin: Debian", "Component: main"),
         *("--format", "$(REPO_URI)|$(RELEASE)|$(COMPONENT)"),
     )
-    sources = [_Source(*line.split("|")) for line in dict.fromkeys(told.splitlines())]
-    if not sources:
-        raise RuntimeError("apt knows no Debian repository yet: run `apt-get update`")
-    # The updates are called after the release: bookworm, bookworm-security.
-    return sorted(sources, key=lambda source: len(source.suite))
+    return [_Source(*line.split("|")) for line in dict.fromkeys(told.splitlines())]
