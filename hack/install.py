@@ -110,11 +110,14 @@ def _digest(chart: Path, wanted: dict[str, Any]) -> str:
 
 
 def _release(kube: Kube) -> dict[str, Any] | None:
-    # The chart makes a release of every state visible: pending ones too, which `helm list` hides.
-    known = json.loads(kube.helm("list", "--all", f"--namespace={NAMESPACE}", f"--filter=^{RELEASE}$", "--output=json"))
-    if not known:
-        return None
-    found: dict[str, Any] = json.loads(kube.helm("status", RELEASE, f"--namespace={NAMESPACE}", "--output=json"))
+    """What helm knows of the release, or None when there is none."""
+    try:
+        told = kube.helm("status", RELEASE, f"--namespace={NAMESPACE}", "--output=json")
+    except CommandError as problem:
+        if "not found" in str(problem):
+            return None
+        raise
+    found: dict[str, Any] = json.loads(told)
     return found
 
 
