@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import re
-import shutil
 import subprocess
 import tempfile
 import time
@@ -15,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from hack.cluster import toolchain
 from hack.cluster.paths import MODULES, cache_root
 
 
@@ -117,9 +116,10 @@ def _compile(module: Module, name: str) -> None:
     # Built beside its final place and renamed: an interrupted build leaves nothing that looks whole.
     with tempfile.TemporaryDirectory(dir=target, prefix=".build-") as scratch:
         output = Path(scratch) / name
+        go, environment = toolchain.go(module.folder)
         subprocess.run(
             [
-                _go(),
+                *go,
                 "build",
                 "-trimpath",
                 "-mod=readonly",
@@ -128,17 +128,10 @@ def _compile(module: Module, name: str) -> None:
                 module.programs[name],
             ],
             cwd=module.folder,
-            env={**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"},
+            env=environment,
             check=True,
         )
         output.rename(target / name)
-
-
-def _go() -> str:
-    found = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
-    if found is None:
-        raise RuntimeError("go 1.26 or newer is needed to build the cluster, and is not in PATH")
-    return found
 
 
 @contextmanager
