@@ -68,10 +68,12 @@ class Operator:
     database: DatabaseMonitor
     health: Health
     settings: OperatorSettings
+    prime: Callable[[], None]
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set or the process is told to end. Raises when a part fails for good."""
         await self.resync.fill()
+        self.prime()
         self.enqueue_all()
         self.health.ready = True
         structlog.get_logger("headgate").info("caches are filled", objects=self.cache.size)
@@ -195,6 +197,7 @@ def compose(
         database=DatabaseMonitor(engine, registry, database_changed),
         health=health,
         settings=settings,
+        prime=workspaces.prime,
     )
     return operator
 

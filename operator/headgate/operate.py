@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
 import signal
 import time
 from collections.abc import Coroutine
@@ -12,7 +13,13 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry, Gauge, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Gauge,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
 
 from headgate.app import compose, wall
 from headgate.cluster.client import KubeClient
@@ -32,6 +39,7 @@ EXIT_LOST_LEADERSHIP = 3
 async def operate(settings: OperatorSettings) -> int:
     """Run until told to end, and return the exit code. Losing leadership ends the process on the spot (code 3)."""
     log = structlog.get_logger("headgate")
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
@@ -44,9 +52,13 @@ async def operate(settings: OperatorSettings) -> int:
         runner, port = await serve(application(health, registry), settings.http_host, settings.http_port)
         stack.push_async_callback(runner.cleanup)
         connection = connect(settings.kubeconfig)
-        kube = KubeClient(connection, registry, concurrency=settings.kubernetes_concurrency)
+        requests = KubeClient.counter(registry)
+        kube = KubeClient(connection, requests, concurrency=settings.kubernetes_concurrency)
         stack.push_async_callback(kube.aclose)
-        leadership = _leadership(kube, settings)
+        # Renewing the lease must not queue behind a thousand reconciliations.
+        apart = KubeClient(connection, requests, concurrency=2)
+        stack.push_async_callback(apart.aclose)
+        leadership = _leadership(apart, settings)
         health.ready = True
         log.info("standing by", http_port=port)
         if not await _reached(leadership.acquire(), stop):
@@ -57,7 +69,7 @@ async def operate(settings: OperatorSettings) -> int:
         stack.push_async_callback(evaluator.aclose)
         database = _database(settings)
         stack.push_async_callback(database.close)
-        engine = Engine(database, evaluator, clock=wall)
+        engine = Engine(database, clock=wall, randomness=secrets.token_bytes, evaluator=evaluator)
         operator = compose(settings, connection, kube, engine, ExpressionChecker(evaluator), registry, health)
         async with asyncio.TaskGroup() as group:
             keeping = group.create_task(_keep_or_end(leadership))

@@ -20,6 +20,7 @@ from headgate.desired.keys import ApiResource, ObjectKey
 from headgate.desired.manifest import labels_of, owner_of
 
 _JOB_NAME = "batch.kubernetes.io/job-name"
+_REMEMBERED = 4096
 
 
 @dataclass(frozen=True)
@@ -46,21 +47,25 @@ class Cache:
         self._keys: dict[tuple[str, str], set[ObjectKey]] = defaultdict(set)
         self._children: dict[str, set[ObjectKey]] = defaultdict(set)
         self._related: dict[tuple[str, ...], set[ObjectKey]] = defaultdict(set)
+        self._gone: dict[str, int] = {}
 
     def upsert(self, resource: ApiResource, item: Mapping[str, Any]) -> bool:
-        """Take in an object. False when it is not newer than what is known.
+        """Take in an object. False when it is not newer than what is known, be that of an earlier object of the name.
 
-        Resource versions of one object are compared as numbers, as Kubernetes allows since 1.35 and has always been
-        true of etcd. A new uid under the same name replaces the old object whatever its version.
+        Resource versions of one kind are compared as numbers, as Kubernetes allows since 1.35 and has always been true
+        of etcd. Watches, lists and answers overtake each other: so the last few thousand objects that went are
+        remembered, and what is said of them late does not bring them back.
         """
         key = _key(resource, item)
         if self.knows(key, item):
             return False
-        if (known := self._entries.get(key)) is not None:
-            self._forget(key, known)
         metadata = item["metadata"]
         raw = orjson.dumps(_trimmed(resource, item))
         entry = Entry(metadata["uid"], int(metadata["resourceVersion"]), owner_of(item), raw)
+        if (known := self._entries.get(key)) is not None:
+            self._forget(key, known)
+            if known.uid != entry.uid:
+                self._remember(known.uid, entry.resource_version)
         self._entries[key] = entry
         self._keys[key.group, key.kind].add(key)
         if entry.owner:
@@ -70,24 +75,34 @@ class Cache:
         return True
 
     def knows(self, key: ObjectKey, item: Mapping[str, Any]) -> bool:
-        """Whether this version of the object, or a later one, is cached."""
+        """Whether this version of the object, or a later one, is cached, or was before it went."""
         known, metadata = self._entries.get(key), item["metadata"]
-        return (
-            known is not None
-            and known.uid == metadata["uid"]
-            and known.resource_version >= int(metadata["resourceVersion"])
-        )
+        latest = max(known.resource_version if known is not None else -1, self._gone.get(metadata["uid"], -1))
+        return latest >= int(metadata["resourceVersion"])
 
     def remove(self, resource: ApiResource, item: Mapping[str, Any]) -> bool:
-        """Drop an object that was deleted. False when that very object is not known."""
-        return self.drop(_key(resource, item), item["metadata"]["uid"])
+        """Drop an object that was deleted, or left what is watched, in that version.
+
+        False when that very object is not known, or known to have been there later.
+        """
+        key, uid, version = _key(resource, item), item["metadata"]["uid"], int(item["metadata"]["resourceVersion"])
+        known = self._entries.get(key)
+        if known is None or known.uid != uid:
+            self._remember(uid, version)
+            return False
+        if known.resource_version > version:
+            return False
+        self._forget(key, known)
+        self._remember(uid, version)
+        return True
 
     def drop(self, key: ObjectKey, uid: str) -> bool:
-        """Drop the object of that key and uid. False when that very object is not known."""
+        """Drop the object of that key and uid as it is known. False when that very object is not known."""
         known = self._entries.get(key)
         if known is None or known.uid != uid:
             return False
         self._forget(key, known)
+        self._remember(uid, known.resource_version)
         return True
 
     def retain(self, resource: ApiResource, listed: Iterable[ObjectKey], version: int) -> tuple[Object, ...]:
@@ -103,7 +118,13 @@ class Cache:
         )
         for key, entry in gone:
             self._forget(key, entry)
+            self._remember(entry.uid, version)
         return tuple(entry.parsed() for _, entry in gone)
+
+    @property
+    def size(self) -> int:
+        """How many objects are cached."""
+        return len(self._entries)
 
     def get(self, key: ObjectKey) -> Object | None:
         """The object, or None."""
@@ -138,6 +159,11 @@ class Cache:
     def jobs_of(self, run_id: str) -> tuple[tuple[ObjectKey, Object], ...]:
         """The Jobs of a run."""
         return tuple((key, self._entries[key].parsed()) for key in self._related.get((JOBS.kind, run_id), ()))
+
+    def _remember(self, uid: str, version: int) -> None:
+        self._gone[uid] = max(version, self._gone.pop(uid, -1))
+        if len(self._gone) > _REMEMBERED:
+            del self._gone[next(iter(self._gone))]
 
     def _forget(self, key: ObjectKey, known: Entry) -> None:
         del self._entries[key]

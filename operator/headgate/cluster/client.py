@@ -33,19 +33,24 @@ class KubeClient:
     503 with Retry-After), which say that nothing was done, are repeated up to three times.
     """
 
-    def __init__(self, connection: Connection, registry: CollectorRegistry, *, concurrency: int = 64) -> None:
+    def __init__(self, connection: Connection, requests: Counter, *, concurrency: int = 64) -> None:
         self._connection = connection
         self._slots = asyncio.Semaphore(concurrency)
-        self._requests = Counter(
-            "headgate_kubernetes_requests_total",
-            "Requests to the Kubernetes API.",
-            ["verb", "resource", "code"],
-            registry=registry,
-        )
+        self._requests = requests
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=connection.ssl_context(), limit=concurrency),
             timeout=aiohttp.ClientTimeout(total=30, connect=5),
             headers={"User-Agent": "headgate", "Accept": _JSON},
+        )
+
+    @staticmethod
+    def counter(registry: CollectorRegistry) -> Counter:
+        """The counter of requests, for all clients of a process."""
+        return Counter(
+            "headgate_kubernetes_requests_total",
+            "Requests to the Kubernetes API.",
+            ["verb", "resource", "code"],
+            registry=registry,
         )
 
     async def aclose(self) -> None:

@@ -45,7 +45,8 @@ class Dispatcher:
             if not claimed.tasks:
                 return claimed.next_due
             created = await asyncio.gather(*(self._create(task) for task in claimed.tasks))
-            await self._engine.record_jobs([made for made in created if made is not None])
+            made = [job for job in created if job is not None]
+            await self._effects.handle(await self._engine.record_jobs(made))
 
     async def _create(self, task: JobTask) -> tuple[TaskRef, str] | None:
         """Create one Job; None where it could not be, and the attempt waits or has failed."""

@@ -63,6 +63,14 @@ class WorkspaceReconciler:
         self._requeue = requeue
         self._wall = wall
 
+    def prime(self) -> None:
+        """Note which Quota each cached Workspace is on, so that Quotas count right from the first time."""
+        for item in self._cache.keys(WORKSPACES):
+            live = self._cache.get(item)
+            name = ((live or {}).get("spec") or {}).get("quotaRef", {}).get("name")
+            if name:
+                self._dependents.depend(key_for(Topic.WORKSPACE, item), QUOTAS.key(name))
+
     async def reconcile(self, key: Key) -> None:
         """Bring one Workspace about, or take it down."""
         live = self._cache.get(key.object_key)

@@ -1,0 +1,150 @@
+"""What tests on a real cluster share: the cluster, the chart without its operator, a database, and operators to kill.
+
+The operator under test runs as a process of this machine, with the identity and the permissions of the chart's service
+account: so it can be killed at any moment, and what its role lacks shows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry
+
+from hack import image as images
+from hack import install
+from hack.cluster.provider import ClusterProvider, choose
+from hack.kube import Kube
+from hack.postgres import RUNTIME, Server
+from hack.record import NAMESPACE, RELEASE, STATE
+from hack.test import CLUSTER_STATE, NAME
+from headgate.cluster.client import KubeClient
+from headgate.cluster.connection import connect
+from headgate.store import migrate
+from tests.support.cluster import Cluster
+from tests.support.databases import TestDatabase, create_database, drop_database
+from tests.support.operator_process import OperatorProcess
+
+LOGS = STATE / "logs" / "test"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.cluster)
+
+
+@pytest.fixture(scope="session")
+def provider() -> ClusterProvider:
+    """The tests' own cluster; brought up here where `make test` has not done so."""
+    provider = choose(NAME, CLUSTER_STATE)
+    provider.up()
+    return provider
+
+
+@pytest.fixture(scope="session")
+def kube(provider: ClusterProvider) -> Kube:
+    """kubectl and helm against it."""
+    return Kube(provider.kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def image(provider: ClusterProvider, kube: Kube) -> str:
+    """The image of these sources, on the node."""
+    built = images.build()
+    if not kube.has_image(images.full_name(built.tag)):
+        provider.load_image(built.archive, built.tag)
+    return built.tag
+
+
+@pytest.fixture(scope="session")
+def server(provider: ClusterProvider) -> Iterator[Server]:
+    """A Postgres that pods can reach."""
+    allow = (provider.pod_cidr(), f"{provider.host_address()}/32")
+    server = Server(CLUSTER_STATE, listen=provider.host_address(), allow=allow, durable=False)
+    running = server.pid() is not None
+    yield server.up()
+    if not running and not os.environ.get("KEEP"):
+        server.down()
+
+
+@pytest.fixture(scope="session")
+def database(server: Server) -> Iterator[TestDatabase]:
+    """A migrated database of this session."""
+    database = create_database(server)
+    migrate.upgrade(database.migration_url, runtime_login=RUNTIME)
+    yield database
+    drop_database(database)
+
+
+@pytest.fixture(scope="session")
+def release(kube: Kube, image: str, database: TestDatabase) -> None:
+    """The chart, with a database and without a running operator."""
+    install.namespace(kube)
+    secret = install.database_secret(kube, install.Database(database.url, database.migration_url))
+    values = install.values(kube, image, secret)
+    values["operator"]["replicas"] = 0
+    install.install(kube, values)
+
+
+@pytest.fixture(scope="session")
+def operator_kubeconfig(release: None, kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A kubeconfig with the operator's own identity."""
+    admin = yaml.safe_load(kube.kubeconfig.read_text())
+    account = json.loads(
+        kube.kubectl(
+            "get",
+            f"--namespace={NAMESPACE}",
+            "serviceaccount",
+            "-o",
+            "json",
+            "-l",
+            f"app.kubernetes.io/instance={RELEASE}",
+        )
+    )["items"][0]["metadata"]["name"]
+    token = kube.kubectl("create", "token", account, f"--namespace={NAMESPACE}", "--duration=6h").strip()
+    path = tmp_path_factory.mktemp("identity") / "kubeconfig"
+    path.touch(mode=0o600)
+    admin["users"] = [{"name": "operator", "user": {"token": token}}]
+    for context in admin["contexts"]:
+        context["context"]["user"] = "operator"
+    path.write_text(yaml.safe_dump(admin))
+    return path
+
+
+@pytest.fixture
+async def cluster(provider: ClusterProvider, image: str) -> AsyncIterator[Cluster]:
+    """The cluster as its administrator sees it."""
+    connection = connect(str(provider.kubeconfig))
+    client = KubeClient(connection, KubeClient.counter(CollectorRegistry()))
+    yield Cluster(client, image)
+    await client.aclose()
+
+
+@pytest.fixture
+def new_operator(
+    operator_kubeconfig: Path, database: TestDatabase, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., OperatorProcess]]:
+    """Makes replicas that are not started yet; they are ended with the test."""
+    made: list[OperatorProcess] = []
+
+    def make(name: str = "operator-1", *, database_url: str | None = database.url, **extra: str) -> OperatorProcess:
+        log = LOGS / f"{request.node.name}-{name}.log".replace("/", "_")
+        process = OperatorProcess(operator_kubeconfig, log, database_url, name, extra=extra)
+        made.append(process)
+        return process
+
+    yield make
+    for process in made:
+        process.stop()
+
+
+@pytest.fixture
+def operator(new_operator: Callable[..., OperatorProcess]) -> OperatorProcess:
+    """A replica that leads."""
+    return new_operator().start().wait_until_leading()

@@ -1,0 +1,137 @@
+"""A test's view of the cluster: apply, look, wait."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from headgate.cluster.client import KubeClient, Object
+from headgate.cluster.errors import ApiError
+from headgate.cluster.resources import JOBS, PODS, QUOTAS, WORKFLOW_RUNS, WORKFLOWS, WORKSPACES
+from headgate.desired.keys import CHILD_KINDS, NAMESPACE, ApiResource
+from tests.builders import Builder
+from tests.support.waiting import eventually
+
+CONFIG_MAPS = ApiResource("", "v1", "ConfigMap", "configmaps", namespaced=True)
+SECRETS = ApiResource("", "v1", "Secret", "secrets", namespaced=True)
+_RESOURCES = {
+    r.kind: r for r in (QUOTAS, WORKSPACES, WORKFLOWS, WORKFLOW_RUNS, JOBS, PODS, CONFIG_MAPS, SECRETS, *CHILD_KINDS)
+}
+
+
+@dataclass
+class Cluster:
+    """One cluster, seen as its administrator."""
+
+    kube: KubeClient
+    image: str
+    """An image that the node has, with Python and a shell."""
+
+    async def apply(self, *objects: Builder[Any] | Mapping[str, Any]) -> None:
+        """Apply objects as a person would."""
+        for item in objects:
+            manifest = item.manifest() if isinstance(item, Builder) else item
+            await self.kube.apply(_RESOURCES[manifest["kind"]], manifest)
+
+    async def create(self, item: Builder[Any] | Mapping[str, Any]) -> Object:
+        """Create one object."""
+        manifest = item.manifest() if isinstance(item, Builder) else item
+        return await self.kube.create(_RESOURCES[manifest["kind"]], manifest)
+
+    async def get(self, resource: ApiResource, name: str, namespace: str = "") -> Object | None:
+        """The object, or None."""
+        try:
+            return await self.kube.get(resource, name, namespace)
+        except ApiError as error:
+            if error.is_not_found:
+                return None
+            raise
+
+    async def list(self, resource: ApiResource, namespace: str = "", labels: str = "") -> list[Object]:
+        """All objects of a kind."""
+        pages = self.kube.list_pages(resource, namespace=namespace, labels=labels)
+        return [item async for page in pages for item in page["items"]]
+
+    async def until(
+        self,
+        resource: ApiResource,
+        name: str,
+        namespace: str,
+        true: Callable[[Object], object],
+        *,
+        within: float = 30.0,
+    ) -> Object:
+        """The object, as soon as ``true`` holds of it."""
+        last: list[Object | None] = [None]
+
+        async def look() -> Object | None:
+            last[0] = await self.get(resource, name, namespace)
+            return last[0] if last[0] is not None and true(last[0]) else None
+
+        try:
+            return await eventually(look, within=within, what=f"{resource.kind} {namespace}/{name}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it is {(last[0] or {}).get('status')}") from None
+
+    async def until_gone(self, resource: ApiResource, name: str, namespace: str = "", *, within: float = 60.0) -> None:
+        """Return when there is no such object."""
+
+        async def gone() -> bool:
+            return await self.get(resource, name, namespace) is None
+
+        await eventually(gone, within=within, what=f"the end of {resource.kind} {namespace}/{name}")
+
+    async def ready_workspace(self, workspace: Builder[Any], *, within: float = 30.0) -> Object:
+        """Apply a Workspace and wait until it is Ready."""
+        await self.apply(workspace)
+        name = workspace.manifest()["metadata"]["name"]
+        return await self.until(WORKSPACES, name, "", is_ready, within=within)
+
+    async def finished(self, run: str, namespace: str, *, within: float = 90.0) -> Object:
+        """The WorkflowRun once it ended."""
+        finals = ("Succeeded", "Failed", "Cancelled")
+        return await self.until(
+            WORKFLOW_RUNS, run, namespace, lambda item: item.get("status", {}).get("phase") in finals, within=within
+        )
+
+    async def remove(self, *, workspaces: tuple[str, ...] = (), quotas: tuple[str, ...] = ()) -> None:
+        """Delete what a test made, and do not wait for it."""
+        named = [(WORKSPACES, name) for name in workspaces] + [(QUOTAS, name) for name in quotas]
+        for resource, name in named:
+            await self._delete(resource, name)
+        for name in workspaces:
+            for item in await self.list(NAMESPACE, labels=f"headgate.dev/workspace={name}"):
+                await self._delete(NAMESPACE, item["metadata"]["name"])
+
+    async def _delete(self, resource: ApiResource, name: str) -> None:
+        try:
+            await self.kube.delete(resource, name)
+        except ApiError as error:
+            if not (error.is_not_found or error.is_conflict):
+                raise
+
+
+def condition(item: Object, kind: str) -> Mapping[str, Any]:
+    """A condition of an object, or an empty mapping."""
+    found = [c for c in item.get("status", {}).get("conditions", ()) if c["type"] == kind]
+    return found[0] if found else {}
+
+
+def is_ready(item: Object) -> bool:
+    """Whether the object is Ready, and that speaks of its present generation."""
+    ready = condition(item, "Ready")
+    return ready.get("status") == "True" and ready.get("observedGeneration") == item["metadata"]["generation"]
+
+
+def not_ready_because(reason: str) -> Callable[[Object], bool]:
+    """Whether the object is not Ready, for that reason."""
+    return lambda item: (
+        condition(item, "Ready").get("status") == "False" and condition(item, "Ready")["reason"] == reason
+    )
+
+
+def unique(prefix: str) -> str:
+    """A name that no other test uses."""
+    return f"{prefix}-{uuid.uuid4().hex[:8]}"

@@ -1,0 +1,54 @@
+"""Databases of their own for tests, in one embedded Postgres."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from itertools import count
+
+import psycopg
+from psycopg import sql
+
+from hack.postgres import MIGRATOR, RUNTIME, SUPERUSER, Server
+
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class TestDatabase:
+    """A database of one test."""
+
+    __test__ = False
+
+    server: Server
+    name: str
+
+    @property
+    def url(self) -> str:
+        return self.server.url(RUNTIME, self.name)
+
+    @property
+    def migration_url(self) -> str:
+        return self.server.url(MIGRATOR, self.name)
+
+    @property
+    def superuser_url(self) -> str:
+        return self.server.url(SUPERUSER, self.name)
+
+
+def create_database(server: Server, *, template: str = "template0") -> TestDatabase:
+    """A database of a name of its own, owned by the migrations' login."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(server.url(SUPERUSER, "postgres"), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(
+                sql.Identifier(name), sql.Identifier(template), sql.Identifier(MIGRATOR)
+            )
+        )
+    return TestDatabase(server, name)
+
+
+def drop_database(database: TestDatabase) -> None:
+    """Drop it, whoever is connected."""
+    with psycopg.connect(database.server.url(SUPERUSER, "postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database.name)))

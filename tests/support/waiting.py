@@ -1,0 +1,28 @@
+"""Waiting for a condition instead of sleeping."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def eventually(
+    question: Callable[[], Awaitable[T | None]],
+    *,
+    within: float = 30.0,
+    every: float = 0.1,
+    what: str = "the condition",
+) -> T:
+    """The first answer that is true. Raises ``AssertionError`` when there is none within so many seconds."""
+    deadline = time.monotonic() + within
+    while True:
+        answer = await question()
+        if answer:
+            return answer
+        if time.monotonic() >= deadline:
+            raise AssertionError(f"{what} did not come true within {within:g} s; the last answer was {answer!r}")
+        await asyncio.sleep(every)
