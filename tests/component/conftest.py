@@ -118,5 +118,3 @@ async def world(database: Database, fresh: TestDatabase) -> World:
     await world.engine.ensure_partitions(clock.now)
     await world.given_workspace()
     return world
-
-

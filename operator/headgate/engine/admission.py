@@ -10,13 +10,14 @@ from uuid import UUID
 from headgate.api.workflow_run import RunPhase
 from headgate.domain.durations import parse_duration
 from headgate.domain.graph import NodeState
+from headgate.domain.ids import uuid7_time
 from headgate.engine.context import Context, milliseconds, next_day
 from headgate.engine.definition import Definition
 from headgate.engine.outcome import error_message
 from headgate.engine.requests import choose_trigger, resolve_inputs
 from headgate.engine.stepping import Progress, advance
 from headgate.engine.types import Admitted, Effects, Refused, RunRequest
-from headgate.store import runs, workflows
+from headgate.store import starting
 from headgate.store.database import Transaction
 from headgate.store.records import RunKey
 
@@ -40,7 +41,7 @@ async def admit_in(
 ) -> tuple[Admitted | Refused, Effects, bool]:
     """``admit`` as a part of a transaction of the request's workspace."""
     workspace_id = request.workspace_id
-    target = await workflows.target(tx, workspace_id, request.namespace, request.workflow, request.key)
+    target = await starting.find_target(tx, workspace_id, request.namespace, request.workflow, request.key)
     if target.key_used:
         return _earlier(target.run_id), Effects(), False
     if target.workflow_id is None or target.version_id is None:
@@ -53,12 +54,12 @@ async def admit_in(
     if isinstance(inputs, Refused):
         return inputs, Effects(), False
     run_id = context.new_id(now)
-    run = await decide(context, definition, _key(workspace_id, run_id), trigger, inputs, now)
-    origin = runs.Origin(definition.version_id, request.kind.value, request.key, trigger, request.resource, inputs)
-    verdict = await runs.admit(tx, run, origin)
+    run = await decide(context, definition, RunKey(workspace_id, run_id, uuid7_time(run_id)), trigger, inputs, now)
+    origin = starting.Origin(definition.version_id, request.kind.value, request.key, trigger, request.resource, inputs)
+    verdict = await starting.admit(tx, run, origin)
     if verdict is None:
         # Somebody else's request with this key was kept between our look and our attempt.
-        target = await workflows.target(tx, workspace_id, request.namespace, request.workflow, request.key)
+        target = await starting.find_target(tx, workspace_id, request.namespace, request.workflow, request.key)
         return _earlier(target.run_id), Effects(), False
     effects = Effects(frozenset([run_id]), tasks_queued=verdict.reason is None and bool(run.tasks))
     return Admitted(run_id, duplicate=False), effects, verdict.reason == QUEUED
@@ -71,7 +72,7 @@ async def decide(
     trigger: str,
     inputs: Mapping[str, Any],
     now: datetime,
-) -> runs.NewRun:
+) -> starting.NewRun:
     """A run of ``definition`` as it is once it has gone as far as it goes by itself."""
     states: dict[str, NodeState] = definition.graph.started_by(trigger)
 
@@ -82,11 +83,11 @@ async def decide(
     return new_run(definition, key, progress, now)
 
 
-def new_run(definition: Definition, key: RunKey, progress: Progress, now: datetime) -> runs.NewRun:
+def new_run(definition: Definition, key: RunKey, progress: Progress, now: datetime) -> starting.NewRun:
     """What there is to record of a run that starts now."""
     ended = progress.outcome is not None
     timeout = parse_duration(definition.spec.timeout) if definition.spec.timeout is not None else None
-    return runs.NewRun(
+    return starting.NewRun(
         key=key,
         workflow_id=definition.workflow_id,
         namespace=definition.namespace,
@@ -113,11 +114,3 @@ def _deadline(now: datetime, timeout: timedelta | None) -> datetime | None:
 
 def _earlier(run_id: UUID | None) -> Admitted | Refused:
     return WITHDRAWN if run_id is None else Admitted(run_id, duplicate=True)
-
-
-def _key(workspace_id: UUID, run_id: UUID) -> RunKey:
-    from headgate.engine.context import run_key
-
-    key = run_key(workspace_id, run_id)
-    assert key is not None  # noqa: S101 - made by us just now
-    return key

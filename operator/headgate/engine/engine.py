@@ -8,26 +8,41 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from headgate.api.workflow import WorkflowSpec
-from headgate.engine import admission, completion, dispatch, history, pending, workflows, workspaces
+from headgate.engine import (
+    admission,
+    cancellation,
+    completion,
+    dispatch,
+    history,
+    pending,
+    schedules,
+    workflows,
+    workspaces,
+)
 from headgate.engine.context import Context
 from headgate.engine.types import (
     Admitted,
     Claimed,
     Effects,
     Evaluator,
+    Fired,
     JobTask,
     Outcome,
     Refused,
+    RunFilter,
+    RunPage,
     RunRequest,
     RunView,
+    ScheduleView,
     TaskRef,
     VersionRecord,
     Waiting,
     WorkspaceRecord,
 )
-from headgate.store import partitions
+from headgate.store import partitions, runs
 from headgate.store.database import Database
 from headgate.store.errors import PartitionMissing
+from headgate.store.schedules import ScheduleKey
 
 MONTHS_AHEAD = 3
 """Months after the present one whose partitions are made ahead of time."""
@@ -64,6 +79,14 @@ class Engine:
         """
         return await workspaces.sync_workspace(self._context, record)
 
+    async def suspend_workspace(self, name: str) -> None:
+        """Let no run of the workspace of that name start, for as long as it is not recorded otherwise."""
+        await workspaces.suspend_workspace(self._context, name)
+
+    async def retire_workspace(self, name: str) -> Effects:
+        """End a workspace for good: its runs are cancelled, and its name is free for a new one. History stays."""
+        return await workspaces.retire_workspace(self._context, name)
+
     async def record_version(self, workspace_id: UUID, namespace: str, name: str, spec: WorkflowSpec) -> VersionRecord:
         """Make ``spec`` the version that new runs of the workflow start with, adding it when its content is new.
 
@@ -76,6 +99,35 @@ class Engine:
     async def retire_workflow(self, workspace_id: UUID, namespace: str, name: str) -> None:
         """End a workflow that was deleted: no run of it starts any more. Runs under way go on, and history stays."""
         await workflows.retire_workflow(self._context, workspace_id, namespace, name)
+
+    async def schedule_view(self, workspace_id: UUID, namespace: str, name: str) -> ScheduleView:
+        """When the workflow's schedules ticked last and tick next, and which of them made no run."""
+        return await schedules.view(self._context, workspace_id, namespace, name)
+
+    async def fire_due(self, now: datetime) -> Fired:
+        """Make the runs of all schedules that tick, each tick once, and say when the next one does.
+
+        What is suspended does not tick; when it goes on, the schedule's ``missedRuns`` decides what becomes of the
+        ticks that passed. A schedule that fails is logged, stays due, and does not disturb the others.
+        """
+        keys, next_due = await schedules.due_schedules(self._context, now)
+        fired = [await self._fire(key, now) for key in keys]
+        effects, workflows = Effects(), set[tuple[str, str]]()
+        for ticked in fired:
+            if ticked is not None:
+                effects |= ticked.effects
+                workflows.add(ticked.workflow)
+        behind = {key.workspace_id for key, ticked in zip(keys, fired, strict=True) if ticked and ticked.behind}
+        for workspace_id in behind:
+            effects |= await self.start_pending(workspace_id)
+        return Fired(effects, frozenset(workflows), next_due)
+
+    async def _fire(self, key: ScheduleKey, now: datetime) -> schedules.Ticked | None:
+        try:
+            return await schedules.fire_safely(self._context, key, now)
+        except PartitionMissing:
+            await self.ensure_partitions(now)
+            return await schedules.fire_safely(self._context, key, now)
 
     async def admit(self, request: RunRequest) -> tuple[Admitted | Refused, Effects]:
         """Admit a run; the same key gives the same run again.
@@ -133,6 +185,41 @@ class Engine:
         """
         effects, room = await completion.complete(self._context, ref, outcome)
         return effects | await self.start_pending(ref.workspace_id) if room else effects
+
+    async def cancel_run(self, workspace_id: UUID, run_id: UUID, reason: str) -> Effects:
+        """End a run: nodes that have not ended are Cancelled. The effects list attempts whose Jobs are to be ended."""
+        effects = await cancellation.cancel_run(self._context, workspace_id, run_id, reason)
+        return effects | await self.start_pending(workspace_id) if effects.runs else effects
+
+    async def cancel_resource(self, workspace_id: UUID, trigger_key: str) -> Effects:
+        """Cancel the run that the request with this key made; where it made none yet, see to it that it never does."""
+        effects = await cancellation.cancel_resource(self._context, workspace_id, trigger_key)
+        return effects | await self.start_pending(workspace_id) if effects.runs else effects
+
+    async def expire_runs(self, now: datetime) -> Effects:
+        """Fail the runs that took longer than their workflow's ``timeout``, cancelling what is left of them."""
+        effects, workspaces = await cancellation.expire_runs(self._context, now)
+        for workspace_id in workspaces:
+            effects |= await self.start_pending(workspace_id)
+        return effects
+
+    async def open_resource_keys(self) -> tuple[tuple[UUID, str], ...]:
+        """Workspace and key of the open runs that a WorkflowRun mirrors, in all workspaces."""
+        async with self._context.database.system() as tx:
+            return tuple(await runs.open_keys_of_resources(tx))
+
+    async def run_by_key(self, workspace_id: UUID, trigger_key: str) -> RunView | None:
+        """The run that the request with this key made, or None where it made none."""
+        return await history.run_by_key(self._context, workspace_id, trigger_key)
+
+    async def list_runs(
+        self, workspace_id: UUID, filters: RunFilter, cursor: str | None = None, limit: int = 50
+    ) -> RunPage:
+        """Runs of the workspace, newest first, from ``cursor`` on. ``limit`` is from 1 to 500.
+
+        Raises ``ValueError`` for a cursor that is not one, or another limit.
+        """
+        return await history.list_runs(self._context, workspace_id, filters, cursor, limit)
 
     async def run_view(self, workspace_id: UUID, run_id: UUID) -> RunView | None:
         """A run as recorded, or None when the workspace has no such run."""

@@ -8,10 +8,14 @@ from uuid import UUID
 
 from headgate.api.node import NodeType
 from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.domain.ids import uuid7_time
 from headgate.engine.context import Context, run_key
 from headgate.engine.definition import Definition
-from headgate.engine.types import NodeView, RunView, Waiting
+from headgate.engine.types import NodeView, RunFilter, RunPage, RunSummary, RunView, TriggerKind, Waiting
 from headgate.store import history
+
+PAGE_SIZE = 500
+"""Runs in a page at most."""
 
 _WAITING_MESSAGES = {
     "Suspended": "the workspace is suspended",
@@ -51,6 +55,53 @@ async def run_view(context: Context, workspace_id: UUID, run_id: UUID) -> RunVie
         waiting=_run_waiting(row.waiting_reason, _utc(row.waiting_until)) + _node_waiting(definition, row.waiting),
         error_message=row.error_message,
     )
+
+
+async def run_by_key(context: Context, workspace_id: UUID, trigger_key: str) -> RunView | None:
+    """The run of a request, or None when there is none: not yet, or never."""
+    async with context.database.tenant(workspace_id) as tx:
+        run_id = await history.run_of_key(tx, workspace_id, trigger_key)
+    return None if run_id is None else await run_view(context, workspace_id, run_id)
+
+
+async def list_runs(
+    context: Context, workspace_id: UUID, filters: RunFilter, cursor: str | None, limit: int
+) -> RunPage:
+    """Part of the workspace's runs. See ``Engine.list_runs``."""
+    if not 1 <= limit <= PAGE_SIZE:
+        raise ValueError(f"limit must be from 1 to {PAGE_SIZE}")
+    before = _position(cursor) if cursor is not None else None
+    statuses = tuple(sorted(phase.value for phase in filters.phases))
+    async with context.database.tenant(workspace_id) as tx:
+        rows = await history.page(
+            tx, workspace_id, statuses=statuses, workflow=filters.workflow, before=before, limit=limit
+        )
+    runs = tuple(
+        RunSummary(
+            run_id=row.id,
+            namespace=row.namespace,
+            workflow=row.workflow,
+            version=row.version,
+            phase=RunPhase(row.status),
+            kind=TriggerKind(row.trigger_kind),
+            resource=row.resource,
+            started_at=row.started_at.astimezone(UTC),
+            finished_at=_utc(row.finished_at),
+            duration_ms=row.duration_ms,
+            error_message=row.error_message,
+        )
+        for row in rows
+    )
+    return RunPage(runs, str(runs[-1].run_id) if len(runs) == limit else None)
+
+
+def _position(cursor: str) -> tuple[datetime, UUID]:
+    """Where a page begins. The id of the run before it says all: its time is in it."""
+    try:
+        run_id = UUID(cursor)
+        return uuid7_time(run_id), run_id
+    except (ValueError, OverflowError):
+        raise ValueError("the cursor is not one that a list gave") from None
 
 
 def _node_view(node: str, step: dict[str, Any] | None) -> NodeView:

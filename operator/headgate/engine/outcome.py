@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.graph import Graph, NodeState
@@ -29,8 +28,3 @@ def error_message(graph: Graph, states: Mapping[str, NodeState], outcome: RunPha
 
 def _sentence(node: str, state: NodeState) -> str:
     return ": ".join(part for part in (node, state.reason, state.message) if part)
-
-
-def finished_at(outcome: RunPhase | None, now: datetime) -> datetime | None:
-    """When the run ended, if it has."""
-    return now if outcome is not None else None

@@ -7,8 +7,8 @@ from uuid import UUID
 from headgate.engine.admission import decide
 from headgate.engine.context import Context, run_key
 from headgate.engine.types import Effects
-from headgate.store import runs, workflows, workspaces
-from headgate.store.runs import Verdict
+from headgate.store import runs, starting, workspaces
+from headgate.store.starting import Verdict
 
 WORKFLOW_SUSPENDED = "WorkflowSuspended"
 
@@ -41,7 +41,7 @@ async def _start_oldest(context: Context, workspace_id: UUID) -> tuple[Verdict |
     """Try the oldest Pending run. No verdict when there is none."""
     while True:
         async with context.database.tenant(workspace_id) as tx:
-            run_id = await workflows.oldest_pending(tx, workspace_id)
+            run_id = await starting.oldest_pending(tx, workspace_id)
         key = run_key(workspace_id, run_id) if run_id is not None else None
         if run_id is None or key is None:
             return None, Effects()
@@ -53,7 +53,7 @@ async def _start_oldest(context: Context, workspace_id: UUID) -> tuple[Verdict |
             definition = await context.definitions.get(tx, workspace_id, loaded.version_id)
             inputs, _ = await runs.facts(tx, key, ())
             run = await decide(context, definition, key, loaded.trigger_node, inputs, now)
-            verdict = await runs.start(tx, run)
+            verdict = await starting.start(tx, run)
         if verdict is None:
             continue
         started = verdict.reason is None

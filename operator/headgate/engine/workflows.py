@@ -10,7 +10,7 @@ from headgate.domain.schedule import next_tick
 from headgate.engine.context import Context
 from headgate.engine.definition import check, content_of
 from headgate.engine.types import VersionRecord
-from headgate.store import workflows
+from headgate.store import schedules, workflows
 from headgate.store.workflows import KnownWorkflow
 
 
@@ -41,7 +41,7 @@ async def record_version(
         changed = {
             node: (_stored(schedule), next_tick(schedule, now)) for node, schedule in wanted.items() if node not in keep
         }
-        await workflows.set_schedules(tx, workspace_id, workflow_id, keep=keep, changed=changed)
+        await schedules.replace(tx, workspace_id, workflow_id, keep=keep, changed=changed)
     return VersionRecord(workflow_id, version.id, version.number, content_hash)
 
 

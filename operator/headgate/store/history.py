@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select, text, tuple_
+from sqlalchemy import Row, ScalarSelect, select, text, tuple_, union_all
 
 from headgate.store.database import Transaction
 from headgate.store.records import RunKey
@@ -45,6 +45,21 @@ async def run_of_key(tx: Transaction, workspace_id: UUID, trigger_key: str) -> U
     return found
 
 
+ALL_STATUSES = ("Pending", "Running", "Suspended", "Succeeded", "Failed", "Cancelled")
+_LISTED = (
+    executions.c.id,
+    executions.c.started_at,
+    executions.c.workflow_id,
+    executions.c.version_id,
+    executions.c.status,
+    executions.c.trigger_kind,
+    executions.c.resource,
+    executions.c.finished_at,
+    executions.c.duration_ms,
+    executions.c.error_message,
+)
+
+
 async def page(
     tx: Transaction,
     workspace_id: UUID,
@@ -54,41 +69,38 @@ async def page(
     before: tuple[datetime, UUID] | None,
     limit: int,
 ) -> list[Row[Any]]:
-    """Up to ``limit`` runs, newest first, older than ``before``; each filter has an index that serves it in order."""
-    statement = (
-        select(
-            executions.c.id,
-            executions.c.started_at,
-            workflows.c.namespace,
-            workflows.c.name.label("workflow"),
-            versions.c.number.label("version"),
-            executions.c.status,
-            executions.c.trigger_kind,
-            executions.c.resource,
-            executions.c.finished_at,
-            executions.c.duration_ms,
-            executions.c.error_message,
+    """Up to ``limit`` runs, newest first, older than ``before``.
+
+    Every filter is one range of one index, read in the order of the list: of several statuses, each is read by itself
+    and the results are merged. So a page costs the same wherever it lies and however rare its runs are.
+    """
+    newest = (executions.c.started_at.desc(), executions.c.id.desc())
+    part = select(*_LISTED).where(executions.c.workspace_id == workspace_id).order_by(*newest).limit(limit)
+    if workflow is not None:
+        part = part.where(executions.c.workflow_id == _workflow_id(workspace_id, *workflow))
+        statuses = statuses or ALL_STATUSES
+    if before is not None:
+        part = part.where(
+            executions.c.started_at <= before[0], tuple_(executions.c.started_at, executions.c.id) < tuple_(*before)
         )
-        .join(
-            workflows,
-            (workflows.c.workspace_id == executions.c.workspace_id) & (workflows.c.id == executions.c.workflow_id),
-        )
-        .join(
-            versions,
-            (versions.c.workspace_id == executions.c.workspace_id) & (versions.c.id == executions.c.version_id),
-        )
-        .where(executions.c.workspace_id == workspace_id)
-        .order_by(executions.c.started_at.desc(), executions.c.id.desc())
+    parts = [part.where(executions.c.status == status).subquery().select() for status in statuses]
+    listed = union_all(*parts).subquery("listed") if parts else part.subquery("listed")
+    named = (
+        select(*listed.c, workflows.c.namespace, workflows.c.name.label("workflow"), versions.c.number.label("version"))
+        .join(workflows, (workflows.c.workspace_id == workspace_id) & (workflows.c.id == listed.c.workflow_id))
+        .join(versions, (versions.c.workspace_id == workspace_id) & (versions.c.id == listed.c.version_id))
+        .order_by(listed.c.started_at.desc(), listed.c.id.desc())
         .limit(limit)
     )
-    if statuses:
-        statement = statement.where(executions.c.status.in_(statuses))
-    if workflow is not None:
-        statement = statement.where(workflows.c.namespace == workflow[0], workflows.c.name == workflow[1])
-    if before is not None:
-        statement = statement.where(
-            executions.c.started_at <= before[0],
-            tuple_(executions.c.started_at, executions.c.id) < tuple_(*before),
-        )
-    rows: list[Row[Any]] = [*(await tx.execute(statement))]
-    return rows
+    return [*(await tx.execute(named))]
+
+
+def _workflow_id(workspace_id: UUID, namespace: str, name: str) -> ScalarSelect[UUID]:
+    """The workflow of that name: the one there is, or the last one there was."""
+    return (
+        select(workflows.c.id)
+        .where(workflows.c.workspace_id == workspace_id, workflows.c.namespace == namespace, workflows.c.name == name)
+        .order_by(workflows.c.deleted_at.desc().nulls_first())
+        .limit(1)
+        .scalar_subquery()
+    )

@@ -1,203 +1,18 @@
-"""Statements about runs: admit one, start one that waited, load one, record what happened, finish it."""
+"""Statements about runs under way: load one, record what happened, end it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 
 from headgate.store.database import Transaction
-from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json, to_json
-
-# Whether the workspace has room for one more run, decided on its usage row, which stays locked until the transaction
-# ends: that makes limits exact. The row is locked here and not before, so that it is held for a moment only.
-_ROOM = """
-    room AS (
-        SELECT CASE
-            WHEN w.suspended THEN 'Suspended'
-            WHEN f.suspended THEN 'WorkflowSuspended'
-            WHEN CASE WHEN u.day >= :today THEN u.executions ELSE 0 END >= q.max_executions_per_day THEN 'DailyLimit'
-            WHEN u.running >= q.max_concurrent_runs THEN 'ConcurrencyLimit'
-            WHEN u.queued > 0 AND NOT :overtake THEN 'Queued'
-        END AS reason, asked.counted
-        FROM asked
-        JOIN headgate.workspace_usage u ON u.workspace_id = :workspace_id
-        JOIN headgate.workspace_resource_quotas q ON q.workspace_id = u.workspace_id
-        JOIN headgate.workspaces w ON w.id = u.workspace_id
-        JOIN headgate.workflows f ON f.workspace_id = u.workspace_id AND f.id = :workflow_id
-        FOR UPDATE OF u
-    ), verdict AS (
-        SELECT reason, counted, CASE WHEN reason IS NULL OR reason = 'WorkflowSuspended' THEN 0 ELSE 1 END AS queued,
-            CASE WHEN reason IS NULL THEN 1 ELSE 0 END AS started
-        FROM room
-    ), used AS (
-        UPDATE headgate.workspace_usage u
-        SET running = u.running + v.started * :slots,
-            queued = u.queued + v.queued - v.counted,
-            executions = CASE WHEN u.day >= :today THEN u.executions ELSE 0 END + v.started,
-            day = GREATEST(u.day, :today)
-        FROM verdict v
-        WHERE u.workspace_id = :workspace_id AND (v.started = 1 OR v.queued <> v.counted)
-    )
-"""
-
-
-def _steps(gate: str) -> str:
-    return f"""
-    INSERT INTO headgate.workflow_execution_steps (workspace_id, execution_id, started_at, node, attempt, phase, branch,
-        reason, message, exit_code, output, attempt_started_at, attempt_finished_at)
-    SELECT :workspace_id, :run_id, :started_at, s.node, s.attempt, s.phase, s.branch, s.reason, s.message, s.exit_code,
-        s.output, s.attempt_started_at, s.attempt_finished_at
-    FROM jsonb_to_recordset(CAST(:steps AS jsonb)) AS s (node text, attempt integer, phase text, branch text,
-        reason text, message text, exit_code integer, output jsonb, attempt_started_at timestamptz,
-        attempt_finished_at timestamptz) {gate}
-    """  # noqa: S608 - constants
-
-
-def _tasks(gate: str) -> str:
-    return f"""
-    INSERT INTO headgate.tasks (workspace_id, execution_id, node, attempt, namespace, workflow, container,
-        timeout_seconds, due_at, waiting_reason, waiting_message, waiting_until)
-    SELECT :workspace_id, :run_id, t.node, t.attempt, :namespace, :workflow, t.container, t.timeout_seconds, t.due_at,
-        t.waiting_reason, t.waiting_message, t.waiting_until
-    FROM jsonb_to_recordset(CAST(:tasks AS jsonb)) AS t (node text, attempt integer, container jsonb,
-        timeout_seconds integer, due_at timestamptz, waiting_reason text, waiting_message text,
-        waiting_until timestamptz) {gate}
-    """  # noqa: S608 - constants
-
-
-_STARTED = "JOIN verdict v ON v.started = 1"
-
-_ADMIT = text(f"""
-    WITH reserved AS (
-        INSERT INTO headgate.execution_triggers (workspace_id, trigger_key, execution_id, created_at)
-        VALUES (:workspace_id, :trigger_key, :run_id, :started_at)
-        ON CONFLICT (workspace_id, trigger_key) DO NOTHING
-        RETURNING execution_id
-    ), asked AS (
-        SELECT 0 AS counted FROM reserved
-    ), {_ROOM}, run AS (
-        INSERT INTO headgate.workflow_executions (workspace_id, id, started_at, workflow_id, version_id, status,
-            trigger_kind, trigger_key, trigger_node, resource, inputs, waiting_reason, waiting_until, running_since,
-            deadline, finished_at, duration_ms, error_message)
-        SELECT :workspace_id, :run_id, :started_at, :workflow_id, :version_id,
-            CASE started WHEN 1 THEN :status ELSE 'Pending' END, :trigger_kind, :trigger_key, :trigger_node, :resource,
-            CAST(:inputs AS jsonb), reason, CASE reason WHEN 'DailyLimit' THEN CAST(:next_day AS timestamptz) END,
-            CASE started WHEN 1 THEN CAST(:now AS timestamptz) END,
-            CASE started WHEN 1 THEN CAST(:deadline AS timestamptz) END,
-            CASE started WHEN 1 THEN CAST(:finished_at AS timestamptz) END,
-            CASE started WHEN 1 THEN CAST(:duration_ms AS bigint) END,
-            CASE started WHEN 1 THEN CAST(:error_message AS text) END
-        FROM verdict
-    ), steps AS ({_steps(_STARTED)}), queue AS ({_tasks(_STARTED)})
-    SELECT reason FROM verdict
-""")  # noqa: S608 - constants
-
-_START = text(f"""
-    WITH asked AS (
-        SELECT CASE waiting_reason WHEN 'WorkflowSuspended' THEN 0 ELSE 1 END AS counted
-        FROM headgate.workflow_executions
-        WHERE workspace_id = :workspace_id AND started_at = :started_at AND id = :run_id AND status = 'Pending'
-    ), {_ROOM}, run AS (
-        UPDATE headgate.workflow_executions e
-        SET status = CASE started WHEN 1 THEN :status ELSE 'Pending' END,
-            waiting_reason = v.reason,
-            waiting_until = CASE v.reason WHEN 'DailyLimit' THEN CAST(:next_day AS timestamptz) END,
-            running_since = CASE started WHEN 1 THEN CAST(:now AS timestamptz) END,
-            deadline = CASE started WHEN 1 THEN CAST(:deadline AS timestamptz) END,
-            finished_at = CASE started WHEN 1 THEN CAST(:finished_at AS timestamptz) END,
-            duration_ms = CASE started WHEN 1 THEN CAST(:duration_ms AS bigint) END,
-            error_message = CASE started WHEN 1 THEN CAST(:error_message AS text) END
-        FROM verdict v
-        WHERE e.workspace_id = :workspace_id AND e.started_at = :started_at AND e.id = :run_id
-            AND e.waiting_reason IS DISTINCT FROM v.reason
-    ), steps AS ({_steps(_STARTED)}), queue AS ({_tasks(_STARTED)})
-    SELECT reason FROM verdict
-""")  # noqa: S608 - constants
-
-
-@dataclass(frozen=True)
-class NewRun:
-    """A run as it is when its first nodes have been decided on; recorded as Pending where there is no room for it."""
-
-    key: RunKey
-    workflow_id: UUID
-    namespace: str
-    workflow: str
-    now: datetime
-    today: date
-    next_day: datetime
-    status: str
-    """Running, or how it ended where nothing of it has to wait."""
-    deadline: datetime | None
-    finished_at: datetime | None
-    duration_ms: int | None
-    error_message: str | None
-    steps: tuple[StepRow, ...]
-    tasks: tuple[TaskRow, ...]
-
-    def parameters(self) -> dict[str, Any]:
-        """As parameters of the statements that admit and start."""
-        return self.key.parameters() | {
-            "workflow_id": self.workflow_id,
-            "namespace": self.namespace,
-            "workflow": self.workflow,
-            "now": self.now,
-            "today": self.today,
-            "next_day": self.next_day,
-            "status": self.status,
-            "slots": 1 if self.finished_at is None else 0,
-            "deadline": self.deadline,
-            "finished_at": self.finished_at,
-            "duration_ms": self.duration_ms,
-            "error_message": self.error_message,
-            "steps": rows_to_json(self.steps),
-            "tasks": rows_to_json(self.tasks),
-        }
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What asked for a run."""
-
-    version_id: UUID
-    kind: str
-    key: str
-    node: str
-    resource: str | None
-    inputs: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Whether a run started; ``reason`` says what it waits for if not."""
-
-    reason: str | None
-
-
-async def admit(tx: Transaction, run: NewRun, origin: Origin) -> Verdict | None:
-    """Record a run, started where there is room. None when its key had been used: then nothing was written."""
-    parameters = run.parameters() | {
-        "version_id": origin.version_id,
-        "trigger_kind": origin.kind,
-        "trigger_key": origin.key,
-        "trigger_node": origin.node,
-        "resource": origin.resource,
-        "inputs": to_json(origin.inputs),
-        "overtake": False,
-    }
-    row = (await tx.execute(_ADMIT, parameters)).first()
-    return None if row is None else Verdict(row.reason)
-
-
-async def start(tx: Transaction, run: NewRun) -> Verdict | None:
-    """Start a Pending run if there is room now. None when it is not Pending any more."""
-    row = (await tx.execute(_START, run.parameters() | {"overtake": True})).first()
-    return None if row is None else Verdict(row.reason)
+from headgate.store.fragments import OVERWRITE, insert_steps, insert_tasks
+from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json
 
 
 @dataclass(frozen=True)
@@ -226,15 +41,16 @@ class LoadedRun:
 
     key: RunKey
     status: str
-    workflow_id: UUID
     version_id: UUID
     trigger_node: str
+    waiting_reason: str | None
+    deadline: datetime | None
     states: tuple[StateRow, ...]
     task: OpenTask | None
 
 
 _LOAD = text("""
-    SELECT e.status, e.workflow_id, e.version_id, e.trigger_node, t.container, t.timeout_seconds,
+    SELECT e.status, e.version_id, e.trigger_node, e.waiting_reason, e.deadline, t.container, t.timeout_seconds,
         (SELECT jsonb_agg(jsonb_build_array(node, attempt, phase, branch, reason, message)) FROM (
             SELECT DISTINCT ON (node) node, attempt, phase, branch, reason,
                 CASE phase WHEN 'Failed' THEN message ELSE '' END AS message
@@ -257,9 +73,10 @@ async def load(tx: Transaction, key: RunKey, node: str = "", attempt: int = 0) -
     return LoadedRun(
         key=key,
         status=row.status,
-        workflow_id=row.workflow_id,
         version_id=row.version_id,
         trigger_node=row.trigger_node,
+        waiting_reason=row.waiting_reason,
+        deadline=row.deadline,
         states=tuple(StateRow(*state) for state in row.states or ()),
         task=None if row.container is None else OpenTask(row.container, row.timeout_seconds),
     )
@@ -283,17 +100,10 @@ async def facts(tx: Transaction, key: RunKey, nodes: Iterable[str]) -> tuple[dic
 
 
 _RECORD = text(f"""
-    WITH steps AS ({_steps("")}
-        ON CONFLICT (workspace_id, started_at, execution_id, node, attempt) DO UPDATE
-        SET phase = excluded.phase, branch = excluded.branch, reason = excluded.reason, message = excluded.message,
-            exit_code = excluded.exit_code, output = excluded.output,
-            attempt_started_at = coalesce(excluded.attempt_started_at,
-                workflow_execution_steps.attempt_started_at),
-            attempt_finished_at = excluded.attempt_finished_at
-    ), done AS (
+    WITH steps AS ({insert_steps(OVERWRITE)}), done AS (
         DELETE FROM headgate.tasks
         WHERE workspace_id = :workspace_id AND execution_id = :run_id AND node = :done_node AND attempt = :done_attempt
-    ) {_tasks("")}
+    ) {insert_tasks("")}
 """)  # noqa: S608 - constants
 
 
@@ -344,3 +154,93 @@ async def finish(
         "error_message": error_message,
     }
     return int(await tx.scalar(_FINISH, key.parameters() | parameters) or 0)
+
+
+_END = text(f"""
+    WITH steps AS ({insert_steps(OVERWRITE)}), gone AS (
+        DELETE FROM headgate.tasks WHERE workspace_id = :workspace_id AND execution_id = :run_id
+        RETURNING node, attempt, holder
+    ), used AS (
+        UPDATE headgate.workspace_usage SET running = running - :was_running, queued = queued - :was_queued
+        WHERE workspace_id = :workspace_id AND :was_running + :was_queued > 0
+    ), ended AS (
+        UPDATE headgate.workflow_executions
+        SET status = :status, finished_at = :finished_at, duration_ms = :duration_ms, error_message = :error_message,
+            waiting_reason = NULL, waiting_until = NULL
+        WHERE workspace_id = :workspace_id AND started_at = :started_at AND id = :run_id
+    )
+    SELECT node, attempt FROM gone WHERE holder IS NOT NULL ORDER BY node
+""")  # noqa: S608 - constants
+
+
+async def end(
+    tx: Transaction,
+    run: LoadedRun,
+    *,
+    status: str,
+    finished_at: datetime,
+    duration_ms: int,
+    error_message: str,
+    steps: Iterable[StepRow],
+) -> list[tuple[str, int]]:
+    """End a run that has not ended, before its time. Returns the attempts for which there may be a Job.
+
+    Hold the run's lock since before it was loaded.
+    """
+    parameters = {
+        "was_running": 1 if run.status == "Running" else 0,
+        "was_queued": 1 if run.status == "Pending" and run.waiting_reason != "WorkflowSuspended" else 0,
+        "status": status,
+        "finished_at": finished_at,
+        "duration_ms": duration_ms,
+        "error_message": error_message,
+        "steps": rows_to_json(steps),
+    }
+    rows = await tx.execute(_END, run.key.parameters() | parameters)
+    return [(row.node, row.attempt) for row in rows]
+
+
+_OVERDUE = text("""
+    SELECT workspace_id, id FROM headgate.workflow_executions WHERE status = 'Running' AND deadline <= :now
+    ORDER BY deadline
+""")
+
+
+async def overdue(tx: Transaction, now: datetime) -> list[tuple[UUID, UUID]]:
+    """Workspace and id of the runs whose deadline has passed. Takes a system transaction."""
+    return [(row.workspace_id, row.id) for row in await tx.execute(_OVERDUE, {"now": now})]
+
+
+_OPEN_KEYS = text("""
+    SELECT workspace_id, trigger_key FROM headgate.workflow_executions
+    WHERE status IN ('Pending', 'Running', 'Suspended') AND resource IS NOT NULL
+""")
+
+
+async def open_keys_of_resources(tx: Transaction) -> list[tuple[UUID, str]]:
+    """Workspace and trigger key of the open runs that a custom resource mirrors. Takes a system transaction."""
+    return [(row.workspace_id, row.trigger_key) for row in await tx.execute(_OPEN_KEYS)]
+
+
+_OPEN = text("""
+    SELECT id FROM headgate.workflow_executions
+    WHERE workspace_id = :workspace_id AND status IN ('Pending', 'Running', 'Suspended')
+""")
+
+
+async def open_runs(tx: Transaction, workspace_id: UUID) -> list[UUID]:
+    """The runs of a workspace that have not ended."""
+    return [row.id for row in await tx.execute(_OPEN, {"workspace_id": workspace_id})]
+
+
+_WITHDRAW = text("""
+    INSERT INTO headgate.execution_triggers (workspace_id, trigger_key, execution_id, created_at)
+    VALUES (:workspace_id, :trigger_key, NULL, :now)
+    ON CONFLICT (workspace_id, trigger_key) DO NOTHING
+""")
+
+
+async def withdraw_key(tx: Transaction, workspace_id: UUID, trigger_key: str, now: datetime) -> bool:
+    """Use up a key without a run. Returns whether it was unused; waits for whoever is using it right now."""
+    parameters = {"workspace_id": workspace_id, "trigger_key": trigger_key, "now": now}
+    return bool((await tx.execute(_WITHDRAW, parameters)).rowcount)

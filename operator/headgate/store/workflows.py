@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, func, insert, select, text, update
-from sqlalchemy.dialects.postgresql import insert as upsert
 
 from headgate.store.database import Transaction
 from headgate.store.tables import schedules, versions, workflows
@@ -122,42 +121,6 @@ async def set_current(
     )
 
 
-async def set_schedules(
-    tx: Transaction,
-    workspace_id: UUID,
-    workflow_id: UUID,
-    *,
-    keep: set[str],
-    changed: Mapping[str, tuple[Mapping[str, Any], datetime]],
-) -> None:
-    """Leave the schedules of ``keep`` alone, write ``changed`` (schedule and next tick by node), remove the rest."""
-    await tx.execute(
-        delete(schedules).where(
-            schedules.c.workspace_id == workspace_id,
-            schedules.c.workflow_id == workflow_id,
-            schedules.c.node.not_in(keep | set(changed)),
-        )
-    )
-    if changed:
-        added = upsert(schedules)
-        await tx.execute(
-            added.on_conflict_do_update(
-                index_elements=[schedules.c.workspace_id, schedules.c.workflow_id, schedules.c.node],
-                set_={"schedule": added.excluded.schedule, "next_tick": added.excluded.next_tick, "last_error": None},
-            ),
-            [
-                {
-                    "workspace_id": workspace_id,
-                    "workflow_id": workflow_id,
-                    "node": node,
-                    "schedule": schedule,
-                    "next_tick": next_tick,
-                }
-                for node, (schedule, next_tick) in changed.items()
-            ],
-        )
-
-
 async def retire(tx: Transaction, workspace_id: UUID, workflow_id: UUID, now: datetime) -> None:
     """Free the name and remove the schedules. Versions and runs stay."""
     await tx.execute(
@@ -195,43 +158,12 @@ async def version_content(tx: Transaction, workspace_id: UUID, version_id: UUID)
     return VersionContent(row.number, row.spec, row.workflow_id, row.namespace, row.name)
 
 
-@dataclass(frozen=True)
-class AdmissionTarget:
-    """What a request for a run refers to."""
-
-    workflow_id: UUID | None
-    version_id: UUID | None
-    key_used: bool
-    run_id: UUID | None
-    """The run of an earlier request with the key; None with ``key_used`` where that one was withdrawn."""
-
-
-_TARGET = text("""
-    SELECT w.id AS workflow_id, w.current_version_id AS version_id, t.trigger_key IS NOT NULL AS key_used,
-        t.execution_id AS run_id
-    FROM (VALUES (1)) one (row)
-    LEFT JOIN headgate.workflows w ON w.workspace_id = :workspace_id AND w.namespace = :namespace AND w.name = :name
-        AND w.deleted_at IS NULL
-    LEFT JOIN headgate.execution_triggers t ON t.workspace_id = :workspace_id AND t.trigger_key = :trigger_key
+_RETIRE_ALL = text("""
+    WITH unscheduled AS (DELETE FROM headgate.workflow_schedules WHERE workspace_id = :workspace_id)
+    UPDATE headgate.workflows SET deleted_at = :now WHERE workspace_id = :workspace_id AND deleted_at IS NULL
 """)
 
 
-async def target(tx: Transaction, workspace_id: UUID, namespace: str, name: str, trigger_key: str) -> AdmissionTarget:
-    """Look up the workflow and the key of a request."""
-    parameters = {"workspace_id": workspace_id, "namespace": namespace, "name": name, "trigger_key": trigger_key}
-    row = (await tx.execute(_TARGET, parameters)).one()
-    return AdmissionTarget(row.workflow_id, row.version_id, row.key_used, row.run_id)
-
-
-_PENDING = text("""
-    SELECT e.id FROM headgate.workflow_executions e
-    JOIN headgate.workflows w ON w.workspace_id = e.workspace_id AND w.id = e.workflow_id AND NOT w.suspended
-    WHERE e.workspace_id = :workspace_id AND e.status = 'Pending'
-    ORDER BY e.started_at, e.id LIMIT 1
-""").columns(id=workflows.c.id.type)
-
-
-async def oldest_pending(tx: Transaction, workspace_id: UUID) -> UUID | None:
-    """The run that has been Pending the longest, of workflows that are not suspended."""
-    found: UUID | None = await tx.scalar(_PENDING, {"workspace_id": workspace_id})
-    return found
+async def retire_all(tx: Transaction, workspace_id: UUID, now: datetime) -> None:
+    """``retire`` for every workflow of a workspace."""
+    await tx.execute(_RETIRE_ALL, {"workspace_id": workspace_id, "now": now})

@@ -70,6 +70,11 @@ async def put(
     return workspace_id
 
 
+async def suspend(tx: Transaction, workspace_id: UUID) -> None:
+    """Let no run start any more."""
+    await tx.execute(update(workspaces).where(workspaces.c.id == workspace_id).values(suspended=True))
+
+
 async def retire(tx: Transaction, workspace_id: UUID, now: datetime) -> None:
     """Free the name. The rows stay, under the id."""
     await tx.execute(

@@ -41,6 +41,7 @@ Index(
     "workflow_executions_workflow",
     executions.c.workspace_id,
     executions.c.workflow_id,
+    executions.c.status,
     executions.c.started_at.desc(),
 )
 Index(

@@ -34,7 +34,8 @@ COMMENT ON COLUMN headgate.workflow_executions.error_message IS 'Short, because 
 
 CREATE INDEX workflow_executions_status ON headgate.workflow_executions
     (workspace_id, status, started_at DESC) INCLUDE (duration_ms, error_message);
-CREATE INDEX workflow_executions_workflow ON headgate.workflow_executions (workspace_id, workflow_id, started_at DESC);
+CREATE INDEX workflow_executions_workflow ON headgate.workflow_executions
+    (workspace_id, workflow_id, status, started_at DESC);
 CREATE INDEX workflow_executions_open ON headgate.workflow_executions (workspace_id, started_at)
     WHERE status IN ('Pending', 'Running', 'Suspended');
 

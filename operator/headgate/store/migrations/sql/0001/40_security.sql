@@ -40,14 +40,14 @@ CREATE POLICY system_add ON headgate.workspace_usage FOR INSERT TO headgate_syst
 GRANT SELECT, INSERT ON headgate.workspace_usage TO headgate_system;
 
 CREATE POLICY system ON headgate.workflows FOR SELECT TO headgate_system USING (true);
-GRANT SELECT (workspace_id, id, namespace, name, suspended) ON headgate.workflows TO headgate_system;
+GRANT SELECT (workspace_id, id, suspended) ON headgate.workflows TO headgate_system;
 
 CREATE POLICY system ON headgate.workflow_schedules FOR SELECT TO headgate_system USING (true);
 GRANT SELECT (workspace_id, workflow_id, node, next_tick) ON headgate.workflow_schedules TO headgate_system;
 
 CREATE POLICY system ON headgate.workflow_executions FOR SELECT TO headgate_system
     USING (status IN ('Pending', 'Running', 'Suspended'));
-GRANT SELECT (workspace_id, id, started_at, workflow_id, status, resource, deadline)
+GRANT SELECT (workspace_id, id, started_at, status, trigger_key, resource, deadline)
     ON headgate.workflow_executions TO headgate_system;
 
 CREATE POLICY system_read ON headgate.tasks FOR SELECT TO headgate_system USING (true);

@@ -1,0 +1,106 @@
+"""Ends runs before their time: cancelled, or overdue."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from headgate.api.node import NodeType
+from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.engine.bounds import clip
+from headgate.engine.context import Context, milliseconds, run_key
+from headgate.engine.definition import Definition
+from headgate.engine.outcome import states_of
+from headgate.engine.types import Effects, TaskRef
+from headgate.store import history, runs
+from headgate.store.database import Transaction
+from headgate.store.records import StepRow
+
+RUN_TIMEOUT = "Timeout"
+
+
+async def cancel_run(context: Context, workspace_id: UUID, run_id: UUID, reason: str) -> Effects:
+    """Cancel a run in one transaction; one that has ended stays as it is. See ``Engine.cancel_run``."""
+    key = run_key(workspace_id, run_id)
+    if key is None:
+        return Effects()
+    async with context.database.tenant(workspace_id, lock=run_id) as tx:
+        run = await runs.load(tx, key)
+        if run is None or RunPhase(run.status).is_final:
+            return Effects()
+        definition = await context.definitions.get(tx, workspace_id, run.version_id)
+        return await _end(context, tx, definition, run, RunPhase.CANCELLED, "Cancelled", reason)
+
+
+async def cancel_resource(context: Context, workspace_id: UUID, trigger_key: str) -> Effects:
+    """Cancel the run of a request, or make sure that there never is one. See ``Engine.cancel_resource``."""
+    async with context.database.tenant(workspace_id) as tx:
+        if await runs.withdraw_key(tx, workspace_id, trigger_key, context.now()):
+            return Effects()
+        run_id = await history.run_of_key(tx, workspace_id, trigger_key)
+    if run_id is None:
+        return Effects()
+    return await cancel_run(context, workspace_id, run_id, "its WorkflowRun was deleted")
+
+
+async def expire_runs(context: Context, now: datetime) -> tuple[Effects, frozenset[UUID]]:
+    """Fail every overdue run, each in a transaction of its own. Also the workspaces that have room again."""
+    async with context.database.system() as tx:
+        overdue = await runs.overdue(tx, now)
+    effects = Effects()
+    for workspace_id, run_id in overdue:
+        effects |= await _expire(context, workspace_id, run_id, now)
+    return effects, frozenset(workspace_id for workspace_id, _ in overdue)
+
+
+async def _expire(context: Context, workspace_id: UUID, run_id: UUID, now: datetime) -> Effects:
+    key = run_key(workspace_id, run_id)
+    if key is None:
+        return Effects()
+    async with context.database.tenant(workspace_id, lock=run_id) as tx:
+        run = await runs.load(tx, key)
+        if run is None or run.status != "Running" or run.deadline is None or run.deadline > now:
+            return Effects()
+        definition = await context.definitions.get(tx, workspace_id, run.version_id)
+        reason = f"{RUN_TIMEOUT}: the run took longer than {definition.spec.timeout}"
+        return await _end(context, tx, definition, run, RunPhase.FAILED, RUN_TIMEOUT, reason)
+
+
+async def _end(
+    context: Context,
+    tx: Transaction,
+    definition: Definition,
+    run: runs.LoadedRun,
+    phase: RunPhase,
+    node_reason: str,
+    message: str,
+) -> Effects:
+    """End the run with its nodes that have not ended, whatever they were at."""
+    now = context.now()
+    states = states_of(definition.graph, run)
+    open_nodes = [
+        (node.id, states[node.id])
+        for node in definition.graph.nodes
+        if node.type is not NodeType.TRIGGER and not states[node.id].phase.is_final
+    ]
+    steps = [
+        StepRow(
+            name,
+            state.attempt,
+            NodePhase.CANCELLED.value,
+            reason=node_reason,
+            attempt_finished_at=now if state.attempt else None,
+        )
+        for name, state in open_nodes
+    ]
+    under_way = await runs.end(
+        tx,
+        run,
+        status=phase.value,
+        finished_at=now,
+        duration_ms=milliseconds(now - run.key.started_at),
+        error_message=clip(message),
+        steps=steps,
+    )
+    refs = tuple(TaskRef(run.key.workspace_id, run.key.id, node, attempt) for node, attempt in under_way)
+    return Effects(frozenset([run.key.id]), cancelled=refs)

@@ -1,0 +1,221 @@
+"""Statements that start runs: new ones, and those that waited for room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from headgate.store.database import Transaction
+from headgate.store.fragments import insert_steps, insert_tasks
+from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json, to_json
+
+# Whether the workspace has room for one more run, decided on its usage row, which stays locked until the transaction
+# ends: that makes limits exact. The row is locked here and not before, so that it is held for a moment only.
+_ROOM = """
+    room AS (
+        SELECT CASE
+            WHEN w.suspended THEN 'Suspended'
+            WHEN f.suspended THEN 'WorkflowSuspended'
+            WHEN CASE WHEN u.day >= :today THEN u.executions ELSE 0 END >= q.max_executions_per_day THEN 'DailyLimit'
+            WHEN u.running >= q.max_concurrent_runs THEN 'ConcurrencyLimit'
+            WHEN u.queued > 0 AND NOT :overtake THEN 'Queued'
+        END AS reason, asked.counted
+        FROM asked
+        JOIN headgate.workspace_usage u ON u.workspace_id = :workspace_id
+        JOIN headgate.workspace_resource_quotas q ON q.workspace_id = u.workspace_id
+        JOIN headgate.workspaces w ON w.id = u.workspace_id
+        JOIN headgate.workflows f ON f.workspace_id = u.workspace_id AND f.id = :workflow_id
+        FOR UPDATE OF u
+    ), verdict AS (
+        SELECT reason, counted, CASE WHEN reason IS NULL OR reason = 'WorkflowSuspended' THEN 0 ELSE 1 END AS queued,
+            CASE WHEN reason IS NULL THEN 1 ELSE 0 END AS started
+        FROM room
+    ), used AS (
+        UPDATE headgate.workspace_usage u
+        SET running = u.running + v.started * :slots,
+            queued = u.queued + v.queued - v.counted,
+            executions = CASE WHEN u.day >= :today THEN u.executions ELSE 0 END + v.started,
+            day = GREATEST(u.day, :today)
+        FROM verdict v
+        WHERE u.workspace_id = :workspace_id AND (v.started = 1 OR v.queued <> v.counted)
+    )
+"""
+
+
+_STARTED = "JOIN verdict v ON v.started = 1"
+
+_ADMIT = text(f"""
+    WITH reserved AS (
+        INSERT INTO headgate.execution_triggers (workspace_id, trigger_key, execution_id, created_at)
+        VALUES (:workspace_id, :trigger_key, :run_id, :started_at)
+        ON CONFLICT (workspace_id, trigger_key) DO NOTHING
+        RETURNING execution_id
+    ), asked AS (
+        SELECT 0 AS counted FROM reserved
+    ), {_ROOM}, run AS (
+        INSERT INTO headgate.workflow_executions (workspace_id, id, started_at, workflow_id, version_id, status,
+            trigger_kind, trigger_key, trigger_node, resource, inputs, waiting_reason, waiting_until, running_since,
+            deadline, finished_at, duration_ms, error_message)
+        SELECT :workspace_id, :run_id, :started_at, :workflow_id, :version_id,
+            CASE started WHEN 1 THEN :status ELSE 'Pending' END, :trigger_kind, :trigger_key, :trigger_node, :resource,
+            CAST(:inputs AS jsonb), reason, CASE reason WHEN 'DailyLimit' THEN CAST(:next_day AS timestamptz) END,
+            CASE started WHEN 1 THEN CAST(:now AS timestamptz) END,
+            CASE started WHEN 1 THEN CAST(:deadline AS timestamptz) END,
+            CASE started WHEN 1 THEN CAST(:finished_at AS timestamptz) END,
+            CASE started WHEN 1 THEN CAST(:duration_ms AS bigint) END,
+            CASE started WHEN 1 THEN CAST(:error_message AS text) END
+        FROM verdict
+    ), steps AS ({insert_steps(_STARTED)}), queue AS ({insert_tasks(_STARTED)})
+    SELECT reason FROM verdict
+""")  # noqa: S608 - constants
+
+_START = text(f"""
+    WITH asked AS (
+        SELECT CASE waiting_reason WHEN 'WorkflowSuspended' THEN 0 ELSE 1 END AS counted
+        FROM headgate.workflow_executions
+        WHERE workspace_id = :workspace_id AND started_at = :started_at AND id = :run_id AND status = 'Pending'
+    ), {_ROOM}, run AS (
+        UPDATE headgate.workflow_executions e
+        SET status = CASE started WHEN 1 THEN :status ELSE 'Pending' END,
+            waiting_reason = v.reason,
+            waiting_until = CASE v.reason WHEN 'DailyLimit' THEN CAST(:next_day AS timestamptz) END,
+            running_since = CASE started WHEN 1 THEN CAST(:now AS timestamptz) END,
+            deadline = CASE started WHEN 1 THEN CAST(:deadline AS timestamptz) END,
+            finished_at = CASE started WHEN 1 THEN CAST(:finished_at AS timestamptz) END,
+            duration_ms = CASE started WHEN 1 THEN CAST(:duration_ms AS bigint) END,
+            error_message = CASE started WHEN 1 THEN CAST(:error_message AS text) END
+        FROM verdict v
+        WHERE e.workspace_id = :workspace_id AND e.started_at = :started_at AND e.id = :run_id
+            AND e.waiting_reason IS DISTINCT FROM v.reason
+    ), steps AS ({insert_steps(_STARTED)}), queue AS ({insert_tasks(_STARTED)})
+    SELECT reason FROM verdict
+""")  # noqa: S608 - constants
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """A run as it is when its first nodes have been decided on; recorded as Pending where there is no room for it."""
+
+    key: RunKey
+    workflow_id: UUID
+    namespace: str
+    workflow: str
+    now: datetime
+    today: date
+    next_day: datetime
+    status: str
+    """Running, or how it ended where nothing of it has to wait."""
+    deadline: datetime | None
+    finished_at: datetime | None
+    duration_ms: int | None
+    error_message: str | None
+    steps: tuple[StepRow, ...]
+    tasks: tuple[TaskRow, ...]
+
+    def parameters(self) -> dict[str, Any]:
+        """As parameters of the statements that admit and start."""
+        return self.key.parameters() | {
+            "workflow_id": self.workflow_id,
+            "namespace": self.namespace,
+            "workflow": self.workflow,
+            "now": self.now,
+            "today": self.today,
+            "next_day": self.next_day,
+            "status": self.status,
+            "slots": 1 if self.finished_at is None else 0,
+            "deadline": self.deadline,
+            "finished_at": self.finished_at,
+            "duration_ms": self.duration_ms,
+            "error_message": self.error_message,
+            "steps": rows_to_json(self.steps),
+            "tasks": rows_to_json(self.tasks),
+        }
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What asked for a run."""
+
+    version_id: UUID
+    kind: str
+    key: str
+    node: str
+    resource: str | None
+    inputs: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a run started; ``reason`` says what it waits for if not."""
+
+    reason: str | None
+
+
+async def admit(tx: Transaction, run: NewRun, origin: Origin) -> Verdict | None:
+    """Record a run, started where there is room. None when its key had been used: then nothing was written."""
+    parameters = run.parameters() | {
+        "version_id": origin.version_id,
+        "trigger_kind": origin.kind,
+        "trigger_key": origin.key,
+        "trigger_node": origin.node,
+        "resource": origin.resource,
+        "inputs": to_json(origin.inputs),
+        "overtake": False,
+    }
+    row = (await tx.execute(_ADMIT, parameters)).first()
+    return None if row is None else Verdict(row.reason)
+
+
+async def start(tx: Transaction, run: NewRun) -> Verdict | None:
+    """Start a Pending run if there is room now. None when it is not Pending any more."""
+    row = (await tx.execute(_START, run.parameters() | {"overtake": True})).first()
+    return None if row is None else Verdict(row.reason)
+
+
+@dataclass(frozen=True)
+class AdmissionTarget:
+    """What a request for a run refers to."""
+
+    workflow_id: UUID | None
+    version_id: UUID | None
+    key_used: bool
+    run_id: UUID | None
+    """The run of an earlier request with the key; None with ``key_used`` where that one was withdrawn."""
+
+
+_TARGET = text("""
+    SELECT w.id AS workflow_id, w.current_version_id AS version_id, t.trigger_key IS NOT NULL AS key_used,
+        t.execution_id AS run_id
+    FROM (VALUES (1)) one (row)
+    LEFT JOIN headgate.workflows w ON w.workspace_id = :workspace_id AND w.namespace = :namespace AND w.name = :name
+        AND w.deleted_at IS NULL
+    LEFT JOIN headgate.execution_triggers t ON t.workspace_id = :workspace_id AND t.trigger_key = :trigger_key
+""")
+
+
+async def find_target(
+    tx: Transaction, workspace_id: UUID, namespace: str, name: str, trigger_key: str
+) -> AdmissionTarget:
+    """Look up the workflow and the key of a request."""
+    parameters = {"workspace_id": workspace_id, "namespace": namespace, "name": name, "trigger_key": trigger_key}
+    row = (await tx.execute(_TARGET, parameters)).one()
+    return AdmissionTarget(row.workflow_id, row.version_id, row.key_used, row.run_id)
+
+
+_PENDING = text("""
+    SELECT e.id FROM headgate.workflow_executions e
+    JOIN headgate.workflows w ON w.workspace_id = e.workspace_id AND w.id = e.workflow_id AND NOT w.suspended
+    WHERE e.workspace_id = :workspace_id AND e.status = 'Pending'
+    ORDER BY e.started_at, e.id LIMIT 1
+""")
+
+
+async def oldest_pending(tx: Transaction, workspace_id: UUID) -> UUID | None:
+    """The run that has been Pending the longest, of workflows that are not suspended."""
+    found: UUID | None = await tx.scalar(_PENDING, {"workspace_id": workspace_id})
+    return found
