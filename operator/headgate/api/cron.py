@@ -14,8 +14,8 @@ def _field(value: str, *, alone: str = "") -> str:
 
 
 CRON_PATTERN = (
-    r"^(?i:\s*"
-    + r"\s+".join(
+    r"^(?i:[ \t]*"
+    + r"[ \t]+".join(
         (
             _field(r"[0-5]?[0-9]"),
             _field(r"[01]?[0-9]|2[0-3]"),
@@ -24,7 +24,7 @@ CRON_PATTERN = (
             _field(rf"[0-7]|{_DAYS}", alone=rf"l?([0-7]|{_DAYS})(#[1-5])?|\?"),
         )
     )
-    + r"\s*)$"
+    + r"[ \t]*)$"
 )
 """Matches every expression of five fields that is valid, and few that are not (such as ``31 2`` as day and month)."""
 

@@ -63,7 +63,7 @@ class Form:
 
     def rule(self) -> Rule:
         """The form as a rule."""
-        return Rule(cel=f"self.matches(r'{self.pattern}')", message=self.message)
+        return Rule(cel=matches(self.pattern), message=self.message)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         schema = handler(source)
@@ -72,8 +72,7 @@ class Form:
         return {**schema, "pattern": self.pattern}
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        schema = {key: value for key, value in handler(core).items() if key != "pattern"}
-        return with_rules(schema, [self.rule()])
+        return with_rules(handler(core), [self.rule()])
 
 
 @dataclass(frozen=True)
@@ -122,6 +121,11 @@ def name_fits_label(kind: str) -> Rule:
         cel="self.metadata.name.size() <= 63",
         message=f"shorten metadata.name to 63 characters: the name of a {kind} becomes a label of its children",
     )
+
+
+def matches(pattern: str) -> str:
+    """CEL that is true when ``self`` matches the pattern, which has no quotes."""
+    return f"self.matches(r'{pattern}')"
 
 
 def bind(name: str, value: str, body: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from headgate.api.rules import VALIDATIONS
+from headgate.api.rules import VALIDATIONS, matches
 
 Schema = dict[str, Any]
 
@@ -35,7 +35,8 @@ _HANDLED = {
 def structural_schema(model: type[BaseModel], *, observed: bool = False) -> Schema:
     """The structural schema of a model. The API server fills in the defaults that the model would.
 
-    What is ``observed``, a status, has neither defaults nor rules: nothing is assumed and nobody asked for anything.
+    What is ``observed``, a status, has neither defaults nor rules, only forms: nothing is assumed, and only the
+    operator writes it.
     Empty defaults (``""``, ``[]``, ``{}``) are left out: they would only make stored objects longer.
     """
     source = model.model_json_schema(by_alias=True, mode="validation")
@@ -53,6 +54,12 @@ def _flat(source: Schema, defs: Schema) -> Schema:
             raise ValueError(f"a field is of one type, or absent: {source['anyOf']}")
         return _flat(variants[0], defs) | rest
     return rest
+
+
+def _is_pattern_a_rule(source: Schema) -> bool:
+    """Whether a rule checks the pattern, with words that say more than the pattern could."""
+    pattern = source.get("pattern")
+    return pattern is not None and any(matches(pattern) == rule["rule"] for rule in source.get(VALIDATIONS, []))
 
 
 def _is_empty(value: object) -> bool:
@@ -76,6 +83,8 @@ class _Converter:
             result["description"] = source["description"].replace("``", "`")
         result |= self._type_of(source)
         result |= {key: source[key] for key in _SCALAR if key in source}
+        if not self._observed and _is_pattern_a_rule(source):
+            del result["pattern"]
         result |= self._members_of(source)
         default = self._default_of(source, result)
         if default is not None:
