@@ -36,7 +36,8 @@ RUN printf '#!/opt/headgate/bin/python\nimport sys\n\nfrom headgate.cli.main imp
  && mkdir "/opt/headgate/source/headgate-${version}.dist-info" \
  && printf 'Metadata-Version: 2.1\nName: headgate\nVersion: %s\n' "${version}" \
       > "/opt/headgate/source/headgate-${version}.dist-info/METADATA" \
- && /opt/headgate/bin/python -m compileall -q /opt/headgate/source
+ && /opt/headgate/bin/python -m compileall -q /opt/headgate/source \
+ && /opt/headgate/bin/python -c 'import headgate.cli.main, headgate.operate, headgate.store.migrate'
 USER 65532:65532
 WORKDIR /tmp
 ENTRYPOINT ["headgate"]

@@ -11,7 +11,8 @@ from pathlib import Path
 from hack.cluster.paths import cache_root
 from hack.shell import run
 
-_PACKAGES = ("ca-certificates", "python3", "python3-venv")
+# libstdc++6: wheels that bring compiled C++ expect it of the system.
+_PACKAGES = ("ca-certificates", "libstdc++6", "python3", "python3-venv")
 # How this machine reaches its mirrors and names is no business of the image; nobody reads manuals in it.
 _FORGET = """cd "$1" && rm -rf etc/apt/sources.list* etc/apt/apt.conf.d/99mmdebstrap var/lib/apt/lists/* \
   etc/resolv.conf etc/hostname usr/share/locale/* usr/share/man/*"""
