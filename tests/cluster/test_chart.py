@@ -1,0 +1,248 @@
+"""The chart on a real cluster: the operator in its own pods, with no more permissions than the chart gives it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hack import image
+from hack.cluster.provider import choose
+from hack.cluster.state import State
+from hack.install import CHART, Database, image_values
+from hack.kube import Kube
+from hack.postgres import Server
+from hack.record import ROOT
+from hack.shell import CommandError
+
+pytestmark = pytest.mark.cluster
+
+NAMESPACE = "headgate-chart"
+RELEASE = "headgate-chart"
+OPERATOR = f"--selector=app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=operator"
+SERVICE_ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
+TENANT = "chart-tenant"
+
+
+@pytest.fixture(scope="module")
+def kubeconfig() -> Path:
+    path = Path(os.environ.get("HEADGATE_TEST_KUBECONFIG") or ROOT / ".local" / "test" / "kubeconfig")
+    if not path.exists():
+        pytest.skip(f"no cluster: {path} does not exist")
+    return path
+
+
+@pytest.fixture(scope="module")
+def kube(kubeconfig: Path) -> Kube:
+    return Kube(kubeconfig)
+
+
+@pytest.fixture(scope="module")
+def operator_image(kube: Kube, kubeconfig: Path) -> str:
+    built = image.build()
+    name = image.full_name(built.tag)
+    if not kube.has_image(name):
+        provider_of(kubeconfig).load_image(built.archive, built.tag)
+    return name
+
+
+@pytest.fixture(scope="module")
+def database(kubeconfig: Path) -> Iterator[Database]:
+    provider = provider_of(kubeconfig)
+    # pytest's own temporary directory is closed to the account that Postgres runs under where we are root.
+    state = Path(tempfile.mkdtemp(prefix="headgate-chart-"))
+    state.chmod(0o755)
+    server = Server(state, provider.host_address(), (provider.pod_cidr(),), durable=False)
+    try:
+        server.up()
+        yield Database((state / "database-url").read_text(), (state / "database-migration-url").read_text())
+    finally:
+        server.down()
+        shutil.rmtree(state, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def installed(kube: Kube, operator_image: str, database: Database) -> Iterator[Kube]:
+    """The chart with two replicas, ready; taken away afterwards with everything that the tests made."""
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}})
+    secret = {"url": database.url.strip(), "migrationUrl": database.migration_url.strip()}
+    metadata = {"name": "database", "namespace": NAMESPACE}
+    kube.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": secret})
+    try:
+        kube.helm(
+            *("install", RELEASE, str(CHART), f"--namespace={NAMESPACE}", "--values=-"),
+            *("--wait", "--timeout=3m", "--take-ownership"),
+            stdin=json.dumps({"image": image_values(operator_image), "database": {"existingSecret": "database"}}),
+        )
+        yield kube
+    finally:
+        kube.kubectl("delete", "workspace,quota", TENANT, "--ignore-not-found", "--timeout=60s")
+        kube.helm("uninstall", RELEASE, f"--namespace={NAMESPACE}", "--ignore-not-found", "--timeout=2m")
+        kube.kubectl("delete", "namespace", NAMESPACE, TENANT, "--ignore-not-found", "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def tenant(installed: Kube) -> Kube:
+    """A workspace of the tests' own, with a namespace of the same name."""
+    apply(installed, "Quota", {}, name=TENANT)
+    members = [
+        {"role": "owner", "subject": {"kind": "User", "name": "olga"}},
+        {"role": "viewer", "subject": {"kind": "User", "name": "viktor"}},
+    ]
+    # With this policy a Workspace carries a finalizer: its namespaces go first.
+    spec = {"quotaRef": {"name": TENANT}, "members": members, "deletionPolicy": "Delete"}
+    apply(installed, "Workspace", spec, name=TENANT)
+    installed.kubectl("wait", "--for=condition=Ready", f"workspace/{TENANT}", "--timeout=60s")
+    return installed
+
+
+def provider_of(kubeconfig: Path) -> Any:
+    folder = kubeconfig.parent
+    return choose(State.recorded_name(folder) or "headgate-test", folder)
+
+
+def apply(kube: Kube, kind: str, spec: dict[str, Any], *, name: str, namespace: str | None = None) -> None:
+    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+    kube.apply({"apiVersion": "headgate.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec})
+
+
+def allowed(kube: Kube, user: str, verb: str, resource: str, namespace: str) -> bool:
+    return kube.succeeds("auth", "can-i", verb, resource, f"--as={user}", f"--namespace={namespace}", "--quiet")
+
+
+def pods(kube: Kube) -> list[str]:
+    """Names of the operator's pods that are not on their way out."""
+    found = kube.get("pods", f"--namespace={NAMESPACE}", OPERATOR)["items"]
+    return [pod["metadata"]["name"] for pod in found if not pod["metadata"].get("deletionTimestamp")]
+
+
+def metrics(kube: Kube, pod: str) -> dict[str, float]:
+    """A replica's samples; none while it does not answer."""
+    try:
+        text = kube.kubectl("get", "--raw", f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}:8080/proxy/metrics")
+    except CommandError:
+        return {}
+    samples = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, _, value in samples}
+
+
+def leaders(kube: Kube) -> list[str]:
+    return [pod for pod in pods(kube) if metrics(kube, pod).get("headgate_leader") == 1]
+
+
+def wait_for(what: str, holds: Callable[[], bool], *, within: float = 60.0) -> None:
+    deadline = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < deadline, f"not true within {within:g} s: {what}"
+        time.sleep(0.2)
+
+
+def bind(kube: Kube, role: str) -> None:
+    """Bind a ClusterRole to somebody as the operator would."""
+    subject = "--user=somebody"
+    arguments = ("create", "rolebinding", f"to-{role}", f"--clusterrole={role}", subject, "--dry-run=server")
+    kube.kubectl(*arguments, f"--namespace={TENANT}", f"--as={SERVICE_ACCOUNT}")
+
+
+def test_one_of_two_ready_replicas_leads(installed: Kube) -> None:
+    wait_for("one replica leads", lambda: len(leaders(installed)) == 1)
+
+    assert len(pods(installed)) == 2
+
+
+def test_a_run_succeeds_with_the_chart_s_permissions_alone(tenant: Kube, operator_image: str) -> None:
+    script = "import os; open(os.environ['HEADGATE_OUTPUT'], 'w').write('{\"rows\": 3}')"
+    check = "import os; assert os.environ['ROWS'] == '3'"
+    container = {"image": operator_image, "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}}}
+    nodes = [
+        {"id": "start", "type": "trigger", "config": {"manual": {}}},
+        {
+            "id": "count",
+            "type": "action",
+            "dependsOn": ["start"],
+            "config": {"container": {**container, "command": ["python3", "-c", script]}},
+        },
+        {
+            "id": "check",
+            "type": "action",
+            "dependsOn": ["count"],
+            "config": {
+                "container": {
+                    **container,
+                    "command": ["python3", "-c", check],
+                    "env": [{"name": "ROWS", "value": "${{ nodes.count.output.rows }}"}],
+                }
+            },
+        },
+    ]
+    apply(tenant, "Workflow", {"nodes": nodes}, name="counting", namespace=TENANT)
+    apply(tenant, "WorkflowRun", {"workflowRef": {"name": "counting"}}, name="counting-1", namespace=TENANT)
+
+    wait = ("wait", "workflowrun/counting-1", f"--namespace={TENANT}", "--timeout=90s")
+    tenant.kubectl(*wait, "--for=jsonpath={.status.phase}=Succeeded")
+
+
+def test_the_api_server_refuses_the_operator_nothing(tenant: Kube) -> None:
+    refused = [name for pod in pods(tenant) for name in metrics(tenant, pod) if 'code="403"' in name]
+
+    assert refused == []
+
+
+def test_the_operator_binds_members_to_the_three_roles_and_to_no_other(tenant: Kube) -> None:
+    for role in ("headgate-owner", "headgate-editor", "headgate-viewer"):
+        bind(tenant, role)
+    with pytest.raises(CommandError, match="attempting to grant RBAC permissions not currently held"):
+        bind(tenant, "cluster-admin")
+
+
+@pytest.mark.parametrize(
+    ("verb", "resource"),
+    [("get", "secrets"), ("create", "pods"), ("create", "clusterrolebindings"), ("get", "nodes/proxy")],
+)
+def test_the_operator_may_not_do_what_it_does_not_need(installed: Kube, verb: str, resource: str) -> None:
+    assert not allowed(installed, SERVICE_ACCOUNT, verb, resource, "kube-system")
+
+
+def test_an_owner_runs_workflows_and_leaves_what_headgate_manages(tenant: Kube) -> None:
+    assert allowed(tenant, "olga", "create", "workflows.headgate.dev", TENANT)
+    assert allowed(tenant, "olga", "create", "secrets", TENANT)
+    for managed in ("resourcequotas", "networkpolicies", "limitranges", "rolebindings"):
+        assert not allowed(tenant, "olga", "update", managed, TENANT)
+
+
+def test_a_viewer_reads_runs_and_writes_nothing(tenant: Kube) -> None:
+    assert allowed(tenant, "viktor", "get", "workflowruns.headgate.dev", TENANT)
+    assert not allowed(tenant, "viktor", "create", "workflowruns.headgate.dev", TENANT)
+    assert not allowed(tenant, "viktor", "get", "secrets", TENANT)
+
+
+def test_members_of_one_workspace_are_nobody_in_another(tenant: Kube) -> None:
+    assert not allowed(tenant, "olga", "get", "workflows.headgate.dev", "default")
+
+
+def test_another_replica_takes_over_from_a_leader_that_is_gone(installed: Kube) -> None:
+    wait_for("one replica leads", lambda: len(leaders(installed)) == 1)
+    [leader] = leaders(installed)
+
+    installed.kubectl("delete", "pod", leader, f"--namespace={NAMESPACE}", "--grace-period=0", "--force")
+
+    wait_for("another replica leads", lambda: leaders(installed) not in ([], [leader]))
+
+
+def test_uninstalling_leaves_the_resources_and_none_of_them_stuck(tenant: Kube) -> None:
+    assert tenant.get("workspace", TENANT)["metadata"]["finalizers"]
+
+    tenant.helm("uninstall", RELEASE, f"--namespace={NAMESPACE}", "--wait", "--timeout=2m")
+
+    assert tenant.get("workspace", TENANT)["metadata"].get("finalizers", []) == []
+    tenant.kubectl("delete", "workspace", TENANT, "--timeout=30s")
+    assert tenant.find("namespace", TENANT) is not None
+    assert tenant.find("clusterrole", f"{RELEASE}-release") is None
