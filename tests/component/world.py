@@ -105,8 +105,9 @@ class World:
         return await self.engine.record_version(self.ids[workspace], "acme", model.metadata.name, model.spec)
 
     def request(self, workflow: str = "nightly", workspace: str = "acme", **members: Any) -> RunRequest:
-        """A request with a key of its own, unless one is given."""
+        """A request with a key of its own, unless one is given, a millisecond after the one before it."""
         self.keys += 1
+        self.clock.advance(milliseconds=1)
         request = RunRequest(self.ids[workspace], "acme", workflow, TriggerKind.RESOURCE, f"key-{self.keys}")
         return replace(request, **members)
 

@@ -1,0 +1,205 @@
+"""What keeps tenants apart in Postgres, even where the code above forgets to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import text
+
+from headgate.store.database import Database
+from tests.component.databases import TENANT_TABLES, ComponentDatabase
+from tests.component.world import World, one_node
+
+
+@contextmanager
+def acting_as(url: str, role: str, workspace_id: UUID | None = None) -> Iterator[psycopg.Connection]:
+    """A connection as a program that forgot to filter would have it."""
+    with psycopg.connect(url) as connection:
+        connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
+        if workspace_id is not None:
+            connection.execute("SELECT set_config('app.workspace_id', %s, false)", [str(workspace_id)])
+        yield connection
+        connection.rollback()
+
+
+def rows_of(connection: psycopg.Connection, table: str) -> list[str]:
+    """The workspaces whose rows of the table can be seen."""
+    column = "id" if table == "workspaces" else "workspace_id"
+    query = sql.SQL("SELECT DISTINCT {}::text FROM headgate.{}").format(sql.Identifier(column), sql.Identifier(table))
+    return [row[0] for row in connection.execute(query)]
+
+
+@pytest.fixture
+async def two_tenants(world: World) -> World:
+    """Two workspaces, each with rows in every table."""
+    await world.given_workspace("other")
+    for workspace in ("acme", "other"):
+        await world.given(one_node().with_schedule("hourly", "0 * * * *"), workspace)
+        await world.admit(workspace=workspace)
+    return world
+
+
+async def test_every_table_of_the_schema_is_known_to_these_tests(two_tenants: World) -> None:
+    rows = await two_tenants.rows(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'headgate'::regnamespace AND relkind IN ('r', 'p')"
+        " AND NOT relispartition AND relname <> 'alembic_version' ORDER BY relname"
+    )
+    assert [row["relname"] for row in rows] == sorted(TENANT_TABLES)
+
+
+async def test_every_table_and_partition_has_row_security_that_is_forced(two_tenants: World) -> None:
+    unprotected = await two_tenants.rows(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'headgate'::regnamespace AND relkind IN ('r', 'p')"
+        " AND NOT (relrowsecurity AND relforcerowsecurity) AND relname <> 'alembic_version'"
+    )
+    assert unprotected == []
+
+
+@pytest.mark.parametrize("table", TENANT_TABLES)
+async def test_the_app_role_sees_the_rows_of_the_workspace_that_is_set(
+    two_tenants: World, fresh: ComponentDatabase, table: str
+) -> None:
+    acme = two_tenants.ids["acme"]
+    with acting_as(fresh.url, "headgate_app", acme) as connection:
+        assert rows_of(connection, table) == [str(acme)]
+
+
+@pytest.mark.parametrize("table", TENANT_TABLES)
+async def test_the_app_role_sees_nothing_when_no_workspace_is_set(
+    two_tenants: World, fresh: ComponentDatabase, table: str
+) -> None:
+    with acting_as(fresh.url, "headgate_app") as connection:
+        assert rows_of(connection, table) == []
+
+
+@pytest.mark.parametrize("table", TENANT_TABLES)
+async def test_the_owner_sees_nothing_as_row_security_is_forced_on_it_too(
+    two_tenants: World, fresh: ComponentDatabase, table: str
+) -> None:
+    with acting_as(fresh.migration_url, "headgate_owner", two_tenants.ids["acme"]) as connection:
+        assert rows_of(connection, table) == []
+
+
+@pytest.mark.parametrize("parent", ["workflow_executions", "workflow_execution_steps"])
+@pytest.mark.parametrize("role", ["headgate_app", "headgate_system"])
+async def test_no_running_program_may_touch_a_single_partition(
+    two_tenants: World, fresh: ComponentDatabase, role: str, parent: str
+) -> None:
+    with (
+        acting_as(fresh.url, role, two_tenants.ids["acme"]) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute(sql.SQL("SELECT FROM headgate.{}").format(sql.Identifier(f"{parent}_2026_03")))
+
+
+async def test_a_row_cannot_be_written_into_another_workspace(two_tenants: World, fresh: ComponentDatabase) -> None:
+    with (
+        acting_as(fresh.url, "headgate_app", two_tenants.ids["acme"]) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"),
+    ):
+        connection.execute(
+            "INSERT INTO headgate.execution_triggers (workspace_id, trigger_key, created_at) VALUES (%s, 'k', now())",
+            [two_tenants.ids["other"]],
+        )
+
+
+async def test_another_workspaces_rows_cannot_be_changed(two_tenants: World, fresh: ComponentDatabase) -> None:
+    with acting_as(fresh.url, "headgate_app", two_tenants.ids["acme"]) as connection:
+        changed = connection.execute(
+            "UPDATE headgate.workflow_executions SET status = 'Cancelled' WHERE workspace_id = %s",
+            [two_tenants.ids["other"]],
+        )
+        assert changed.rowcount == 0
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE headgate.workflow_versions SET number = 2",
+        "DELETE FROM headgate.workflow_versions",
+        "DELETE FROM headgate.workflow_executions",
+        "DELETE FROM headgate.execution_triggers",
+        "UPDATE headgate.execution_triggers SET execution_id = NULL",
+        "UPDATE headgate.workspace_resource_quotas SET max_concurrent_runs = 1000",
+        "UPDATE headgate.workspaces SET suspended = false",
+    ],
+)
+async def test_the_app_role_cannot_rewrite_what_is_for_ever_or_lift_its_limits(
+    two_tenants: World, fresh: ComponentDatabase, statement: str
+) -> None:
+    with (
+        acting_as(fresh.url, "headgate_app", two_tenants.ids["acme"]) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute(statement.encode())
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT spec FROM headgate.workflow_versions",
+        "SELECT output FROM headgate.workflow_execution_steps",
+        "SELECT inputs FROM headgate.workflow_executions",
+        "SELECT error_message FROM headgate.workflow_executions",
+        "SELECT trigger_key FROM headgate.execution_triggers",
+        "SELECT name FROM headgate.workflows",
+        "UPDATE headgate.tasks SET container = '{}'",
+        "DELETE FROM headgate.tasks",
+    ],
+)
+async def test_the_system_role_gets_at_nothing_but_what_crosses_workspaces(
+    two_tenants: World, fresh: ComponentDatabase, query: str
+) -> None:
+    with (
+        acting_as(fresh.url, "headgate_system") as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute(query.encode())
+
+
+async def test_the_system_role_does_not_see_runs_that_have_ended(two_tenants: World, fresh: ComponentDatabase) -> None:
+    run = await two_tenants.admit()
+    await two_tenants.succeed(run, "work")
+    with acting_as(fresh.url, "headgate_system") as connection:
+        seen = [row[0] for row in connection.execute("SELECT id FROM headgate.workflow_executions")]
+    assert run not in seen
+    assert len(seen) == 2
+
+
+async def test_the_login_itself_may_do_nothing(two_tenants: World, fresh: ComponentDatabase) -> None:
+    with psycopg.connect(fresh.url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("SELECT FROM headgate.workspaces")
+
+
+async def test_no_role_bypasses_row_security(two_tenants: World) -> None:
+    rows = await two_tenants.rows(
+        "SELECT rolname FROM pg_roles WHERE rolname LIKE 'headgate%%' AND (rolbypassrls OR rolsuper)"
+    )
+    assert rows == []
+
+
+async def test_the_workspace_does_not_stay_set_when_the_connection_serves_the_next_transaction(
+    two_tenants: World, fresh: ComponentDatabase
+) -> None:
+    single = Database(fresh.url, pool_size=1)
+    async with single.tenant(two_tenants.ids["acme"]) as tx:
+        before = (await tx.execute(text("SELECT pg_backend_pid(), count(*) FROM headgate.workflows"))).one()
+    async with single.system() as tx:
+        setting = text("SELECT pg_backend_pid(), current_setting('app.workspace_id', true), current_user")
+        after = (await tx.execute(setting)).one()
+    await single.close()
+    assert before[1] == 1
+    assert tuple(after) == (before[0], "", "headgate_system")
+
+
+async def test_runs_of_another_workspace_do_not_exist_for_the_engine(two_tenants: World) -> None:
+    run = await two_tenants.admit(workspace="other")
+    acme = two_tenants.ids["acme"]
+    assert await two_tenants.engine.run_view(acme, run) is None
+    assert (await two_tenants.engine.cancel_run(acme, run, "not mine")).runs == frozenset()
+    assert await two_tenants.engine.run_view(acme, uuid4()) is None
