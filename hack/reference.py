@@ -69,7 +69,7 @@ def _kind(definition: Schema) -> list[str]:
         lines += ["", f"### {names['kind']} {part}", "", "| Field | Form | Meaning |", "| --- | --- | --- |"]
         lines += [f"| `{row.path}` | {_form(row)} | {_cell(row.schema['description'])} |" for row in rows]
     rules = [
-        f"- `{field.path or 'the object'}`: {_cell(rule['message'])}"
+        f"- `{(field.path + rule.get('fieldPath', '')).lstrip('.')}`: {_cell(rule['message'])}"
         for field in fields_of(schema)
         for rule in field.schema.get(_RULES, [])
     ]

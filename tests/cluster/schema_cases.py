@@ -110,7 +110,11 @@ def _workspace() -> Iterator[Bad]:
         named = bare.with_metadata(name=name)
         yield Bad(f"own namespace {name}", named, "spec.namespaces is empty: use another name")
     yield Bad("an own namespace with a dot", bare.with_metadata(name="a.b"), "spec.namespaces is empty: use lower-case")
-    yield Bad("a long name", bare.with_metadata(name="a" * 64).with_namespace("a"), "shorten metadata.name to 63")
+    yield Bad(
+        "a long name",
+        bare.with_metadata(name="a" * 64).with_namespace("a"),
+        "metadata.name: Invalid value: shorten it to 63",
+    )
     yield Bad("a namespace in capitals", bare.with_namespace("Acme"), "use lower-case letters, digits and '-' only")
     yield Bad("a namespace twice", bare.with_namespace("a").with_namespace("a"), "Duplicate value")
     yield Bad("a share of nothing", bare.with_namespace("a", 0), "greater than or equal to 1")
@@ -157,7 +161,7 @@ def _graph() -> Iterator[Bad]:
     yield Bad("no nodes", good.with_spec(nodes=[]), "should have at least 1 items")
     many = [{"id": f"t{i}", "type": "trigger", "config": {"manual": {}}} for i in range(101)]
     yield Bad("too many nodes", good.with_spec(nodes=many), "must have at most 100 items")
-    yield Bad("a long name", good.with_metadata(name="a" * 64), "shorten metadata.name to 63 characters")
+    yield Bad("a long name", good.with_metadata(name="a" * 64), "metadata.name: Invalid value: shorten it to 63")
     yield Bad("an id twice", good.with_value(f"{COMPLAIN}.id", "report"), "Duplicate value")
     yield Bad("an id in capitals", good.with_value(f"{COMPLAIN}.id", "Complain"), "use lower-case letters, digits")
     yield Bad(
@@ -285,7 +289,7 @@ def _run() -> Iterator[Bad]:
     )
     yield Bad("an input of a long name", good.with_inputs(**{"a" * 64: 1}), "63 characters at most")
     yield Bad("inputs in a list", good.with_spec(inputs=[]), "must be of type object")
-    yield Bad("a long name", good.with_metadata(name="a" * 64), "shorten metadata.name to 63 characters")
+    yield Bad("a long name", good.with_metadata(name="a" * 64), "metadata.name: Invalid value: shorten it to 63")
 
 
 BAD: dict[str, Bad] = {

@@ -69,8 +69,9 @@ def object_schema(model: type[CustomResource]) -> dict[str, Any]:
         "properties": {
             "apiVersion": _API_VERSION,
             "kind": {"description": f"Kind of this object: {model.resource.kind}.", "type": "string"},
-            # The API server describes metadata itself and refuses a description here.
-            "metadata": {"type": "object"},
+            # The API server describes metadata itself and refuses a description here. Rules may report at the name
+            # only when it is there.
+            "metadata": {"type": "object", "properties": {"name": {"type": "string", "maxLength": 253}}},
             "spec": spec,
             "status": _part(model, "status", observed=True),
         },

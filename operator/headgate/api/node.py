@@ -146,6 +146,7 @@ def _config_fits(node_type: NodeType) -> Rule:
     return Rule(
         cel=f"self.type != '{node_type}' || {' || '.join(f'has(self.config.{name})' for name in members)}",
         message=f"set config.{listed(members)}: the node is of type {node_type}",
+        at=".config",
     )
 
 
@@ -154,6 +155,7 @@ def _actions_only(name: str) -> Rule:
         cel=f"self.type == 'action' || !has(self.{name})",
         message=f"remove {name}: only actions have one",
         reason="FieldValueForbidden",
+        at=f".{name}",
     )
 
 
@@ -193,11 +195,13 @@ class Node(KubeModel):
             cel="self.type != 'trigger' || !has(self.dependsOn) || self.dependsOn.size() == 0",
             message="remove dependsOn: a trigger starts runs and depends on nothing",
             reason="FieldValueForbidden",
+            at=".dependsOn",
         ),
         Rule(
             cel="self.type == 'trigger' || (has(self.dependsOn) && self.dependsOn.size() > 0)",
             message="name the nodes that come before in dependsOn: a trigger at least",
             reason="FieldValueRequired",
+            at=".dependsOn",
         ),
         _actions_only("retry"),
         _actions_only("timeout"),

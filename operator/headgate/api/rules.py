@@ -36,6 +36,8 @@ class Rule:
         "FieldValueInvalid"
     )
     """How the API server classifies the violation."""
+    at: str = ""
+    """The field below ``self`` that the violation is reported at, such as ``.name``; ``self`` when empty."""
 
     def to_schema(self) -> dict[str, str]:
         """The rule as it stands in the definition."""
@@ -44,6 +46,8 @@ class Rule:
             schema["messageExpression"] = " ".join(self.message_cel.split())
         if self.reason != "FieldValueInvalid":
             schema["reason"] = self.reason
+        if self.at:
+            schema["fieldPath"] = self.at
         return schema
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -119,7 +123,8 @@ def name_fits_label(kind: str) -> Rule:
     """The rule that an object's name can be the value of a label, for kinds of which children carry the name."""
     return Rule(
         cel="self.metadata.name.size() <= 63",
-        message=f"shorten metadata.name to 63 characters: the name of a {kind} becomes a label of its children",
+        message=f"shorten it to 63 characters: the name of a {kind} becomes a label of its children",
+        at=".metadata.name",
     )
 
 

@@ -29,6 +29,7 @@ def _is_kept(name: str) -> Rule:
         cel=f"has({now}) == has({before}) && (!has({now}) || {now} == {before})",
         message=f"leave {name} as it is, only cancel can be changed; create another WorkflowRun",
         reason="FieldValueForbidden",
+        at=f".{name}",
     )
 
 
@@ -41,11 +42,13 @@ class WorkflowRunSpec(KubeModel):
             cel="!oldSelf.cancel || self.cancel",
             message="leave cancel true: a cancelled run stays cancelled; create another WorkflowRun",
             reason="FieldValueForbidden",
+            at=".cancel",
         ),
         Rule(
             cel=f"""!has(dyn(self).inputs) ||
                 dyn(self).inputs.all(name, name.size() <= 63 && name.matches(r'{INPUT_NAME_PATTERN}'))""",
             message=f"{INPUT_NAME_MESSAGE}, and 63 characters at most",
+            at=".inputs",
         ),
     )
 

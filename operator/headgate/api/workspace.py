@@ -54,25 +54,30 @@ class Subject(KubeModel):
             cel="self.kind != 'ServiceAccount' || has(self.__namespace__)",
             message="set the namespace of the ServiceAccount",
             reason="FieldValueRequired",
+            at=".namespace",
         ),
         Rule(
             cel="self.kind == 'ServiceAccount' || !has(self.__namespace__)",
             message="remove namespace: only a ServiceAccount is in one",
             reason="FieldValueForbidden",
+            at=".namespace",
         ),
         Rule(
             cel=f"self.kind != 'ServiceAccount' || self.name.matches(r'{SUBDOMAIN_PATTERN}')",
             message="write the name of the ServiceAccount alone, and its namespace as namespace",
+            at=".name",
         ),
         Rule(
             cel="self.kind != 'User' || !self.name.startsWith('system:')",
             message="name a person: users that start with system: belong to the cluster; for a service account use "
             "kind ServiceAccount",
+            at=".name",
         ),
         Rule(
             cel="self.kind != 'Group' || !self.name.startsWith('system:')",
             message="name a group of the tenant: groups that start with system: hold others, too; for service accounts "
             "use kind ServiceAccount",
+            at=".name",
         ),
     )
 
@@ -255,12 +260,14 @@ class Workspace(CustomResource):
         Rule(
             cel=f"""has(self.spec.namespaces) && self.spec.namespaces.size() > 0
                 || self.metadata.name.matches(r'{LABEL_PATTERN}')""",
-            message=f"metadata.name becomes the namespace's name, as spec.namespaces is empty: {LABEL_MESSAGE}",
+            message=f"the namespace gets this name, as spec.namespaces is empty: {LABEL_MESSAGE}",
+            at=".metadata.name",
         ),
         Rule(
             cel=f"""has(self.spec.namespaces) && self.spec.namespaces.size() > 0
                 || !({_is_reserved("self.metadata.name")})""",
-            message=f"metadata.name becomes the namespace's name, as spec.namespaces is empty: {RESERVED_MESSAGE}",
+            message=f"the namespace gets this name, as spec.namespaces is empty: {RESERVED_MESSAGE}",
+            at=".metadata.name",
         ),
     )
 
