@@ -1,9 +1,16 @@
-"""Ticks of a cron schedule in a time zone."""
+"""Ticks of a cron schedule in a time zone.
+
+A time that the clocks skip in spring comes when they have moved on. A time that comes twice in autumn is taken once,
+the first time, unless the schedule goes on all day or by the minute: ``0 * * * *`` and ``*/15 * * * *`` never pause.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import islice, takewhile
+from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import CroniterBadCronError, CroniterBadDateError, croniter
@@ -13,6 +20,7 @@ from headgate.api.node import MissedRuns, Schedule
 MISSED_AT_MOST = 100
 """Ticks made up for at most, the most recent ones, with ``missedRuns: All``."""
 _FIELDS = 5
+_ALL = ["*"]
 
 
 def validate(schedule: Schedule) -> str | None:
@@ -34,9 +42,7 @@ def validate(schedule: Schedule) -> str | None:
 
 def next_tick(schedule: Schedule, after: datetime) -> datetime:
     """The first tick strictly after ``after``, in UTC."""
-    zone = ZoneInfo(schedule.time_zone)
-    local = croniter(schedule.cron, after.astimezone(zone)).get_next(datetime)
-    return local.astimezone(UTC)
+    return next(_ticks(schedule, after, "forwards"))
 
 
 @dataclass(frozen=True)
@@ -51,14 +57,56 @@ def due(schedule: Schedule, expected: datetime, now: datetime, grace_seconds: fl
     """Ticks from ``expected`` (the stored next tick) up to ``now`` that are to run.
 
     A tick no older than ``grace_seconds`` is on time. Older ones were missed, and ``missedRuns`` says which of them
-    run: none, the latest (when no tick on time follows it), or the last 100.
+    run: none, the latest (when no tick on time follows it), or all. Of ticks on time and missed ones together the last
+    100 run. The work does not grow with the time that was missed.
     """
-    passed: list[datetime] = []
-    tick = expected
-    while tick <= now:
-        passed.append(tick)
-        del passed[:-MISSED_AT_MOST]
-        tick = next_tick(schedule, tick)
-    on_time = [t for t in passed if (now - t).total_seconds() <= grace_seconds]
+    if expected > now:
+        return Due((), expected)
+    passed, upcoming = _passed(schedule, expected, now)
+    on_time = [tick for tick in passed if (now - tick).total_seconds() <= grace_seconds]
     wanted = {MissedRuns.NONE: on_time, MissedRuns.LATEST: on_time or passed[-1:], MissedRuns.ALL: passed}
-    return Due(tuple(wanted[schedule.missed_runs]), tick)
+    return Due(tuple(wanted[schedule.missed_runs]), upcoming)
+
+
+def _passed(schedule: Schedule, expected: datetime, now: datetime) -> tuple[list[datetime], datetime]:
+    """The last ticks from ``expected`` to ``now``, oldest first, and the first one after ``now``."""
+    start = _look_back(schedule, expected, now)
+    passed = [expected] if start == expected else []
+    for tick in _ticks(schedule, start, "forwards"):
+        if tick > now:
+            return passed[-MISSED_AT_MOST:], tick
+        passed.append(tick)
+    raise AssertionError("unreachable: ticks have no end")
+
+
+def _look_back(schedule: Schedule, expected: datetime, now: datetime) -> datetime:
+    """A time with 100 ticks between it and ``now``; ``expected`` where there are fewer.
+
+    Only the way forwards decides what is a tick: backwards the library knows a few more where the clocks change.
+    """
+    backwards = _ticks(schedule, now + timedelta(microseconds=1), "backwards")
+    try:
+        recent = list(islice(takewhile(lambda tick: tick > expected, backwards), MISSED_AT_MOST + 1))
+    except CroniterBadDateError:
+        return expected
+    return recent[-1] if len(recent) > MISSED_AT_MOST else expected
+
+
+def _ticks(schedule: Schedule, start: datetime, direction: Literal["forwards", "backwards"]) -> Iterator[datetime]:
+    """The ticks after, or before, ``start``. Raises ``CroniterBadDateError`` when there is none for decades."""
+    zone = ZoneInfo(schedule.time_zone)
+    cron = croniter(schedule.cron, start.astimezone(zone))
+    step = cron.get_next if direction == "forwards" else cron.get_prev
+    again = _goes_on(schedule.cron)
+    while True:
+        # The library sets fold on times that come once, too; only the way through UTC tells the truth.
+        tick = step(datetime).astimezone(UTC)
+        if again or not tick.astimezone(zone).fold:
+            yield tick
+
+
+def _goes_on(cron: str) -> bool:
+    """Whether the schedule is about a pace rather than about times of the day, as Debian's cron tells them apart."""
+    minute, hour = cron.split()[:2]
+    expanded = croniter.expand(cron)[0]
+    return minute.startswith("*") or hour.startswith("*") or _ALL in expanded[:2]
