@@ -144,8 +144,9 @@ def _workspace() -> Iterator[Bad]:
     yield Bad("a destination that is no range", bare.with_egress("example.com"), "write a range of addresses such as")
     yield Bad("an address without prefix", bare.with_egress("203.0.113.7"), "write a range of addresses such as")
     yield Bad("a range by a later address", bare.with_ingress("203.0.113.7/24"), "write the range by its first address")
-    for address in ("169.254.169.254/32", "fd00:ec2::254/128"):
-        yield Bad(f"metadata at {address}", bare.with_egress(address), "remove the cloud metadata address")
+    for address in ("169.254.169.254/32", "169.254.169.0/24", "fd00:ec2::254/128", "100.100.100.200/32"):
+        yield Bad(f"metadata at {address}", bare.with_egress(address), "remove the link-local or cloud metadata")
+    yield Bad("IPv4 written as IPv6", bare.with_egress("::ffff:203.0.113.0/120"), "write a range of addresses such as")
     yield Bad("a range of ports backwards", bare.with_egress("10.0.0.0/8", {"port": 9, "endPort": 8}), "raise endPort")
     yield Bad("port zero", bare.with_egress("10.0.0.0/8", {"port": 0}), "greater than or equal to 1")
     yield Bad("a port too high", bare.with_egress("10.0.0.0/8", {"port": 65536}), "less than or equal to 65535")

@@ -127,12 +127,18 @@ Cidr = Annotated[
 ]
 """A range of IPv4 or IPv6 addresses, written by its first one."""
 
-_METADATA_ADDRESSES = ("169.254.169.254/32", "fd00:ec2::254/128")
+METADATA_NETWORKS = (
+    *("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "fd20:ce::254/128", "100.100.100.200/32"),
+    "168.63.129.16/32",
+)
+"""Where clouds hand out the credentials of the machine: link-local addresses, and what some clouds use besides."""
+
 _NO_METADATA = Rule(
     cel="self.all(r, !isCIDR(r.cidr) || !("
-    + " || ".join(f"cidr('{address}').containsCIDR(r.cidr)" for address in _METADATA_ADDRESSES)
+    + " || ".join(f"cidr('{network}').containsCIDR(r.cidr)" for network in METADATA_NETWORKS)
     + "))",
-    message="remove the cloud metadata address: it gives out the credentials of the node, so it is never reachable",
+    message="remove the link-local or cloud metadata address: it gives out the credentials of the node, so it is never "
+    "reachable",
 )
 
 
