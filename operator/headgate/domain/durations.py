@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _PART = re.compile(r"([0-9]+)(ms|s|m|h|d)")
 
 
@@ -19,21 +19,24 @@ def parse_duration(text: str) -> timedelta:
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"{text!r} is not a duration; write it like 30s, 5m or 1h30m")
     try:
-        return timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in parts))
+        return timedelta(milliseconds=sum(int(number) * _MILLISECONDS[unit] for number, unit in parts))
     except OverflowError:
         raise ValueError(f"{text!r} is too long a duration") from None
 
 
 def format_duration(length: timedelta) -> str:
-    """``length`` for people, with its two largest units: ``850ms``, ``12.3s``, ``1m12s``, ``3h5m``, ``2d4h``."""
-    seconds = length.total_seconds()
-    if seconds < 1:
-        return f"{round(seconds * 1000)}ms"
-    if seconds < 60:  # noqa: PLR2004 - a minute
-        return f"{int(seconds * 10) / 10:g}s"
-    whole = int(seconds)
-    for unit, size, lesser, lesser_size in (("d", 86400, "h", 3600), ("h", 3600, "m", 60), ("m", 60, "s", 1)):
-        if whole >= size:
-            rest = whole % size // lesser_size
-            return f"{whole // size}{unit}" + (f"{rest}{lesser}" if rest else "")
+    """``length`` for people, with its two largest units: ``850ms``, ``12.3s``, ``1m12s``, ``3h5m``, ``2d4h``.
+
+    What is smaller is left out, so that nothing is said to have taken longer than it did. Negative lengths count as 0.
+    """
+    milliseconds = max(length, timedelta(0)) // timedelta(milliseconds=1)
+    if milliseconds < _MILLISECONDS["s"]:
+        return f"{milliseconds}ms"
+    if milliseconds < _MILLISECONDS["m"]:
+        return f"{milliseconds // 100 / 10:g}s"
+    for unit, lesser in (("d", "h"), ("h", "m"), ("m", "s")):
+        whole, rest = divmod(milliseconds, _MILLISECONDS[unit])
+        if whole:
+            few = rest // _MILLISECONDS[lesser]
+            return f"{whole}{unit}" + (f"{few}{lesser}" if few else "")
     raise AssertionError("unreachable: a minute or more has a unit")

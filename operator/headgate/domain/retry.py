@@ -15,7 +15,8 @@ def delay_before_next(retry: Retry, attempt: int) -> timedelta | None:
     longest = parse_duration(retry.max_delay)
     delay = parse_duration(retry.initial_delay)
     for _ in range(attempt - 1):
-        if delay >= longest:
-            break
+        # Compared before multiplying: the product might be more than a timedelta can hold.
+        if delay > longest // retry.factor:
+            return longest
         delay *= retry.factor
     return min(delay, longest)
