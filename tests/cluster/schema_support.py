@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import ssl
 import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode
@@ -19,6 +19,8 @@ from headgate.cluster.connection import Connection, connect
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFINITIONS = sorted((ROOT / "crds").glob("*.yaml"))
+KUBECONFIG_VARIABLE = "HEADGATE_TEST_KUBECONFIG"
+"""Names a kubeconfig whose API server the tests may use. The current context is never used unasked."""
 PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.1
 
@@ -43,11 +45,6 @@ class Refused(Exception):  # noqa: N818 - reads as what it says
         self.status = status
 
 
-def kubeconfig() -> str:
-    """The kubeconfig of the test cluster. Never the current context of whoever runs the tests."""
-    return os.environ.get("HEADGATE_TEST_KUBECONFIG") or str(ROOT / ".local" / "test" / "kubeconfig")
-
-
 @dataclass(frozen=True)
 class SchemaServer:
     """An API server that knows the definitions in `crds/`."""
@@ -67,7 +64,15 @@ class SchemaServer:
 
     def dry_replace(self, manifest: Object) -> Object:
         """The object as it would be stored in place of the one that is there. `Refused` when it would not."""
-        return self._send("PUT", _path(manifest), manifest, dryRun="All", fieldValidation="Strict")
+        while True:
+            version = self.get(manifest)["metadata"]["resourceVersion"]
+            current = {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": version}}
+            try:
+                return self._send("PUT", _path(manifest), current, dryRun="All", fieldValidation="Strict")
+            except Refused as refusal:
+                # Someone, such as the operator with its status, wrote in between.
+                if refusal.status != HTTPStatus.CONFLICT:
+                    raise
 
     def create(self, manifest: Object) -> Object:
         """Create an object for real."""
@@ -87,7 +92,7 @@ class SchemaServer:
         try:
             self._send("DELETE", _path(manifest))
         except Refused as refusal:
-            if refusal.status != 404:
+            if refusal.status != HTTPStatus.NOT_FOUND:
                 raise
 
     def install_definitions(self) -> None:
@@ -104,7 +109,7 @@ class SchemaServer:
         try:
             return bool(self.apply(definition, dryRun="All")["spec"] == self.get(definition)["spec"])
         except Refused as refusal:
-            if refusal.status != 404:
+            if refusal.status != HTTPStatus.NOT_FOUND:
                 raise
             return False
 
@@ -135,7 +140,7 @@ class SchemaServer:
                 with error:
                     message = json.load(error)["message"]
                 # Right after a definition was applied its storage is not ready, or the kind not served, for a moment.
-                if error.code != 429 or time.monotonic() > deadline:
+                if error.code != HTTPStatus.TOO_MANY_REQUESTS or time.monotonic() > deadline:
                     raise Refused(error.code, message) from None
             time.sleep(PAUSE_SECONDS)
 

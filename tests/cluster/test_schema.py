@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -10,26 +11,33 @@ import pytest
 
 from tests.builders import Builder, a_quota, a_run, a_workflow, a_workspace, container
 from tests.cluster.schema_cases import BAD, GOOD_QUOTA, GOOD_RUN, GOOD_WORKFLOW, GOOD_WORKSPACE, QUOTA, WORKSPACE, Bad
-from tests.cluster.schema_support import Refused, SchemaServer, kubeconfig
+from tests.cluster.schema_support import KUBECONFIG_VARIABLE, Refused, SchemaServer
 
 pytestmark = pytest.mark.cluster
 
 
 @pytest.fixture(scope="module")
-def kube() -> SchemaServer:
-    """The API server of the test cluster, with the definitions of this checkout."""
-    server = SchemaServer.at(kubeconfig())
+def api(request: pytest.FixtureRequest) -> SchemaServer:
+    """An API server with the definitions of this checkout: the one named in the environment, or the tests' own.
+
+    To the tests' own the chart brings them: had they come otherwise, Helm would not take them over.
+    """
+    named = os.environ.get(KUBECONFIG_VARIABLE)
+    if named is None:
+        request.getfixturevalue("release")
+        named = str(request.getfixturevalue("provider").kubeconfig)
+    server = SchemaServer.at(named)
     server.install_definitions()
     return server
 
 
 @pytest.fixture(scope="module")
-def namespace(kube: SchemaServer) -> Iterator[str]:
+def namespace(api: SchemaServer) -> Iterator[str]:
     """A namespace of no workspace."""
     manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"schema-{uuid.uuid4().hex[:8]}"}}
-    kube.create(manifest)
+    api.create(manifest)
     yield manifest["metadata"]["name"]  # type: ignore[index]
-    kube.delete(manifest)
+    api.delete(manifest)
 
 
 def placed(builder: Builder[Any], namespace: str) -> dict[str, Any]:
@@ -89,32 +97,32 @@ GOOD: dict[str, Builder[Any]] = {
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_good_objects_are_admitted(kube: SchemaServer, namespace: str, name: str) -> None:
-    assert kube.dry_create(placed(GOOD[name], namespace))
+def test_good_objects_are_admitted(api: SchemaServer, namespace: str, name: str) -> None:
+    assert api.dry_create(placed(GOOD[name], namespace))
 
 
 @pytest.mark.parametrize("bad", [pytest.param(bad, id=name) for name, bad in BAD.items()])
-def test_bad_objects_are_refused_with_words_that_help(kube: SchemaServer, namespace: str, bad: Bad) -> None:
+def test_bad_objects_are_refused_with_words_that_help(api: SchemaServer, namespace: str, bad: Bad) -> None:
     with pytest.raises(Refused) as refusal:
-        kube.dry_create(placed(bad.object, namespace))
+        api.dry_create(placed(bad.object, namespace))
 
     assert bad.says in str(refusal.value)
     assert "no such" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("build", [widest_workflow, crowded_workflow])
-def test_the_largest_workflows_fit_the_budget_of_rules(kube: SchemaServer, namespace: str, build: Any) -> None:
-    assert kube.dry_create(placed(build(), namespace))
+def test_the_largest_workflows_fit_the_budget_of_rules(api: SchemaServer, namespace: str, build: Any) -> None:
+    assert api.dry_create(placed(build(), namespace))
 
 
-def test_the_largest_workflow_is_refused_with_the_node_that_is_wrong(kube: SchemaServer, namespace: str) -> None:
+def test_the_largest_workflow_is_refused_with_the_node_that_is_wrong(api: SchemaServer, namespace: str) -> None:
     wrong = widest_workflow().with_value("spec.nodes.99.dependsOn.19", "nobody")
 
     with pytest.raises(Refused, match=r"node n99-x+ depends on nobody: list a node of that id before it"):
-        kube.dry_create(placed(wrong, namespace))
+        api.dry_create(placed(wrong, namespace))
 
 
-def test_the_largest_workspace_is_admitted(kube: SchemaServer) -> None:
+def test_the_largest_workspace_is_admitted(api: SchemaServer) -> None:
     workspace = a_workspace(WORKSPACE)
     for i in range(32):
         workspace = workspace.with_namespace(f"acme-{i}", share=3)
@@ -125,12 +133,12 @@ def test_the_largest_workspace_is_admitted(kube: SchemaServer) -> None:
         workspace = workspace.with_member(kind="Group", name=f"{'g' * 240}-{i}")
     workspace = workspace.with_value("spec.namespaces.31.share", 7)
 
-    assert kube.dry_create(workspace.manifest())
+    assert api.dry_create(workspace.manifest())
 
 
-def test_defaults_are_stored_so_that_everyone_sees_them(kube: SchemaServer, namespace: str) -> None:
-    quota = kube.dry_create(a_quota(QUOTA).without("spec").manifest())
-    workflow = kube.dry_create(placed(a_workflow().with_node("load"), namespace))
+def test_defaults_are_stored_so_that_everyone_sees_them(api: SchemaServer, namespace: str) -> None:
+    quota = api.dry_create(a_quota(QUOTA).without("spec").manifest())
+    workflow = api.dry_create(placed(a_workflow().with_node("load"), namespace))
 
     assert quota["spec"]["limits"]["maxConcurrentRuns"] == 50
     assert quota["spec"]["containerDefaults"]["default"] == {"cpu": "500m", "memory": "512Mi"}
@@ -140,31 +148,31 @@ def test_defaults_are_stored_so_that_everyone_sees_them(kube: SchemaServer, name
 
 
 @pytest.mark.parametrize("name", [name for name in GOOD if "without spec" not in name])
-def test_what_the_operator_writes_back_is_admitted(kube: SchemaServer, namespace: str, name: str) -> None:
+def test_what_the_operator_writes_back_is_admitted(api: SchemaServer, namespace: str, name: str) -> None:
     manifest = placed(GOOD[name], namespace)
 
-    assert kube.dry_create({**manifest, "spec": GOOD[name].model().spec.to_wire()})
+    assert api.dry_create({**manifest, "spec": GOOD[name].model().spec.to_wire()})
 
 
-def test_nodes_applied_in_another_order_are_stored_in_that_order(kube: SchemaServer, namespace: str) -> None:
+def test_nodes_applied_in_another_order_are_stored_in_that_order(api: SchemaServer, namespace: str) -> None:
     first = a_workflow("reordered", namespace).with_node("a").with_node("b")
-    kube.apply(first.manifest())
+    api.apply(first.manifest())
 
-    stored = kube.apply(a_workflow("reordered", namespace).with_node("b").with_node("a", after=["b"]).manifest())
+    stored = api.apply(a_workflow("reordered", namespace).with_node("b").with_node("a", after=["b"]).manifest())
 
     assert [node["id"] for node in stored["spec"]["nodes"]] == ["by-hand", "b", "a"]
 
 
 @pytest.fixture(scope="module")
-def stored(kube: SchemaServer, namespace: str) -> dict[str, Any]:
+def stored(api: SchemaServer, namespace: str) -> dict[str, Any]:
     """A run that exists."""
-    return kube.create(placed(GOOD_RUN.with_metadata(name="kept"), namespace))
+    return api.create(placed(GOOD_RUN.with_metadata(name="kept"), namespace))
 
 
 @pytest.fixture(scope="module")
-def cancelled(kube: SchemaServer, namespace: str) -> dict[str, Any]:
+def cancelled(api: SchemaServer, namespace: str) -> dict[str, Any]:
     """A run that exists and is being cancelled."""
-    return kube.create(placed(GOOD_RUN.cancelled().with_metadata(name="cancelled"), namespace))
+    return api.create(placed(GOOD_RUN.cancelled().with_metadata(name="cancelled"), namespace))
 
 
 class TestRunOnceCreated:
@@ -181,29 +189,29 @@ class TestRunOnceCreated:
         ],
         ids=["another workflow", "a trigger", "an input", "deep in an input", "an input renamed"],
     )
-    def test_nothing_else_can_be_changed(self, kube: SchemaServer, stored: Any, member: str, value: Any) -> None:
+    def test_nothing_else_can_be_changed(self, api: SchemaServer, stored: Any, member: str, value: Any) -> None:
         with pytest.raises(Refused, match=f"leave {member} as it is, only cancel can be changed"):
-            kube.dry_replace({**stored, "spec": {**stored["spec"], member: value}})
+            api.dry_replace({**stored, "spec": {**stored["spec"], member: value}})
 
-    def test_inputs_cannot_be_taken_away(self, kube: SchemaServer, stored: dict[str, Any]) -> None:
+    def test_inputs_cannot_be_taken_away(self, api: SchemaServer, stored: dict[str, Any]) -> None:
         spec = {name: value for name, value in stored["spec"].items() if name != "inputs"}
 
         with pytest.raises(Refused, match="leave inputs as it is"):
-            kube.dry_replace({**stored, "spec": spec})
+            api.dry_replace({**stored, "spec": spec})
 
-    def test_it_can_be_cancelled(self, kube: SchemaServer, stored: dict[str, Any]) -> None:
-        replaced = kube.dry_replace({**stored, "spec": {**stored["spec"], "cancel": True}})
+    def test_it_can_be_cancelled(self, api: SchemaServer, stored: dict[str, Any]) -> None:
+        replaced = api.dry_replace({**stored, "spec": {**stored["spec"], "cancel": True}})
 
         assert replaced["spec"]["cancel"] is True
 
     @pytest.mark.parametrize("spec", [{"cancel": False}, {}], ids=["set to false", "taken away"])
-    def test_it_stays_cancelled(self, kube: SchemaServer, cancelled: dict[str, Any], spec: dict[str, Any]) -> None:
+    def test_it_stays_cancelled(self, api: SchemaServer, cancelled: dict[str, Any], spec: dict[str, Any]) -> None:
         kept = {name: value for name, value in cancelled["spec"].items() if name != "cancel"}
 
         with pytest.raises(Refused, match="a cancelled run stays cancelled; create another WorkflowRun"):
-            kube.dry_replace({**cancelled, "spec": {**kept, **spec}})
+            api.dry_replace({**cancelled, "spec": {**kept, **spec}})
 
-    def test_labels_can_be_changed(self, kube: SchemaServer, stored: dict[str, Any]) -> None:
+    def test_labels_can_be_changed(self, api: SchemaServer, stored: dict[str, Any]) -> None:
         labelled = {**stored, "metadata": {**stored["metadata"], "labels": {"team": "data"}}}
 
-        assert kube.dry_replace(labelled)["metadata"]["labels"] == {"team": "data"}
+        assert api.dry_replace(labelled)["metadata"]["labels"] == {"team": "data"}
