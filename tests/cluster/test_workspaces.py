@@ -78,7 +78,7 @@ async def test_children_that_are_no_longer_wanted_are_pruned(cluster: Cluster, n
     await cluster.ready_workspace(open_to_docs)
     assert await cluster.get(NETWORK_POLICY, "headgate-declared", name) is not None
 
-    await cluster.ready_workspace(a_workspace(name).with_quota(name).with_spec(network={}, members=[]))
+    await cluster.ready_workspace(a_workspace(name).with_quota(name))
 
     await cluster.until_gone(NETWORK_POLICY, "headgate-declared", name)
     await cluster.until_gone(ROLE_BINDING, "headgate-viewer", name)

@@ -33,13 +33,13 @@ class TestDatabase:
 
     @property
     def superuser_url(self) -> str:
-        return self.server.url(SUPERUSER, self.name)
+        return self.server.url(SUPERUSER, self.name, local=True)
 
 
 def create_database(server: Server, *, template: str = "template0") -> TestDatabase:
     """A database of a name of its own, owned by the migrations' login."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(server.url(SUPERUSER, "postgres"), autocommit=True) as connection:
+    with psycopg.connect(server.url(SUPERUSER, "postgres", local=True), autocommit=True) as connection:
         connection.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(
                 sql.Identifier(name), sql.Identifier(template), sql.Identifier(MIGRATOR)
@@ -50,5 +50,5 @@ def create_database(server: Server, *, template: str = "template0") -> TestDatab
 
 def drop_database(database: TestDatabase) -> None:
     """Drop it, whoever is connected."""
-    with psycopg.connect(database.server.url(SUPERUSER, "postgres"), autocommit=True) as connection:
+    with psycopg.connect(database.server.url(SUPERUSER, "postgres", local=True), autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database.name)))

@@ -7,6 +7,8 @@ from importlib.metadata import version
 
 import typer
 
+from headgate.cli.database import history, migrate
+from headgate.cli.release import release
 from headgate.settings import OperatorSettings
 from headgate.telemetry import configure_logging
 
@@ -21,6 +23,11 @@ def operator() -> None:
     settings = OperatorSettings()
     configure_logging(settings.log_level)
     raise typer.Exit(asyncio.run(operate(settings)))
+
+
+app.command()(migrate)
+app.command()(history)
+app.command()(release)
 
 
 @app.command("version")
