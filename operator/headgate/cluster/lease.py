@@ -69,6 +69,7 @@ class Leadership:
         self._monotonic = monotonic
         self._wall = wall
         self._seen: Observation | None = None
+        self._renewed = float("-inf")
         self._log = structlog.get_logger("headgate.lease")
 
     async def acquire(self) -> None:
@@ -81,14 +82,12 @@ class Leadership:
 
     async def keep(self) -> None:
         """Renew for ever. Raises ``LostLeadership`` when that fails for too long, or another holds the lease."""
-        renewed = self._monotonic()
         while True:
             await asyncio.sleep(self._settings.retry_seconds)
-            remaining = renewed + self._settings.renew_deadline_seconds - self._monotonic()
+            remaining = self._renewed + self._settings.renew_deadline_seconds - self._monotonic()
             try:
                 async with asyncio.timeout(max(remaining, 0)):
                     if await self._try():
-                        renewed = self._monotonic()
                         continue
             except TimeoutError:
                 remaining = 0
@@ -99,18 +98,23 @@ class Leadership:
         """Give the lease up, so that another need not wait. Best effort."""
         try:
             lease = await self._kube.get(LEASES, self._settings.name, self._settings.namespace)
-            if lease["spec"].get("holderIdentity") == self._settings.identity:
-                await self._kube.replace(LEASES, {**lease, "spec": {**lease["spec"], "holderIdentity": ""}})
+            spec = lease.get("spec") or {}
+            if spec.get("holderIdentity") == self._settings.identity:
+                await self._kube.replace(LEASES, {**lease, "spec": {**spec, "holderIdentity": ""}})
         except (ApiError, Unreachable) as error:
             self._log.warning("could not release the lease", error=str(error))
 
     async def _try(self) -> bool:
+        # Others may see the renewal long before its answer comes: it counts from before it was asked for.
+        began = self._monotonic()
         try:
             lease = await self._read()
             if lease is None:
                 await self._kube.create(LEASES, self._manifest({}))
+                self._renewed = began
                 return True
-            self._observe(lease["spec"])
+            spec = lease.get("spec") or {}
+            self._observe(spec)
             if not may_take(
                 self._seen,
                 identity=self._settings.identity,
@@ -118,8 +122,9 @@ class Leadership:
                 duration=self._settings.duration_seconds,
             ):
                 return False
-            written = await self._kube.replace(LEASES, {**lease, "spec": self._spec(lease["spec"])})
+            written = await self._kube.replace(LEASES, {**lease, "spec": self._spec(spec)})
             self._observe(written["spec"])
+            self._renewed = began
         except (ApiError, Unreachable) as error:
             self._log.warning("could not write the lease", error=str(error))
             return False
