@@ -68,7 +68,7 @@ class Server:
     allow: tuple[str, ...] = ()
     """Networks in CIDR form that may connect to ``listen``."""
     durable: bool = True
-    """Whether a commit survives the loss of power. Tests do without, as it costs most of their time."""
+    """Whether a commit survives the loss of power, and not only a crash. Tests do without, as it costs them time."""
 
     @property
     def data(self) -> Path:
@@ -192,7 +192,7 @@ class Server:
             "log_parameter_max_length_on_error": 0,
         }
         if not self.durable:
-            settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+            settings |= {"fsync": "off", "full_page_writes": "off"}
         access = [
             f"local all {SUPERUSER} scram-sha-256",
             f"host all {SUPERUSER} all reject",

@@ -78,23 +78,28 @@ async def test_of_forty_requests_at_once_exactly_ten_start_where_the_day_allows_
     assert (await world.usage())["executions"] == 10
 
 
-async def test_forty_runs_that_end_and_start_at_once_leave_exact_counts(world: World) -> None:
-    await world.given_workspace(max_concurrent_runs=5)
+async def test_runs_that_end_and_start_at_once_leave_exact_counts(world: World) -> None:
+    await world.given_workspace(max_concurrent_runs=3)
     await world.given(one_node())
+    wanted, ended = 24, 0
 
-    async def whole_run() -> None:
-        run = await world.admit()
-        while (await world.phase(run)) is RunPhase.PENDING:
-            for task in await world.claim():
+    async def admit_some() -> None:
+        for _ in range(wanted // 4):
+            await world.admit()
+
+    async def work() -> None:
+        nonlocal ended
+        while ended < wanted:
+            for task in await world.claim(limit=2):
                 await world.succeed(task.ref.run_id, "work")
-        await world.succeed(run, "work")
+                ended += 1
 
-    await asyncio.gather(*(whole_run() for _ in range(40)))
+    await asyncio.gather(*(admit_some() for _ in range(4)), *(work() for _ in range(4)))
 
     states = await world.rows("SELECT status, count(*) FROM headgate.workflow_executions GROUP BY status")
-    assert states == [{"status": "Succeeded", "count": 40}]
+    assert states == [{"status": "Succeeded", "count": wanted}]
     usage = await world.usage()
-    assert (usage["running"], usage["queued"], usage["executions"]) == (0, 0, 40)
+    assert (usage["running"], usage["queued"], usage["executions"]) == (0, 0, wanted)
 
 
 async def test_a_run_over_the_concurrency_limit_waits_and_says_so(world: World) -> None:

@@ -6,6 +6,7 @@
 CREATE FUNCTION headgate.ensure_partitions(reference timestamptz, months_ahead integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    home       oid := 'headgate'::regnamespace;
     parent     text;
     partition  text;
     lower_end  timestamp;
@@ -18,9 +19,10 @@ BEGIN
         lower_end := date_trunc('month', reference AT TIME ZONE 'UTC') + make_interval(months => ahead);
         FOREACH parent IN ARRAY ARRAY['workflow_executions', 'workflow_execution_steps'] LOOP
             partition := parent || '_' || to_char(lower_end, 'YYYY_MM');
-            CONTINUE WHEN to_regclass(format('headgate.%I', partition)) IS NOT NULL;
+            CONTINUE WHEN EXISTS (SELECT FROM pg_class c WHERE c.relname = partition AND c.relnamespace = home);
             PERFORM pg_advisory_xact_lock(hashtextextended('headgate.ensure_partitions', 0));
-            CONTINUE WHEN to_regclass(format('headgate.%I', partition)) IS NOT NULL;
+            -- Asked of the table, not by to_regclass: that would remember its answer from before the wait.
+            CONTINUE WHEN EXISTS (SELECT FROM pg_class c WHERE c.relname = partition AND c.relnamespace = home);
             EXECUTE format(
                 'CREATE TABLE headgate.%I (LIKE headgate.%I INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMMENTS)'
                 ' WITH (fillfactor = 90)', partition, parent);

@@ -1,0 +1,120 @@
+"""Transactions, and Postgres that is not there."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from sqlalchemy import make_url, text
+
+from hack.postgres import MIGRATOR, RUNTIME, Server
+from headgate.store import migrate
+from headgate.store.absent import AbsentDatabase
+from headgate.store.database import Database
+from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable
+from tests.component.databases import ComponentDatabase
+from tests.component.world import World
+
+
+@pytest.fixture
+def own_server() -> Iterator[Server]:
+    """A server that a test may kill."""
+    state = Path(tempfile.mkdtemp(prefix="headgate-test-"))
+    state.chmod(0o755)
+    server = Server(state, durable=False).up()
+    migrate.upgrade(server.url(MIGRATOR), runtime_login=RUNTIME)
+    yield server
+    server.down()
+    shutil.rmtree(state)
+
+
+async def test_connections_that_were_cut_are_replaced_without_anyone_noticing(
+    database: Database, fresh: ComponentDatabase, world: World
+) -> None:
+    await asyncio.gather(*(world.engine.ping() for _ in range(5)))
+    with psycopg.connect(fresh.superuser_url) as connection:
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [RUNTIME])
+
+    await asyncio.gather(*(world.engine.ping() for _ in range(5)))
+
+
+async def test_a_server_that_crashes_is_unavailable_until_it_is_back(own_server: Server) -> None:
+    database = Database(own_server.url(RUNTIME))
+    async with database.system() as tx:
+        await tx.execute(text("SELECT 1"))
+
+    own_server.kill()
+    with pytest.raises(DatabaseUnavailable):
+        async with database.system():
+            pass
+    own_server.up()
+
+    async with database.system() as tx:
+        assert await tx.scalar(text("SELECT current_user")) == "headgate_system"
+    await database.close()
+
+
+async def test_what_a_transaction_wrote_is_gone_when_its_body_raises(world: World, database: Database) -> None:
+    async def fail() -> None:
+        async with database.tenant(world.ids["acme"]) as tx:
+            await tx.execute(text("UPDATE headgate.workspace_usage SET running = 7"))
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail()
+    assert (await world.usage())["running"] == 0
+
+
+async def test_a_wait_for_a_lock_ends(world: World, fresh: ComponentDatabase) -> None:
+    impatient = Database(fresh.url, statement_timeout=timedelta(milliseconds=50))
+    run = uuid4()
+    async with impatient.tenant(world.ids["acme"], lock=run):
+        with pytest.raises(DatabaseUnavailable):
+            async with impatient.tenant(world.ids["acme"], lock=run):
+                pass
+    await impatient.close()
+
+
+async def test_a_pool_without_a_free_connection_is_unavailable(fresh: ComponentDatabase) -> None:
+    single = Database(fresh.url, pool_size=1, pool_timeout=timedelta(milliseconds=50))
+    async with single.system():
+        with pytest.raises(DatabaseUnavailable, match="no connection"):
+            async with single.system():
+                pass
+    await single.close()
+
+
+async def test_a_database_that_was_not_migrated_says_what_to_run(empty: ComponentDatabase, world: World) -> None:
+    database = Database(empty.url)
+    with pytest.raises(DatabaseNotMigrated, match="headgate migrate"):
+        async with database.system() as tx:
+            await tx.execute(text("SELECT FROM headgate.workspaces"))
+    await database.close()
+
+
+async def test_errors_tell_neither_password_nor_values(fresh: ComponentDatabase) -> None:
+    wrong = make_url(fresh.url).set(password="not-the-secret").render_as_string(hide_password=False)
+    database = Database(wrong)
+    with pytest.raises(DatabaseUnavailable) as caught:
+        async with database.system():
+            pass
+    await database.close()
+    assert "not-the-secret" not in str(caught.value)
+
+
+async def test_without_a_database_every_transaction_says_what_to_set() -> None:
+    database = AbsentDatabase()
+    with pytest.raises(DatabaseUnavailable, match="HEADGATE_DATABASE_URL"):
+        async with database.system():
+            pass
+    with pytest.raises(DatabaseUnavailable):
+        async with database.tenant(uuid4()):
+            pass
+    await database.close()

@@ -1,0 +1,163 @@
+"""Reading what happened."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from headgate.api.workflow_run import RunPhase
+from headgate.domain.ids import uuid7_time
+from headgate.engine.types import RunFilter
+from tests.component.databases import ComponentDatabase
+from tests.component.world import World, one_node
+
+
+async def listed(world: World, filters: RunFilter | None = None, limit: int = 50) -> list[UUID]:
+    """All pages of a list."""
+    found: list[UUID] = []
+    cursor: str | None = None
+    while True:
+        page = await world.engine.list_runs(world.ids["acme"], filters or RunFilter(), cursor, limit)
+        found += [run.run_id for run in page.runs]
+        if page.next_cursor is None:
+            return found
+        cursor = page.next_cursor
+
+
+async def test_runs_are_listed_newest_first_over_pages_and_months(world: World) -> None:
+    await world.given(one_node())
+    runs: list[UUID] = []
+    for _ in range(7):
+        runs.append(await world.admit())
+        world.clock.advance(days=20)
+        await world.engine.ensure_partitions(world.clock.now)
+
+    assert await listed(world, limit=2) == runs[::-1]
+
+
+async def test_runs_of_the_same_millisecond_are_neither_lost_nor_repeated(world: World) -> None:
+    await world.given(one_node())
+    requests = [world.request() for _ in range(9)]
+    answers = [await world.engine.admit(request) for request in requests]
+
+    assert len(answers) == len(await listed(world, limit=2)) == len(set(await listed(world, limit=2)))
+
+
+@pytest.mark.parametrize("limit", [1, 2, 50])
+async def test_runs_are_listed_by_phase_and_by_workflow(world: World, limit: int) -> None:
+    await world.given(one_node())
+    await world.given(one_node("weekly"))
+    done, failed, open_run = await world.admit(), await world.admit(), await world.admit()
+    weekly = await world.admit("weekly")
+    await world.succeed(done, "work")
+    await world.fail(failed, "work")
+
+    succeeded, both = frozenset([RunPhase.SUCCEEDED]), frozenset([RunPhase.FAILED, RunPhase.SUCCEEDED])
+    assert await listed(world, RunFilter(phases=succeeded), limit) == [done]
+    assert await listed(world, RunFilter(phases=both), limit) == [failed, done]
+    assert await listed(world, RunFilter(workflow=("acme", "nightly")), limit) == [open_run, failed, done]
+    assert await listed(world, RunFilter(both, ("acme", "nightly")), limit) == [failed, done]
+    assert await listed(world, RunFilter(workflow=("acme", "weekly")), limit) == [weekly]
+    assert await listed(world, RunFilter(workflow=("acme", "missing")), limit) == []
+
+
+async def test_runs_of_a_workflow_that_is_gone_can_still_be_listed(world: World) -> None:
+    await world.given(one_node())
+    run = await world.admit()
+    await world.engine.retire_workflow(world.ids["acme"], "acme", "nightly")
+    assert await listed(world, RunFilter(workflow=("acme", "nightly"))) == [run]
+
+
+async def test_a_list_refuses_what_is_no_cursor_and_no_limit(world: World) -> None:
+    for cursor in ("x", "019aaf00-0000-4000-8000-000000000000"):
+        with pytest.raises(ValueError, match="cursor"):
+            await world.engine.list_runs(world.ids["acme"], RunFilter(), cursor)
+    for limit in (0, 501):
+        with pytest.raises(ValueError, match="limit"):
+            await world.engine.list_runs(world.ids["acme"], RunFilter(), None, limit)
+
+
+async def test_a_run_is_found_by_the_key_of_its_request(world: World) -> None:
+    await world.given(one_node())
+    run = await world.admit(key="resource:1", resource="nightly-1")
+
+    view = await world.engine.run_by_key(world.ids["acme"], "resource:1")
+
+    assert view is not None
+    assert (view.run_id, view.resource, view.namespace, view.workflow) == (run, "nightly-1", "acme", "nightly")
+    assert await world.engine.run_by_key(world.ids["acme"], "resource:2") is None
+
+
+async def test_ids_that_no_run_can_have_are_not_found(world: World) -> None:
+    for identifier in (UUID(int=0), UUID("019aaf00-0000-4000-8000-000000000000"), UUID(int=2**128 - 1)):
+        assert await world.engine.run_view(world.ids["acme"], identifier) is None
+
+
+def plan(database: ComponentDatabase, workspace_id: UUID, query: str, *parameters: Any) -> str:
+    """How the app role's query is carried out."""
+    with psycopg.connect(database.url) as connection:
+        connection.execute("SET ROLE headgate_app")
+        connection.execute("SELECT set_config('app.workspace_id', %s, false)", [str(workspace_id)])
+        connection.execute("SET enable_seqscan = off")
+        rows = connection.execute(f"EXPLAIN (COSTS OFF) {query}".encode(), parameters)
+        return "\n".join(row[0] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("table", "column"), [("workflow_executions", "id"), ("workflow_execution_steps", "execution_id")]
+)
+async def test_a_look_up_by_id_reads_one_partition(
+    world: World, fresh: ComponentDatabase, table: str, column: str
+) -> None:
+    await world.given(one_node())
+    run = await world.admit()
+
+    how = plan(
+        fresh,
+        world.ids["acme"],
+        f"SELECT * FROM headgate.{table} WHERE workspace_id = %s AND started_at = %s AND {column} = %s",
+        world.ids["acme"],
+        uuid7_time(run),
+        run,
+    )
+
+    assert f"{table}_2026_03" in how
+    assert how.count("Index Scan") == 1
+    assert "Append" not in how
+
+
+async def test_the_newest_runs_are_read_in_index_order_without_sorting(world: World, fresh: ComponentDatabase) -> None:
+    acme = world.ids["acme"]
+    newest = plan(
+        fresh,
+        acme,
+        "SELECT id FROM headgate.workflow_executions WHERE workspace_id = %s"
+        " ORDER BY started_at DESC, id DESC LIMIT 50",
+        acme,
+    )
+    by_status = plan(
+        fresh,
+        acme,
+        "SELECT duration_ms, error_message FROM headgate.workflow_executions"
+        " WHERE workspace_id = %s AND status = 'Failed' ORDER BY started_at DESC LIMIT 50",
+        acme,
+    )
+    assert "Sort" not in newest
+    assert "Sort" not in by_status
+    assert "Index Only Scan" in by_status
+
+
+async def test_a_run_and_its_steps_lie_in_the_partition_of_the_month_of_its_id(world: World) -> None:
+    await world.given(one_node())
+    world.clock.now = datetime(2026, 3, 31, 23, 59, 59, 998_000, tzinfo=UTC)
+    run = await world.admit()
+    world.clock.advance(hours=1)
+    await world.succeed(run, "work")
+
+    for table in ("workflow_executions", "workflow_execution_steps"):
+        rows = await world.rows(f"SELECT DISTINCT tableoid::regclass::text AS partition FROM headgate.{table}")
+        assert rows == [{"partition": f"headgate.{table}_2026_03"}]
