@@ -24,12 +24,16 @@ COPY --from=dependencies /opt/headgate /opt/headgate
 # The source comes last: a change in it rebuilds this layer only.
 COPY operator/headgate /opt/headgate/source/headgate
 COPY pyproject.toml /opt/headgate/source/pyproject.toml
-ENV PATH=/opt/headgate/bin:/usr/local/bin:/usr/bin:/bin \
+ENV HOME=/tmp \
+    USER=headgate \
+    PATH=/opt/headgate/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONPATH=/opt/headgate/source \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
-# What installing the package would do, without its build tools: the command, its version, and compiled modules.
-RUN printf '#!/opt/headgate/bin/python\nimport sys\n\nfrom headgate.cli.main import main\n\nsys.exit(main())\n' \
+# What installing the package would do, without its build tools: the command, its version, and compiled modules. The
+# user needs a name: libraries ask for it.
+RUN echo 'headgate:x:65532:65532:Headgate:/tmp:/usr/sbin/nologin' >> /etc/passwd \
+ && printf '#!/opt/headgate/bin/python\nimport sys\n\nfrom headgate.cli.main import main\n\nsys.exit(main())\n' \
       > /opt/headgate/bin/headgate \
  && chmod 0755 /opt/headgate/bin/headgate \
  && version="$(sed -n 's/^version = "\(.*\)"$/\1/p' /opt/headgate/source/pyproject.toml)" \

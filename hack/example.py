@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -167,13 +166,6 @@ def _words(run: Run) -> list[tuple[str, str]]:
     if not told and None in waiting:
         told.append((run.name, f"{run.phase} ({waiting[None]['reason']})"))
     return told
-
-
-def seconds(node: dict[str, Any]) -> float | None:
-    """How long a node took; None when it did not run to an end."""
-    if not node.get("startedAt") or not node.get("finishedAt"):
-        return None
-    return (datetime.fromisoformat(node["finishedAt"]) - datetime.fromisoformat(node["startedAt"])).total_seconds()
 
 
 def _content(image: str) -> str:

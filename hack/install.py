@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from hack.shell import CommandError
 
 CHART = ROOT / "charts" / "headgate"
 SECRET = "headgate-database"
-_TIMEOUT = "5m"
+_TIMEOUT = "3m"
+_LOOK_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,14 @@ def install(kube: Kube, wanted: dict[str, Any]) -> bool:
         kube.kubectl("rollout", "status", f"--namespace={NAMESPACE}", f"deployment/{RELEASE}-operator", "--timeout=60s")
         return False
     _clear_interrupted(kube, release)
+    command = ("upgrade", "--install", RELEASE, str(CHART), f"--namespace={NAMESPACE}", "--values=-")
+    options = ("--wait", f"--timeout={_TIMEOUT}", f"--description={digest}")
     try:
-        kube.helm(
-            *("upgrade", "--install", RELEASE, str(CHART), f"--namespace={NAMESPACE}", "--values=-"),
-            *("--wait", f"--timeout={_TIMEOUT}", f"--description={digest}"),
-            stdin=json.dumps(wanted),
-        )
+        with ThreadPoolExecutor(1) as background:
+            helm = background.submit(kube.helm, *command, *options, stdin=json.dumps(wanted))
+            while wait([helm], _LOOK_SECONDS).not_done:
+                print(_pods(kube), flush=True)
+            helm.result()
     except CommandError:
         _show_why(kube)
         raise
@@ -128,6 +132,16 @@ def _clear_interrupted(kube: Kube, release: dict[str, Any] | None) -> None:
         kube.helm("uninstall", RELEASE, f"--namespace={NAMESPACE}", "--no-hooks", "--wait")
     elif status.startswith("pending-"):
         kube.helm("rollback", RELEASE, f"--namespace={NAMESPACE}", "--no-hooks")
+
+
+def _pods(kube: Kube) -> str:
+    """One line about the release's pods."""
+    columns = "--output=custom-columns=:metadata.name,:status.phase,:status.containerStatuses[*].state.waiting.reason"
+    try:
+        told = kube.kubectl("get", "pods", f"--namespace={NAMESPACE}", columns, "--no-headers")
+    except CommandError as problem:
+        return str(problem)
+    return "; ".join(" ".join(line.replace("<none>", "").split()) for line in told.splitlines())
 
 
 def _show_why(kube: Kube) -> None:

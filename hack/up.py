@@ -19,7 +19,7 @@ from hack.postgres import Server
 from hack.record import CLUSTER_STATE, KUBECONFIG, LOGS, NAME, NAMESPACE, STATE, Record
 from hack.steps import Progress, StepFailedError, TroubleError
 
-_STEPS = 8
+_STEPS = 9
 _AGAIN = "run `make up` again: it goes on where it stopped"
 
 
@@ -67,9 +67,11 @@ def up(wish: Wish, progress: Progress) -> None:
         example.apply_workflows(kube, tag)
     with progress.step("Workflow run"):
         run, is_new = example.run_once(kube, tag, progress.say)
-    if not changed and not is_new:
-        progress.say("      Nothing has changed: this is the run from before.")
-    summary.show(kube, run, database, progress.say)
+        if not changed and not is_new:
+            progress.say("      Nothing has changed: this is the run from before.")
+    with progress.step("What happened"):
+        parts = summary.collect(kube, run, database)
+    summary.show(parts, progress.say)
 
 
 def _remember(provider: ClusterProvider, wish: Wish) -> Record:

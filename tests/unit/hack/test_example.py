@@ -84,22 +84,31 @@ def test_steps_are_shown_with_their_durations() -> None:
     run = Run(
         {
             "status": {
+                "startedAt": "2025-11-01T10:00:00Z",
                 "nodes": [
                     node(
                         "extract",
                         "Succeeded",
                         attempt=1,
-                        startedAt="2025-11-01T10:00:00Z",
-                        finishedAt="2025-11-01T10:00:02.500000Z",
+                        startedAt="2025-11-01T10:00:01Z",
+                        finishedAt="2025-11-01T10:00:04Z",
+                    ),
+                    node(
+                        "enough",
+                        "Succeeded",
+                        attempt=1,
+                        startedAt="2025-11-01T10:00:04Z",
+                        finishedAt="2025-11-01T10:00:04Z",
                     ),
                     node("catch_up", "Skipped", reason="BranchNotTaken"),
-                ]
+                ],
             }
         }
     )
 
-    assert [line.split() for line in steps(run).splitlines()] == [
-        ["NODE", "PHASE", "ATTEMPT", "SECONDS", "REASON"],
-        ["extract", "Succeeded", "1", "2.5"],
-        ["catch_up", "Skipped", "-", "-", "BranchNotTaken"],
+    assert steps(run).splitlines() == [
+        "NODE       PHASE       ATTEMPT   AFTER   TOOK   REASON",
+        "extract    Succeeded   1         1 s     3 s",
+        "enough     Succeeded   1         4 s     <1 s",
+        "catch_up   Skipped     -         -       -      BranchNotTaken",
     ]
