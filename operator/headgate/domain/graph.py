@@ -108,7 +108,7 @@ def step(graph: Graph, states: Mapping[str, NodeState]) -> Step:
             ready.append(node.id)
         elif verdict is not None:
             known[node.id] = skipped[node.id] = replace(state, phase=NodePhase.SKIPPED, reason=verdict)
-    return Step(tuple(ready), skipped, None if ready else _outcome(known.values()))
+    return Step(tuple(ready), skipped, _outcome(known.values()))
 
 
 _READY = ""

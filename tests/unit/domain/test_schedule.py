@@ -200,6 +200,15 @@ def test_a_tick_on_time_runs_in_any_case(missed: MissedRuns, hours: list[int]) -
     assert [tick.hour for tick in found.ticks] == hours
 
 
+@pytest.mark.parametrize("missed", [MissedRuns.NONE, MissedRuns.LATEST])
+def test_every_tick_within_the_grace_is_on_time(missed: MissedRuns) -> None:
+    now = HOURLY.replace(hour=15, minute=30)
+
+    found = due(a_schedule("0 * * * *", missed=missed), HOURLY, now, grace_seconds=5400)
+
+    assert [tick.hour for tick in found.ticks] == [14, 15]
+
+
 def test_nothing_is_due_before_its_time() -> None:
     assert due(a_schedule("0 * * * *"), HOURLY, HOURLY - timedelta(microseconds=1)) == Due((), HOURLY)
 
