@@ -126,15 +126,15 @@ async def cluster(provider: ClusterProvider, image: str) -> AsyncIterator[Cluste
     await client.aclose()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def new_operator(
     operator_kubeconfig: Path, database: TestDatabase, request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., OperatorProcess]]:
-    """Makes replicas that are not started yet; they are ended with the test."""
+    """Makes replicas that are not started yet; they are ended with the module."""
     made: list[OperatorProcess] = []
 
     def make(name: str = "operator-1", *, database_url: str | None = database.url, **extra: str) -> OperatorProcess:
-        log = LOGS / f"{request.node.name}-{name}.log".replace("/", "_")
+        log = LOGS / f"{Path(request.node.name).stem}-{name}.log"
         process = OperatorProcess(operator_kubeconfig, log, database_url, name, extra=extra)
         made.append(process)
         return process
@@ -144,7 +144,7 @@ def new_operator(
         process.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def operator(new_operator: Callable[..., OperatorProcess]) -> OperatorProcess:
     """A replica that leads."""
     return new_operator().start().wait_until_leading()

@@ -38,6 +38,8 @@ def settings() -> kopf.OperatorSettings:
     chosen.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=PREFIX)
     chosen.queueing.idle_timeout = 1.0
     chosen.watching.chunk_size = 500
+    # Watching for new kinds would take a right to list all definitions; ours exist before the watches start.
+    chosen.scanning.disabled = True
     for resource in LABELLED_RESOURCES:
         selected = (resource.group, resource.version, resource.plural)
         chosen.watching.label_selectors[selected] = f"{MANAGED_BY_LABEL}={MANAGED_BY}"

@@ -17,11 +17,12 @@ from headgate.domain.conditions import not_ready, ready
 from headgate.domain.reasons import Reason
 from headgate.domain.run_status import seconds
 from headgate.engine.engine import Engine
+from headgate.engine.types import DefinitionError, ScheduleView
 from headgate.reconcile.dependents import Dependents
 from headgate.reconcile.keys import Key
 from headgate.reconcile.parsing import InvalidResource, parse
 from headgate.reconcile.status import StatusWriter
-from headgate.reconcile.tenants import NoTenant, Tenants
+from headgate.reconcile.tenants import NoTenant, Tenant, Tenants
 from headgate.store.errors import DatabaseUnavailable
 
 WAIT_SECONDS = 15.0
@@ -81,6 +82,10 @@ class WorkflowReconciler:
                 await self._refuse(live, workflow, *trouble, stalled=True)
                 return
             version = await self._engine.record_version(tenant.workspace_id, key.namespace, key.name, workflow.spec)
+            schedules = await self._schedules(tenant, key, workflow)
+        except DefinitionError as error:
+            await self._refuse(live, workflow, Reason.INVALID_SPEC, str(error), stalled=True)
+            return
         except NoTenant as error:
             await self._refuse(live, workflow, Reason.NO_WORKSPACE, str(error), stalled=False)
             self._dependents.depend(key, NAMESPACE.key(key.namespace))
@@ -94,6 +99,8 @@ class WorkflowReconciler:
         reason, message = Reason.RECONCILED, f"version {version.number} is current"
         if workflow.spec.suspend:
             reason, message = Reason.SUSPENDED, "no new run starts because spec.suspend is true"
+        for trigger, error in schedules.errors.items():
+            message = f"{message}; the last tick of {trigger} made no run: {error}"
         conditions = ready(workflow.status.conditions, reason, message, generation, self._wall())
         await self._write(
             live,
@@ -101,16 +108,15 @@ class WorkflowReconciler:
             conditions,
             version=version.number,
             version_hash=version.content_hash,
-            **self._ticks(workflow),
+            next_schedule_time=seconds(None if workflow.spec.suspend else schedules.next_tick),
+            last_schedule_time=seconds(schedules.last_tick) or workflow.status.last_schedule_time,
         )
         self._dependents.depend(key)
 
-    def _ticks(self, workflow: Workflow) -> dict[str, Any]:
-        schedules = [node.config.schedule for node in workflow.spec.nodes if node.config.schedule is not None]
-        if not schedules or workflow.spec.suspend:
-            return {"next_schedule_time": None}
-        now = self._wall()
-        return {"next_schedule_time": seconds(min(schedule.next_tick(item, now) for item in schedules))}
+    async def _schedules(self, tenant: Tenant, key: Key, workflow: Workflow) -> ScheduleView:
+        if all(node.config.schedule is None for node in workflow.spec.nodes):
+            return ScheduleView(last_tick=None, next_tick=None, errors={})
+        return await self._engine.schedule_view(tenant.workspace_id, key.namespace, key.name)
 
     async def _expression_problem(self, spec: WorkflowSpec) -> tuple[str, str] | None:
         problems = await self._checker.problems(spec)
