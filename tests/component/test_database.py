@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import make_url, text
 
 from hack.postgres import MIGRATOR, RUNTIME, Server
+from headgate.engine.engine import Engine
 from headgate.store import migrate
 from headgate.store.absent import AbsentDatabase
 from headgate.store.database import Database
@@ -93,9 +94,11 @@ async def test_a_pool_without_a_free_connection_is_unavailable(fresh: ComponentD
 
 async def test_a_database_that_was_not_migrated_says_what_to_run(empty: ComponentDatabase, world: World) -> None:
     database = Database(empty.url)
+    engine = Engine(database, world.expressions, clock=world.clock)
     with pytest.raises(DatabaseNotMigrated, match="headgate migrate"):
-        async with database.system() as tx:
-            await tx.execute(text("SELECT FROM headgate.workspaces"))
+        await engine.ping()
+    with pytest.raises(DatabaseUnavailable):
+        await engine.workspace_id("acme")
     await database.close()
 
 

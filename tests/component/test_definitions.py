@@ -64,6 +64,10 @@ class TestWorkspace:
         assert (await world.refused()).reason == "WorkflowNotFound"
         assert (await world.engine.fire_due(world.clock.advance(days=1))).effects.runs == frozenset()
 
+    async def test_is_found_by_its_name(self, world: World) -> None:
+        assert await world.engine.workspace_id("acme") == world.ids["acme"]
+        assert await world.engine.workspace_id("missing") is None
+
     async def test_that_nobody_knows_can_be_retired_and_suspended(self, world: World) -> None:
         assert (await world.engine.retire_workspace("missing")).runs == frozenset()
         await world.engine.suspend_workspace("missing")

@@ -39,7 +39,7 @@ from headgate.engine.types import (
     Waiting,
     WorkspaceRecord,
 )
-from headgate.store import partitions, runs
+from headgate.store import maintenance, runs
 from headgate.store.database import Database
 from headgate.store.errors import PartitionMissing
 from headgate.store.schedules import ScheduleKey
@@ -64,13 +64,13 @@ class Engine:
 
     async def ping(self) -> None:
         """Return when Postgres answers. Raises ``DatabaseUnavailable``, or ``DatabaseNotMigrated``."""
-        async with self._context.database.system():
-            pass
+        async with self._context.database.system() as tx:
+            await maintenance.check(tx)
 
     async def ensure_partitions(self, now: datetime) -> int:
         """Make the partitions of the month of ``now`` and the next ones. Returns how many were missing."""
         async with self._context.database.system() as tx:
-            return await partitions.ensure(tx, now, MONTHS_AHEAD)
+            return await maintenance.ensure_partitions(tx, now, MONTHS_AHEAD)
 
     async def sync_workspace(self, record: WorkspaceRecord) -> UUID:
         """Record a workspace under its active name, and return its id. Writes nothing when nothing changed.
@@ -78,6 +78,10 @@ class Engine:
         Runs that wait may have room afterwards: ``start_pending`` starts them.
         """
         return await workspaces.sync_workspace(self._context, record)
+
+    async def workspace_id(self, name: str) -> UUID | None:
+        """The id of the workspace of that name, or None when none is recorded."""
+        return await workspaces.workspace_id(self._context, name)
 
     async def suspend_workspace(self, name: str) -> None:
         """Let no run of the workspace of that name start, for as long as it is not recorded otherwise."""

@@ -11,7 +11,7 @@ class DatabaseUnavailable(Exception):  # noqa: N818 - a state of the world, not 
     """
 
 
-class DatabaseNotMigrated(Exception):  # noqa: N818 - a state of the world, not a mistake
+class DatabaseNotMigrated(DatabaseUnavailable):
     """The tables are not there, or the login was not given the roles: ``headgate migrate`` has to run first."""
 
 

@@ -1,4 +1,4 @@
-"""Partitions of the history, made ahead of time."""
+"""Whether the tables are there, and partitions of the history, made ahead of time."""
 
 from __future__ import annotations
 
@@ -11,9 +11,17 @@ from headgate.store.database import Transaction
 _ENSURE = text("SELECT headgate.ensure_partitions(:reference, :months_ahead)")
 
 
-async def ensure(tx: Transaction, reference: datetime, months_ahead: int) -> int:
+async def ensure_partitions(tx: Transaction, reference: datetime, months_ahead: int) -> int:
     """Make the partitions of the month of ``reference`` and of those after it. Returns how many were missing.
 
     Takes a system transaction. Where none is missing it reads the catalogue and locks nothing.
     """
     return int(await tx.scalar(_ENSURE, {"reference": reference, "months_ahead": months_ahead}) or 0)
+
+
+_CHECK = text("SELECT FROM headgate.alembic_version")
+
+
+async def check(tx: Transaction) -> None:
+    """Return when the tables are there. Raises what the transaction makes of their absence."""
+    await tx.execute(_CHECK)
