@@ -99,8 +99,8 @@ class WorkflowReconciler:
         reason, message = Reason.RECONCILED, f"version {version.number} is current"
         if workflow.spec.suspend:
             reason, message = Reason.SUSPENDED, "no new run starts because spec.suspend is true"
-        for trigger, error in schedules.errors.items():
-            message = f"{message}; the last tick of {trigger} made no run: {error}"
+        for trigger, why in schedules.errors.items():
+            message = f"{message}; the last tick of {trigger} made no run: {why}"
         conditions = ready(workflow.status.conditions, reason, message, generation, self._wall())
         await self._write(
             live,
