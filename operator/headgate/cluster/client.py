@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -33,8 +33,16 @@ class KubeClient:
     503 with Retry-After), which say that nothing was done, are repeated up to three times.
     """
 
-    def __init__(self, connection: Connection, requests: Counter, *, concurrency: int = 64) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        requests: Counter,
+        *,
+        concurrency: int = 64,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._connection = connection
+        self._sleep = sleep
         self._slots = asyncio.Semaphore(concurrency)
         self._requests = requests
         self._session = aiohttp.ClientSession(
@@ -134,7 +142,7 @@ class KubeClient:
                 if not refused_unseen or attempt == _TRIES:
                     raise
                 pause = min(error.retry_after or 1.0, _LONGEST_PAUSE_SECONDS)
-            await asyncio.sleep(pause)
+            await self._sleep(pause)
         raise AssertionError("unreachable: the last try returns or raises")
 
     async def _once(
