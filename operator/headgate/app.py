@@ -160,7 +160,7 @@ def compose(
     workspaces = WorkspaceReconciler(
         cache,
         built,
-        Teardown(kube, cache, engine, tenants),
+        Teardown(kube, cache, engine, tenants, effects),
         tenants,
         status,
         facts,

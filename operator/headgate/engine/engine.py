@@ -91,10 +91,6 @@ class Engine:
         """End a workspace for good: its runs are cancelled, and its name is free for a new one. History stays."""
         return await workspaces.retire_workspace(self._context, name)
 
-    async def workspace_id(self, name: str) -> UUID | None:
-        """The id of the active workspace of that name, or None where there is none."""
-        return await workspaces.workspace_id(self._context, name)
-
     async def record_version(self, workspace_id: UUID, namespace: str, name: str, spec: WorkflowSpec) -> VersionRecord:
         """Make ``spec`` the version that new runs of the workflow start with, adding it when its content is new.
 

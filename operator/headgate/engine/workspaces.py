@@ -31,13 +31,6 @@ async def workspace_id(context: Context, name: str) -> UUID | None:
     return None if known is None else known.id
 
 
-async def workspace_id(context: Context, name: str) -> UUID | None:
-    """The id of the active workspace of that name, or None."""
-    async with context.database.system() as tx:
-        known = await workspaces.find(tx, name)
-    return known.id if known is not None else None
-
-
 async def suspend_workspace(context: Context, name: str) -> None:
     """Let no run of the workspace start any more. Nothing happens where there is no workspace of that name."""
     async with context.database.system() as tx:

@@ -13,6 +13,7 @@ from headgate.cluster.errors import ApiError
 from headgate.cluster.resources import CUSTOM_RESOURCE_DEFINITIONS, WORKSPACES
 from headgate.desired.keys import NAMESPACE
 from headgate.engine.engine import Engine
+from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.tenants import Tenants
 
 FINALIZER = "headgate.dev/workspace"
@@ -22,11 +23,14 @@ _CRD = f"{WORKSPACES.plural}.{WORKSPACES.group}"
 class Teardown:
     """Takes workspaces down."""
 
-    def __init__(self, kube: KubeClient, cache: Cache, engine: Engine, tenants: Tenants) -> None:
+    def __init__(
+        self, kube: KubeClient, cache: Cache, engine: Engine, tenants: Tenants, effects: EffectHandler
+    ) -> None:
         self._kube = kube
         self._cache = cache
         self._engine = engine
         self._tenants = tenants
+        self._effects = effects
 
     async def guard(self, live: Object, *, wanted: bool) -> Object:
         """Add or take off the finalizer; the object as it is then. Raises ``ApiError`` where it changed meanwhile."""
@@ -51,7 +55,7 @@ class Teardown:
                     await self._kube.delete(NAMESPACE, key.name, uid=item["metadata"]["uid"])
             if namespaces:
                 return
-            await self._engine.retire_workspace(name)
+            await self._effects.handle(await self._engine.retire_workspace(name))
             self._tenants.forget(name)
         try:
             await self.guard(live, wanted=False)
