@@ -117,6 +117,15 @@ def operator_kubeconfig(release: None, kube: Kube, tmp_path_factory: pytest.Temp
     return path
 
 
+@pytest.fixture(scope="session")
+def audit_log(provider: ClusterProvider) -> Path:
+    """Where the API server writes who created, changed and deleted what."""
+    path = provider.kubeconfig.parent / "logs" / "audit.log"
+    if not path.exists():
+        pytest.fail(f"the cluster keeps no audit log at {path}")
+    return path
+
+
 @pytest.fixture
 async def cluster(provider: ClusterProvider, image: str) -> AsyncIterator[Cluster]:
     """The cluster as its administrator sees it."""

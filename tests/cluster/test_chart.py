@@ -138,6 +138,12 @@ def leaders(kube: Kube) -> list[str]:
     return [pod for pod in pods(kube) if metrics(kube, pod).get("headgate_leader") == 1]
 
 
+def used(kube: Kube) -> dict[str, str]:
+    """What the quota of the tenant's namespace has counted; nothing of a kind that the cluster has just learnt of."""
+    quotas = kube.get("resourcequotas", f"--namespace={TENANT}")["items"]
+    return {name: amount for quota in quotas for name, amount in quota.get("status", {}).get("used", {}).items()}
+
+
 def wait_for(what: str, holds: Callable[[], bool], *, within: float = 60.0) -> None:
     deadline = time.monotonic() + within
     while not holds():
@@ -183,6 +189,7 @@ def test_a_run_succeeds_with_the_chart_s_permissions_alone(tenant: Kube, operato
             },
         },
     ]
+    wait_for("workflows are counted", lambda: "count/workflows.headgate.dev" in used(tenant), within=90)
     apply(tenant, "Workflow", {"nodes": nodes}, name="counting", namespace=TENANT)
     apply(tenant, "WorkflowRun", {"workflowRef": {"name": "counting"}}, name="counting-1", namespace=TENANT)
 
