@@ -26,29 +26,37 @@ FOLLOWED = "acme"
 _LABEL = "quick-start"
 _FINAL = ("Succeeded", "Failed", "Cancelled")
 _PATIENCE_SECONDS = 300.0
-_SETTLING_SECONDS = 15.0
+_SETTLING_SECONDS = 90.0
+# The API server makes room for a kind, and the controller of ResourceQuotas learns of new kinds every 30 seconds.
+_SETTLING = ("storage is (re)initializing", "status unknown for quota")
 
 
 def apply_tenants(kube: Kube) -> None:
     """The Quota and the Workspaces; returns when their namespaces are ready."""
-    deadline = time.monotonic() + _SETTLING_SECONDS
-    while True:
-        try:
-            print(kube.kubectl("apply", "--server-side", "-k", str(EXAMPLES / "tenants")))
-            break
-        except CommandError as problem:
-            # For a moment after a kind is new, the API server says that it initializes its storage.
-            if "initializing" not in str(problem) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.5)
+    _apply(kube, EXAMPLES / "tenants")
     _wait_ready(kube, *(f"workspace/{name}" for name in WORKSPACES))
 
 
 def apply_workflows(kube: Kube, image: str) -> None:
     """The Workflows with the data and scripts that they use, on the image that the cluster has."""
     for workspace, workflow in WORKFLOWS.items():
-        print(kube.kubectl("apply", "--server-side", "-k", str(_overlay(workspace, image))))
+        _apply(kube, _overlay(workspace, image))
         _wait_ready(kube, f"--namespace={workspace}", f"workflow/{workflow}")
+
+
+def _apply(kube: Kube, folder: Path) -> None:
+    """Applies a kustomization, with patience for what a cluster says of kinds that are new to it."""
+    deadline = time.monotonic() + _SETTLING_SECONDS
+    while True:
+        try:
+            print(kube.kubectl("apply", "--server-side", "-k", str(folder)), flush=True)
+        except CommandError as problem:
+            if not any(words in str(problem) for words in _SETTLING) or time.monotonic() > deadline:
+                raise
+            print(problem, flush=True)
+            time.sleep(1)
+        else:
+            return
 
 
 def _wait_ready(kube: Kube, *what: str) -> None:
