@@ -128,13 +128,14 @@ def compose(
     health: Health,
 ) -> Operator:
     """Put the operator together."""
-    cache, dependents = Cache(), Dependents()
+    cache = Cache()
     reconcilers: dict[Topic, Callable[[Key], Awaitable[None]]] = {}
 
     async def reconcile(key: Key) -> None:
         await reconcilers[key.topic](key)
 
     queue = WorkQueue(reconcile, lambda key: key.topic.value, QueueMetrics.register(registry), time.monotonic)
+    dependents = Dependents(queue.add)
     router = Router(cache, dependents, queue.add)
     status = StatusWriter(kube, cache, identity=settings.pod_name, wall=wall)
     workloads = Workloads(kube, cache, ttl_seconds=settings.job_ttl_seconds)

@@ -70,8 +70,7 @@ class Router:
     def _route(self, resource: ApiResource, key: ObjectKey, item: Mapping[str, Any], former: str | None) -> None:
         for wanted in self._keys(resource, key, item, former):
             self._enqueue(wanted)
-        for dependent in self._dependents.of(key):
-            self._enqueue(dependent)
+        self._dependents.wake(key)
 
     def _keys(
         self, resource: ApiResource, key: ObjectKey, item: Mapping[str, Any], former: str | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 
 from headgate.desired.keys import ObjectKey
 from headgate.reconcile.keys import Key
@@ -11,7 +12,8 @@ from headgate.reconcile.keys import Key
 class Dependents:
     """What each key looked at when it was last reconciled, and the other way round. O(1) per relation."""
 
-    def __init__(self) -> None:
+    def __init__(self, enqueue: Callable[[Key], None]) -> None:
+        self._enqueue = enqueue
         self._on: dict[Key, frozenset[ObjectKey]] = {}
         self._of: dict[ObjectKey, set[Key]] = defaultdict(set)
 
@@ -28,6 +30,11 @@ class Dependents:
             for item in on:
                 self._of[item].add(key)
         return True
+
+    def wake(self, item: ObjectKey) -> None:
+        """Reconcile all that depends on the object: it changed, or what we make of it did."""
+        for key in self.of(item):
+            self._enqueue(key)
 
     def on(self, key: Key) -> frozenset[ObjectKey]:
         """What the key depends on."""

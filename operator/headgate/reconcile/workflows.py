@@ -112,6 +112,7 @@ class WorkflowReconciler:
             last_schedule_time=seconds(schedules.last_tick) or workflow.status.last_schedule_time,
         )
         self._dependents.depend(key)
+        self._dependents.wake(key.object_key)
 
     async def _schedules(self, tenant: Tenant, key: Key, workflow: Workflow) -> ScheduleView:
         if all(node.config.schedule is None for node in workflow.spec.nodes):

@@ -94,6 +94,8 @@ class WorkspaceReconciler:
             live = await self._teardown.guard(live, wanted=wants_cleanup)
         seen, failure = await self._bring_about(key, workspace)
         await self._status.write(WORKSPACES, live, workspace_status(workspace, seen, self._wall()))
+        for name in seen.uids:
+            self._dependents.wake(NAMESPACE.key(name))
         if failure is not None:
             raise failure
 

@@ -1,0 +1,115 @@
+"""Commands about Postgres: migrating it, and reading what it recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from headgate.domain.durations import format_duration
+from headgate.engine.types import RunSummary, RunView
+
+URL = "HEADGATE_DATABASE_URL"
+MIGRATION_URL = "HEADGATE_DATABASE_MIGRATION_URL"
+
+
+def migrate() -> None:
+    """Bring the database of HEADGATE_DATABASE_MIGRATION_URL to the newest schema.
+
+    The login of HEADGATE_DATABASE_URL is made a member of the roles that running programs act as.
+    """
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import OperationalError
+
+    from headgate.store import migrate as migrations
+
+    runtime = os.environ.get(URL)
+    try:
+        migrations.upgrade(_required(MIGRATION_URL), runtime_login=make_url(runtime).username if runtime else None)
+    except migrations.MigrationRefused as error:
+        raise typer.Exit(_complain(str(error))) from None
+    except OperationalError as error:
+        raise typer.Exit(_complain(f"Postgres does not answer: {type(error.orig).__name__}")) from None
+    typer.echo(f"the database is at revision {migrations.newest_revision()}")
+
+
+def history(
+    workspace: Annotated[str, typer.Option(help="Name of the Workspace.")],
+    run: Annotated[str | None, typer.Option(help="Id of a run, to see its steps.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="Runs to list at most.")] = 20,
+) -> None:
+    """Show what Postgres recorded: a workspace's newest runs, or one run with its steps."""
+    from headgate.cli.history import read
+
+    runs, view = asyncio.run(read(_required(URL), workspace, _run_id(run), limit))
+    console = Console(highlight=False)
+    if runs is None:
+        raise typer.Exit(_complain(f"there is no workspace {workspace} in the database"))
+    if run is None:
+        console.print(_runs_table(runs))
+    elif view is None:
+        raise typer.Exit(_complain(f"workspace {workspace} has no run {run}"))
+    else:
+        console.print(_run_table(view))
+
+
+def _runs_table(runs: tuple[RunSummary, ...]) -> Table:
+    table = Table("RUN", "WORKFLOW", "VERSION", "TRIGGER", "PHASE", "STARTED", "DURATION", "ERROR", box=None)
+    for item in runs:
+        lasted = _lasted(item.started_at, item.finished_at)
+        name = f"{item.namespace}/{item.workflow}"
+        row = (str(item.run_id), name, str(item.version), item.kind, item.phase, _time(item.started_at), lasted)
+        table.add_row(*row, item.error_message or "")
+    return table
+
+
+def _run_table(view: RunView) -> Table:
+    lasted = _lasted(view.started_at, view.finished_at)
+    title = f"{view.namespace}/{view.workflow} version {view.version}: {view.phase} {lasted}".rstrip()
+    table = Table("NODE", "PHASE", "ATTEMPT", "STARTED", "DURATION", "WHY", "OUTPUT", box=None, title=title)
+    for node in view.nodes:
+        why = " ".join(part for part in (node.reason, node.message) if part)
+        output = "" if node.output is None else _short(node.output)
+        lasted = _lasted(node.started_at, node.finished_at)
+        table.add_row(node.id, node.phase, str(node.attempt), _time(node.started_at), lasted, why, output)
+    return table
+
+
+def _short(value: object) -> str:
+    from headgate.domain.templates import as_text
+
+    text = as_text(value)
+    return text if len(text) <= 80 else text[:79] + "…"  # noqa: PLR2004 - the width of a column
+
+
+def _lasted(started: datetime | None, finished: datetime | None) -> str:
+    return format_duration(finished - started) if started and finished else ""
+
+
+def _time(moment: datetime | None) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else ""
+
+
+def _run_id(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text is not None else None
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not the id of a run") from None
+
+
+def _required(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise typer.Exit(_complain(f"set {name}"))
+    return value
+
+
+def _complain(message: str) -> int:
+    typer.echo(f"headgate: {message}", err=True)
+    return 1
