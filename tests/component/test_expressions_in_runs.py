@@ -83,14 +83,15 @@ async def test_a_condition_without_a_usable_value_fails(world: World, value: Any
 
 
 async def test_expressions_see_inputs_and_what_came_before_and_nothing_that_runs_beside(world: World) -> None:
-    world.expressions.values["true"] = True
+    everything = "size(nodes) > 0"
+    world.expressions.values[everything] = True
     await world.given(
         a_workflow()
         .with_input("day", default=1)
         .with_node("a")
         .with_node("beside")
         .with_node("b", after=["a"])
-        .with_condition("last", "true", after=["b"])
+        .with_condition("last", everything, after=["b"])
     )
     run = await world.admit()
     for node in ("beside", "a", "b"):
@@ -104,6 +105,21 @@ async def test_expressions_see_inputs_and_what_came_before_and_nothing_that_runs
         "a": {"output": {"from": "a"}, "phase": "Succeeded"},
         "b": {"output": {"from": "b"}, "phase": "Succeeded"},
     }
+
+
+async def test_expressions_that_name_nodes_are_given_those_alone(world: World) -> None:
+    named = "nodes.a.output.rows > 0"
+    world.expressions.values[named] = True
+    await world.given(
+        a_workflow().with_node("a").with_node("b", after=["a"]).with_condition("last", named, after=["b"])
+    )
+    run = await world.admit()
+    for node in ("a", "b"):
+        await world.succeed(run, node, {"rows": 1})
+
+    [variables] = world.expressions.seen
+
+    assert variables["nodes"] == {"a": {"output": {"rows": 1}, "phase": "Succeeded"}}
 
 
 async def test_a_condition_sees_the_value_of_the_condition_before_it(world: World) -> None:

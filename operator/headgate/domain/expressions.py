@@ -2,48 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Any
 
-from headgate.api.node import Node
+from headgate.api.node import Container, Node
 from headgate.api.workflow import WorkflowSpec
 from headgate.domain import templates
 from headgate.domain.graph import Dependency
 from headgate.domain.lexer import Kind, Token, tokens
 
-VARIABLES = ("inputs", "nodes")
+NODE_FIELDS = ("output", "phase")
+"""What can be read of a node: ``nodes.<id>.output`` and ``nodes.<id>.phase``."""
+RUN_FIELDS = ("id", "workflow")
+"""What can be read of the run."""
+VARIABLES = ("inputs", "nodes", "run")
 """What expressions can refer to."""
+_LONGEST_REFERENCE = 6
+"""Tokens that ``["a"]["output"]`` takes after a variable."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """An expression's mention of a node or an input by name."""
+    """An expression's mention of a variable."""
 
     variable: str
-    """``inputs`` or ``nodes``."""
-    name: str
+    """One of ``VARIABLES``."""
+    name: str | None
+    """What is read of it, such as the node's id. None when it is computed, or the variable is used as a whole."""
+    field: str | None = None
+    """What is read of that by a name."""
     dashed: bool = False
-    """Whether a minus sign follows: perhaps the name was meant to go on."""
+    """Whether a minus sign follows the name: perhaps the name was meant to go on."""
+
+
+def templated(container: Container) -> dict[str, Any]:
+    """The parts of a container in which ``${{ }}`` is replaced: command, args, and the values of env by name."""
+    return {
+        "command": container.command,
+        "args": container.args,
+        "env": {variable.name: variable.value for variable in container.env if variable.value is not None},
+    }
 
 
 def expressions_of(node: Node) -> tuple[str, ...]:
-    """Every expression that the node has evaluated, in order and each once: the condition, and those in its strings."""
+    """Every expression that the node has evaluated, in order and each once: the condition, or those in its strings."""
     found = [] if node.config.expression is None else [node.config.expression]
-    found += templates.expressions(_strings_of(node))
+    if node.config.container is not None:
+        found += templates.expressions(templated(node.config.container))
     return tuple(dict.fromkeys(found))
 
 
 def references(expression: str) -> Iterator[Reference]:
-    """The nodes and inputs that an expression names, such as ``nodes.load``, ``nodes["load-all"]`` or ``inputs.?day``.
+    """What an expression reads, such as ``nodes.load.output``, ``nodes["load-all"]`` or ``inputs.?day``.
 
-    Names that are computed, such as ``nodes[inputs.which]``, are not among them.
+    A variable that a macro may have redefined, as in ``list.map(run, run.name)``, counts as used as a whole.
     """
-    words = [*tokens(expression), *[Token(Kind.OTHER, "", len(expression))] * 5]
+    words = [word for word in tokens(expression) if word.text != "?" or word.kind is not Kind.OTHER]
+    found: list[Reference] = []
+    redefined: set[str] = set()
     for index, word in enumerate(words):
-        if word.kind is Kind.NAME and word.text in VARIABLES and (index == 0 or words[index - 1].text != "."):
-            reference = _reference(word.text, [w for w in words[index + 1 : index + 6] if w.text != "?"])
-            if reference is not None:
-                yield reference
+        before = words[index - 1].text if index else ""
+        if word.kind is Kind.NAME and word.text in VARIABLES and before != ".":
+            following = words[index + 1 : index + 1 + _LONGEST_REFERENCE]
+            found.append(_reference(word.text, following))
+            if before == "(" and following and following[0].text == ",":
+                redefined.add(word.text)
+    for reference in found:
+        yield Reference(reference.variable, None) if reference.variable in redefined else reference
+
+
+def reads(expressions: Iterable[str], upstream: AbstractSet[str]) -> frozenset[str]:
+    """The ``upstream`` nodes that the expressions can read: those that they name, or all when a name is computed."""
+    names = {
+        reference.name
+        for expression in expressions
+        for reference in references(expression)
+        if reference.variable == "nodes"
+    }
+    return frozenset(upstream) if None in names else frozenset(name for name in upstream if name in names)
 
 
 def problems(spec: WorkflowSpec) -> tuple[str, ...]:
@@ -55,33 +93,33 @@ def problems(spec: WorkflowSpec) -> tuple[str, ...]:
     upstream = _upstream(spec.nodes)
     found: list[str] = []
     for node in spec.nodes:
-        found += [
-            f"node {node.id}: {text[:40]!r} is not closed by }}}}" for text in templates.unclosed(_strings_of(node))
-        ]
+        if node.config.container is not None:
+            unclosed = templates.unclosed(templated(node.config.container))
+            found += [f"node {node.id}: {text[:40]!r} is not closed by }}}}" for text in unclosed]
         for expression in expressions_of(node):
-            for reference in dict.fromkeys(references(expression)):
-                if reference.variable == "inputs":
-                    problem = _problem_with_input(reference, inputs)
-                else:
-                    problem = _problem_with_node(reference, node.id, upstream)
+            for reference in references(expression):
+                problem = _problem(reference, node.id, inputs, upstream)
                 if problem is not None:
                     found.append(f"node {node.id}: {problem}")
     return tuple(dict.fromkeys(found))
 
 
-def _strings_of(node: Node) -> object:
-    container = node.config.container
-    return None if container is None else container.model_dump(mode="json")
+def _reference(variable: str, following: Sequence[Token]) -> Reference:
+    name, rest = _member(following)
+    if name is None:
+        return Reference(variable, None)
+    dashed = following[0].text == "." and bool(rest) and rest[0].text == "-"
+    return Reference(variable, name, _member(rest)[0], dashed)
 
 
-def _reference(variable: str, following: Sequence[Token]) -> Reference | None:
-    """The name that is read from ``variable``, by the tokens that follow it."""
-    first, second, third = following[:3]
-    if first.text == "." and second.kind is Kind.NAME:
-        return Reference(variable, second.text, dashed=third.text == "-")
-    if first.text == "[" and second.kind is Kind.STRING and third.text == "]" and "\\" not in second.text:
-        return Reference(variable, second.text)
-    return None
+def _member(words: Sequence[Token]) -> tuple[str | None, Sequence[Token]]:
+    """The name that is read, if words begin with ``.name`` or ``["name"]``, and the words after it."""
+    if len(words) > 1 and words[0].text == "." and words[1].kind is Kind.NAME:
+        return words[1].text, words[2:]
+    literal = len(words) > 2 and words[0].text == "[" and words[1].kind is Kind.STRING and words[2].text == "]"  # noqa: PLR2004
+    if literal and "\\" not in words[1].text:
+        return words[1].text, words[3:]
+    return None, words
 
 
 def _upstream(nodes: Sequence[Node]) -> dict[str, set[str]]:
@@ -93,19 +131,27 @@ def _upstream(nodes: Sequence[Node]) -> dict[str, set[str]]:
     return upstream
 
 
-def _problem_with_input(reference: Reference, declared: set[str]) -> str | None:
-    if reference.name in declared:
-        return None
-    return f"there is no input {reference.name}: declare it in spec.inputs"
-
-
-def _problem_with_node(reference: Reference, reader: str, upstream: dict[str, set[str]]) -> str | None:
+def _problem(reference: Reference, reader: str, inputs: set[str], upstream: dict[str, set[str]]) -> str | None:
     name = reference.name
-    if name in upstream[reader]:
+    if name is None:
         return None
-    if name in upstream:
+    if reference.variable == "nodes":
+        return _problem_with_node(name, reference, reader, upstream)
+    if reference.variable == "inputs" and name not in inputs:
+        return f"there is no input {name}: declare it in spec.inputs"
+    if reference.variable == "run" and name not in RUN_FIELDS:
+        return f"there is no run.{name}: a run has {' and '.join(RUN_FIELDS)}"
+    return None
+
+
+def _problem_with_node(name: str, reference: Reference, reader: str, upstream: dict[str, set[str]]) -> str | None:
+    if name not in upstream:
+        longer = sorted(other for other in upstream if other.startswith(f"{name}-"))
+        if reference.dashed and longer:
+            return f'there is no node {name}: a name with a dash is written nodes["{longer[0]}"]'
+        return f"there is no node {name}"
+    if name not in upstream[reader]:
         return f"it reads nodes.{name}, but does not depend on it: add {name} to dependsOn"
-    longer = sorted(other for other in upstream if other.startswith(f"{name}-"))
-    if reference.dashed and longer:
-        return f'there is no node {name}: a name with a dash is written nodes["{longer[0]}"]'
-    return f"there is no node {name}"
+    if reference.field is not None and reference.field not in NODE_FIELDS:
+        return f"there is no {reference.field} of node {name}: a node has {' and '.join(NODE_FIELDS)}"
+    return None

@@ -7,14 +7,12 @@ import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from headgate.api.node import Container
 from headgate.api.workflow import WorkflowSpec
 from headgate.domain import schedule as schedules
 from headgate.domain.durations import parse_duration
-from headgate.domain.expressions import expressions_of
+from headgate.domain.expressions import expressions_of, reads
 from headgate.domain.graph import Graph
 from headgate.engine.types import DefinitionError
 from headgate.store import workflows
@@ -34,18 +32,9 @@ class Definition:
     graph: Graph
     expressions: Mapping[str, tuple[str, ...]]
     """What has to be evaluated before a node starts; nodes without expressions are absent."""
-    ancestors: Mapping[str, frozenset[str]]
-    """Nodes that come before a node, directly or not: all that its expressions may speak of. What runs beside it is
-    left out, as the value would depend on which of the two was faster."""
-
-
-def templated(container: Container) -> dict[str, Any]:
-    """The parts of a container in which ``${{ }}`` is replaced: command, args, and the values of env."""
-    return {
-        "command": container.command,
-        "args": container.args,
-        "env": {variable.name: variable.value for variable in container.env if variable.value is not None},
-    }
+    reads: Mapping[str, frozenset[str]]
+    """Nodes that a node's expressions can read, out of those that come before it, directly or not. What runs beside it
+    is left out, as the value would depend on which of the two was faster."""
 
 
 def define(version_id: UUID, content: workflows.VersionContent) -> Definition:
@@ -54,12 +43,14 @@ def define(version_id: UUID, content: workflows.VersionContent) -> Definition:
     graph = check(spec)
     expressions: dict[str, tuple[str, ...]] = {}
     ancestors: dict[str, frozenset[str]] = {}
+    read: dict[str, frozenset[str]] = {}
     for node in graph.nodes:
         direct = frozenset(dependency.node for dependency in graph.edges[node.id])
         ancestors[node.id] = direct.union(*(ancestors[name] for name in direct))
         found = expressions_of(node)
         if found:
             expressions[node.id] = found
+            read[node.id] = reads(found, ancestors[node.id])
     return Definition(
         version_id=version_id,
         number=content.number,
@@ -69,7 +60,7 @@ def define(version_id: UUID, content: workflows.VersionContent) -> Definition:
         spec=spec,
         graph=graph,
         expressions=expressions,
-        ancestors=ancestors,
+        reads=read,
     )
 
 

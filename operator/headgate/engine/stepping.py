@@ -15,9 +15,10 @@ from headgate.api.node import Container, Node
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain import templates
 from headgate.domain.durations import parse_duration
+from headgate.domain.expressions import templated
 from headgate.domain.graph import NodeState, step
 from headgate.engine.bounds import BRANCH_CHARACTERS, VALUE_BYTES, check_json, clip
-from headgate.engine.definition import Definition, templated
+from headgate.engine.definition import Definition
 from headgate.engine.types import Evaluator, ExpressionError
 from headgate.store.records import StepRow, TaskRow
 
@@ -79,7 +80,7 @@ class _Walk:
 
     async def start(self, nodes: list[Node]) -> None:
         asking = frozenset[str]().union(
-            *(self.definition.ancestors[node.id] for node in nodes if node.id in self.definition.expressions)
+            *(self.definition.reads[node.id] for node in nodes if node.id in self.definition.expressions)
         )
         wanted = any(node.id in self.definition.expressions for node in nodes)
         inputs, outputs = await self.facts(asking) if wanted else ({}, {})
@@ -98,7 +99,7 @@ class _Walk:
             "inputs": inputs,
             "nodes": {
                 name: {"output": outputs.get(name), "phase": self.states[name].phase.value}
-                for name in self.definition.ancestors[node.id]
+                for name in self.definition.reads.get(node.id, ())
             },
             "run": {"id": str(self.run_id), "workflow": self.definition.workflow},
         }

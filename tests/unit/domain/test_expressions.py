@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.domain.expressions import Reference, expressions_of, problems, references
+from headgate.domain.expressions import Reference, expressions_of, problems, reads, references
 from tests.unit.domain.nodes import a_condition, a_spec, a_trigger, an_action
 
 
@@ -29,19 +29,50 @@ def test_a_condition_has_its_own() -> None:
         ("nodes[?'load'].output", [("nodes", "load")]),
         ("has(nodes.load) && inputs . day == ''", [("nodes", "load"), ("inputs", "day")]),
         ("[inputs.a].map(x, x + inputs.b)", [("inputs", "a"), ("inputs", "b")]),
-        ("nodes[inputs.which].output", [("inputs", "which")]),
+        ("nodes[inputs.which].output", [("nodes", None), ("inputs", "which")]),
+        (r"nodes['a\'b']", [("nodes", None)]),
         ("'nodes.load' + \"inputs.day\" // nodes.gone", []),
         ("inputs.nodes.load", [("inputs", "nodes")]),
-        ("size(nodes)", []),
+        ("size(nodes)", [("nodes", None)]),
+        ("run.id", [("run", "id")]),
+        ("inputs.runs.map(run, run.name)", [("inputs", "runs"), ("run", None), ("run", None)]),
+        ("nodes.", [("nodes", None)]),
         ("mynodes.load", []),
     ],
 )
-def test_references_are_what_is_named(expression: str, found: list[tuple[str, str]]) -> None:
+def test_references_are_what_is_named(expression: str, found: list[tuple[str, str | None]]) -> None:
     assert [(reference.variable, reference.name) for reference in references(expression)] == found
 
 
-def test_a_minus_after_a_name_is_noted() -> None:
-    assert list(references("nodes.at-two")) == [Reference("nodes", "at", dashed=True)]
+@pytest.mark.parametrize(
+    ("expression", "reference"),
+    [
+        ("nodes.load.output.rows", Reference("nodes", "load", "output")),
+        ("nodes[?'load'].?output.rows", Reference("nodes", "load", "output")),
+        ("nodes.load", Reference("nodes", "load")),
+        ("nodes.load[inputs2]", Reference("nodes", "load")),
+        ("nodes.at-two.output", Reference("nodes", "at", dashed=True)),
+        ("nodes['at']-two", Reference("nodes", "at")),
+    ],
+)
+def test_a_reference_tells_what_is_read_of_a_node(expression: str, reference: Reference) -> None:
+    assert list(references(expression)) == [reference]
+
+
+@pytest.mark.parametrize(
+    ("expressions", "read"),
+    [
+        ([], set()),
+        (["inputs.a", "1 + 1"], set()),
+        (["nodes.a.output", "has(nodes.c)"], {"a", "c"}),
+        (["nodes.elsewhere.output"], set()),
+        (["nodes.a.output", "nodes[inputs.which].output"], {"a", "b", "c"}),
+        (["size(nodes)"], {"a", "b", "c"}),
+        (["nodes.all(name, nodes[name].phase == 'Succeeded')"], {"a", "b", "c"}),
+    ],
+)
+def test_expressions_read_the_nodes_that_they_name(expressions: list[str], read: set[str]) -> None:
+    assert reads(expressions, {"a", "b", "c"}) == read
 
 
 def test_inputs_and_all_that_comes_before_may_be_named() -> None:
@@ -49,7 +80,9 @@ def test_inputs_and_all_that_comes_before_may_be_named() -> None:
         a_trigger("start"),
         an_action("extract", "start", args=["${{ inputs.day }}"]),
         a_condition("enough", "extract", expression="nodes.extract.output.rows > 0"),
-        an_action("report", "enough:false", args=["${{ nodes.extract.output.rows }} ${{ nodes.start.output }}"]),
+        an_action(
+            "report", "enough:false", args=["${{ nodes.extract.output.rows }} ${{ nodes.start.phase }} ${{ run.id }}"]
+        ),
         inputs=("day",),
     )
 
@@ -73,6 +106,11 @@ def test_inputs_and_all_that_comes_before_may_be_named() -> None:
             "${{ nodes.load-all.output }}",
             'node report: there is no node load: a name with a dash is written nodes["load-all"]',
         ),
+        (
+            '${{ nodes["load-all"].outputs.rows }}',
+            "node report: there is no outputs of node load-all: a node has output and phase",
+        ),
+        ("${{ run.name }}", "node report: there is no run.name: a run has id and workflow"),
         ("${{ inputs.day }", "node report: '${{ inputs.day }' is not closed by }}"),
     ],
 )
