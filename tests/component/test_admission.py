@@ -138,6 +138,7 @@ async def test_a_new_day_counts_from_zero(world: World) -> None:
     world.clock.advance(days=1)
 
     assert await world.phase(await world.admit()) is RunPhase.RUNNING
+    assert (await world.usage())["executions"] == 1
 
 
 async def test_a_replica_whose_clock_is_behind_does_not_bring_yesterday_back(world: World) -> None:
@@ -146,8 +147,13 @@ async def test_a_replica_whose_clock_is_behind_does_not_bring_yesterday_back(wor
     world.clock.now = datetime(2026, 3, 11, 0, 0, 1, tzinfo=UTC)
     await world.admit()
     world.clock.now -= timedelta(seconds=2)
+    waiting = await world.admit()
+    assert await world.phase(waiting) is RunPhase.PENDING
 
-    assert await world.phase(await world.admit()) is RunPhase.PENDING
+    world.clock.now += timedelta(seconds=2)
+    await world.engine.start_pending(world.ids["acme"])
+
+    assert [w.reason for w in (await world.view(waiting)).waiting] == ["DailyLimit"]
 
 
 async def test_a_run_of_a_suspended_workspace_waits(world: World) -> None:
