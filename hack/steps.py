@@ -41,6 +41,7 @@ class Progress:
         self._terminal = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
         self._live = self._terminal.isatty()
         self._unfinished = False
+        self._beating = False
 
     def say(self, text: str = "") -> None:
         """Print a line, inside or outside of a step."""
@@ -93,6 +94,7 @@ class Progress:
     def beat(self, label: str, log: Path, elapsed: float) -> None:
         """Show that the step goes on, with the last line of its log."""
         if self._live:
+            self._beating = True
             width = shutil.get_terminal_size().columns - 1
             self._terminal.write("\r\x1b[2K" + f"{label}: {elapsed:.0f} s  {_last_line(log)}"[:width])
             self._terminal.flush()
@@ -115,8 +117,9 @@ class Progress:
         self._unfinished = False
 
     def _erase(self) -> None:
-        if self._live:
+        if self._beating:
             self._terminal.write("\r\x1b[2K")
+            self._beating = False
         if self._unfinished:
             self._end()
 

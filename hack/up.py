@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hack import example, image, install, packages, summary
+from hack.cluster.existing import ExistingContext
 from hack.cluster.kubeconfig import write_private
 from hack.cluster.local import LocalCluster
 from hack.cluster.provider import ClusterProvider, choose
@@ -46,7 +47,8 @@ def up(wish: Wish, progress: Progress) -> None:
         record = _remember(provider, wish)
         if isinstance(provider, LocalCluster):
             packages.ensure("cluster", "image")
-    with progress.step("Kubernetes", _AGAIN):
+    contexts = "`kubectl config get-contexts` lists the contexts that there are"
+    with progress.step("Kubernetes", contexts if wish.context else _AGAIN):
         provider.up()
         write_private(KUBECONFIG, provider.kubeconfig.read_text())
         kube = Kube(KUBECONFIG)
@@ -104,7 +106,12 @@ def _look_around(kube: Kube, record: Record) -> None:
 
 
 def _postgres(provider: ClusterProvider) -> Database:
-    server = Server(STATE, provider.host_address(), (provider.pod_cidr(),)).up()
+    try:
+        server = Server(STATE, provider.host_address(), (provider.pod_cidr(),)).up()
+    except RuntimeError as problem:
+        if isinstance(provider, ExistingContext):
+            raise TroubleError(str(problem), "or give DATABASE_URL, a Postgres that the cluster reaches") from problem
+        raise
     urls = [(server.state / name).read_text().strip() for name in ("database-url", "database-migration-url")]
     return Database(*urls)
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import time
 from pathlib import Path
+
+_PATIENCE = 10.0
 
 
 def hierarchies() -> list[Path]:
@@ -46,8 +50,16 @@ def members(group: str) -> set[int]:
 
 def remove(group: str) -> None:
     """Removes the empty group; does nothing when there is none."""
-    for folder in _folders(group):
-        folder.rmdir()
+    deadline = time.monotonic() + _PATIENCE
+    while folders := _folders(group):
+        try:
+            for folder in folders:
+                folder.rmdir()
+        except OSError as problem:
+            # A process that has ended keeps its cgroup busy until somebody has asked for its exit code.
+            if problem.errno != errno.EBUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def _folders(group: str) -> list[Path]:
