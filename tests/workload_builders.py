@@ -137,9 +137,9 @@ class PodBuilder:
         """Its container ended well, and wrote ``output`` to $HEADGATE_OUTPUT."""
         return self._with_container("Succeeded", self._ended(0, "Completed", output))
 
-    def failed(self, code: int = 1, reason: str = "Error", said: str = "", **status: str) -> Self:
+    def failed(self, code: int = 1, because: str = "Error", said: str = "", **status: str) -> Self:
         """Its container ended badly; ``status`` are members of the pod's status, such as ``reason="Evicted"``."""
-        return self._with_container("Failed", self._ended(code, reason, said), **status)
+        return self._with_container("Failed", self._ended(code, because, said), **status)
 
     def refused(self, reason: str, message: str) -> Self:
         """The kubelet ended it before its container was made."""

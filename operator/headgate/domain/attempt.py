@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from headgate.domain.task import Outcome, Waiting
@@ -49,46 +49,66 @@ def judge(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], node: str) 
     """What the Job and its pods say of the attempt.
 
     A pod that ended is believed before the Job controller sums it up, a second or so later. A pod that is being deleted
-    is not: its end says nothing about the work, and the Job's own verdict follows.
+    is not: its end says nothing about the work, and the Job's own verdict follows. That of a Job which gave up stands
+    once no pod is left that may still end well.
     """
-    failed = _condition(job, "Failed") or _condition(job, "FailureTarget")
-    if failed is not None and failed.get("reason") == "DeadlineExceeded":
+    failed, failing = _condition(job, "Failed"), _condition(job, "FailureTarget")
+    if any(verdict is not None and verdict.get("reason") == "DeadlineExceeded" for verdict in (failed, failing)):
         return Finished(Outcome(succeeded=False, reason="Timeout", message="the attempt took longer than its timeout"))
-    alive = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
-    newest = max(alive, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), default=None)
-    if newest is not None:
-        phase = newest.get("status", {}).get("phase")
-        if phase == "Succeeded":
-            return Finished(_succeeded(newest))
-        if phase == "Failed":
-            return Finished(_failed(newest))
-    if failed is not None:
-        message = f"the Job failed: {failed.get('message') or failed.get('reason')}"
+    newest = _newest(pod for pod in pods if not pod["metadata"].get("deletionTimestamp"))
+    if newest is not None and has_ended(newest):
+        return Finished(_succeeded(newest) if _phase(newest) == "Succeeded" else _failed(newest))
+    lost = failed or (failing if newest is None else None)
+    if lost is not None:
+        message = f"the Job failed: {lost.get('message') or lost.get('reason')}"
         return Finished(Outcome(succeeded=False, reason="PodLost", message=message))
     if _condition(job, "Complete") is not None:
-        return Finished(Outcome(succeeded=True, message="the pod was gone before its output was read"))
+        ended = _newest(pod for pod in pods if _phase(pod) == "Succeeded")
+        gone = Outcome(succeeded=True, message="the pod was gone before its output was read")
+        return Finished(_succeeded(ended) if ended is not None else gone)
     return _underway(newest, node) if newest is not None else Starting(None)
 
 
+def has_ended(pod: Mapping[str, Any]) -> bool:
+    """Whether the pod's containers have ended and will not run again."""
+    return _phase(pod) in ("Succeeded", "Failed")
+
+
 def explain(events: Sequence[Mapping[str, Any]], node: str) -> Waiting | None:
-    """Why an attempt does not start, from the events about its Job and pod, where their status does not say it."""
-    newest_first = sorted(
-        events, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime")), reverse=True
-    )
-    for event in newest_first:
+    """Why an attempt does not start, from the events about its Job and pod, where their status does not say it.
+
+    What was in the way of a stage that the attempt has passed is in the way no more.
+    """
+    passed = max((_PASSED.get(str(event.get("reason")), 0) for event in events), default=0)
+    for event in sorted(events, key=_last_seen, reverse=True):
         message = str(event.get("message", ""))
-        reason = _EVENT_REASONS.get(str(event.get("reason")))
-        if reason is not None:
+        stage, reason = _TROUBLES.get(str(event.get("reason")), (-1, ""))
+        if stage >= passed:
             return Waiting(_refined(reason, message), _cut(message), node)
     return None
 
 
-_EVENT_REASONS: Mapping[str, str] = {
-    "FailedMount": "Mount",
-    "FailedCreate": "PodRefused",
-    "FailedCreatePodSandBox": "Sandbox",
-    "FailedScheduling": "Unschedulable",
+_TROUBLES: Mapping[str, tuple[int, str]] = {
+    "FailedCreate": (0, "PodRefused"),
+    "FailedScheduling": (1, "Unschedulable"),
+    "FailedMount": (2, "Mount"),
+    "FailedCreatePodSandBox": (2, "Sandbox"),
 }
+"""Reasons of events, with the stage that the attempt cannot pass: a pod, a node, what the container needs."""
+_PASSED: Mapping[str, int] = {
+    "SuccessfulCreate": 1,
+    "Scheduled": 2,
+    "Pulling": 3,
+    "Pulled": 3,
+    "Created": 3,
+    "Started": 3,
+}
+
+
+def _last_seen(event: Mapping[str, Any]) -> datetime:
+    series = event.get("series") or {}
+    seen = _time(series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime"))
+    return seen or datetime.min.replace(tzinfo=UTC)
 
 
 def _refined(reason: str, message: str) -> str:
@@ -129,7 +149,7 @@ def _succeeded(pod: Mapping[str, Any]) -> Outcome:
         return bare
     try:
         output = json.loads(text, parse_constant=_no_constant)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         hint = f"; at most {OUTPUT_BYTES} bytes are kept" if len(text.encode()) >= OUTPUT_BYTES else ""
         message = f"what was written to $HEADGATE_OUTPUT is not JSON: {error}{hint}"
         return replace(bare, succeeded=False, reason="InvalidOutput", message=message)
@@ -140,10 +160,11 @@ def _failed(pod: Mapping[str, Any]) -> Outcome:
     status = pod.get("status", {})
     ended = _container_state(pod).get("terminated", {})
     code = ended.get("exitCode")
-    reason = ended.get("reason") or status.get("reason") or "PodFailed"
+    # The kubelet gives the pod a reason where it ended the container itself, whose own then only tells how it died.
+    reason = status.get("reason") or ended.get("reason") or "PodFailed"
     if reason in ("Error", "Completed"):
         reason = "ExitCode"
-    said = ended.get("message") or status.get("message") or ""
+    said = status.get("message") or ended.get("message") or ""
     message = f"exited with code {code}" if reason == "ExitCode" else str(reason)
     return Outcome(
         succeeded=False,
@@ -153,6 +174,15 @@ def _failed(pod: Mapping[str, Any]) -> Outcome:
         started_at=_time(ended.get("startedAt")),
         finished_at=_time(ended.get("finishedAt")),
     )
+
+
+def _newest(pods: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    return max(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), default=None)
+
+
+def _phase(pod: Mapping[str, Any]) -> str | None:
+    phase: str | None = pod.get("status", {}).get("phase")
+    return phase
 
 
 def _container_state(pod: Mapping[str, Any]) -> Mapping[str, Any]:

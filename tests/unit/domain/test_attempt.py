@@ -1,0 +1,332 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headgate.domain.attempt import Finished, Running, Starting, Verdict, explain, has_ended, judge
+from headgate.domain.task import Outcome, Waiting
+from tests.workload_builders import JobBuilder, PodBuilder, a_job, a_pod
+
+STARTED = datetime(2026, 3, 1, 12, 0, 3, tzinfo=UTC)
+FINISHED = datetime(2026, 3, 1, 12, 0, 9, tzinfo=UTC)
+
+
+def verdict(*pods: PodBuilder, job: JobBuilder | None = None) -> Verdict:
+    return judge((job or a_job()).manifest(), [pod.manifest() for pod in pods], "extract")
+
+
+def outcome(*pods: PodBuilder, job: JobBuilder | None = None) -> Outcome:
+    judged = verdict(*pods, job=job)
+    assert isinstance(judged, Finished), judged
+    return judged.outcome
+
+
+def waiting(*pods: PodBuilder, job: JobBuilder | None = None) -> Waiting | None:
+    judged = verdict(*pods, job=job)
+    assert isinstance(judged, Starting), judged
+    return judged.waiting
+
+
+def test_a_job_without_a_pod_is_starting() -> None:
+    assert verdict() == Starting(None)
+
+
+@pytest.mark.parametrize(
+    "pod",
+    [a_pod(), a_pod().waiting("ContainerCreating"), a_pod().waiting("PodInitializing")],
+    ids=["pending", "creating", "initializing"],
+)
+def test_a_pod_on_its_way_is_starting(pod: PodBuilder) -> None:
+    assert verdict(pod) == Starting(None)
+
+
+def test_an_object_without_status_is_starting() -> None:
+    job, pod = a_job().manifest(), a_pod().manifest()
+    del job["status"], pod["status"]
+
+    assert judge(job, [pod], "extract") == Starting(None)
+
+
+def test_a_container_that_runs() -> None:
+    assert verdict(a_pod().running()) == Running(STARTED)
+
+
+class TestSuccess:
+    def test_without_output(self) -> None:
+        assert outcome(a_pod().succeeded()) == Outcome(
+            succeeded=True, exit_code=0, started_at=STARTED, finished_at=FINISHED
+        )
+
+    @pytest.mark.parametrize("text", [" \n", "\n", "\t"])
+    def test_white_space_is_no_output(self, text: str) -> None:
+        assert outcome(a_pod().succeeded(text)).output is None
+        assert outcome(a_pod().succeeded(text)).succeeded
+
+    @pytest.mark.parametrize(
+        ("text", "value"),
+        [('{"rows": 12}\n', {"rows": 12}), ("[]", []), ("0", 0), ("false", False), ("null", None), ('"ü"', "ü")],
+    )
+    def test_with_output(self, text: str, value: Any) -> None:
+        judged = outcome(a_pod().succeeded(text))
+
+        assert judged.succeeded
+        assert judged.output == value
+
+    @pytest.mark.parametrize("text", ["rows: 12", '{"rows": 12', "{} {}", "NaN", "[-Infinity]", "{'rows': 12}"])
+    def test_output_that_is_not_json_is_a_failure(self, text: str) -> None:
+        judged = outcome(a_pod().succeeded(text))
+
+        assert not judged.succeeded
+        assert judged.reason == "InvalidOutput"
+        assert "$HEADGATE_OUTPUT is not JSON" in judged.message
+        assert judged.finished_at == FINISHED
+
+    def test_output_that_was_cut_off_is_a_failure_that_says_how_much_is_kept(self) -> None:
+        whole = json.dumps({"rows": list(range(2_000))})
+
+        judged = outcome(a_pod().succeeded(whole[-4096:]))
+
+        assert judged.reason == "InvalidOutput"
+        assert "at most 4096 bytes are kept" in judged.message
+
+    def test_a_short_one_says_no_such_thing(self) -> None:
+        assert "4096" not in outcome(a_pod().succeeded("{")).message
+
+    @pytest.mark.parametrize("text", ["[" * 4096, "[" * 2048 + "]" * 2048, '{"a":' * 800])
+    def test_output_that_is_nested_too_deeply_is_a_failure(self, text: str) -> None:
+        assert outcome(a_pod().succeeded(text)).reason == "InvalidOutput"
+
+    def test_the_job_completed_and_its_pod_is_gone(self) -> None:
+        judged = outcome(job=a_job().complete())
+
+        assert judged.succeeded
+        assert judged.output is None
+        assert "gone before its output was read" in judged.message
+
+    def test_the_job_completed_and_its_pod_is_going(self) -> None:
+        assert outcome(a_pod().succeeded("7").deleting(), job=a_job().complete()).output == 7
+
+    @given(st.text(max_size=200))
+    def test_whatever_is_written_there_is_an_outcome(self, text: str) -> None:
+        assert outcome(a_pod().succeeded(text)).reason in ("", "InvalidOutput")
+
+
+class TestFailure:
+    def test_an_exit_code(self) -> None:
+        assert outcome(a_pod().failed(3)) == Outcome(
+            succeeded=False,
+            reason="ExitCode",
+            message="exited with code 3",
+            exit_code=3,
+            started_at=STARTED,
+            finished_at=FINISHED,
+        )
+
+    def test_with_last_words(self) -> None:
+        assert outcome(a_pod().failed(3, said="no such table")).message == "exited with code 3: no such table"
+
+    def test_long_last_words_are_cut(self) -> None:
+        message = outcome(a_pod().failed(3, said="x" * 4096)).message
+
+        assert len(message) == 1024
+        assert message.endswith("…")
+
+    def test_out_of_memory(self) -> None:
+        judged = outcome(a_pod().failed(137, "OOMKilled"))
+
+        assert (judged.reason, judged.message, judged.exit_code) == ("OOMKilled", "OOMKilled", 137)
+
+    def test_a_command_that_cannot_be_started(self) -> None:
+        said = 'exec: "extrct": executable file not found in $PATH'
+
+        judged = outcome(a_pod().failed(127, "StartError", said))
+
+        assert (judged.reason, judged.message) == ("StartError", f"StartError: {said}")
+
+    @pytest.mark.parametrize("because", ["Error", "ContainerStatusUnknown"])
+    def test_evicted_while_it_ran(self, because: str) -> None:
+        lacked = "The node was low on resource: memory."
+        died = "The container could not be located when the pod was terminated"
+
+        judged = outcome(a_pod().failed(137, because, died, reason="Evicted", message=lacked))
+
+        assert (judged.reason, judged.message, judged.exit_code) == ("Evicted", f"Evicted: {lacked}", 137)
+
+    def test_evicted_before_it_ran(self) -> None:
+        judged = outcome(a_pod().refused("Evicted", "The node had condition: [DiskPressure]."))
+
+        assert (judged.reason, judged.exit_code) == ("Evicted", None)
+        assert judged.message == "Evicted: The node had condition: [DiskPressure]."
+
+    def test_refused_by_the_node(self) -> None:
+        assert outcome(a_pod().refused("OutOfcpu", "Node didn't have enough resource: cpu")).reason == "OutOfcpu"
+
+    def test_failed_without_a_word(self) -> None:
+        assert outcome(a_pod().refused("", "")).reason == "PodFailed"
+
+    def test_a_pod_that_ended_is_believed_before_the_job_controller_sums_it_up(self) -> None:
+        assert outcome(a_pod().failed(3), job=a_job()).exit_code == 3
+        assert outcome(a_pod().failed(3), job=a_job().failing()).exit_code == 3
+        assert outcome(a_pod().failed(3), job=a_job().failed()).exit_code == 3
+
+
+class TestTimeout:
+    @pytest.mark.parametrize(
+        "pods", [(), (a_pod().running(),), (a_pod().failed(143).deleting(),), (a_pod().waiting("ErrImagePull"),)]
+    )
+    @pytest.mark.parametrize("ended", [True, False])
+    def test_the_deadline(self, pods: tuple[PodBuilder, ...], *, ended: bool) -> None:
+        why = ("DeadlineExceeded", "Job was active longer than specified deadline")
+        job = a_job().failed(*why) if ended else a_job().failing(*why)
+
+        assert outcome(*pods, job=job).reason == "Timeout"
+
+
+class TestDeletedPods:
+    def test_a_pod_that_is_being_deleted_is_waited_for(self) -> None:
+        assert verdict(a_pod().running().deleting()) == Starting(None)
+        assert verdict(a_pod().failed(143).deleting()) == Starting(None)
+        assert verdict(a_pod().succeeded().deleting()) == Starting(None)
+
+    @pytest.mark.parametrize("pods", [(), (a_pod().failed(143).deleting(),)], ids=["gone", "going"])
+    def test_then_the_job_s_own_verdict_counts(self, pods: tuple[PodBuilder, ...]) -> None:
+        judged = outcome(*pods, job=a_job().failed())
+
+        assert judged.reason == "PodLost"
+        assert judged.message == "the Job failed: Job has reached the specified backoff limit"
+        assert judged.exit_code is None
+
+    def test_even_while_the_pod_hangs_on_a_node_that_is_lost(self) -> None:
+        assert outcome(a_pod().running().deleting(), job=a_job().failing()).reason == "PodLost"
+
+    def test_a_job_that_gave_up_may_have_a_pod_whose_end_is_not_known_yet(self) -> None:
+        assert verdict(a_pod().running(), job=a_job().failing()) == Running(STARTED)
+
+    def test_the_newest_pod_counts(self) -> None:
+        old = a_pod(uid="old").failed(1).created("2026-03-01T12:00:00Z")
+        new = a_pod(uid="new").running().created("2026-03-01T12:00:01Z")
+
+        assert verdict(new, old) == verdict(old, new) == Running(STARTED)
+
+
+class TestWaiting:
+    @pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"])
+    def test_for_its_image(self, reason: str) -> None:
+        message = 'Back-off pulling image "registry.example.com/tools/task:1.0"'
+
+        assert waiting(a_pod().waiting(reason, message)) == Waiting("ImagePull", message, "extract")
+
+    def test_without_a_message_the_reason_has_to_do(self) -> None:
+        assert waiting(a_pod().waiting("ErrImagePull")) == Waiting("ImagePull", "ErrImagePull", "extract")
+
+    @pytest.mark.parametrize(
+        ("message", "reason"),
+        [
+            ('secret "database" not found', "MissingSecret"),
+            ("couldn't find key password in Secret acme/database", "MissingSecret"),
+            ('configmap "queries" not found', "MissingConfigMap"),
+            ("couldn't find key report.sql in ConfigMap acme/queries", "MissingConfigMap"),
+            ("container has runAsNonRoot and image will run as root", "CreateContainerConfigError"),
+        ],
+    )
+    def test_for_what_it_refers_to(self, message: str, reason: str) -> None:
+        assert waiting(a_pod().waiting("CreateContainerConfigError", message)) == Waiting(reason, message, "extract")
+
+    def test_for_a_node(self) -> None:
+        message = "0/3 nodes are available: 3 Insufficient memory."
+
+        assert waiting(a_pod().unschedulable(message)) == Waiting("Unschedulable", message, "extract")
+
+    def test_long_messages_are_cut(self) -> None:
+        found = waiting(a_pod().waiting("ErrImagePull", "x" * 5_000))
+
+        assert found is not None
+        assert len(found.message) == 1024
+
+    def test_of_another_container_is_not_ours(self) -> None:
+        pod = a_pod().waiting("ErrImagePull").manifest()
+        pod["status"]["containerStatuses"][0]["name"] = "mesh"
+
+        assert judge(a_job().manifest(), [pod], "extract") == Starting(None)
+
+
+def an_event(reason: str, message: str = "", at: str = "2026-03-01T12:00:05Z", **members: Any) -> dict[str, Any]:
+    return {"reason": reason, "message": message, "lastTimestamp": at, **members}
+
+
+class TestEvents:
+    @pytest.mark.parametrize(
+        ("kind", "message", "reason"),
+        [
+            ("FailedCreate", 'pods "x" is forbidden: exceeded quota: compute, requested: cpu=4', "ComputeQuota"),
+            ("FailedCreate", 'pods "x" is forbidden: violates PodSecurity', "PodRefused"),
+            (
+                "FailedMount",
+                'MountVolume.SetUp failed for volume "mount-0" : secret "database" not found',
+                "MissingSecret",
+            ),
+            (
+                "FailedMount",
+                'MountVolume.SetUp failed for volume "mount-0" : configmap "q" not found',
+                "MissingConfigMap",
+            ),
+            ("FailedMount", "references non-existent secret key: password", "MissingSecret"),
+            ("FailedMount", "timed out waiting for the condition", "Mount"),
+            ("FailedCreatePodSandBox", "failed to set up sandbox", "Sandbox"),
+            ("FailedScheduling", "0/1 nodes are available", "Unschedulable"),
+        ],
+    )
+    def test_say_what_is_in_the_way(self, kind: str, message: str, reason: str) -> None:
+        assert explain([an_event(kind, message)], "extract") == Waiting(reason, message, "extract")
+
+    def test_none_and_others_say_nothing(self) -> None:
+        assert explain([], "extract") is None
+        assert explain([an_event("Killing"), an_event("Scheduled")], "extract") is None
+
+    def test_the_newest_counts(self) -> None:
+        old = an_event("FailedMount", "old", "2026-03-01T12:00:05Z")
+        new = an_event("FailedMount", "new", "2026-03-01T12:00:06Z")
+
+        for events in ([old, new], [new, old]):
+            assert (explain(events, "extract") or Waiting("")).message == "new"
+
+    def test_by_whatever_time_it_has(self) -> None:
+        old = an_event("FailedMount", "old")
+        without = {"reason": "FailedMount", "message": "no time"}
+        series = {"count": 4, "lastObservedTime": "2026-03-01T12:00:07.000001Z"}
+        new = {"reason": "FailedMount", "message": "new", "eventTime": "2026-03-01T12:00:01.5Z", "series": series}
+
+        assert (explain([without, old], "extract") or Waiting("")).message == "old"
+        assert (explain([new, old], "extract") or Waiting("")).message == "new"
+
+    @pytest.mark.parametrize(
+        ("trouble", "later"),
+        [
+            ("FailedCreate", "SuccessfulCreate"),
+            ("FailedScheduling", "Scheduled"),
+            ("FailedScheduling", "Pulling"),
+            ("FailedMount", "Pulled"),
+            ("FailedCreatePodSandBox", "Started"),
+        ],
+    )
+    def test_what_has_been_overcome_is_in_the_way_no_more(self, trouble: str, later: str) -> None:
+        assert explain([an_event(trouble), an_event(later)], "extract") is None
+
+    def test_what_follows_in_the_same_second_is(self) -> None:
+        scheduled = {"reason": "Scheduled", "eventTime": "2026-03-01T12:00:05.400000Z", "lastTimestamp": None}
+
+        found = explain([scheduled, an_event("FailedMount", "no", "2026-03-01T12:00:05Z")], "extract")
+
+        assert found == Waiting("Mount", "no", "extract")
+
+
+def test_only_a_pod_that_will_not_run_again_has_ended() -> None:
+    assert has_ended(a_pod().succeeded().manifest())
+    assert has_ended(a_pod().failed().manifest())
+    assert not has_ended(a_pod().running().manifest())
+    assert not has_ended(a_pod().manifest())
