@@ -16,7 +16,7 @@ import orjson
 from headgate.cluster.client import Object
 from headgate.cluster.resources import JOBS, PODS
 from headgate.desired.job import RUN_LABEL
-from headgate.desired.keys import ApiResource, ObjectKey
+from headgate.desired.keys import CHILD_KINDS, ApiResource, ObjectKey
 from headgate.desired.manifest import labels_of, owner_of
 
 _JOB_NAME = "batch.kubernetes.io/job-name"
@@ -36,6 +36,7 @@ class Entry:
     def parsed(self) -> Object:
         """The object, anew for every call."""
         parsed: Object = orjson.loads(self.raw)
+        parsed["metadata"]["resourceVersion"] = str(self.resource_version)
         return parsed
 
 
@@ -50,7 +51,10 @@ class Cache:
         self._gone: dict[str, int] = {}
 
     def upsert(self, resource: ApiResource, item: Mapping[str, Any]) -> bool:
-        """Take in an object. False when it is not newer than what is known, be that of an earlier object of the name.
+        """Take in an object. Whether that changed anything that is kept of it.
+
+        It does not when the object is not newer than what is known, be that of an earlier object of the name, nor when
+        nothing but its resource version and parts that nobody reads are new, such as the use of a ResourceQuota.
 
         Resource versions of one kind are compared as numbers, as Kubernetes allows since 1.35 and has always been true
         of etcd. Watches, lists and answers overtake each other: so the last few thousand objects that went are
@@ -62,7 +66,11 @@ class Cache:
         metadata = item["metadata"]
         raw = orjson.dumps(_trimmed(resource, item))
         entry = Entry(metadata["uid"], int(metadata["resourceVersion"]), owner_of(item), raw)
-        if (known := self._entries.get(key)) is not None:
+        known = self._entries.get(key)
+        if known is not None and (known.uid, known.raw) == (entry.uid, entry.raw):
+            self._entries[key] = entry
+            return False
+        if known is not None:
             self._forget(key, known)
             if known.uid != entry.uid:
                 self._remember(known.uid, entry.resource_version)
@@ -197,16 +205,19 @@ def _key(resource: ApiResource, item: Mapping[str, Any]) -> ObjectKey:
 
 
 _OF_WORKLOADS = ("metadata", "status")
+_UNREAD = frozenset({"managedFields", "resourceVersion"})
 
 
 def _trimmed(resource: ApiResource, item: Mapping[str, Any]) -> Object:
     """The object without what nobody reads, and with the apiVersion and kind that items of a list lack."""
     kept = {key: item[key] for key in _OF_WORKLOADS if key in item} if resource in (JOBS, PODS) else dict(item)
+    if resource in CHILD_KINDS:
+        kept.pop("status", None)
     if resource == JOBS:
         kept["spec"] = {
             key: item["spec"][key]
             for key in ("ttlSecondsAfterFinished", "activeDeadlineSeconds")
             if key in item["spec"]
         }
-    kept["metadata"] = {key: value for key, value in item["metadata"].items() if key != "managedFields"}
+    kept["metadata"] = {key: value for key, value in item["metadata"].items() if key not in _UNREAD}
     return {"apiVersion": resource.api_version, "kind": resource.kind, **kept}

@@ -13,6 +13,7 @@ from headgate.cluster.resources import LABELLED_RESOURCES, WATCHED
 from headgate.desired.keys import ApiResource
 from headgate.desired.manifest import MANAGED_BY, MANAGED_BY_LABEL
 from headgate.handlers.routing import Router
+from headgate.handlers.stateless import NoDiffBase, NoProgress
 
 PREFIX = "headgate.dev"
 
@@ -34,8 +35,8 @@ def settings() -> kopf.OperatorSettings:
     chosen.posting.enabled = False
     chosen.peering.standalone = True
     chosen.persistence.finalizer = f"{PREFIX}/unused"
-    chosen.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=PREFIX)
-    chosen.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=PREFIX)
+    chosen.persistence.progress_storage = NoProgress()
+    chosen.persistence.diffbase_storage = NoDiffBase()
     chosen.queueing.idle_timeout = 1.0
     chosen.watching.chunk_size = 500
     # Watching for new kinds would take a right to list all definitions; ours exist before the watches start.
