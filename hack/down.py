@@ -49,25 +49,20 @@ def _uninstall(kube: Kube, record: Record) -> None:
             chosen = f"--selector=app.kubernetes.io/managed-by=headgate,headgate.dev/workspace={workspace}"
             kube.kubectl("delete", "namespace", chosen, "--timeout=120s")
     kube.helm("uninstall", RELEASE, f"--namespace={NAMESPACE}", "--ignore-not-found", "--wait", "--timeout=3m")
-    _delete_definitions(kube)
+    if record.own_definitions:
+        _delete_definitions(kube)
     if record.own_namespace:
         kube.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=120s")
 
 
 def _delete_definitions(kube: Kube) -> None:
-    """The definitions that our release brought, unless somebody made resources of them."""
-    found = kube.get("crds")["items"]
-    ours = [
-        each["metadata"]["name"]
-        for each in found
-        if each["metadata"].get("annotations", {}).get("meta.helm.sh/release-namespace") == NAMESPACE
-        and each["spec"]["group"] == "headgate.dev"
-    ]
-    in_use = [name for name in ours if kube.get(name, "--all-namespaces")["items"]]
+    """The definitions that came with us, unless somebody made resources of them since."""
+    found = [each["metadata"]["name"] for each in kube.get("crds")["items"] if each["spec"]["group"] == "headgate.dev"]
+    in_use = [name for name in found if kube.get(name, "--all-namespaces")["items"]]
     if in_use:
         print(f"left in place, as there are resources of others: {', '.join(in_use)}")
-    elif ours:
-        kube.kubectl("delete", "crd", *ours, "--timeout=60s")
+    elif found:
+        kube.kubectl("delete", "crd", *found, "--timeout=60s")
 
 
 def _remove(server: Server) -> None:

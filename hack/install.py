@@ -69,7 +69,8 @@ def install(kube: Kube, wanted: dict[str, Any]) -> bool:
         return False
     _clear_interrupted(kube, release)
     command = ("upgrade", "--install", RELEASE, str(CHART), f"--namespace={NAMESPACE}", "--values=-")
-    options = ("--wait", f"--timeout={_TIMEOUT}", f"--description={digest}")
+    # Definitions outlive the release that brought them, whose name they keep; another release has to take them over.
+    options = ("--wait", "--take-ownership", f"--timeout={_TIMEOUT}", f"--description={digest}")
     try:
         with ThreadPoolExecutor(1) as background:
             helm = background.submit(kube.helm, *command, *options, stdin=json.dumps(wanted))
@@ -82,9 +83,11 @@ def install(kube: Kube, wanted: dict[str, Any]) -> bool:
     return True
 
 
-def installed(kube: Kube) -> bool:
-    """Whether there is a release, whatever its state."""
-    return _release(kube) is not None
+def releases(kube: Kube) -> list[str]:
+    """Every installation of the chart in the cluster, as namespace/name."""
+    found = json.loads(kube.helm("list", "--all-namespaces", "--output=json"))
+    ours = [each for each in found if each["chart"].rpartition("-")[0] == CHART.name]
+    return sorted(f"{each['namespace']}/{each['name']}" for each in ours)
 
 
 def image_values(reference: str) -> dict[str, str]:

@@ -31,6 +31,9 @@ class Record:
     own_namespace: bool | None = None
     """Whether Headgate's namespace was not there before; None as long as nobody has looked."""
 
+    own_definitions: bool | None = None
+    """Whether Headgate's custom resource definitions were not there before; None as long as nobody has looked."""
+
     def save(self) -> None:
         """Replaces what was recorded."""
         STATE.mkdir(parents=True, exist_ok=True)

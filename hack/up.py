@@ -90,7 +90,7 @@ def _remember(provider: ClusterProvider, wish: Wish) -> Record:
         )
     if known:
         postgres = known.own_postgres or wanted.own_postgres
-        wanted = replace(wanted, own_namespace=known.own_namespace, own_postgres=postgres)
+        wanted = replace(known, own_postgres=postgres)
     wanted.save()
     return wanted
 
@@ -99,10 +99,15 @@ def _look_around(kube: Kube, record: Record) -> None:
     """Learns what was there before us. A release that is not ours is left alone."""
     if record.own_namespace is not None:
         return
-    if install.installed(kube):
+    if elsewhere := install.releases(kube):
         Record.forget()
-        raise TroubleError(f"the context {record.context} has a Headgate that `make up` did not install")
-    replace(record, own_namespace=kube.find("namespace", NAMESPACE) is None).save()
+        raise TroubleError(
+            f"the context {record.context} has a Headgate that `make up` did not install: {', '.join(elsewhere)}",
+            "choose another cluster, or upgrade that one with helm",
+        )
+    own_namespace = kube.find("namespace", NAMESPACE) is None
+    own_definitions = kube.find("crd", "workspaces.headgate.dev") is None
+    replace(record, own_namespace=own_namespace, own_definitions=own_definitions).save()
 
 
 def _postgres(provider: ClusterProvider) -> Database:
