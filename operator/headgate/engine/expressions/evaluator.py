@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -20,11 +21,20 @@ from headgate.engine.types import ExpressionError
 _QUOTED = 80
 _LONGEST = 300
 _DEATHS_ALLOWED = 2
+_BLAMED_AT_MOST = 3
 _TOO_SLOW = frozenset({-signal.SIGPROF, -signal.SIGXCPU})
 _CRASHED = frozenset({-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE})
 _ONLY_JSON = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class _Loss:
+    """The end of a child that still had something to answer."""
+
+    code: int
+    stuck: bool
 
 
 class CelEvaluator:
@@ -124,31 +134,50 @@ class CelEvaluator:
         ]
 
     async def _ask(self, message: Mapping[str, Any], expressions: Sequence[str]) -> list[dict[str, Any]]:
-        """One answer per expression, from as many children as it takes."""
+        """One answer per expression, from as many children as it takes.
+
+        When a child is lost over several expressions, they are asked one by one to learn which of them did it.
+        """
         answers: list[dict[str, Any]] = []
-        deaths = 0
+        at_once, deaths, blamed = len(expressions), 0, 0
         while len(answers) < len(expressions):
-            known = len(answers)
-            async with self._worker() as worker:
-                await worker.ask(message, expressions[known:], self._patience, answers)
-                if len(answers) == len(expressions):
-                    break
-                code = await worker.stop()
-            log.warning("expression_child_ended", exit_code=code, stuck=worker.stuck, answered=worker.answered)
-            deaths = deaths + 1 if len(answers) == known else 0
-            verdict = self._verdict(code, stuck=worker.stuck, deaths=deaths)
+            asked = expressions[len(answers) : len(answers) + at_once]
+            if blamed >= _BLAMED_AT_MOST:
+                answers += [{"error": "too many of the expressions before it had to be stopped"}] * len(asked)
+                continue
+            given, loss = await self._ask_one_child(message, asked)
+            answers += given
+            if loss is None:
+                continue
+            if not given and len(asked) > 1:
+                at_once = 1
+                continue
+            deaths = 0 if given else deaths + 1
+            verdict = None if given else self._verdict(loss, deaths)
             if verdict is not None:
                 answers.append({"error": verdict})
-                deaths = 0
+                deaths, blamed = 0, blamed + 1
         return answers
 
-    def _verdict(self, code: int, *, stuck: bool, deaths: int) -> str | None:
+    async def _ask_one_child(
+        self, message: Mapping[str, Any], expressions: Sequence[str]
+    ) -> tuple[list[dict[str, Any]], _Loss | None]:
+        """The answers of one child, and how it was lost unless it was not."""
+        async with self._worker() as worker:
+            answers = await worker.ask(message, expressions, self._patience)
+            if len(answers) == len(expressions):
+                return answers, None
+            code = await worker.stop()
+        log.warning("expression_child_ended", exit_code=code, stuck=worker.stuck, answered=worker.answered)
+        return answers, _Loss(code, worker.stuck)
+
+    def _verdict(self, loss: _Loss, deaths: int) -> str | None:
         """What the end of the child says about the expression it was at; None when that is to be tried again."""
-        if stuck:
+        if loss.stuck:
             return f"it did not end within {self._patience:g} s"
-        if code in _TOO_SLOW:
+        if loss.code in _TOO_SLOW:
             return f"it takes more than {self._limits.expression_seconds * 1000:g} ms"
-        if code in _CRASHED:
+        if loss.code in _CRASHED:
             return f"it takes more than {self._limits.memory_bytes >> 20} MB of memory, or crashes the evaluator"
         if deaths >= _DEATHS_ALLOWED:
             return "the process evaluating it was ended from outside, more than once; it may take too much memory"

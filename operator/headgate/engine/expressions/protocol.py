@@ -1,9 +1,10 @@
 """What the evaluator and its child process say to each other, and how much of everything is allowed.
 
 Both sides are one code base of one version, so the messages carry no version. A frame is its length as four bytes,
-big-endian, and then JSON. The child greets with one frame when it is ready. It answers a request with one frame per
-expression, in order, each as soon as it is known: the first answer that is missing names the expression that the
-child died of.
+big-endian, and then JSON. The child greets with one frame when it is ready. A request is an object: ``expressions``,
+and either ``variables`` to evaluate them over, or ``names`` of variables to compile them against. Its answer is a list
+with ``{"value": ...}`` or ``{"error": ...}`` for each expression in order; it is shorter when the memory ran out, and
+the last of it says so.
 """
 
 from __future__ import annotations

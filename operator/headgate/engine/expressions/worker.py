@@ -74,24 +74,25 @@ class Worker:
         return not self._ended.is_set()
 
     async def ask(
-        self, message: Mapping[str, Any], expressions: Sequence[str], patience: float, answers: list[dict[str, Any]]
-    ) -> None:
-        """Append an answer for each expression to ``answers``; fewer if the child ends or is silent for ``patience`` s.
+        self, message: Mapping[str, Any], expressions: Sequence[str], patience: float
+    ) -> list[dict[str, Any]]:
+        """An answer for each expression, or for the first of them when the child has to end after those, or none.
 
+        None means that the child has ended, or that it was silent for ``patience`` seconds and is ``stuck``.
         ``message`` is the rest of the request. Cancelling leaves the child unusable.
         """
         try:
             self._writer.write(frame(orjson.dumps({**message, "expressions": expressions})))
             await self._writer.drain()
-            for _ in expressions:
-                async with asyncio.timeout(patience):
-                    answer = await self._receive()
-                answers.append(answer)
-                self.answered += 1
+            async with asyncio.timeout(patience):
+                answers: list[dict[str, Any]] = await self._receive()
         except TimeoutError:
             self.stuck = True
+            return []
         except _BROKEN:
-            return
+            return []
+        self.answered += len(answers)
+        return answers
 
     async def stop(self) -> int:
         """Kill the child if it lives, reap it, and return its exit code (negative: the signal that ended it)."""
@@ -101,10 +102,9 @@ class Worker:
         await self._ended.wait()
         return self._process.wait()
 
-    async def _receive(self) -> dict[str, Any]:
+    async def _receive(self) -> Any:
         length = int.from_bytes(await self._reader.readexactly(HEADER_BYTES))
-        answer: dict[str, Any] = orjson.loads(await self._reader.readexactly(length))
-        return answer
+        return orjson.loads(await self._reader.readexactly(length))
 
     def _reap(self) -> None:
         asyncio.get_running_loop().remove_reader(self._pidfd)

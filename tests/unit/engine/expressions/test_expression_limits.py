@@ -57,6 +57,23 @@ async def test_the_others_of_a_request_do_not_suffer_from_one_that_takes_too_lon
     assert isinstance(slow, ExpressionError)
 
 
+async def test_a_request_whose_expressions_keep_being_stopped_is_given_up(evaluator: CelEvaluator) -> None:
+    first, *others = await evaluator.evaluate_many(["1", *[SLOW] * 5, "2"], MANY)
+
+    assert first == 1
+    assert ["more than 50 ms" in str(other) for other in others] == [True, True, True, False, False, False]
+    assert all("too many of the expressions" in str(other) for other in others[3:])
+
+
+async def test_the_others_of_a_request_do_not_suffer_from_one_that_takes_too_much_memory(
+    evaluator_with: Callable[[Limits], CelEvaluator],
+) -> None:
+    before, large, after = await evaluator_with(PATIENT).evaluate_many(["1", LARGE, "2"], MANY)
+
+    assert (before, after) == (1, 2)
+    assert "memory" in str(large)
+
+
 async def test_a_comprehension_in_a_comprehension_is_stopped(evaluator_with: Callable[[Limits], CelEvaluator]) -> None:
     told = await complaint(evaluator_with(PATIENT), "inputs.many.all(a, inputs.many.all(b, true))", MANY)
 
