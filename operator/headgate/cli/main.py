@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from importlib.metadata import version
 
 import typer
+import uvloop
 
 from headgate.cli.database import history, migrate
 from headgate.cli.release import release
@@ -22,7 +22,7 @@ def operator() -> None:
 
     settings = OperatorSettings()
     configure_logging(settings.log_level)
-    raise typer.Exit(asyncio.run(operate(settings)))
+    raise typer.Exit(uvloop.run(operate(settings)))
 
 
 app.command()(migrate)
