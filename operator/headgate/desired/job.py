@@ -56,7 +56,7 @@ def job(task: JobTask) -> Manifest:
 def job_name(workflow: str, ref: TaskRef) -> str:
     """At most 62 characters, readable, and the attempt's alone: 40 bits of a hash of run, node and attempt end it."""
     digest = hashlib.sha256(f"{ref.run_id}/{ref.node}/{ref.attempt}".encode()).hexdigest()[:10]
-    return f"{_dns(workflow)[:30].rstrip('-')}-{_dns(ref.node)[:20].rstrip('-')}-{digest}"
+    return f"{_dns(workflow, 30)}-{_dns(ref.node, 20)}-{digest}"
 
 
 def task_of(labels: Mapping[str, str], annotations: Mapping[str, str]) -> TaskRef | None:
@@ -129,8 +129,11 @@ def _env(variable: EnvVar) -> dict[str, Any]:
 
 
 def _literal(text: str) -> str:
-    """Kubernetes would expand ``$(NAME)``; what a workflow says, and what earlier nodes gave, arrives as it is."""
-    return text.replace("$(", "$$(")
+    """What a workflow says, and what earlier nodes gave, arrives as it is.
+
+    Kubernetes would put variables in place of ``$(NAME)``, and ``$`` in place of every ``$$``.
+    """
+    return text.replace("$", "$$")
 
 
 def _own_env(task: JobTask) -> list[dict[str, Any]]:
@@ -156,5 +159,5 @@ def _volume(index: int, mount: Mount) -> dict[str, Any]:
     return {"name": f"mount-{index}", "configMap": {"name": mount.config_map}}
 
 
-def _dns(text: str) -> str:
-    return re.sub(r"[^a-z0-9-]", "-", text)
+def _dns(text: str, length: int) -> str:
+    return re.sub(r"[^a-z0-9-]", "-", text)[:length].strip("-") or "x"

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from headgate.cluster.cache import Cache
 from headgate.cluster.client import Object
 from headgate.desired.keys import ObjectKey
-from headgate.domain.attempt import Finished, Running, Starting, explain, judge
+from headgate.domain.attempt import Finished, Running, Starting, explain, has_ended, judge
 from headgate.domain.task import Outcome, TaskRef, Waiting
 from headgate.engine.engine import Engine
 from headgate.reconcile.effects import EffectHandler
@@ -63,7 +63,8 @@ class JobReconciler:
             self._reported.pop(metadata["uid"], None)
             return
         pods = self._cache.pods_of(key.object_key)
-        if not pods and _is_over(live):
+        if _is_over(live) and not any(map(has_ended, pods)):
+            # News of the pod may come later than news of the Job, and it is the pod that has the output.
             pods = await self._workloads.pods(key.object_key)
         match judge(live, pods, ref.node):
             case Finished(outcome):
