@@ -9,6 +9,7 @@ from headgate.cluster.client import KubeClient
 from headgate.cluster.errors import ApiError
 from headgate.cluster.resources import JOBS, WORKFLOW_RUNS
 from headgate.desired.job import job_name
+from headgate.desired.keys import ObjectKey
 from headgate.domain.attempt import Finished, judge
 from headgate.domain.task import JobTask, Outcome, TaskRef
 from headgate.engine.engine import Engine
@@ -31,14 +32,19 @@ class Recovery:
         self._log = structlog.get_logger("headgate.recovery")
 
     async def run(self) -> None:
-        """Compare once. The cache must hold all Jobs and WorkflowRuns."""
+        """Compare once. The cache must hold all Jobs and WorkflowRuns.
+
+        Work goes on meanwhile, so the order matters: a Job that was there before Postgres was asked, and whose attempt
+        is not open then, is of an attempt that is over. One that came later may be of an attempt that came later.
+        """
+        jobs_before = self._cache.keys(JOBS)
         open_tasks = await self._engine.open_tasks()
         for task in open_tasks:
             if task.job_uid is not None and await self._lost(task):
                 message = "the Job was deleted while the operator was away"
                 outcome = Outcome(succeeded=False, reason="JobDeleted", message=message)
                 await self._effects.handle(await self._engine.complete(task.ref, outcome))
-        await self._end_strays(frozenset(task.ref for task in open_tasks))
+        await self._end_strays(jobs_before, frozenset(task.ref for task in open_tasks))
         await self._cancel_orphans()
         self._effects.work.set()
 
@@ -54,9 +60,9 @@ class Recovery:
             raise
         return bool(live["metadata"]["uid"] != task.job_uid)
 
-    async def _end_strays(self, open_refs: frozenset[TaskRef]) -> None:
+    async def _end_strays(self, jobs: tuple[ObjectKey, ...], open_refs: frozenset[TaskRef]) -> None:
         """Jobs of attempts that were cancelled before their Jobs could be deleted."""
-        for key in self._cache.keys(JOBS):
+        for key in jobs:
             live = self._cache.get(key)
             if live is None or "ttlSecondsAfterFinished" in (live.get("spec") or {}):
                 continue
@@ -68,9 +74,10 @@ class Recovery:
                 await self._workloads.end(ref)
 
     async def _cancel_orphans(self) -> None:
-        """Runs whose WorkflowRun was deleted."""
+        """Runs whose WorkflowRun was deleted. What is open was admitted from the cache, so that is looked at after."""
+        open_keys = await self._engine.open_resource_keys()
         keys = self._cache.keys(WORKFLOW_RUNS)
         present = {run_key(uid) for key in keys if (uid := self._cache.uid(key)) is not None}
-        for workspace_id, trigger_key in await self._engine.open_resource_keys():
+        for workspace_id, trigger_key in open_keys:
             if trigger_key not in present:
                 await self._effects.handle(await self._engine.cancel_resource(workspace_id, trigger_key))
