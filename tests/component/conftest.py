@@ -13,8 +13,9 @@ import pytest
 from hack.postgres import DATABASE, MIGRATOR, RUNTIME, Server
 from headgate.store import migrate
 from headgate.store.database import Database
-from tests.component.databases import TENANT_TABLES, ComponentDatabase, create_database, drop_database
+from tests.component.tables import TENANT_TABLES
 from tests.component.world import Clock, Evaluations, World
+from tests.support.databases import TestDatabase, create_database, drop_database
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,13 +39,13 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def migrated(server: Server) -> ComponentDatabase:
+def migrated(server: Server) -> TestDatabase:
     migrate.upgrade(server.url(MIGRATOR), runtime_login=RUNTIME)
-    return ComponentDatabase(server, DATABASE)
+    return TestDatabase(server, DATABASE)
 
 
 @pytest.fixture
-def fresh(migrated: ComponentDatabase) -> Iterator[ComponentDatabase]:
+def fresh(migrated: TestDatabase) -> Iterator[TestDatabase]:
     """A migrated database without rows: emptied rather than made anew, which takes a hundredth of the time."""
     yield migrated
     with psycopg.connect(migrated.superuser_url, autocommit=True) as connection:
@@ -52,7 +53,7 @@ def fresh(migrated: ComponentDatabase) -> Iterator[ComponentDatabase]:
 
 
 @pytest.fixture
-def empty(server: Server) -> Iterator[ComponentDatabase]:
+def empty(server: Server) -> Iterator[TestDatabase]:
     """A database that was never migrated."""
     database = create_database(server)
     yield database
@@ -60,14 +61,14 @@ def empty(server: Server) -> Iterator[ComponentDatabase]:
 
 
 @pytest.fixture
-async def database(fresh: ComponentDatabase) -> AsyncIterator[Database]:
+async def database(fresh: TestDatabase) -> AsyncIterator[Database]:
     opened = Database(fresh.url, pool_size=20)
     yield opened
     await opened.close()
 
 
 @pytest.fixture
-async def world(database: Database, fresh: ComponentDatabase) -> World:
+async def world(database: Database, fresh: TestDatabase) -> World:
     """An engine at noon of a day in March, with the workspace ``acme``."""
     clock = Clock()
     world = World(database, fresh.superuser_url, clock, Evaluations())

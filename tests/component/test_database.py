@@ -20,8 +20,8 @@ from headgate.store import migrate
 from headgate.store.absent import AbsentDatabase
 from headgate.store.database import Database
 from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable
-from tests.component.databases import ComponentDatabase
 from tests.component.world import World
+from tests.support.databases import TestDatabase
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def own_server() -> Iterator[Server]:
 
 
 async def test_connections_that_were_cut_are_replaced_without_anyone_noticing(
-    database: Database, fresh: ComponentDatabase, world: World
+    database: Database, fresh: TestDatabase, world: World
 ) -> None:
     await asyncio.gather(*(world.engine.ping() for _ in range(5)))
     with psycopg.connect(fresh.superuser_url) as connection:
@@ -73,7 +73,7 @@ async def test_what_a_transaction_wrote_is_gone_when_its_body_raises(world: Worl
     assert (await world.usage())["running"] == 0
 
 
-async def test_a_wait_for_a_lock_ends(world: World, fresh: ComponentDatabase) -> None:
+async def test_a_wait_for_a_lock_ends(world: World, fresh: TestDatabase) -> None:
     impatient = Database(fresh.url, statement_timeout=timedelta(milliseconds=50))
     run = uuid4()
     async with impatient.tenant(world.ids["acme"], lock=run):
@@ -83,7 +83,7 @@ async def test_a_wait_for_a_lock_ends(world: World, fresh: ComponentDatabase) ->
     await impatient.close()
 
 
-async def test_a_pool_without_a_free_connection_is_unavailable(fresh: ComponentDatabase) -> None:
+async def test_a_pool_without_a_free_connection_is_unavailable(fresh: TestDatabase) -> None:
     single = Database(fresh.url, pool_size=1, pool_timeout=timedelta(milliseconds=50))
     async with single.system():
         with pytest.raises(DatabaseUnavailable, match="no connection"):
@@ -92,7 +92,7 @@ async def test_a_pool_without_a_free_connection_is_unavailable(fresh: ComponentD
     await single.close()
 
 
-async def test_a_database_that_was_not_migrated_says_what_to_run(empty: ComponentDatabase, world: World) -> None:
+async def test_a_database_that_was_not_migrated_says_what_to_run(empty: TestDatabase, world: World) -> None:
     database = Database(empty.url)
     engine = Engine(database, world.expressions, clock=world.clock)
     with pytest.raises(DatabaseNotMigrated, match="headgate migrate"):
@@ -102,7 +102,7 @@ async def test_a_database_that_was_not_migrated_says_what_to_run(empty: Componen
     await database.close()
 
 
-async def test_errors_tell_neither_password_nor_values(fresh: ComponentDatabase) -> None:
+async def test_errors_tell_neither_password_nor_values(fresh: TestDatabase) -> None:
     wrong = make_url(fresh.url).set(password="not-the-secret").render_as_string(hide_password=False)
     database = Database(wrong)
     with pytest.raises(DatabaseUnavailable) as caught:

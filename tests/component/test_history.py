@@ -12,8 +12,8 @@ import pytest
 from headgate.api.workflow_run import RunPhase
 from headgate.domain.ids import uuid7_time
 from headgate.engine.types import RunFilter
-from tests.component.databases import ComponentDatabase
 from tests.component.world import World, one_node
+from tests.support.databases import TestDatabase
 
 
 async def listed(world: World, filters: RunFilter | None = None, limit: int = 50) -> list[UUID]:
@@ -97,7 +97,7 @@ async def test_ids_that_no_run_can_have_are_not_found(world: World) -> None:
         assert await world.engine.run_view(world.ids["acme"], identifier) is None
 
 
-def plan(database: ComponentDatabase, workspace_id: UUID, query: str, *parameters: Any) -> str:
+def plan(database: TestDatabase, workspace_id: UUID, query: str, *parameters: Any) -> str:
     """How the app role's query is carried out."""
     with psycopg.connect(database.url) as connection:
         connection.execute("SET ROLE headgate_app")
@@ -110,9 +110,7 @@ def plan(database: ComponentDatabase, workspace_id: UUID, query: str, *parameter
 @pytest.mark.parametrize(
     ("table", "column"), [("workflow_executions", "id"), ("workflow_execution_steps", "execution_id")]
 )
-async def test_a_look_up_by_id_reads_one_partition(
-    world: World, fresh: ComponentDatabase, table: str, column: str
-) -> None:
+async def test_a_look_up_by_id_reads_one_partition(world: World, fresh: TestDatabase, table: str, column: str) -> None:
     await world.given(one_node())
     run = await world.admit()
 
@@ -130,7 +128,7 @@ async def test_a_look_up_by_id_reads_one_partition(
     assert "Append" not in how
 
 
-async def test_the_newest_runs_are_read_in_index_order_without_sorting(world: World, fresh: ComponentDatabase) -> None:
+async def test_the_newest_runs_are_read_in_index_order_without_sorting(world: World, fresh: TestDatabase) -> None:
     acme = world.ids["acme"]
     newest = plan(
         fresh,

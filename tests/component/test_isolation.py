@@ -12,8 +12,9 @@ from psycopg import sql
 from sqlalchemy import text
 
 from headgate.store.database import Database
-from tests.component.databases import TENANT_TABLES, ComponentDatabase
+from tests.component.tables import TENANT_TABLES
 from tests.component.world import World, one_node
+from tests.support.databases import TestDatabase
 
 
 @contextmanager
@@ -62,7 +63,7 @@ async def test_every_table_and_partition_has_row_security_that_is_forced(two_ten
 
 @pytest.mark.parametrize("table", TENANT_TABLES)
 async def test_the_app_role_sees_the_rows_of_the_workspace_that_is_set(
-    two_tenants: World, fresh: ComponentDatabase, table: str
+    two_tenants: World, fresh: TestDatabase, table: str
 ) -> None:
     acme = two_tenants.ids["acme"]
     with acting_as(fresh.url, "headgate_app", acme) as connection:
@@ -71,7 +72,7 @@ async def test_the_app_role_sees_the_rows_of_the_workspace_that_is_set(
 
 @pytest.mark.parametrize("table", TENANT_TABLES)
 async def test_the_app_role_sees_nothing_when_no_workspace_is_set(
-    two_tenants: World, fresh: ComponentDatabase, table: str
+    two_tenants: World, fresh: TestDatabase, table: str
 ) -> None:
     with acting_as(fresh.url, "headgate_app") as connection:
         assert rows_of(connection, table) == []
@@ -79,7 +80,7 @@ async def test_the_app_role_sees_nothing_when_no_workspace_is_set(
 
 @pytest.mark.parametrize("table", TENANT_TABLES)
 async def test_the_owner_sees_nothing_as_row_security_is_forced_on_it_too(
-    two_tenants: World, fresh: ComponentDatabase, table: str
+    two_tenants: World, fresh: TestDatabase, table: str
 ) -> None:
     with acting_as(fresh.migration_url, "headgate_owner", two_tenants.ids["acme"]) as connection:
         assert rows_of(connection, table) == []
@@ -88,7 +89,7 @@ async def test_the_owner_sees_nothing_as_row_security_is_forced_on_it_too(
 @pytest.mark.parametrize("parent", ["workflow_executions", "workflow_execution_steps"])
 @pytest.mark.parametrize("role", ["headgate_app", "headgate_system"])
 async def test_no_running_program_may_touch_a_single_partition(
-    two_tenants: World, fresh: ComponentDatabase, role: str, parent: str
+    two_tenants: World, fresh: TestDatabase, role: str, parent: str
 ) -> None:
     with (
         acting_as(fresh.url, role, two_tenants.ids["acme"]) as connection,
@@ -97,7 +98,7 @@ async def test_no_running_program_may_touch_a_single_partition(
         connection.execute(sql.SQL("SELECT FROM headgate.{}").format(sql.Identifier(f"{parent}_2026_03")))
 
 
-async def test_a_row_cannot_be_written_into_another_workspace(two_tenants: World, fresh: ComponentDatabase) -> None:
+async def test_a_row_cannot_be_written_into_another_workspace(two_tenants: World, fresh: TestDatabase) -> None:
     with (
         acting_as(fresh.url, "headgate_app", two_tenants.ids["acme"]) as connection,
         pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"),
@@ -108,7 +109,7 @@ async def test_a_row_cannot_be_written_into_another_workspace(two_tenants: World
         )
 
 
-async def test_another_workspaces_rows_cannot_be_changed(two_tenants: World, fresh: ComponentDatabase) -> None:
+async def test_another_workspaces_rows_cannot_be_changed(two_tenants: World, fresh: TestDatabase) -> None:
     with acting_as(fresh.url, "headgate_app", two_tenants.ids["acme"]) as connection:
         changed = connection.execute(
             "UPDATE headgate.workflow_executions SET status = 'Cancelled' WHERE workspace_id = %s",
@@ -130,7 +131,7 @@ async def test_another_workspaces_rows_cannot_be_changed(two_tenants: World, fre
     ],
 )
 async def test_the_app_role_cannot_rewrite_what_is_for_ever_or_lift_its_limits(
-    two_tenants: World, fresh: ComponentDatabase, statement: str
+    two_tenants: World, fresh: TestDatabase, statement: str
 ) -> None:
     with (
         acting_as(fresh.url, "headgate_app", two_tenants.ids["acme"]) as connection,
@@ -153,7 +154,7 @@ async def test_the_app_role_cannot_rewrite_what_is_for_ever_or_lift_its_limits(
     ],
 )
 async def test_the_system_role_gets_at_nothing_but_what_crosses_workspaces(
-    two_tenants: World, fresh: ComponentDatabase, query: str
+    two_tenants: World, fresh: TestDatabase, query: str
 ) -> None:
     with (
         acting_as(fresh.url, "headgate_system") as connection,
@@ -162,7 +163,7 @@ async def test_the_system_role_gets_at_nothing_but_what_crosses_workspaces(
         connection.execute(query.encode())
 
 
-async def test_the_system_role_does_not_see_runs_that_have_ended(two_tenants: World, fresh: ComponentDatabase) -> None:
+async def test_the_system_role_does_not_see_runs_that_have_ended(two_tenants: World, fresh: TestDatabase) -> None:
     run = await two_tenants.admit()
     await two_tenants.succeed(run, "work")
     with acting_as(fresh.url, "headgate_system") as connection:
@@ -171,7 +172,7 @@ async def test_the_system_role_does_not_see_runs_that_have_ended(two_tenants: Wo
     assert len(seen) == 2
 
 
-async def test_the_login_itself_may_do_nothing(two_tenants: World, fresh: ComponentDatabase) -> None:
+async def test_the_login_itself_may_do_nothing(two_tenants: World, fresh: TestDatabase) -> None:
     with psycopg.connect(fresh.url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute("SELECT FROM headgate.workspaces")
 
@@ -184,7 +185,7 @@ async def test_no_role_bypasses_row_security(two_tenants: World) -> None:
 
 
 async def test_the_workspace_does_not_stay_set_when_the_connection_serves_the_next_transaction(
-    two_tenants: World, fresh: ComponentDatabase
+    two_tenants: World, fresh: TestDatabase
 ) -> None:
     single = Database(fresh.url, pool_size=1)
     async with single.tenant(two_tenants.ids["acme"]) as tx:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
-from tests.component.databases import ComponentDatabase
 from tests.component.world import World
+from tests.support.databases import TestDatabase
 
 REFERENCE = datetime(2040, 11, 30, 23, 30, tzinfo=UTC)
 
@@ -48,14 +48,14 @@ async def test_a_partition_has_the_indexes_of_its_parent(world: World) -> None:
 
 
 @pytest.mark.parametrize("months", [-1, 25])
-def test_no_flood_of_partitions_can_be_asked_for(fresh: ComponentDatabase, months: int) -> None:
+def test_no_flood_of_partitions_can_be_asked_for(fresh: TestDatabase, months: int) -> None:
     with psycopg.connect(fresh.url) as connection:
         connection.execute("SET ROLE headgate_system")
         with pytest.raises(psycopg.errors.RaiseException, match="months_ahead"):
             connection.execute("SELECT headgate.ensure_partitions(now(), %s)", [months])
 
 
-def test_the_app_role_may_not_make_partitions(fresh: ComponentDatabase) -> None:
+def test_the_app_role_may_not_make_partitions(fresh: TestDatabase) -> None:
     with psycopg.connect(fresh.url) as connection:
         connection.execute("SET ROLE headgate_app")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
