@@ -1,0 +1,133 @@
+"""One-node runs on real pods: our requests that write, and the time beside bare Jobs, in one run on one machine.
+
+    python -m benchmarks.runs [--count 20]
+
+Goals (DESIGN, section 10; the first issue): at most 3 writes of ours a run besides the Job itself, and 20 one-step runs
+at once within 1.1 times the time that bare Jobs take. Both kinds run the same container; the bare Jobs first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from benchmarks.report import Figure, show
+from hack.postgres import RUNTIME, Server
+from headgate.cluster.client import KubeClient
+from headgate.cluster.connection import connect
+from headgate.cluster.resources import JOBS, WORKFLOW_RUNS, WORKFLOWS
+from headgate.desired.keys import NAMESPACE
+from headgate.store import migrate
+from tests.builders import a_quota, a_run, a_workflow, a_workspace
+from tests.support.cluster import Cluster, is_ready, unique
+from tests.support.databases import create_database, drop_database
+from tests.support.operator_process import OperatorProcess
+from tests.support.waiting import eventually
+
+ROUNDS = 3
+
+
+async def main(count: int, state: Path, image: str) -> list[Figure]:
+    """Run both kinds, several times in turn, and compare the medians."""
+    kubeconfig = (state / "kubeconfig").resolve()
+    kube = KubeClient(connect(str(kubeconfig)), KubeClient.counter(CollectorRegistry()))
+    cluster = Cluster(kube, image)
+    server = Server(state, durable=False).up()
+    database = create_database(server)
+    migrate.upgrade(database.migration_url, runtime_login=RUNTIME)
+    log = (state / "logs" / "benchmark-operator.log").resolve()
+    operator = OperatorProcess(kubeconfig, log, database.url, extra={"HEADGATE_LEASE_DURATION_SECONDS": "15"})
+    name = unique("bench")
+    try:
+        await asyncio.to_thread(lambda: operator.start().wait_until_leading())
+        await cluster.apply(a_quota(name))
+        await cluster.ready_workspace(a_workspace(name).with_quota(name))
+        node = {"container": {"image": image, "command": ["true"]}}
+        await cluster.apply(a_workflow("one", name).with_node("only", node))
+        await cluster.until(WORKFLOWS, "one", name, is_ready)
+        bare: list[float] = []
+        ours: list[float] = []
+        written = 0.0
+        for number in range(ROUNDS):
+            bare.append(await bare_jobs(cluster, name, image, f"bare-{number}", count))
+            before = sum(operator.writes().values())
+            ours.append(await runs(cluster, name, f"run-{number}", count))
+            await asyncio.sleep(2)
+            written += sum(operator.writes().values()) - before
+        print(f"{count} at once, {ROUNDS} rounds: bare Jobs {_row(bare)} s, one-node runs {_row(ours)} s")
+        return [
+            Figure("writes of ours a run, besides its Job", written / count / ROUNDS - 1, "writes", 3, "lower"),
+            Figure("one-node runs over bare Jobs, medians", _median(ours) / _median(bare), "x", 1.1, "lower"),
+        ]
+    finally:
+        operator.stop()
+        await cluster.remove(workspaces=(name,), quotas=(name,))
+        await cluster.until_gone(NAMESPACE, name, within=120)
+        await kube.aclose()
+        drop_database(database)
+
+
+async def bare_jobs(cluster: Cluster, namespace: str, image: str, prefix: str, count: int) -> float:
+    """Seconds from the first creation until the last of so many bare Jobs is complete."""
+    started = time.monotonic()
+    await asyncio.gather(*(cluster.kube.create(JOBS, _bare(namespace, image, f"{prefix}-{n}")) for n in range(count)))
+
+    async def complete() -> bool:
+        ours = [job for job in await cluster.list(JOBS, namespace) if job["metadata"]["name"].startswith(prefix)]
+        return sum(bool(job.get("status", {}).get("completionTime")) for job in ours) == count
+
+    await eventually(complete, within=180, every=0.1)
+    return time.monotonic() - started
+
+
+async def runs(cluster: Cluster, namespace: str, prefix: str, count: int) -> float:
+    """Seconds from the first creation until the last of so many WorkflowRuns has Succeeded."""
+    started = time.monotonic()
+    wanted = [a_run(f"{prefix}-{number}", namespace, "one") for number in range(count)]
+    await asyncio.gather(*(cluster.create(run) for run in wanted))
+
+    async def succeeded() -> bool:
+        ours = [
+            run for run in await cluster.list(WORKFLOW_RUNS, namespace) if run["metadata"]["name"].startswith(prefix)
+        ]
+        return sum(run.get("status", {}).get("phase") == "Succeeded" for run in ours) == count
+
+    await eventually(succeeded, within=180, every=0.1)
+    return time.monotonic() - started
+
+
+def _bare(namespace: str, image: str, name: str) -> dict[str, Any]:
+    restricted = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    container = {"name": "main", "image": image, "command": ["true"], "securityContext": restricted}
+    pod = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [container],
+    }
+    spec = {"backoffLimit": 0, "template": {"spec": pod}}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "namespace": namespace}, "spec": spec}
+
+
+def _median(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]
+
+
+def _row(values: list[float]) -> str:
+    return ", ".join(f"{value:.1f}" for value in values)
+
+
+if __name__ == "__main__":
+    from hack import image as images
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=20)
+    parser.add_argument("--state", type=Path, default=Path(".local/test"))
+    arguments = parser.parse_args()
+    figures = asyncio.run(main(arguments.count, arguments.state, images.build().tag))
+    show(figures, f"python -m benchmarks.runs --count {arguments.count}")
