@@ -79,7 +79,7 @@ async def bare_jobs(cluster: Cluster, namespace: str, image: str, prefix: str, c
 
     async def complete() -> bool:
         ours = [job for job in await cluster.list(JOBS, namespace) if job["metadata"]["name"].startswith(prefix)]
-        return sum(bool(job.get("status", {}).get("completionTime")) for job in ours) == count
+        return sum("completionTime" in job.get("status", {}) for job in ours) == count
 
     await eventually(complete, within=180, every=0.1)
     return time.monotonic() - started
@@ -95,7 +95,8 @@ async def runs(cluster: Cluster, namespace: str, prefix: str, count: int) -> flo
         ours = [
             run for run in await cluster.list(WORKFLOW_RUNS, namespace) if run["metadata"]["name"].startswith(prefix)
         ]
-        return sum(run.get("status", {}).get("phase") == "Succeeded" for run in ours) == count
+        phases = [run.get("status", {}).get("phase") for run in ours]
+        return phases.count("Succeeded") == count
 
     await eventually(succeeded, within=180, every=0.1)
     return time.monotonic() - started
