@@ -40,6 +40,7 @@ async def forever(
             pause = min(NET_SECONDS, net_seconds)
         except Exception:
             log.exception("will try again")
+            pause = min(NET_SECONDS, net_seconds)
         try:
             async with asyncio.timeout(pause):
                 await alarm.wait()

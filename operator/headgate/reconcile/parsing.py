@@ -22,12 +22,12 @@ def parse(model: type[R], live: Object) -> R:
     """The object as a model. Raises ``InvalidResource`` for a bad spec; a bad status is read as none."""
     try:
         return model.model_validate(live)
-    except ValidationError as first:
+    except ValidationError:
         bare = {key: value for key, value in live.items() if key != "status"}
         try:
             return model.model_validate(bare)
-        except ValidationError:
-            raise InvalidResource(_explain(first)) from None
+        except ValidationError as error:
+            raise InvalidResource(_explain(error)) from None
 
 
 def _explain(error: ValidationError) -> str:

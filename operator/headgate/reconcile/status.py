@@ -33,16 +33,18 @@ class StatusWriter:
     async def write(self, resource: ApiResource, live: Object, status: Status) -> bool:
         """Make the object's status ``status``: one request, or none where it is so already. Whether one was made.
 
-        An object that was deleted meanwhile is left at that.
+        An object that was deleted meanwhile is left at that. Raises ``ApiError`` where it changed meanwhile, for it may
+        be another one of that name by now. Its uid would be no safeguard: a patch of a status ignores it.
         """
         before: Mapping[str, Any] = live.get("status") or {}
         patch = difference(before, status.to_wire())
         if not patch:
             return False
         metadata = live["metadata"]
+        body = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": patch}
         try:
             written = await self._kube.merge_patch(
-                resource, metadata["name"], metadata.get("namespace", ""), {"status": patch}, subresource="status"
+                resource, metadata["name"], metadata.get("namespace", ""), body, subresource="status"
             )
         except ApiError as error:
             if error.is_not_found:
@@ -61,7 +63,7 @@ class StatusWriter:
         event = {
             "apiVersion": EVENTS.api_version,
             "kind": EVENTS.kind,
-            "metadata": {"name": f"{metadata['name'][:200]}.{uuid4().hex[:16]}", "namespace": namespace},
+            "metadata": {"name": f"{metadata['name'][:200].rstrip('-.')}.{uuid4().hex[:16]}", "namespace": namespace},
             "involvedObject": {
                 "apiVersion": resource.api_version,
                 "kind": resource.kind,
@@ -87,9 +89,18 @@ class StatusWriter:
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Object:
-    """The JSON merge patch (RFC 7386) that makes ``after`` of ``before``, lists replaced whole. Empty where equal."""
+    """The JSON merge patch (RFC 7386) that makes ``after`` of ``before``, lists replaced whole. Empty where equal.
+
+    ``after`` must hold no null: such a patch cannot say one.
+    """
     patch: Object = {key: None for key in before if key not in after}
-    patch.update({key: value for key, value in after.items() if before.get(key) != value})
+    for key, value in after.items():
+        former = before.get(key)
+        if isinstance(value, Mapping) and isinstance(former, Mapping):
+            if changes := difference(former, value):
+                patch[key] = changes
+        elif key not in before or former != value:
+            patch[key] = value
     return patch
 
 
