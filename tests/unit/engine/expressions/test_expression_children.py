@@ -185,6 +185,21 @@ async def test_a_cancelled_evaluation_leaves_no_answer_to_the_next() -> None:
     await evaluator.aclose()
 
 
+async def test_a_child_whose_memory_ran_out_is_replaced() -> None:
+    evaluator = CelEvaluator(Limits(expression_seconds=20, request_seconds=20, memory_bytes=2**24), children=1)
+    await evaluator.evaluate("1", {})
+    [first] = pids(evaluator)
+
+    with pytest.raises(ExpressionError, match="more than 16 MB of memory"):
+        await evaluator.evaluate(
+            "inputs.l.map(x, inputs.s + inputs.s)", {"inputs": {"l": [1] * 500, "s": "x" * 50_000}}
+        )
+
+    assert await evaluator.evaluate("2", {}) == 2
+    assert not exists(first)
+    await evaluator.aclose()
+
+
 async def test_a_worn_out_child_is_replaced() -> None:
     evaluator = CelEvaluator(children=1, answers_per_child=2)
     await evaluator.evaluate("1", {})
