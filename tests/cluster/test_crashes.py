@@ -31,6 +31,17 @@ KILLS = 12
 TICKING = 5
 SEED = 20261123
 
+RUNS = """
+    FROM headgate.workflow_executions e
+    JOIN headgate.workspaces w ON w.id = e.workspace_id AND w.name = %s
+    JOIN headgate.workflows f ON f.workspace_id = e.workspace_id AND f.id = e.workflow_id
+    WHERE true
+"""
+RUNS_WITH_STEPS = RUNS.replace(
+    "WHERE",
+    "JOIN headgate.workflow_execution_steps s ON s.workspace_id = e.workspace_id AND s.execution_id = e.id WHERE",
+)
+
 
 @pytest.fixture
 async def acme(cluster: Cluster) -> AsyncIterator[str]:
@@ -114,10 +125,7 @@ async def test_kills_lose_nothing_and_double_nothing(
     assert done["status"]["phase"] == "Succeeded", done["status"]
 
     async def all_over() -> bool:
-        open_runs = (
-            "SELECT 1 FROM headgate.workflow_executions WHERE namespace = %s AND status IN ('Pending', 'Running')"
-        )
-        return rows(database, open_runs, acme) == []
+        return rows(database, f"SELECT 1 {RUNS} AND e.finished_at IS NULL", acme) == []
 
     await eventually(all_over, within=120, every=0.5, what="the end of all scheduled runs")
     operator.stop()
@@ -125,32 +133,20 @@ async def test_kills_lose_nothing_and_double_nothing(
 
     jobs = created_jobs(audit_log, acme)
     assert {name: times for name, times in jobs.items() if times != 1} == {}, "a Job was created twice"
-    recorded = rows(
-        database,
-        "SELECT e.workflow, s.node, s.attempt, s.phase FROM headgate.workflow_execution_steps s"
-        " JOIN headgate.workflow_executions e ON e.workspace_id = s.workspace_id AND e.id = s.execution_id"
-        " WHERE e.namespace = %s AND s.attempt > 0",
-        acme,
-    )
+    recorded = rows(database, f"SELECT f.name, s.phase {RUNS_WITH_STEPS} AND s.attempt > 0", acme)
     assert len(jobs) == len(recorded), "an attempt without a Job, or a Job without an attempt"
-    assert {row[3] for row in recorded} == {"Succeeded"}
-    assert sum(row[0] == "fan-out" for row in recorded) == FAN_OUT + 1
+    assert {phase for _, phase in recorded} == {"Succeeded"}
+    assert sum(workflow == "fan-out" for workflow, _ in recorded) == FAN_OUT + 1
     live = await cluster.list(JOBS, acme)
     ran = [pod for pod in await cluster.list(PODS, acme) if pod["status"]["phase"] == "Succeeded"]
     assert len(ran) == len(live) == len(jobs), "a container ran more or less often than once"
-    ticks = rows(
-        database,
-        "SELECT trigger_key FROM headgate.execution_triggers t JOIN headgate.workflow_executions e"
-        " ON e.workspace_id = t.workspace_id AND e.id = t.execution_id"
-        " WHERE e.namespace = %s AND t.trigger_key LIKE 'schedule:%%'",
-        acme,
-    )
+    ticks = rows(database, f"SELECT e.trigger_key {RUNS} AND e.trigger_kind = 'schedule'", acme)
     minutes_passed = _ticks_between(began, ended)
     per_workflow = Counter(key.split(":")[1] for (key,) in ticks)
     assert len(per_workflow) == TICKING
     assert all(minutes_passed - 1 <= times <= minutes_passed for times in per_workflow.values()), per_workflow
     assert len(set(ticks)) == len(ticks)
-    assert rows(database, "SELECT 1 FROM headgate.tasks WHERE namespace = %s", acme) == []
+    assert rows(database, "SELECT 1 FROM headgate.tasks WHERE namespace = %s", acme) == [], "an attempt is still open"
     assert (await cluster.get(WORKFLOW_RUNS, "fan-out", acme) or {})["status"][
         "progress"
     ] == f"{FAN_OUT + 1}/{FAN_OUT + 1}"
