@@ -20,6 +20,8 @@ _TOPICS: Mapping[ApiResource, Topic] = {
     WORKFLOW_RUNS: Topic.RUN,
     JOBS: Topic.JOB,
 }
+_MOURNED = (WORKFLOW_RUNS, JOBS)
+"""Kinds of which it matters that a very object is gone, even where another has its name by now."""
 _JOB_NAME = "batch.kubernetes.io/job-name"
 
 
@@ -30,14 +32,18 @@ class Router:
         self._cache = cache
         self._dependents = dependents
         self._enqueue = enqueue
-        self._tombstones: dict[Key, Object] = {}
+        self._tombstones: dict[Key, list[Object]] = {}
 
     def changed(self, resource: ApiResource, item: Mapping[str, Any]) -> bool:
         """An object is there, or is there in a new form. False when that was known."""
-        key = resource.key(item["metadata"]["name"], item["metadata"].get("namespace") or "")
-        former = self._cache.owner(key)
+        key = _key(resource, item)
+        former, replaced = self._cache.owner(key), None
+        if resource in _MOURNED and self._cache.uid(key) not in (None, item["metadata"]["uid"]):
+            replaced = self._cache.get(key)
         if not self._cache.upsert(resource, item):
             return False
+        if replaced is not None:
+            self._mourn(resource, key, replaced)
         self._route(resource, key, item, former)
         return True
 
@@ -45,27 +51,30 @@ class Router:
         """An object is gone. False when it was not known."""
         if not self._cache.remove(resource, item):
             return False
-        key = resource.key(item["metadata"]["name"], item["metadata"].get("namespace") or "")
-        if resource in (WORKFLOW_RUNS, JOBS):
-            self._tombstones[key_for(_TOPICS[resource], key)] = dict(item)
-        self._route(resource, key, item, None)
+        self.vanished(resource, item)
         return True
 
     def vanished(self, resource: ApiResource, item: Mapping[str, Any]) -> None:
         """An object that the cache has dropped already, as a list no longer holds it, is gone."""
-        key = resource.key(item["metadata"]["name"], item["metadata"].get("namespace") or "")
-        if resource in (WORKFLOW_RUNS, JOBS):
-            self._tombstones[key_for(_TOPICS[resource], key)] = dict(item)
+        key = _key(resource, item)
+        if resource in _MOURNED:
+            self._mourn(resource, key, item)
         self._route(resource, key, item, None)
 
     def tombstone(self, key: Key) -> Object | None:
-        """The last form of a deleted WorkflowRun or Job whose deletion was not acted on yet."""
-        return self._tombstones.get(key)
+        """The last form of a deleted WorkflowRun or Job whose deletion was not acted on yet: of several the oldest."""
+        waiting = self._tombstones.get(key)
+        return waiting[0] if waiting else None
 
     def bury(self, key: Key, item: Object) -> None:
-        """Its deletion was acted on."""
-        if self._tombstones.get(key) is item:
-            del self._tombstones[key]
+        """Its deletion was acted on. Where another of that name waits, the key is enqueued again."""
+        waiting = [other for other in self._tombstones.pop(key, ()) if other is not item]
+        if waiting:
+            self._tombstones[key] = waiting
+            self._enqueue(key)
+
+    def _mourn(self, resource: ApiResource, key: ObjectKey, item: Mapping[str, Any]) -> None:
+        self._tombstones.setdefault(key_for(_TOPICS[resource], key), []).append(dict(item))
 
     def _route(self, resource: ApiResource, key: ObjectKey, item: Mapping[str, Any], former: str | None) -> None:
         for wanted in self._keys(resource, key, item, former):
@@ -85,3 +94,7 @@ class Router:
         else:
             for owner in {owner_of(item), former} - {None}:
                 yield Key(Topic.WORKSPACE, str(owner))
+
+
+def _key(resource: ApiResource, item: Mapping[str, Any]) -> ObjectKey:
+    return resource.key(item["metadata"]["name"], item["metadata"].get("namespace") or "")
