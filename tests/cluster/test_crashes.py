@@ -19,9 +19,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from headgate.cluster.resources import JOBS, PODS, WORKFLOW_RUNS
+from headgate.cluster.resources import JOBS, PODS, WORKFLOW_RUNS, WORKFLOWS
 from tests.builders import a_quota, a_run, a_workflow, a_workspace
-from tests.support.cluster import Cluster, unique
+from tests.support.cluster import Cluster, condition, unique
 from tests.support.databases import TestDatabase
 from tests.support.operator_process import OperatorProcess
 from tests.support.waiting import eventually
@@ -123,13 +123,19 @@ async def test_kills_lose_nothing_and_double_nothing(
     operator.start().wait_until_leading()
     done = await cluster.finished("fan-out", acme, within=180)
     assert done["status"]["phase"] == "Succeeded", done["status"]
+    for workflow in ticking:
+        await cluster.apply(workflow.with_spec(suspend=True))
+        name = workflow.manifest()["metadata"]["name"]
+        await cluster.until(
+            WORKFLOWS, name, acme, lambda item: condition(item, "Ready").get("reason") == "Suspended", within=60
+        )
+    ended = datetime.now(UTC)
 
     async def all_over() -> bool:
         return rows(database, f"SELECT 1 {RUNS} AND e.finished_at IS NULL", acme) == []
 
     await eventually(all_over, within=120, every=0.5, what="the end of all scheduled runs")
     operator.stop()
-    ended = datetime.now(UTC)
 
     jobs = created_jobs(audit_log, acme)
     assert {name: times for name, times in jobs.items() if times != 1} == {}, "a Job was created twice"

@@ -64,7 +64,7 @@ class Cache:
         if self.knows(key, item):
             return False
         metadata = item["metadata"]
-        raw = orjson.dumps(_trimmed(resource, item))
+        raw = orjson.dumps(_trimmed(resource, item), option=orjson.OPT_SORT_KEYS)
         entry = Entry(metadata["uid"], int(metadata["resourceVersion"]), owner_of(item), raw)
         known = self._entries.get(key)
         if known is not None and (known.uid, known.raw) == (entry.uid, entry.raw):

@@ -80,7 +80,7 @@ def test_what_people_have_to_put_right_is_told_before_what_may_pass() -> None:
 
 def test_before_anything_was_done_it_tells_whether_children_can_be_built() -> None:
     assert obstacle(a_workspace(), Seen(quota=a_quota())) is None
-    assert obstacle(a_workspace(), Seen(quota=a_quota(compute={"pods": "1e1.5"}))) is not None
+    assert obstacle(a_workspace(), Seen(quota=a_quota(compute={"pods": "-1"}))) is not None
 
 
 def test_the_same_again_changes_nothing() -> None:
