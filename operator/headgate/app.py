@@ -16,11 +16,12 @@ from headgate.cluster.client import KubeClient
 from headgate.cluster.connection import Connection
 from headgate.cluster.resources import JOBS
 from headgate.desired.context import ClusterFacts
+from headgate.desired.keys import NAMESPACE
 from headgate.engine.engine import Engine
 from headgate.engine.expressions.checker import ExpressionChecker
 from headgate.handlers.routing import Router
 from headgate.handlers.watches import watch
-from headgate.probes import Health
+from headgate.probes import Health, heartbeat
 from headgate.reconcile.children import Children
 from headgate.reconcile.database import DatabaseMonitor
 from headgate.reconcile.dependents import Dependents
@@ -33,6 +34,7 @@ from headgate.reconcile.queue import QueueMetrics, WorkQueue
 from headgate.reconcile.quotas import QuotaReconciler
 from headgate.reconcile.recovery import Recovery
 from headgate.reconcile.resync import Resync
+from headgate.reconcile.run_metrics import RunMetrics
 from headgate.reconcile.runs import RunReconciler, is_settled
 from headgate.reconcile.status import StatusWriter
 from headgate.reconcile.teardown import Teardown
@@ -45,7 +47,6 @@ from headgate.settings import OperatorSettings
 
 FIRST_RESYNC_SECONDS = 20.0
 """After the start: by then the watches have listed, and what was deleted in between shows."""
-HEARTBEAT_SECONDS = 5.0
 
 
 def wall() -> datetime:
@@ -70,29 +71,25 @@ class Operator:
     settings: OperatorSettings
     prime: Callable[[], None]
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Work until ``stop`` is set or the process is told to end. Raises when a part fails for good."""
+    async def run(self, *, spawned: Callable[[], None]) -> None:
+        """Work until cancelled. Raises when a part fails for good. ``spawned`` is that of ``watch``."""
         await self.resync.fill()
         self.prime()
         self.enqueue_all()
         self.health.ready = True
         structlog.get_logger("headgate").info("caches are filled", objects=self.cache.size)
         async with asyncio.TaskGroup() as group:
-            parts = [
+            for part in (
+                watch(self.connection, self.router, spawned=spawned),
+                self.queue.run(self.settings.reconcile_workers),
+                self.dispatcher.run(),
+                self.timekeeper.run(),
+                self.database.run(),
+                forever("recovery", self._recover),
+                self.resync.run(FIRST_RESYNC_SECONDS, self.settings.resync_seconds),
+                heartbeat(self.health, "reconciliation", self.queue.overdue),
+            ):
                 group.create_task(part)
-                for part in (
-                    self.queue.run(self.settings.reconcile_workers),
-                    self.dispatcher.run(),
-                    self.timekeeper.run(),
-                    self.database.run(),
-                    forever("recovery", self._recover),
-                    self.resync.run(FIRST_RESYNC_SECONDS, self.settings.resync_seconds),
-                    self._beat(),
-                )
-            ]
-            await watch(self.connection, self.router, stop)
-            for part in parts:
-                part.cancel()
 
     def enqueue_all(self) -> None:
         """Look at everything that may need it: after a start, and when Postgres went or came back."""
@@ -109,13 +106,6 @@ class Operator:
         """Once, as soon as Postgres answers."""
         await self.recovery.run()
         await asyncio.Event().wait()
-
-    async def _beat(self) -> None:
-        """Show that the event loop turns and reconciliations end."""
-        while True:
-            if not self.queue.overdue():
-                self.health.alive("reconciliation", within=HEARTBEAT_SECONDS * 6)
-            await asyncio.sleep(HEARTBEAT_SECONDS)
 
 
 def compose(
@@ -139,7 +129,8 @@ def compose(
     router = Router(cache, dependents, queue.add)
     status = StatusWriter(kube, cache, identity=settings.pod_name, wall=wall)
     workloads = Workloads(kube, cache, ttl_seconds=settings.job_ttl_seconds)
-    effects = EffectHandler(workloads, queue.add)
+    run_metrics = RunMetrics(registry, lambda namespace: cache.owner(NAMESPACE.key(namespace)))
+    effects = EffectHandler(workloads, queue.add, run_metrics)
     tenants = Tenants(cache, engine)
     built = Children(kube, cache)
     facts = ClusterFacts(

@@ -46,8 +46,7 @@ async def operate(settings: OperatorSettings) -> int:
     leading = Gauge("headgate_leader", "Whether this replica leads.", registry=registry)
     health = Health(time.monotonic)
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    _end_on_signals(stop)
     async with AsyncExitStack() as stack:
         runner, port = await serve(application(health, registry), settings.http_host, settings.http_port)
         stack.push_async_callback(runner.cleanup)
@@ -62,6 +61,8 @@ async def operate(settings: OperatorSettings) -> int:
         health.ready = True
         log.info("standing by", http_port=port)
         if not await _reached(leadership.acquire(), stop):
+            # It may have become ours at that very moment.
+            await leadership.release()
             return 0
         leading.set(1)
         health.ready = False
@@ -73,11 +74,17 @@ async def operate(settings: OperatorSettings) -> int:
         operator = compose(settings, connection, kube, engine, ExpressionChecker(evaluator), registry, health)
         async with asyncio.TaskGroup() as group:
             keeping = group.create_task(_keep_or_end(leadership))
-            await operator.run(stop)
+            await _reached(operator.run(spawned=lambda: _end_on_signals(stop)), stop)
             keeping.cancel()
+        # Nothing writes any more: another replica need not wait.
         await leadership.release()
         log.info("ended")
     return 0
+
+
+def _end_on_signals(stop: asyncio.Event) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
 
 async def _keep_or_end(leadership: Leadership) -> None:
@@ -91,14 +98,17 @@ async def _keep_or_end(leadership: Leadership) -> None:
 
 
 async def _reached(goal: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:
-    """Whether ``goal`` was reached before ``stop`` was set."""
-    going, stopped = asyncio.create_task(goal), asyncio.create_task(stop.wait())
-    await asyncio.wait({going, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    reached = going.done()
-    for task in (going, stopped):
-        task.cancel()
-    if reached:
-        await going
+    """Whether ``goal`` was reached before ``stop`` was set. Either way nothing of it is under way afterwards."""
+    both = going, _ = asyncio.create_task(goal), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        reached = going.done()
+    finally:
+        for task in both:
+            task.cancel()
+        await asyncio.wait(both)
+    if not going.cancelled():
+        going.result()
     return reached
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -29,6 +30,14 @@ class Health:
         return tuple(sorted(name for name, deadline in self.deadlines.items() if deadline < now))
 
 
+async def heartbeat(health: Health, activity: str, stuck: Callable[[], object], every_seconds: float = 5.0) -> None:
+    """Show for ever that the event loop turns, and the activity moves as long as nothing of it is ``stuck``."""
+    while True:
+        if not stuck():
+            health.alive(activity, within=every_seconds * 6)
+        await asyncio.sleep(every_seconds)
+
+
 def application(health: Health, registry: CollectorRegistry) -> web.Application:
     """The HTTP application of the operator's own port."""
 
@@ -49,7 +58,7 @@ def application(health: Health, registry: CollectorRegistry) -> web.Application:
 
 async def serve(application: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
     """Start serving. Returns the runner, to be cleaned up in the end, and the port that was bound."""
-    runner = web.AppRunner(application, access_log=None)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     site = web.TCPSite(runner, host, port)
     await site.start()

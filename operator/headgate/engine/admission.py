@@ -13,7 +13,7 @@ from headgate.domain.graph import NodeState
 from headgate.domain.ids import uuid7_time
 from headgate.engine.context import Context, milliseconds, next_day
 from headgate.engine.definition import Definition
-from headgate.engine.outcome import error_message
+from headgate.engine.outcome import error_message, finished
 from headgate.engine.requests import choose_trigger, resolve_inputs
 from headgate.engine.stepping import Progress, advance
 from headgate.engine.types import Admitted, Effects, Refused, RunRequest
@@ -61,8 +61,14 @@ async def admit_in(
         # Somebody else's request with this key was kept between our look and our attempt.
         target = await starting.find_target(tx, workspace_id, request.namespace, request.workflow, request.key)
         return _earlier(target.run_id), Effects(), False
-    effects = Effects(frozenset([run_id]), tasks_queued=verdict.reason is None and bool(run.tasks))
+    effects = started(run) if verdict.reason is None else Effects(frozenset([run_id]))
     return Admitted(run_id, duplicate=False), effects, verdict.reason == QUEUED
+
+
+def started(run: starting.NewRun) -> Effects:
+    """What follows from the start of a run, which may be its end."""
+    ends = (finished(run.key, run.namespace, RunPhase(run.status), run.now),) if run.finished_at is not None else ()
+    return Effects(frozenset([run.key.id]), tasks_queued=bool(run.tasks), finished=ends)
 
 
 async def decide(

@@ -10,7 +10,7 @@ from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.engine.bounds import clip
 from headgate.engine.context import Context, milliseconds, run_key
 from headgate.engine.definition import Definition
-from headgate.engine.outcome import states_of
+from headgate.engine.outcome import finished, states_of
 from headgate.engine.types import Effects, TaskRef
 from headgate.store import history, runs
 from headgate.store.database import Transaction
@@ -103,4 +103,6 @@ async def _end(
         steps=steps,
     )
     refs = tuple(TaskRef(run.key.workspace_id, run.key.id, node, attempt) for node, attempt in under_way)
-    return Effects(frozenset([run.key.id]), cancelled=refs)
+    return Effects(
+        frozenset([run.key.id]), cancelled=refs, finished=(finished(run.key, definition.namespace, phase, now),)
+    )

@@ -14,9 +14,9 @@ from headgate.domain.retry import delay_before_next
 from headgate.engine.bounds import OUTPUT_BYTES, REASON_BYTES, check_json, clip
 from headgate.engine.context import Context, milliseconds, run_key
 from headgate.engine.definition import Definition
-from headgate.engine.outcome import error_message, states_of
+from headgate.engine.outcome import error_message, finished, states_of
 from headgate.engine.stepping import Facts, advance
-from headgate.engine.types import Effects, Outcome, TaskRef
+from headgate.engine.types import Effects, FinishedRun, Outcome, TaskRef
 from headgate.store import runs
 from headgate.store.database import Transaction
 from headgate.store.records import RunKey, StepRow, TaskRow
@@ -78,7 +78,7 @@ async def _go_on(
     facts = _facts(tx, run.key, ended)
     progress = await advance(definition, ref.run_id, states, facts, context.evaluator, now)
     await _record(tx, definition, run.key, ref, (ended, *progress.steps), progress.tasks)
-    waiting = 0
+    waiting, ends = 0, tuple[FinishedRun, ...]()
     if progress.outcome is not None:
         waiting = await runs.finish(
             tx,
@@ -88,7 +88,8 @@ async def _go_on(
             duration_ms=milliseconds(now - run.key.started_at),
             error_message=error_message(definition.graph, progress.states, progress.outcome),
         )
-    return Effects(frozenset([ref.run_id]), tasks_queued=bool(progress.tasks)), waiting > 0
+        ends = (finished(run.key, definition.namespace, progress.outcome, now),)
+    return Effects(frozenset([ref.run_id]), tasks_queued=bool(progress.tasks), finished=ends), waiting > 0
 
 
 def bounded(outcome: Outcome) -> Outcome:

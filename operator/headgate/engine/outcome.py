@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.graph import Graph, NodeState
 from headgate.engine.bounds import clip
+from headgate.engine.types import FinishedRun
+from headgate.store.records import RunKey
 from headgate.store.runs import LoadedRun
 
 
@@ -16,6 +19,11 @@ def states_of(graph: Graph, run: LoadedRun) -> dict[str, NodeState]:
     for row in run.states:
         states[row.node] = NodeState(NodePhase(row.phase), row.attempt, row.branch, row.reason, row.message)
     return states
+
+
+def finished(key: RunKey, namespace: str, phase: RunPhase, now: datetime) -> FinishedRun:
+    """What others hear of the end of a run."""
+    return FinishedRun(key.id, namespace, phase, max(now - key.started_at, timedelta(0)))
 
 
 def error_message(graph: Graph, states: Mapping[str, NodeState], outcome: RunPhase | None) -> str | None:

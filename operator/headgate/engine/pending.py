@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from headgate.engine.admission import decide
+from headgate.engine.admission import decide, started
 from headgate.engine.context import Context, run_key
 from headgate.engine.types import Effects
 from headgate.store import runs, starting, workspaces
@@ -17,8 +17,8 @@ async def start_pending(context: Context, workspace_id: UUID) -> Effects:
     """Start what there is room for, one transaction for each run, until the oldest one has to go on waiting."""
     effects = Effects()
     while True:
-        verdict, started = await _start_oldest(context, workspace_id)
-        effects |= started
+        verdict, new = await _start_oldest(context, workspace_id)
+        effects |= new
         if verdict is None or verdict.reason not in (None, WORKFLOW_SUSPENDED):
             return effects
 
@@ -56,5 +56,4 @@ async def _start_oldest(context: Context, workspace_id: UUID) -> tuple[Verdict |
             verdict = await starting.start(tx, run)
         if verdict is None:
             continue
-        started = verdict.reason is None
-        return verdict, Effects(frozenset([run_id]) if started else frozenset(), started and bool(run.tasks))
+        return verdict, started(run) if verdict.reason is None else Effects()

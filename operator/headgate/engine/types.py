@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
@@ -20,6 +20,7 @@ __all__ = [
     "Effects",
     "Evaluator",
     "ExpressionError",
+    "FinishedRun",
     "Fired",
     "JobTask",
     "NodeView",
@@ -210,6 +211,17 @@ class ScheduleView:
 
 
 @dataclass(frozen=True)
+class FinishedRun:
+    """A run that a transaction ended."""
+
+    run_id: UUID
+    namespace: str
+    phase: RunPhase
+    duration: timedelta
+    """From when it was asked for to its end."""
+
+
+@dataclass(frozen=True)
 class Effects:
     """What a transaction of the engine changed that others must hear of."""
 
@@ -219,11 +231,16 @@ class Effects:
     """Whether there is something new to claim."""
     cancelled: tuple[TaskRef, ...] = ()
     """Attempts under way whose Jobs are to be ended."""
+    finished: tuple[FinishedRun, ...] = ()
+    """Runs that ended, each told once; not at all where the process ended between the transaction and its answer."""
 
     def __or__(self, other: Effects) -> Effects:
         """Both together."""
         return Effects(
-            self.runs | other.runs, self.tasks_queued or other.tasks_queued, self.cancelled + other.cancelled
+            self.runs | other.runs,
+            self.tasks_queued or other.tasks_queued,
+            self.cancelled + other.cancelled,
+            self.finished + other.finished,
         )
 
 

@@ -18,15 +18,29 @@ from headgate.handlers.stateless import NoDiffBase, NoProgress
 PREFIX = "headgate.dev"
 
 
-async def watch(connection: Connection, router: Router, stop: asyncio.Event) -> None:
-    """Watch everything until ``stop`` is set, or the process is told to end."""
-    await kopf.operator(
+async def watch(connection: Connection, router: Router, *, spawned: Callable[[], None]) -> None:
+    """Watch everything until cancelled. Raises when a watch fails for good.
+
+    ``spawned`` is called once Kopf has taken SIGTERM and SIGINT for itself, so that they can be taken back.
+    """
+    # Kopf's own runner takes every task that was started since for one of its own: in the end it waits five seconds for
+    # them, and cancels them.
+    tasks = await kopf.spawn_tasks(
         registry=registry(connection, router),
         settings=settings(),
         clusterwide=True,
         standalone=True,
-        stop_flag=stop,
     )
+    spawned()
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    for task in done:
+        task.result()
+    raise RuntimeError(f"Kopf ended by itself: {', '.join(task.get_name() for task in done)}")
 
 
 def settings() -> kopf.OperatorSettings:
@@ -37,6 +51,7 @@ def settings() -> kopf.OperatorSettings:
     chosen.persistence.finalizer = f"{PREFIX}/unused"
     chosen.persistence.progress_storage = NoProgress()
     chosen.persistence.diffbase_storage = NoDiffBase()
+    chosen.process.ultimate_exiting_timeout = None
     chosen.queueing.idle_timeout = 1.0
     chosen.watching.chunk_size = 500
     # Watching for new kinds would take a right to list all definitions; ours exist before the watches start.

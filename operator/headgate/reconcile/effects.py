@@ -1,4 +1,4 @@
-"""Carrying on what the engine decided: waking the dispatcher, ending Jobs, mirroring runs."""
+"""Carrying on what the engine decided: waking the dispatcher, ending Jobs, mirroring and counting runs."""
 
 from __future__ import annotations
 
@@ -6,21 +6,28 @@ import asyncio
 from collections.abc import Callable
 from uuid import UUID
 
+from headgate.domain.task import TaskRef
 from headgate.engine.types import Effects
-from headgate.reconcile.keys import Key
+from headgate.reconcile.keys import Key, Topic, key_for
+from headgate.reconcile.run_metrics import RunMetrics
 from headgate.reconcile.workloads import Workloads
+
+REMEMBERED = 4096
+"""Cancelled attempts whose Jobs may still appear: what was asked for before they were cancelled can be on its way."""
 
 
 class EffectHandler:
     """Takes in the effects of every transaction of the engine.
 
-    It remembers which WorkflowRun mirrors which open run; runs of schedules have none.
+    It remembers which WorkflowRun mirrors which open run (runs of schedules have none), and which attempts are cancelled.
     """
 
-    def __init__(self, workloads: Workloads, enqueue: Callable[[Key], None]) -> None:
+    def __init__(self, workloads: Workloads, enqueue: Callable[[Key], None], metrics: RunMetrics) -> None:
         self._workloads = workloads
         self._enqueue = enqueue
+        self._metrics = metrics
         self._mirrors: dict[UUID, Key] = {}
+        self._cancelled: dict[TaskRef, None] = {}
         self.work = asyncio.Event()
         """Set when there may be something to claim."""
 
@@ -32,12 +39,22 @@ class EffectHandler:
         """The run is final, and its mirror says so."""
         self._mirrors.pop(run_id, None)
 
+    def is_cancelled(self, ref: TaskRef) -> bool:
+        """Whether the attempt was cancelled lately, so that its Job is to be ended as soon as it is seen."""
+        return ref in self._cancelled
+
     async def handle(self, effects: Effects) -> None:
-        """Do what follows. Ending Jobs may raise; what raised is made up for when the Job is looked at again."""
+        """Do what follows. Jobs are ended by their own reconciliation, which repeats what fails."""
         if effects.tasks_queued:
             self.work.set()
+        for run in effects.finished:
+            self._metrics.finished(run)
         for run_id in effects.runs:
             if (key := self._mirrors.get(run_id)) is not None:
                 self._enqueue(key)
         for ref in effects.cancelled:
-            await self._workloads.end(ref)
+            self._cancelled[ref] = None
+            for job in self._workloads.of(ref):
+                self._enqueue(key_for(Topic.JOB, job))
+        while len(self._cancelled) > REMEMBERED:
+            del self._cancelled[next(iter(self._cancelled))]
