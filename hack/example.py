@@ -26,8 +26,8 @@ FOLLOWED = "acme"
 _LABEL = "quick-start"
 _FINAL = ("Succeeded", "Failed", "Cancelled")
 _PATIENCE_SECONDS = 300.0
-_SETTLING_SECONDS = 90.0
-# The API server makes room for a kind, and the controller of ResourceQuotas learns of new kinds every 30 seconds.
+_SETTLING_SECONDS = 30.0
+# The API server makes room for a new kind; the controller of ResourceQuotas counts what there is in a new namespace.
 _SETTLING = ("storage is (re)initializing", "status unknown for quota")
 
 

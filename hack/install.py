@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ CHART = ROOT / "charts" / "headgate"
 SECRET = "headgate-database"
 _TIMEOUT = "3m"
 _LOOK_SECONDS = 5.0
+_COUNTED = "count/workflows.headgate.dev"
+_COUNTED_WITHIN_SECONDS = 90.0
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,32 @@ def install(kube: Kube, wanted: dict[str, Any]) -> bool:
         _show_why(kube)
         raise
     return True
+
+
+def wait_until_counted(kube: Kube, namespace: str = NAMESPACE) -> None:
+    """Returns when the cluster's ResourceQuotas count Workflows, a kind that may be new to it.
+
+    The controller of ResourceQuotas learns of new kinds every 30 seconds, and a quota that was made before that is not
+    looked at again for five minutes: until then the API server refuses every Workflow there.
+    """
+    probe = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "quick-start-probe", "namespace": namespace},
+        "spec": {"hard": {_COUNTED: "0"}},
+    }
+    where = ("resourcequota", "quick-start-probe", f"--namespace={namespace}")
+    deadline = time.monotonic() + _COUNTED_WITHIN_SECONDS
+    while True:
+        kube.apply(probe)
+        time.sleep(1)
+        counted = _COUNTED in kube.get(*where).get("status", {}).get("used", {})
+        kube.kubectl("delete", *where)
+        if counted:
+            return
+        if time.monotonic() > deadline:
+            raise CommandError(f"ResourceQuotas do not count {_COUNTED} after {_COUNTED_WITHIN_SECONDS:.0f} s")
+        print("waiting for ResourceQuotas to count Workflows", flush=True)
 
 
 def releases(kube: Kube) -> list[str]:

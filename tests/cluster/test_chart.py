@@ -16,7 +16,7 @@ import pytest
 from hack import image
 from hack.cluster.provider import choose
 from hack.cluster.state import State
-from hack.install import CHART, Database, image_values
+from hack.install import CHART, Database, image_values, wait_until_counted
 from hack.kube import Kube
 from hack.postgres import Server
 from hack.record import ROOT
@@ -82,6 +82,7 @@ def installed(kube: Kube, operator_image: str, database: Database) -> Iterator[K
             *("--wait", "--timeout=3m", "--take-ownership"),
             stdin=json.dumps({"image": image_values(operator_image), "database": {"existingSecret": "database"}}),
         )
+        wait_until_counted(kube, NAMESPACE)
         yield kube
     finally:
         kube.kubectl("delete", "workspace,quota", TENANT, "--ignore-not-found", "--timeout=60s")
@@ -139,7 +140,7 @@ def leaders(kube: Kube) -> list[str]:
 
 
 def used(kube: Kube) -> dict[str, str]:
-    """What the quota of the tenant's namespace has counted; nothing of a kind that the cluster has just learnt of."""
+    """What the quota of the tenant's namespace has counted: nothing at first, and then nothing can be made."""
     quotas = kube.get("resourcequotas", f"--namespace={TENANT}")["items"]
     return {name: amount for quota in quotas for name, amount in quota.get("status", {}).get("used", {}).items()}
 
@@ -189,7 +190,7 @@ def test_a_run_succeeds_with_the_chart_s_permissions_alone(tenant: Kube, operato
             },
         },
     ]
-    wait_for("workflows are counted", lambda: "count/workflows.headgate.dev" in used(tenant), within=90)
+    wait_for("workflows are counted", lambda: "count/workflows.headgate.dev" in used(tenant))
     apply(tenant, "Workflow", {"nodes": nodes}, name="counting", namespace=TENANT)
     apply(tenant, "WorkflowRun", {"workflowRef": {"name": "counting"}}, name="counting-1", namespace=TENANT)
 
