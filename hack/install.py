@@ -64,7 +64,7 @@ def values(kube: Kube, image: str, secret_version: str) -> dict[str, Any]:
 
 
 def install(kube: Kube, wanted: dict[str, Any]) -> bool:
-    """Installs or upgrades, and waits until the operator is ready. Returns whether anything had to be done."""
+    """Installs or upgrades, and waits until Headgate can be used. Returns whether anything had to be done."""
     digest = _digest(CHART, wanted)
     release = _release(kube)
     if release and release["info"]["status"] == "deployed" and release["info"].get("description") == digest:
@@ -83,33 +83,8 @@ def install(kube: Kube, wanted: dict[str, Any]) -> bool:
     except CommandError:
         _show_why(kube)
         raise
+    _wait_until_counted(kube)
     return True
-
-
-def wait_until_counted(kube: Kube, namespace: str = NAMESPACE) -> None:
-    """Returns when the cluster's ResourceQuotas count Workflows, a kind that may be new to it.
-
-    The controller of ResourceQuotas learns of new kinds every 30 seconds, and a quota that was made before that is not
-    looked at again for five minutes: until then the API server refuses every Workflow there.
-    """
-    probe = {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "quick-start-probe", "namespace": namespace},
-        "spec": {"hard": {_COUNTED: "0"}},
-    }
-    where = ("resourcequota", "quick-start-probe", f"--namespace={namespace}")
-    deadline = time.monotonic() + _COUNTED_WITHIN_SECONDS
-    while True:
-        kube.apply(probe)
-        time.sleep(1)
-        counted = _COUNTED in kube.get(*where).get("status", {}).get("used", {})
-        kube.kubectl("delete", *where)
-        if counted:
-            return
-        if time.monotonic() > deadline:
-            raise CommandError(f"ResourceQuotas do not count {_COUNTED} after {_COUNTED_WITHIN_SECONDS:.0f} s")
-        print("waiting for ResourceQuotas to count Workflows", flush=True)
 
 
 def releases(kube: Kube) -> list[str]:
@@ -164,6 +139,32 @@ def _clear_interrupted(kube: Kube, release: dict[str, Any] | None) -> None:
         kube.helm("uninstall", RELEASE, f"--namespace={NAMESPACE}", "--no-hooks", "--wait")
     elif status.startswith("pending-"):
         kube.helm("rollback", RELEASE, f"--namespace={NAMESPACE}", "--no-hooks")
+
+
+def _wait_until_counted(kube: Kube) -> None:
+    """Returns when the cluster's ResourceQuotas count Workflows, a kind that may be new to it.
+
+    The controller of ResourceQuotas learns of new kinds every 30 seconds, and a quota that was made before that is not
+    looked at again for five minutes: until then the API server refuses every Workflow there.
+    """
+    probe = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "quick-start-probe", "namespace": NAMESPACE},
+        "spec": {"hard": {_COUNTED: "0"}},
+    }
+    where = ("resourcequota", "quick-start-probe", f"--namespace={NAMESPACE}")
+    deadline = time.monotonic() + _COUNTED_WITHIN_SECONDS
+    while True:
+        kube.apply(probe)
+        time.sleep(1)
+        counted = _COUNTED in kube.get(*where).get("status", {}).get("used", {})
+        kube.kubectl("delete", *where)
+        if counted:
+            return
+        if time.monotonic() > deadline:
+            raise CommandError(f"ResourceQuotas do not count {_COUNTED} after {_COUNTED_WITHIN_SECONDS:.0f} s")
+        print("waiting for ResourceQuotas to count Workflows", flush=True)
 
 
 def _pods(kube: Kube) -> str:

@@ -64,8 +64,6 @@ def up(wish: Wish, progress: Progress) -> None:
         install.namespace(kube)
         version = install.database_secret(kube, database)
         changed = install.install(kube, install.values(kube, tag, version))
-        if changed:
-            install.wait_until_counted(kube)
     with progress.step("Examples", f"kubectl --kubeconfig {KUBECONFIG} describe workspaces"):
         example.apply_tenants(kube)
         example.apply_workflows(kube, tag)

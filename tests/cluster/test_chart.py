@@ -2,92 +2,40 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hack import image
-from hack.cluster.provider import choose
-from hack.cluster.state import State
-from hack.install import CHART, Database, image_values, wait_until_counted
+from hack import install
 from hack.kube import Kube
-from hack.postgres import Server
-from hack.record import ROOT
+from hack.record import NAMESPACE, RELEASE
 from hack.shell import CommandError
 
 pytestmark = pytest.mark.cluster
 
-NAMESPACE = "headgate-chart"
-RELEASE = "headgate-chart"
 OPERATOR = f"--selector=app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=operator"
 SERVICE_ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
 TENANT = "chart-tenant"
 
 
 @pytest.fixture(scope="module")
-def kubeconfig() -> Path:
-    path = Path(os.environ.get("HEADGATE_TEST_KUBECONFIG") or ROOT / ".local" / "test" / "kubeconfig")
-    if not path.exists():
-        pytest.skip(f"no cluster: {path} does not exist")
-    return path
+def installed(release: None, kube: Kube, image: str) -> Iterator[Kube]:
+    """The release with two replicas of the operator, ready; none of them afterwards, as the other tests expect."""
+    secret = kube.get("secret", install.SECRET, f"--namespace={NAMESPACE}")["metadata"]["resourceVersion"]
+    values = install.values(kube, image, secret)
 
+    def with_replicas(number: int) -> dict[str, Any]:
+        return {**values, "operator": {**values["operator"], "replicas": number}}
 
-@pytest.fixture(scope="module")
-def kube(kubeconfig: Path) -> Kube:
-    return Kube(kubeconfig)
-
-
-@pytest.fixture(scope="module")
-def operator_image(kube: Kube, kubeconfig: Path) -> str:
-    built = image.build()
-    name = image.full_name(built.tag)
-    if not kube.has_image(name):
-        provider_of(kubeconfig).load_image(built.archive, built.tag)
-    return name
-
-
-@pytest.fixture(scope="module")
-def database(kubeconfig: Path) -> Iterator[Database]:
-    provider = provider_of(kubeconfig)
-    # pytest's own temporary directory is closed to the account that Postgres runs under where we are root.
-    state = Path(tempfile.mkdtemp(prefix="headgate-chart-"))
-    state.chmod(0o755)
-    server = Server(state, provider.host_address(), (provider.pod_cidr(),), durable=False)
+    install.install(kube, with_replicas(2))
     try:
-        server.up()
-        yield Database((state / "database-url").read_text(), (state / "database-migration-url").read_text())
-    finally:
-        server.down()
-        shutil.rmtree(state, ignore_errors=True)
-
-
-@pytest.fixture(scope="module")
-def installed(kube: Kube, operator_image: str, database: Database) -> Iterator[Kube]:
-    """The chart with two replicas, ready; taken away afterwards with everything that the tests made."""
-    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}})
-    secret = {"url": database.url.strip(), "migrationUrl": database.migration_url.strip()}
-    metadata = {"name": "database", "namespace": NAMESPACE}
-    kube.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": secret})
-    try:
-        kube.helm(
-            *("install", RELEASE, str(CHART), f"--namespace={NAMESPACE}", "--values=-"),
-            *("--wait", "--timeout=3m", "--take-ownership"),
-            stdin=json.dumps({"image": image_values(operator_image), "database": {"existingSecret": "database"}}),
-        )
-        wait_until_counted(kube, NAMESPACE)
         yield kube
     finally:
-        kube.kubectl("delete", "workspace,quota", TENANT, "--ignore-not-found", "--timeout=60s")
-        kube.helm("uninstall", RELEASE, f"--namespace={NAMESPACE}", "--ignore-not-found", "--timeout=2m")
-        kube.kubectl("delete", "namespace", NAMESPACE, TENANT, "--ignore-not-found", "--wait=false")
+        kube.kubectl("delete", "workspaces,quotas", TENANT, "--ignore-not-found", "--timeout=60s")
+        kube.kubectl("delete", "namespace", TENANT, "--ignore-not-found", "--wait=false")
+        install.install(kube, with_replicas(0))
 
 
 @pytest.fixture(scope="module")
@@ -103,11 +51,6 @@ def tenant(installed: Kube) -> Kube:
     apply(installed, "Workspace", spec, name=TENANT)
     installed.kubectl("wait", "--for=condition=Ready", f"workspace/{TENANT}", "--timeout=60s")
     return installed
-
-
-def provider_of(kubeconfig: Path) -> Any:
-    folder = kubeconfig.parent
-    return choose(State.recorded_name(folder) or "headgate-test", folder)
 
 
 def apply(kube: Kube, kind: str, spec: dict[str, Any], *, name: str, namespace: str | None = None) -> None:
@@ -165,10 +108,10 @@ def test_one_of_two_ready_replicas_leads(installed: Kube) -> None:
     assert len(pods(installed)) == 2
 
 
-def test_a_run_succeeds_with_the_chart_s_permissions_alone(tenant: Kube, operator_image: str) -> None:
+def test_a_run_succeeds_with_the_chart_s_permissions_alone(tenant: Kube, image: str) -> None:
     script = "import os; open(os.environ['HEADGATE_OUTPUT'], 'w').write('{\"rows\": 3}')"
     check = "import os; assert os.environ['ROWS'] == '3'"
-    container = {"image": operator_image, "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}}}
+    container = {"image": image, "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}}}
     nodes = [
         {"id": "start", "type": "trigger", "config": {"manual": {}}},
         {
