@@ -19,7 +19,7 @@ REMEMBERED = 4096
 class EffectHandler:
     """Takes in the effects of every transaction of the engine.
 
-    It remembers which WorkflowRun mirrors which open run (runs of schedules have none), and which attempts are cancelled.
+    It remembers which WorkflowRun mirrors which open run (those of schedules have none), and what was cancelled lately.
     """
 
     def __init__(self, workloads: Workloads, enqueue: Callable[[Key], None], metrics: RunMetrics) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from headgate.cluster.cache import Cache
 from headgate.cluster.client import Object
+from headgate.cluster.resources import JOBS
 from headgate.desired.keys import ObjectKey
 from headgate.domain.attempt import Finished, Running, Starting, explain, has_ended, judge
 from headgate.domain.task import Outcome, TaskRef, Waiting
@@ -62,6 +63,9 @@ class JobReconciler:
         if "ttlSecondsAfterFinished" in (live.get("spec") or {}) or metadata.get("deletionTimestamp"):
             self._reported.pop(metadata["uid"], None)
             return
+        if self._effects.is_cancelled(ref) and not _is_over(live):
+            await self._workloads.end(ref)
+            return
         pods = self._cache.pods_of(key.object_key)
         if _is_over(live) and not any(map(has_ended, pods)):
             # News of the pod may come later than news of the Job, and it is the pod that has the output.
@@ -75,15 +79,18 @@ class JobReconciler:
                 await self._starting(key, live, ref, pods, waiting)
 
     async def deleted(self, live: Object) -> None:
-        """The Job is gone. Its attempt failed, unless its end was recorded before."""
-        ref = attempt_of(live)
-        self._reported.pop(live["metadata"]["uid"], None)
+        """The Job is gone. Its attempt failed, unless its end is known, or was recorded before."""
+        ref, metadata = attempt_of(live), live["metadata"]
+        self._reported.pop(metadata["uid"], None)
         if ref is None or "ttlSecondsAfterFinished" in (live.get("spec") or {}):
             return
-        message = f"Job {live['metadata']['name']} was deleted before it ended"
-        await self._effects.handle(
-            await self._engine.complete(ref, Outcome(succeeded=False, reason="JobDeleted", message=message))
-        )
+        verdict = judge(live, self._cache.pods_of(JOBS.key(metadata["name"], metadata["namespace"])), ref.node)
+        if isinstance(verdict, Finished):
+            outcome = verdict.outcome
+        else:
+            message = f"Job {metadata['name']} was deleted before it ended"
+            outcome = Outcome(succeeded=False, reason="JobDeleted", message=message)
+        await self._effects.handle(await self._engine.complete(ref, outcome))
 
     async def _finish(self, key: ObjectKey, live: Object, ref: TaskRef, outcome: Outcome) -> None:
         effects = await self._engine.complete(ref, outcome)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from headgate.cluster.cache import Cache
 from headgate.cluster.client import KubeClient, Object
 from headgate.cluster.errors import ApiError
@@ -44,16 +42,14 @@ class Workloads:
         self._cache.upsert(JOBS, created)
         return str(created["metadata"]["uid"])
 
+    def of(self, ref: TaskRef) -> tuple[ObjectKey, ...]:
+        """The attempt's Job, where there is one."""
+        return tuple(key for key, live in self._cache.jobs_of(str(ref.run_id)) if attempt_of(live) == ref)
+
     async def end(self, ref: TaskRef) -> None:
         """Delete the attempt's Job and, through it, its pod. Nothing happens where there is none."""
         for key, live in self._cache.jobs_of(str(ref.run_id)):
             if attempt_of(live) == ref and not live["metadata"].get("deletionTimestamp"):
-                await self._delete(key, live)
-
-    async def end_run(self, run_id: UUID) -> None:
-        """Delete all Jobs of a run that have not ended."""
-        for key, live in self._cache.jobs_of(str(run_id)):
-            if not live["metadata"].get("deletionTimestamp"):
                 await self._delete(key, live)
 
     async def let_go(self, key: ObjectKey, live: Object) -> None:

@@ -1,0 +1,44 @@
+"""The engine as reconciliation sees it: it notes what it is told, and answers what the test says."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from headgate.domain.task import Outcome, TaskRef, Waiting
+from headgate.engine.engine import Engine
+from headgate.engine.types import Effects
+
+
+class FakeEngine(Engine):
+    """``told`` holds what it was told, in order; ``effects`` is what every use case answers."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Any, ...]] = []
+        self.effects = Effects()
+        self.failures: list[Exception] = []
+
+    def fail(self, *errors: Exception) -> None:
+        """The next use cases fail so."""
+        self.failures.extend(errors)
+
+    def _note(self, *what: Any) -> Effects:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.told.append(what)
+        return self.effects
+
+    async def complete(self, ref: TaskRef, outcome: Outcome) -> Effects:
+        return self._note("complete", ref, outcome)
+
+    async def mark_running(self, ref: TaskRef, started_at: datetime) -> Effects:
+        return self._note("running", ref, started_at)
+
+    async def record_waiting(self, ref: TaskRef, waiting: Waiting | None) -> Effects:
+        return self._note("waiting", ref, waiting)
+
+    async def suspend_workspace(self, name: str) -> None:
+        self._note("suspend", name)
+
+    async def retire_workspace(self, name: str) -> Effects:
+        return self._note("retire", name)

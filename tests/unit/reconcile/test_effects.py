@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from prometheus_client import CollectorRegistry
+
+from headgate.api.workflow_run import RunPhase
+from headgate.cluster.cache import Cache
+from headgate.cluster.resources import JOBS
+from headgate.engine.types import Effects, FinishedRun
+from headgate.reconcile.effects import REMEMBERED, EffectHandler
+from headgate.reconcile.keys import Key, Topic, key_for
+from headgate.reconcile.run_metrics import RunMetrics
+from headgate.reconcile.workloads import Workloads
+from tests.unit.cluster.fake_kube import FakeKube
+from tests.workload_builders import RUN_ID, a_job, a_task
+
+MIRROR = Key(Topic.RUN, "nightly-1", "acme")
+
+
+class World:
+    """A handler of effects over a cache, and the keys that it enqueued."""
+
+    def __init__(self) -> None:
+        self.keys: list[Key] = []
+        self.cache, self.kube, self.registry = Cache(), FakeKube(), CollectorRegistry()
+        workloads = Workloads(self.kube, self.cache, ttl_seconds=60)
+        metrics = RunMetrics(self.registry, lambda _: "acme")
+        self.effects = EffectHandler(workloads, self.keys.append, metrics)
+
+
+async def test_where_something_was_queued_the_dispatcher_is_woken() -> None:
+    world = World()
+
+    await world.effects.handle(Effects())
+    assert not world.effects.work.is_set()
+
+    await world.effects.handle(Effects(tasks_queued=True))
+    assert world.effects.work.is_set()
+
+
+async def test_a_run_that_changed_is_mirrored() -> None:
+    world = World()
+    world.effects.mirror(RUN_ID, MIRROR)
+
+    await world.effects.handle(Effects(runs=frozenset([RUN_ID, UUID(int=7)])))
+
+    assert world.keys == [MIRROR]
+
+
+async def test_a_run_whose_mirror_says_the_end_is_not() -> None:
+    world = World()
+    world.effects.mirror(RUN_ID, MIRROR)
+    world.effects.forget(RUN_ID)
+    world.effects.forget(RUN_ID)
+
+    await world.effects.handle(Effects(runs=frozenset([RUN_ID])))
+
+    assert world.keys == []
+
+
+async def test_a_run_that_ended_is_counted() -> None:
+    world = World()
+    ended = FinishedRun(RUN_ID, "acme", RunPhase.FAILED, timedelta(seconds=72))
+
+    await world.effects.handle(Effects(finished=(ended,)))
+
+    labels = {"workspace": "acme", "phase": "Failed"}
+    assert world.registry.get_sample_value("headgate_runs_finished_total", labels) == 1
+
+
+async def test_the_job_of_a_cancelled_attempt_is_looked_at_and_others_are_not() -> None:
+    world = World()
+    for node in ("extract", "report"):
+        made = world.kube.put(JOBS, a_job(a_task(node)).manifest())
+        world.cache.upsert(JOBS, made)
+    ref = a_task("extract").ref
+
+    await world.effects.handle(Effects(cancelled=(ref,)))
+
+    name = a_job(a_task("extract")).manifest()["metadata"]["name"]
+    assert world.keys == [key_for(Topic.JOB, JOBS.key(name, "acme"))]
+    assert world.effects.is_cancelled(ref)
+    assert not world.effects.is_cancelled(a_task("report").ref)
+
+
+async def test_it_is_remembered_where_its_job_is_not_known_yet_but_not_for_ever() -> None:
+    world = World()
+
+    await world.effects.handle(Effects(cancelled=(a_task("extract").ref,)))
+    assert world.effects.is_cancelled(a_task("extract").ref)
+
+    others = tuple(a_task("extract", run_id=UUID(int=number)).ref for number in range(REMEMBERED))
+    await world.effects.handle(Effects(cancelled=others))
+    assert not world.effects.is_cancelled(a_task("extract").ref)
+    assert world.effects.is_cancelled(others[0])
