@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import make_url
 
 from hack.postgres import MIGRATOR, RUNTIME, Server
 from headgate.engine.engine import Engine
@@ -49,7 +49,7 @@ async def test_connections_that_were_cut_are_replaced_without_anyone_noticing(
 async def test_a_server_that_crashes_is_unavailable_until_it_is_back(own_server: Server) -> None:
     database = Database(own_server.url(RUNTIME))
     async with database.system() as tx:
-        await tx.execute(text("SELECT 1"))
+        await tx.execute("SELECT 1")
 
     own_server.kill()
     with pytest.raises(DatabaseUnavailable):
@@ -58,14 +58,14 @@ async def test_a_server_that_crashes_is_unavailable_until_it_is_back(own_server:
     own_server.up()
 
     async with database.system() as tx:
-        assert await tx.scalar(text("SELECT current_user")) == "headgate_system"
+        assert await tx.value("SELECT current_user") == "headgate_system"
     await database.close()
 
 
 async def test_what_a_transaction_wrote_is_gone_when_its_body_raises(world: World, database: Database) -> None:
     async def fail() -> None:
         async with database.tenant(world.ids["acme"]) as tx:
-            await tx.execute(text("UPDATE headgate.workspace_usage SET running = 7"))
+            await tx.execute("UPDATE headgate.workspace_usage SET running = 7")
             raise LookupError
 
     with pytest.raises(LookupError):

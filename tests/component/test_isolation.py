@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from psycopg import sql
-from sqlalchemy import text
 
 from headgate.store.database import Database
 from tests.component.tables import TENANT_TABLES
@@ -189,10 +188,9 @@ async def test_the_workspace_does_not_stay_set_when_the_connection_serves_the_ne
 ) -> None:
     single = Database(fresh.url, pool_size=1)
     async with single.tenant(two_tenants.ids["acme"]) as tx:
-        before = (await tx.execute(text("SELECT pg_backend_pid(), count(*) FROM headgate.workflows"))).one()
+        before = await tx.one("SELECT pg_backend_pid(), count(*) FROM headgate.workflows")
     async with single.system() as tx:
-        setting = text("SELECT pg_backend_pid(), current_setting('app.workspace_id', true), current_user")
-        after = (await tx.execute(setting)).one()
+        after = await tx.one("SELECT pg_backend_pid(), current_setting('app.workspace_id', true), current_user")
     await single.close()
     assert before[1] == 1
     assert tuple(after) == (before[0], "", "headgate_system")

@@ -36,12 +36,8 @@ async def record_version(
             workflow_id = known.id
         version = await workflows.put_version(tx, workspace_id, workflow_id, version_id, content_hash, stored, now)
         await workflows.set_current(tx, workspace_id, workflow_id, version.id, suspended=spec.suspend)
-        present = known.schedules if known is not None else {}
-        keep = {node for node, schedule in wanted.items() if present.get(node) == _stored(schedule)}
-        changed = {
-            node: (_stored(schedule), next_tick(schedule, now)) for node, schedule in wanted.items() if node not in keep
-        }
-        await schedules.replace(tx, workspace_id, workflow_id, keep=keep, changed=changed)
+        first_ticks = {node: (_stored(schedule), next_tick(schedule, now)) for node, schedule in wanted.items()}
+        await schedules.replace(tx, workspace_id, workflow_id, first_ticks)
     return VersionRecord(workflow_id, version.id, version.number, content_hash)
 
 

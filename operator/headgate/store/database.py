@@ -3,36 +3,74 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import exc, make_url, text
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from psycopg.rows import namedtuple_row
+from sqlalchemy import PoolProxiedConnection, exc, make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.util import greenlet_spawn
 
 from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable, PartitionMissing
 from headgate.store.roles import APP, SYSTEM
 
-Transaction = AsyncConnection
+Parameters = Mapping[str, Any]
 
-_SETTINGS = """
-    set_config('role', :role, true), set_config('app.workspace_id', :workspace_id, true),
-    set_config('statement_timeout', :statement_timeout, true), set_config('lock_timeout', :statement_timeout, true),
-    set_config('idle_in_transaction_session_timeout', :transaction_timeout, true)
+# All that a transaction needs is set inside of it, together with its beginning: one message to the server.
+_BEGIN = """
+    BEGIN; SELECT set_config('role', '{role}', true), set_config('app.workspace_id', '{workspace_id}', true),
+    set_config('plan_cache_mode', '{plans}', true), set_config('jit', 'off', true),
+    set_config('statement_timeout', '{statement_timeout}', true),
+    set_config('lock_timeout', '{statement_timeout}', true),
+    set_config('idle_in_transaction_session_timeout', '{transaction_timeout}', true)
 """
-_BEGIN = text(f"SELECT {_SETTINGS}")
-_BEGIN_LOCKED = text(f"SELECT {_SETTINGS}, pg_advisory_xact_lock(:lock)")
+_LOCK = ", pg_advisory_xact_lock({key})"
+# The plans of a tenant's statements do not depend on their values: they read ranges of indexes, and leave partitions
+# out as they start. So the server plans each once for a connection; planning takes several times as long as carrying
+# out, the more so the more months there are. What crosses workspaces depends on how much there is, and is planned anew.
+_TENANT_PLANS, _SYSTEM_PLANS = "force_generic_plan", "auto"
+
+
+class Transaction:
+    """Carries out statements in psycopg's form, ``%(name)s``, one after the other."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        self._connection = connection
+
+    async def rows(self, statement: str, parameters: Parameters | None = None) -> list[Any]:
+        """All rows, as named tuples."""
+        return await (await self._connection.execute(statement, parameters)).fetchall()
+
+    async def row(self, statement: str, parameters: Parameters | None = None) -> Any | None:
+        """The first row, or None."""
+        return await (await self._connection.execute(statement, parameters)).fetchone()
+
+    async def one(self, statement: str, parameters: Parameters | None = None) -> Any:
+        """The first row, which there must be."""
+        row = await self.row(statement, parameters)
+        if row is None:
+            raise LookupError("a row that must be there is missing")
+        return row
+
+    async def value(self, statement: str, parameters: Parameters | None = None) -> Any | None:
+        """The first column of the first row, or None."""
+        row = await self.row(statement, parameters)
+        return None if row is None else row[0]
+
+    async def execute(self, statement: str, parameters: Parameters | None = None) -> int:
+        """How many rows were written."""
+        return (await self._connection.execute(statement, parameters)).rowcount
 
 
 class Database:
     """A pool of connections to Headgate's Postgres.
 
-    Everything a transaction needs is set inside of it, by its first statement: no session state, so that PgBouncer may
-    hand every transaction another connection. (Its transaction mode needs version 1.21 or newer for prepared
-    statements, or ``prepared_statements=False``.)
+    There is no session state, so that PgBouncer may hand every transaction another connection. (Its transaction mode
+    needs version 1.21 or newer for prepared statements, or ``prepared_statements=False``.)
     """
 
     def __init__(
@@ -56,13 +94,15 @@ class Database:
             max_overflow=0,
             pool_timeout=pool_timeout.total_seconds(),
             pool_recycle=1800,
-            hide_parameters=True,
             connect_args={
+                "autocommit": True,
                 "connect_timeout": 5,
                 "prepare_threshold": 5 if prepared_statements else None,
                 "application_name": "headgate",
+                "row_factory": namedtuple_row,
             },
         )
+        self._pool_size = pool_size
         self._timeouts = {
             "statement_timeout": _milliseconds(statement_timeout),
             "transaction_timeout": _milliseconds(transaction_timeout),
@@ -79,47 +119,56 @@ class Database:
         With ``lock``, the id of a run, it waits until no other transaction holds that run. Raises
         ``DatabaseUnavailable``, ``DatabaseNotMigrated`` and ``PartitionMissing``.
         """
-        settings: dict[str, Any] = {"role": APP, "workspace_id": str(workspace_id)}
+        begin = _BEGIN.format(role=APP, workspace_id=UUID(int=workspace_id.int), plans=_TENANT_PLANS, **self._timeouts)
         if lock is not None:
-            settings["lock"] = _lock_key(lock)
-        async with self._transaction(settings) as transaction:
+            begin += _LOCK.format(key=_lock_key(lock))
+        async with self._transaction(begin) as transaction:
             yield transaction
 
     @asynccontextmanager
     async def system(self) -> AsyncIterator[Transaction]:
         """One transaction that sees what crosses workspaces, and no more. Raises like ``tenant``."""
-        async with self._transaction({"role": SYSTEM, "workspace_id": ""}) as transaction:
+        begin = _BEGIN.format(role=SYSTEM, workspace_id="", plans=_SYSTEM_PLANS, **self._timeouts)
+        async with self._transaction(begin) as transaction:
             yield transaction
 
     @asynccontextmanager
-    async def _transaction(self, settings: dict[str, Any]) -> AsyncIterator[Transaction]:
+    async def _transaction(self, begin: str) -> AsyncIterator[Transaction]:
         with _translated():
-            connection = await self._begin(settings)
+            pooled, connection = await self._begin(begin)
             try:
-                yield connection
-                await connection.commit()
+                yield Transaction(connection)
+                await connection.execute("COMMIT")
             finally:
-                # Whatever was not committed is rolled back; a cancelled caller must not leave that half done.
-                await asyncio.shield(connection.close())
+                # What was not committed is rolled back; a caller who is cancelled must not leave that half done.
+                await asyncio.shield(greenlet_spawn(_give_back, pooled, connection))
 
-    async def _begin(self, settings: dict[str, Any]) -> AsyncConnection:
+    async def _begin(self, begin: str) -> tuple[PoolProxiedConnection, psycopg.AsyncConnection[Any]]:
         """A connection whose transaction has begun.
 
-        The first statement doubles as the health check: where it finds its connection broken the whole pool is
-        renewed, and one more try is made. So a healthy pool pays nothing for being checked.
+        Beginning doubles as the health check: a connection that turns out to be broken is dropped, and the next one is
+        tried, as often as there may be broken ones. So a healthy pool pays nothing for being checked.
         """
-        statement = _BEGIN_LOCKED if "lock" in settings else _BEGIN
-        for last in (False, True):
-            connection = await self._engine.connect()
+        for tries_left in range(self._pool_size, -1, -1):
+            pooled = await self._engine.raw_connection()
+            connection: psycopg.AsyncConnection[Any] = pooled.driver_connection  # type: ignore[assignment]
             try:
-                await connection.execute(statement, settings | self._timeouts)
-            except BaseException as error:
-                await connection.close()
-                if last or not (isinstance(error, exc.DBAPIError) and error.connection_invalidated):
+                await connection.execute(begin)
+            except BaseException:
+                broken = connection.broken
+                await asyncio.shield(greenlet_spawn(_give_back, pooled, connection))
+                if not broken or not tries_left:
                     raise
             else:
-                return connection
+                return pooled, connection
         raise AssertionError("unreachable: the last try returns or raises")
+
+
+def _give_back(pooled: PoolProxiedConnection, connection: psycopg.AsyncConnection[Any]) -> None:
+    """Return a connection to the pool, which rolls it back; a broken one is dropped."""
+    if connection.closed:
+        pooled.invalidate()
+    pooled.close()
 
 
 @contextmanager
@@ -129,16 +178,27 @@ def _translated() -> Iterator[None]:
     except exc.TimeoutError:
         raise DatabaseUnavailable("no connection to Postgres became free in time") from None
     except exc.DBAPIError as error:
-        original = error.orig
-        if isinstance(original, psycopg.errors.CheckViolation) and "no partition of relation" in str(original):
-            raise PartitionMissing(str(original).split("\n", 1)[0]) from None
-        if isinstance(original, psycopg.errors.UndefinedTable | psycopg.errors.InvalidParameterValue):
-            raise DatabaseNotMigrated("Headgate's tables or roles are missing; run `headgate migrate`") from error
-        if isinstance(original, psycopg.errors.InsufficientPrivilege) and "set role" in str(original):
-            raise DatabaseNotMigrated("the login lacks Headgate's roles; run `headgate migrate`") from None
-        if isinstance(original, psycopg.OperationalError | psycopg.InterfaceError):
-            raise DatabaseUnavailable(f"Postgres is not available ({type(original).__name__})") from None
-        raise
+        # From the pool, when it connects.
+        raise _meaning(error.orig) from None
+    except psycopg.Error as error:
+        raise _meaning(error) from None
+
+
+def _meaning(error: BaseException | None) -> BaseException:
+    """What a failure of the driver means. Messages of Postgres may quote values, and are kept out of ours."""
+    match error:
+        case psycopg.errors.CheckViolation() if "no partition of relation" in str(error):
+            return PartitionMissing(str(error).split("\n", 1)[0])
+        case psycopg.errors.UndefinedTable() | psycopg.errors.InvalidParameterValue():
+            return DatabaseNotMigrated("Headgate's tables or roles are missing; run `headgate migrate`")
+        case psycopg.errors.InsufficientPrivilege() if "set role" in str(error):
+            return DatabaseNotMigrated("the login lacks Headgate's roles; run `headgate migrate`")
+        case psycopg.OperationalError() | psycopg.InterfaceError():
+            return DatabaseUnavailable(f"Postgres is not available ({type(error).__name__})")
+        case None:
+            return AssertionError("a failure of the database without a cause")
+        case _:
+            return error
 
 
 def _milliseconds(length: timedelta) -> str:

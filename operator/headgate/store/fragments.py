@@ -4,26 +4,28 @@ from __future__ import annotations
 
 
 def insert_steps(tail: str) -> str:
-    """Adds the rows of ``:steps``; ``tail`` follows the FROM clause."""
+    """Adds the rows of ``%(steps)s``; ``tail`` follows the FROM clause."""
     return f"""
     INSERT INTO headgate.workflow_execution_steps (workspace_id, execution_id, started_at, node, attempt, phase, branch,
         reason, message, exit_code, output, attempt_started_at, attempt_finished_at)
-    SELECT :workspace_id, :run_id, :started_at, s.node, s.attempt, s.phase, s.branch, s.reason, s.message, s.exit_code,
+    SELECT %(workspace_id)s, %(run_id)s, %(started_at)s, s.node, s.attempt, s.phase, s.branch, s.reason, s.message,
+        s.exit_code,
         s.output, s.attempt_started_at, s.attempt_finished_at
-    FROM jsonb_to_recordset(CAST(:steps AS jsonb)) AS s (node text, attempt integer, phase text, branch text,
+    FROM jsonb_to_recordset(CAST(%(steps)s AS jsonb)) AS s (node text, attempt integer, phase text, branch text,
         reason text, message text, exit_code integer, output jsonb, attempt_started_at timestamptz,
         attempt_finished_at timestamptz) {tail}
     """  # noqa: S608 - constants
 
 
 def insert_tasks(tail: str) -> str:
-    """Adds the rows of ``:tasks`` for ``:workflow`` in ``:namespace``; ``tail`` follows the FROM clause."""
+    """Adds the rows of ``%(tasks)s`` for ``%(workflow)s`` in ``%(namespace)s``; ``tail`` follows the FROM clause."""
     return f"""
     INSERT INTO headgate.tasks (workspace_id, execution_id, node, attempt, namespace, workflow, container,
         timeout_seconds, due_at, waiting_reason, waiting_message, waiting_until)
-    SELECT :workspace_id, :run_id, t.node, t.attempt, :namespace, :workflow, t.container, t.timeout_seconds, t.due_at,
+    SELECT %(workspace_id)s, %(run_id)s, t.node, t.attempt, %(namespace)s, %(workflow)s, t.container,
+        t.timeout_seconds, t.due_at,
         t.waiting_reason, t.waiting_message, t.waiting_until
-    FROM jsonb_to_recordset(CAST(:tasks AS jsonb)) AS t (node text, attempt integer, container jsonb,
+    FROM jsonb_to_recordset(CAST(%(tasks)s AS jsonb)) AS t (node text, attempt integer, container jsonb,
         timeout_seconds integer, due_at timestamptz, waiting_reason text, waiting_message text,
         waiting_until timestamptz) {tail}
     """  # noqa: S608 - constants

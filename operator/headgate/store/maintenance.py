@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import text
-
 from headgate.store.database import Transaction
 
-_ENSURE = text("SELECT headgate.ensure_partitions(:reference, :months_ahead)")
+_ENSURE = "SELECT headgate.ensure_partitions(%(reference)s, %(months_ahead)s)"
 
 
 async def ensure_partitions(tx: Transaction, reference: datetime, months_ahead: int) -> int:
@@ -16,10 +14,10 @@ async def ensure_partitions(tx: Transaction, reference: datetime, months_ahead: 
 
     Takes a system transaction. Where none is missing it reads the catalogue and locks nothing.
     """
-    return int(await tx.scalar(_ENSURE, {"reference": reference, "months_ahead": months_ahead}) or 0)
+    return int(await tx.value(_ENSURE, {"reference": reference, "months_ahead": months_ahead}) or 0)
 
 
-_CHECK = text("SELECT FROM headgate.alembic_version")
+_CHECK = "SELECT FROM headgate.alembic_version"
 
 
 async def check(tx: Transaction) -> None:

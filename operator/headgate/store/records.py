@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -60,7 +60,7 @@ def to_json(value: Any) -> str:
 
 def rows_to_json(rows: Iterable[StepRow | TaskRow]) -> str:
     """Rows for ``jsonb_to_recordset``."""
-    return to_json([asdict(row) for row in rows])
+    return to_json([vars(row) for row in rows])
 
 
 def _plain(value: Any) -> str:

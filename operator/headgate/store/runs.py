@@ -8,8 +8,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-
 from headgate.store.database import Transaction
 from headgate.store.fragments import OVERWRITE, insert_steps, insert_tasks
 from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json
@@ -49,25 +47,25 @@ class LoadedRun:
     task: OpenTask | None
 
 
-_LOAD = text("""
+_LOAD = """
     SELECT e.status, e.version_id, e.trigger_node, e.waiting_reason, e.deadline, t.container, t.timeout_seconds,
         (SELECT jsonb_agg(jsonb_build_array(node, attempt, phase, branch, reason, message)) FROM (
             SELECT DISTINCT ON (node) node, attempt, phase, branch, reason,
                 CASE phase WHEN 'Failed' THEN message ELSE '' END AS message
             FROM headgate.workflow_execution_steps
-            WHERE workspace_id = :workspace_id AND started_at = :started_at AND execution_id = :run_id
+            WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND execution_id = %(run_id)s
             ORDER BY node, attempt DESC
         ) latest) AS states
     FROM headgate.workflow_executions e
     LEFT JOIN headgate.tasks t ON t.workspace_id = e.workspace_id AND t.execution_id = e.id
-        AND t.node = :node AND t.attempt = :attempt
-    WHERE e.workspace_id = :workspace_id AND e.started_at = :started_at AND e.id = :run_id
-""")
+        AND t.node = %(node)s AND t.attempt = %(attempt)s
+    WHERE e.workspace_id = %(workspace_id)s AND e.started_at = %(started_at)s AND e.id = %(run_id)s
+"""
 
 
 async def load(tx: Transaction, key: RunKey, node: str = "", attempt: int = 0) -> LoadedRun | None:
     """A run as it is, with the task of ``attempt`` of ``node``. To decide on it, hold the run's lock."""
-    row = (await tx.execute(_LOAD, key.parameters() | {"node": node, "attempt": attempt})).first()
+    row = await tx.row(_LOAD, key.parameters() | {"node": node, "attempt": attempt})
     if row is None:
         return None
     return LoadedRun(
@@ -82,29 +80,30 @@ async def load(tx: Transaction, key: RunKey, node: str = "", attempt: int = 0) -
     )
 
 
-_FACTS = text("""
+_FACTS = """
     SELECT e.inputs, (
         SELECT jsonb_object_agg(s.node, s.output) FROM headgate.workflow_execution_steps s
-        WHERE s.workspace_id = :workspace_id AND s.started_at = :started_at AND s.execution_id = :run_id
-            AND s.phase = 'Succeeded' AND s.node = ANY(:nodes) AND s.output IS NOT NULL
+        WHERE s.workspace_id = %(workspace_id)s AND s.started_at = %(started_at)s AND s.execution_id = %(run_id)s
+            AND s.phase = 'Succeeded' AND s.node = ANY(%(nodes)s) AND s.output IS NOT NULL
     ) AS outputs
     FROM headgate.workflow_executions e
-    WHERE e.workspace_id = :workspace_id AND e.started_at = :started_at AND e.id = :run_id
-""")
+    WHERE e.workspace_id = %(workspace_id)s AND e.started_at = %(started_at)s AND e.id = %(run_id)s
+"""
 
 
 async def facts(tx: Transaction, key: RunKey, nodes: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The run's inputs, and the outputs of ``nodes`` that have one."""
-    row = (await tx.execute(_FACTS, key.parameters() | {"nodes": list(nodes)})).one()
+    row = await tx.one(_FACTS, key.parameters() | {"nodes": list(nodes)})
     return row.inputs, row.outputs or {}
 
 
-_RECORD = text(f"""
+_RECORD = f"""
     WITH steps AS ({insert_steps(OVERWRITE)}), done AS (
         DELETE FROM headgate.tasks
-        WHERE workspace_id = :workspace_id AND execution_id = :run_id AND node = :done_node AND attempt = :done_attempt
+        WHERE workspace_id = %(workspace_id)s AND execution_id = %(run_id)s AND node = %(done_node)s
+            AND attempt = %(done_attempt)s
     ) {insert_tasks("")}
-""")  # noqa: S608 - constants
+"""  # noqa: S608 - constants
 
 
 async def record(
@@ -129,18 +128,19 @@ async def record(
     await tx.execute(_RECORD, key.parameters() | parameters)
 
 
-_FINISH = text("""
+_FINISH = """
     WITH finished AS (
         UPDATE headgate.workflow_executions
-        SET status = :status, finished_at = :finished_at, duration_ms = :duration_ms, error_message = :error_message,
+        SET status = %(status)s, finished_at = %(finished_at)s, duration_ms = %(duration_ms)s,
+            error_message = %(error_message)s,
             waiting_reason = NULL, waiting_until = NULL
-        WHERE workspace_id = :workspace_id AND started_at = :started_at AND id = :run_id AND status = 'Running'
+        WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND id = %(run_id)s AND status = 'Running'
         RETURNING 1
     )
     UPDATE headgate.workspace_usage SET running = running - 1
-    WHERE workspace_id = :workspace_id AND EXISTS (SELECT FROM finished)
+    WHERE workspace_id = %(workspace_id)s AND EXISTS (SELECT FROM finished)
     RETURNING queued
-""")
+"""
 
 
 async def finish(
@@ -153,24 +153,25 @@ async def finish(
         "duration_ms": duration_ms,
         "error_message": error_message,
     }
-    return int(await tx.scalar(_FINISH, key.parameters() | parameters) or 0)
+    return int(await tx.value(_FINISH, key.parameters() | parameters) or 0)
 
 
-_END = text(f"""
+_END = f"""
     WITH steps AS ({insert_steps(OVERWRITE)}), gone AS (
-        DELETE FROM headgate.tasks WHERE workspace_id = :workspace_id AND execution_id = :run_id
+        DELETE FROM headgate.tasks WHERE workspace_id = %(workspace_id)s AND execution_id = %(run_id)s
         RETURNING node, attempt, holder
     ), used AS (
-        UPDATE headgate.workspace_usage SET running = running - :was_running, queued = queued - :was_queued
-        WHERE workspace_id = :workspace_id AND :was_running + :was_queued > 0
+        UPDATE headgate.workspace_usage SET running = running - %(was_running)s, queued = queued - %(was_queued)s
+        WHERE workspace_id = %(workspace_id)s AND %(was_running)s + %(was_queued)s > 0
     ), ended AS (
         UPDATE headgate.workflow_executions
-        SET status = :status, finished_at = :finished_at, duration_ms = :duration_ms, error_message = :error_message,
+        SET status = %(status)s, finished_at = %(finished_at)s, duration_ms = %(duration_ms)s,
+            error_message = %(error_message)s,
             waiting_reason = NULL, waiting_until = NULL
-        WHERE workspace_id = :workspace_id AND started_at = :started_at AND id = :run_id
+        WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND id = %(run_id)s
     )
     SELECT node, attempt FROM gone WHERE holder IS NOT NULL ORDER BY node
-""")  # noqa: S608 - constants
+"""  # noqa: S608 - constants
 
 
 async def end(
@@ -196,51 +197,51 @@ async def end(
         "error_message": error_message,
         "steps": rows_to_json(steps),
     }
-    rows = await tx.execute(_END, run.key.parameters() | parameters)
+    rows = await tx.rows(_END, run.key.parameters() | parameters)
     return [(row.node, row.attempt) for row in rows]
 
 
-_OVERDUE = text("""
-    SELECT workspace_id, id FROM headgate.workflow_executions WHERE status = 'Running' AND deadline <= :now
+_OVERDUE = """
+    SELECT workspace_id, id FROM headgate.workflow_executions WHERE status = 'Running' AND deadline <= %(now)s
     ORDER BY deadline
-""")
+"""
 
 
 async def overdue(tx: Transaction, now: datetime) -> list[tuple[UUID, UUID]]:
     """Workspace and id of the runs whose deadline has passed. Takes a system transaction."""
-    return [(row.workspace_id, row.id) for row in await tx.execute(_OVERDUE, {"now": now})]
+    return [(row.workspace_id, row.id) for row in await tx.rows(_OVERDUE, {"now": now})]
 
 
-_OPEN_KEYS = text("""
+_OPEN_KEYS = """
     SELECT workspace_id, trigger_key FROM headgate.workflow_executions
     WHERE status IN ('Pending', 'Running', 'Suspended') AND resource IS NOT NULL
-""")
+"""
 
 
 async def open_keys_of_resources(tx: Transaction) -> list[tuple[UUID, str]]:
     """Workspace and trigger key of the open runs that a custom resource mirrors. Takes a system transaction."""
-    return [(row.workspace_id, row.trigger_key) for row in await tx.execute(_OPEN_KEYS)]
+    return [(row.workspace_id, row.trigger_key) for row in await tx.rows(_OPEN_KEYS)]
 
 
-_OPEN = text("""
+_OPEN = """
     SELECT id FROM headgate.workflow_executions
-    WHERE workspace_id = :workspace_id AND status IN ('Pending', 'Running', 'Suspended')
-""")
+    WHERE workspace_id = %(workspace_id)s AND status IN ('Pending', 'Running', 'Suspended')
+"""
 
 
 async def open_runs(tx: Transaction, workspace_id: UUID) -> list[UUID]:
     """The runs of a workspace that have not ended."""
-    return [row.id for row in await tx.execute(_OPEN, {"workspace_id": workspace_id})]
+    return [row.id for row in await tx.rows(_OPEN, {"workspace_id": workspace_id})]
 
 
-_WITHDRAW = text("""
+_WITHDRAW = """
     INSERT INTO headgate.execution_triggers (workspace_id, trigger_key, execution_id, created_at)
-    VALUES (:workspace_id, :trigger_key, NULL, :now)
+    VALUES (%(workspace_id)s, %(trigger_key)s, NULL, %(now)s)
     ON CONFLICT (workspace_id, trigger_key) DO NOTHING
-""")
+"""
 
 
 async def withdraw_key(tx: Transaction, workspace_id: UUID, trigger_key: str, now: datetime) -> bool:
     """Use up a key without a run. Returns whether it was unused; waits for whoever is using it right now."""
     parameters = {"workspace_id": workspace_id, "trigger_key": trigger_key, "now": now}
-    return bool((await tx.execute(_WITHDRAW, parameters)).rowcount)
+    return bool(await tx.execute(_WITHDRAW, parameters))

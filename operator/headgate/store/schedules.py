@@ -8,47 +8,33 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, text
-from sqlalchemy.dialects.postgresql import insert as upsert
-
 from headgate.store.database import Transaction
-from headgate.store.tables import schedules
+from headgate.store.records import to_json
+
+# What stays as it is keeps its next tick, so the same schedule is not written.
+_REPLACE = """
+    WITH wanted AS (
+        SELECT * FROM jsonb_to_recordset(CAST(%(schedules)s AS jsonb))
+            AS s (node text, schedule jsonb, next_tick timestamptz)
+    ), removed AS (
+        DELETE FROM headgate.workflow_schedules s
+        WHERE s.workspace_id = %(workspace_id)s AND s.workflow_id = %(workflow_id)s
+            AND NOT EXISTS (SELECT FROM wanted w WHERE w.node = s.node)
+    )
+    INSERT INTO headgate.workflow_schedules AS s (workspace_id, workflow_id, node, schedule, next_tick)
+    SELECT %(workspace_id)s, %(workflow_id)s, w.node, w.schedule, w.next_tick FROM wanted w
+    ON CONFLICT (workspace_id, workflow_id, node) DO UPDATE
+    SET schedule = excluded.schedule, next_tick = excluded.next_tick, last_error = NULL
+    WHERE s.schedule <> excluded.schedule
+"""
 
 
 async def replace(
-    tx: Transaction,
-    workspace_id: UUID,
-    workflow_id: UUID,
-    *,
-    keep: set[str],
-    changed: Mapping[str, tuple[Mapping[str, Any], datetime]],
+    tx: Transaction, workspace_id: UUID, workflow_id: UUID, schedules: Mapping[str, tuple[Mapping[str, Any], datetime]]
 ) -> None:
-    """Leave the schedules of ``keep`` alone, write ``changed`` (schedule and next tick by node), remove the rest."""
-    await tx.execute(
-        delete(schedules).where(
-            schedules.c.workspace_id == workspace_id,
-            schedules.c.workflow_id == workflow_id,
-            schedules.c.node.not_in(keep | set(changed)),
-        )
-    )
-    if changed:
-        added = upsert(schedules)
-        await tx.execute(
-            added.on_conflict_do_update(
-                index_elements=[schedules.c.workspace_id, schedules.c.workflow_id, schedules.c.node],
-                set_={"schedule": added.excluded.schedule, "next_tick": added.excluded.next_tick, "last_error": None},
-            ),
-            [
-                {
-                    "workspace_id": workspace_id,
-                    "workflow_id": workflow_id,
-                    "node": node,
-                    "schedule": schedule,
-                    "next_tick": next_tick,
-                }
-                for node, (schedule, next_tick) in changed.items()
-            ],
-        )
+    """Make these the schedules of a workflow: by node, each with its first tick in case that it is new or changed."""
+    rows = [{"node": node, "schedule": schedule, "next_tick": first} for node, (schedule, first) in schedules.items()]
+    await tx.execute(_REPLACE, {"workspace_id": workspace_id, "workflow_id": workflow_id, "schedules": to_json(rows)})
 
 
 @dataclass(frozen=True)
@@ -71,14 +57,14 @@ _ACTIVE = """
     JOIN headgate.workflows w ON w.workspace_id = s.workspace_id AND w.id = s.workflow_id AND NOT w.suspended
     JOIN headgate.workspaces t ON t.id = s.workspace_id AND NOT t.suspended
 """
-_DUE = text(f"SELECT s.workspace_id, s.workflow_id, s.node {_ACTIVE} WHERE s.next_tick <= :now ORDER BY s.next_tick")
-_NEXT = text(f"SELECT min(s.next_tick) {_ACTIVE} WHERE s.next_tick > :now")
+_DUE = f"SELECT s.workspace_id, s.workflow_id, s.node {_ACTIVE} WHERE s.next_tick <= %(now)s ORDER BY s.next_tick"
+_NEXT = f"SELECT min(s.next_tick) {_ACTIVE} WHERE s.next_tick > %(now)s"
 
 
 async def due(tx: Transaction, now: datetime) -> tuple[list[ScheduleKey], datetime | None]:
     """The schedules of all workspaces that tick now, and when the next one does. Takes a system transaction."""
-    keys = [ScheduleKey(*row) for row in await tx.execute(_DUE, {"now": now})]
-    return keys, await tx.scalar(_NEXT, {"now": now})
+    keys = [ScheduleKey(*row) for row in await tx.rows(_DUE, {"now": now})]
+    return keys, await tx.value(_NEXT, {"now": now})
 
 
 @dataclass(frozen=True)
@@ -92,23 +78,25 @@ class TakenSchedule:
     workflow: str
 
 
-_TAKE = text(f"""
+_TAKE = f"""
     SELECT s.schedule, s.next_tick, s.last_tick, w.namespace, w.name {_ACTIVE}
-    WHERE s.workspace_id = :workspace_id AND s.workflow_id = :workflow_id AND s.node = :node AND s.next_tick <= :now
+    WHERE s.workspace_id = %(workspace_id)s AND s.workflow_id = %(workflow_id)s AND s.node = %(node)s
+        AND s.next_tick <= %(now)s
     FOR UPDATE OF s SKIP LOCKED
-""")
+"""
 
 
 async def take(tx: Transaction, key: ScheduleKey, now: datetime) -> TakenSchedule | None:
     """Hold a schedule that is due; None when it is not any more, or another transaction holds it."""
-    row = (await tx.execute(_TAKE, key.parameters() | {"now": now})).first()
+    row = await tx.row(_TAKE, key.parameters() | {"now": now})
     return None if row is None else TakenSchedule(row.schedule, row.next_tick, row.last_tick, row.namespace, row.name)
 
 
-_ADVANCE = text("""
-    UPDATE headgate.workflow_schedules SET next_tick = :next_tick, last_tick = :last_tick, last_error = :last_error
-    WHERE workspace_id = :workspace_id AND workflow_id = :workflow_id AND node = :node
-""")
+_ADVANCE = """
+    UPDATE headgate.workflow_schedules SET next_tick = %(next_tick)s, last_tick = %(last_tick)s,
+        last_error = %(last_error)s
+    WHERE workspace_id = %(workspace_id)s AND workflow_id = %(workflow_id)s AND node = %(node)s
+"""
 
 
 async def advance(
@@ -129,16 +117,17 @@ class Ticks:
     """By node."""
 
 
-_TICKS = text("""
+_TICKS = """
     SELECT max(s.last_tick) AS last_tick, min(s.next_tick) AS next_tick,
         jsonb_object_agg(s.node, s.last_error) FILTER (WHERE s.last_error IS NOT NULL) AS errors
     FROM headgate.workflow_schedules s
     JOIN headgate.workflows w ON w.workspace_id = s.workspace_id AND w.id = s.workflow_id
-    WHERE s.workspace_id = :workspace_id AND w.namespace = :namespace AND w.name = :name AND w.deleted_at IS NULL
-""")
+    WHERE s.workspace_id = %(workspace_id)s AND w.namespace = %(namespace)s AND w.name = %(name)s
+        AND w.deleted_at IS NULL
+"""
 
 
 async def ticks(tx: Transaction, workspace_id: UUID, namespace: str, name: str) -> Ticks:
     """When the workflow's schedules ticked last and tick next, and what went wrong."""
-    row = (await tx.execute(_TICKS, {"workspace_id": workspace_id, "namespace": namespace, "name": name})).one()
+    row = await tx.one(_TICKS, {"workspace_id": workspace_id, "namespace": namespace, "name": name})
     return Ticks(row.last_tick, row.next_tick, row.errors or {})

@@ -8,8 +8,6 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-
 from headgate.store.database import Transaction
 from headgate.store.fragments import insert_steps, insert_tasks
 from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json, to_json
@@ -21,15 +19,15 @@ _ROOM = """
         SELECT CASE
             WHEN w.suspended THEN 'Suspended'
             WHEN f.suspended THEN 'WorkflowSuspended'
-            WHEN CASE WHEN u.day >= :today THEN u.executions ELSE 0 END >= q.max_executions_per_day THEN 'DailyLimit'
+            WHEN CASE WHEN u.day >= %(today)s THEN u.executions ELSE 0 END >= q.max_executions_per_day THEN 'DailyLimit'
             WHEN u.running >= q.max_concurrent_runs THEN 'ConcurrencyLimit'
-            WHEN u.queued > 0 AND NOT :overtake THEN 'Queued'
+            WHEN u.queued > 0 AND NOT %(overtake)s THEN 'Queued'
         END AS reason, asked.counted
         FROM asked
-        JOIN headgate.workspace_usage u ON u.workspace_id = :workspace_id
+        JOIN headgate.workspace_usage u ON u.workspace_id = %(workspace_id)s
         JOIN headgate.workspace_resource_quotas q ON q.workspace_id = u.workspace_id
         JOIN headgate.workspaces w ON w.id = u.workspace_id
-        JOIN headgate.workflows f ON f.workspace_id = u.workspace_id AND f.id = :workflow_id
+        JOIN headgate.workflows f ON f.workspace_id = u.workspace_id AND f.id = %(workflow_id)s
         FOR UPDATE OF u
     ), verdict AS (
         SELECT reason, counted, CASE WHEN reason IS NULL OR reason = 'WorkflowSuspended' THEN 0 ELSE 1 END AS queued,
@@ -37,22 +35,22 @@ _ROOM = """
         FROM room
     ), used AS (
         UPDATE headgate.workspace_usage u
-        SET running = u.running + v.started * :slots,
+        SET running = u.running + v.started * %(slots)s,
             queued = u.queued + v.queued - v.counted,
-            executions = CASE WHEN u.day >= :today THEN u.executions ELSE 0 END + v.started,
-            day = GREATEST(u.day, :today)
+            executions = CASE WHEN u.day >= %(today)s THEN u.executions ELSE 0 END + v.started,
+            day = GREATEST(u.day, %(today)s)
         FROM verdict v
-        WHERE u.workspace_id = :workspace_id AND (v.started = 1 OR v.queued <> v.counted)
+        WHERE u.workspace_id = %(workspace_id)s AND (v.started = 1 OR v.queued <> v.counted)
     )
 """
 
 
 _STARTED = "JOIN verdict v ON v.started = 1"
 
-_ADMIT = text(f"""
+_ADMIT = f"""
     WITH reserved AS (
         INSERT INTO headgate.execution_triggers (workspace_id, trigger_key, execution_id, created_at)
-        VALUES (:workspace_id, :trigger_key, :run_id, :started_at)
+        VALUES (%(workspace_id)s, %(trigger_key)s, %(run_id)s, %(started_at)s)
         ON CONFLICT (workspace_id, trigger_key) DO NOTHING
         RETURNING execution_id
     ), asked AS (
@@ -61,40 +59,41 @@ _ADMIT = text(f"""
         INSERT INTO headgate.workflow_executions (workspace_id, id, started_at, workflow_id, version_id, status,
             trigger_kind, trigger_key, trigger_node, resource, inputs, waiting_reason, waiting_until, running_since,
             deadline, finished_at, duration_ms, error_message)
-        SELECT :workspace_id, :run_id, :started_at, :workflow_id, :version_id,
-            CASE started WHEN 1 THEN :status ELSE 'Pending' END, :trigger_kind, :trigger_key, :trigger_node, :resource,
-            CAST(:inputs AS jsonb), reason, CASE reason WHEN 'DailyLimit' THEN CAST(:next_day AS timestamptz) END,
-            CASE started WHEN 1 THEN CAST(:now AS timestamptz) END,
-            CASE started WHEN 1 THEN CAST(:deadline AS timestamptz) END,
-            CASE started WHEN 1 THEN CAST(:finished_at AS timestamptz) END,
-            CASE started WHEN 1 THEN CAST(:duration_ms AS bigint) END,
-            CASE started WHEN 1 THEN CAST(:error_message AS text) END
+        SELECT %(workspace_id)s, %(run_id)s, %(started_at)s, %(workflow_id)s, %(version_id)s,
+            CASE started WHEN 1 THEN %(status)s ELSE 'Pending' END, %(trigger_kind)s, %(trigger_key)s,
+                %(trigger_node)s, %(resource)s,
+            CAST(%(inputs)s AS jsonb), reason, CASE reason WHEN 'DailyLimit' THEN CAST(%(next_day)s AS timestamptz) END,
+            CASE started WHEN 1 THEN CAST(%(now)s AS timestamptz) END,
+            CASE started WHEN 1 THEN CAST(%(deadline)s AS timestamptz) END,
+            CASE started WHEN 1 THEN CAST(%(finished_at)s AS timestamptz) END,
+            CASE started WHEN 1 THEN CAST(%(duration_ms)s AS bigint) END,
+            CASE started WHEN 1 THEN CAST(%(error_message)s AS text) END
         FROM verdict
     ), steps AS ({insert_steps(_STARTED)}), queue AS ({insert_tasks(_STARTED)})
     SELECT reason FROM verdict
-""")  # noqa: S608 - constants
+"""  # noqa: S608 - constants
 
-_START = text(f"""
+_START = f"""
     WITH asked AS (
         SELECT CASE waiting_reason WHEN 'WorkflowSuspended' THEN 0 ELSE 1 END AS counted
         FROM headgate.workflow_executions
-        WHERE workspace_id = :workspace_id AND started_at = :started_at AND id = :run_id AND status = 'Pending'
+        WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND id = %(run_id)s AND status = 'Pending'
     ), {_ROOM}, run AS (
         UPDATE headgate.workflow_executions e
-        SET status = CASE started WHEN 1 THEN :status ELSE 'Pending' END,
+        SET status = CASE started WHEN 1 THEN %(status)s ELSE 'Pending' END,
             waiting_reason = v.reason,
-            waiting_until = CASE v.reason WHEN 'DailyLimit' THEN CAST(:next_day AS timestamptz) END,
-            running_since = CASE started WHEN 1 THEN CAST(:now AS timestamptz) END,
-            deadline = CASE started WHEN 1 THEN CAST(:deadline AS timestamptz) END,
-            finished_at = CASE started WHEN 1 THEN CAST(:finished_at AS timestamptz) END,
-            duration_ms = CASE started WHEN 1 THEN CAST(:duration_ms AS bigint) END,
-            error_message = CASE started WHEN 1 THEN CAST(:error_message AS text) END
+            waiting_until = CASE v.reason WHEN 'DailyLimit' THEN CAST(%(next_day)s AS timestamptz) END,
+            running_since = CASE started WHEN 1 THEN CAST(%(now)s AS timestamptz) END,
+            deadline = CASE started WHEN 1 THEN CAST(%(deadline)s AS timestamptz) END,
+            finished_at = CASE started WHEN 1 THEN CAST(%(finished_at)s AS timestamptz) END,
+            duration_ms = CASE started WHEN 1 THEN CAST(%(duration_ms)s AS bigint) END,
+            error_message = CASE started WHEN 1 THEN CAST(%(error_message)s AS text) END
         FROM verdict v
-        WHERE e.workspace_id = :workspace_id AND e.started_at = :started_at AND e.id = :run_id
+        WHERE e.workspace_id = %(workspace_id)s AND e.started_at = %(started_at)s AND e.id = %(run_id)s
             AND e.waiting_reason IS DISTINCT FROM v.reason
     ), steps AS ({insert_steps(_STARTED)}), queue AS ({insert_tasks(_STARTED)})
     SELECT reason FROM verdict
-""")  # noqa: S608 - constants
+"""  # noqa: S608 - constants
 
 
 @dataclass(frozen=True)
@@ -167,13 +166,13 @@ async def admit(tx: Transaction, run: NewRun, origin: Origin) -> Verdict | None:
         "inputs": to_json(origin.inputs),
         "overtake": False,
     }
-    row = (await tx.execute(_ADMIT, parameters)).first()
+    row = await tx.row(_ADMIT, parameters)
     return None if row is None else Verdict(row.reason)
 
 
 async def start(tx: Transaction, run: NewRun) -> Verdict | None:
     """Start a Pending run if there is room now. None when it is not Pending any more."""
-    row = (await tx.execute(_START, run.parameters() | {"overtake": True})).first()
+    row = await tx.row(_START, run.parameters() | {"overtake": True})
     return None if row is None else Verdict(row.reason)
 
 
@@ -188,14 +187,15 @@ class AdmissionTarget:
     """The run of an earlier request with the key; None with ``key_used`` where that one was withdrawn."""
 
 
-_TARGET = text("""
+_TARGET = """
     SELECT w.id AS workflow_id, w.current_version_id AS version_id, t.trigger_key IS NOT NULL AS key_used,
         t.execution_id AS run_id
     FROM (VALUES (1)) one (row)
-    LEFT JOIN headgate.workflows w ON w.workspace_id = :workspace_id AND w.namespace = :namespace AND w.name = :name
+    LEFT JOIN headgate.workflows w ON w.workspace_id = %(workspace_id)s AND w.namespace = %(namespace)s
+        AND w.name = %(name)s
         AND w.deleted_at IS NULL
-    LEFT JOIN headgate.execution_triggers t ON t.workspace_id = :workspace_id AND t.trigger_key = :trigger_key
-""")
+    LEFT JOIN headgate.execution_triggers t ON t.workspace_id = %(workspace_id)s AND t.trigger_key = %(trigger_key)s
+"""
 
 
 async def find_target(
@@ -203,19 +203,19 @@ async def find_target(
 ) -> AdmissionTarget:
     """Look up the workflow and the key of a request."""
     parameters = {"workspace_id": workspace_id, "namespace": namespace, "name": name, "trigger_key": trigger_key}
-    row = (await tx.execute(_TARGET, parameters)).one()
+    row = await tx.one(_TARGET, parameters)
     return AdmissionTarget(row.workflow_id, row.version_id, row.key_used, row.run_id)
 
 
-_PENDING = text("""
+_PENDING = """
     SELECT e.id FROM headgate.workflow_executions e
     JOIN headgate.workflows w ON w.workspace_id = e.workspace_id AND w.id = e.workflow_id AND NOT w.suspended
-    WHERE e.workspace_id = :workspace_id AND e.status = 'Pending'
+    WHERE e.workspace_id = %(workspace_id)s AND e.status = 'Pending'
     ORDER BY e.started_at, e.id LIMIT 1
-""")
+"""
 
 
 async def oldest_pending(tx: Transaction, workspace_id: UUID) -> UUID | None:
     """The run that has been Pending the longest, of workflows that are not suspended."""
-    found: UUID | None = await tx.scalar(_PENDING, {"workspace_id": workspace_id})
+    found: UUID | None = await tx.value(_PENDING, {"workspace_id": workspace_id})
     return found

@@ -8,8 +8,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
-
 from headgate.store.database import Transaction
 from headgate.store.records import to_json
 
@@ -52,7 +50,7 @@ _COLUMNS = """t.workspace_id, t.execution_id, t.node, t.attempt, w.name AS works
 # Workspaces take turns: the first due task of each, then the second of each, and so on. ``present`` hops from
 # workspace to workspace along the index instead of reading the queue, so that a claim costs the number of workspaces
 # that have something queued, however much it is. What another claimer has locked is left to it.
-_CLAIM = text(f"""
+_CLAIM = f"""
     WITH RECURSIVE present AS (
         (SELECT workspace_id FROM headgate.tasks WHERE due_at IS NOT NULL ORDER BY workspace_id LIMIT 1)
         UNION ALL
@@ -63,17 +61,17 @@ _CLAIM = text(f"""
         SELECT d.*, row_number() OVER (PARTITION BY p.workspace_id ORDER BY d.due_at) AS turn
         FROM present p CROSS JOIN LATERAL (
             SELECT t.workspace_id, t.execution_id, t.node, t.attempt, t.due_at FROM headgate.tasks t
-            WHERE t.workspace_id = p.workspace_id AND t.due_at <= :now ORDER BY t.due_at LIMIT :limit
+            WHERE t.workspace_id = p.workspace_id AND t.due_at <= %(now)s ORDER BY t.due_at LIMIT %(limit)s
         ) d
     ), chosen AS (
-        SELECT * FROM candidates ORDER BY turn, due_at, workspace_id LIMIT :limit
+        SELECT * FROM candidates ORDER BY turn, due_at, workspace_id LIMIT %(limit)s
     ), locked AS (
         SELECT t.workspace_id, t.execution_id, t.node, t.attempt, c.turn, c.due_at AS due_before
         FROM headgate.tasks t JOIN chosen c USING (workspace_id, execution_id, node, attempt)
-        WHERE t.due_at <= :now
+        WHERE t.due_at <= %(now)s
         FOR UPDATE OF t SKIP LOCKED
     ), claimed AS (
-        UPDATE headgate.tasks t SET due_at = :lease_until, holder = :holder
+        UPDATE headgate.tasks t SET due_at = %(lease_until)s, holder = %(holder)s
         FROM locked l
         WHERE t.workspace_id = l.workspace_id AND t.execution_id = l.execution_id AND t.node = l.node
             AND t.attempt = l.attempt
@@ -81,13 +79,13 @@ _CLAIM = text(f"""
     ), upcoming AS (
         SELECT min(n.due_at) AS next_due FROM present p CROSS JOIN LATERAL (
             SELECT t.due_at FROM headgate.tasks t
-            WHERE t.workspace_id = p.workspace_id AND t.due_at > :now ORDER BY t.due_at LIMIT 1
+            WHERE t.workspace_id = p.workspace_id AND t.due_at > %(now)s ORDER BY t.due_at LIMIT 1
         ) n
     )
     SELECT u.next_due, {_COLUMNS}
     FROM upcoming u LEFT JOIN (claimed t JOIN headgate.workspaces w ON w.id = t.workspace_id) ON true
     ORDER BY t.turn, t.due_before, t.workspace_id
-""")  # noqa: S608 - constants
+"""  # noqa: S608 - constants
 
 
 async def claim(
@@ -95,21 +93,21 @@ async def claim(
 ) -> tuple[list[QueuedTask], datetime | None]:
     """Lease up to ``limit`` due tasks, fairly over workspaces. Also the earliest time at which another falls due."""
     parameters = {"holder": holder, "limit": limit, "now": now, "lease_until": lease_until}
-    rows = (await tx.execute(_CLAIM, parameters)).all()
+    rows = await tx.rows(_CLAIM, parameters)
     return [_task(row) for row in rows if row.node is not None], rows[0].next_due
 
 
-_OPEN = text(f"SELECT {_COLUMNS} FROM headgate.tasks t JOIN headgate.workspaces w ON w.id = t.workspace_id")  # noqa: S608 - constants
+_OPEN = f"SELECT {_COLUMNS} FROM headgate.tasks t JOIN headgate.workspaces w ON w.id = t.workspace_id"  # noqa: S608 - constants
 
 
 async def open_tasks(tx: Transaction) -> list[QueuedTask]:
     """The whole queue."""
-    return [_task(row) for row in await tx.execute(_OPEN)]
+    return [_task(row) for row in await tx.rows(_OPEN)]
 
 
-_SET_JOBS = text("""
+_SET_JOBS = """
     WITH made AS (
-        SELECT * FROM jsonb_to_recordset(CAST(:jobs AS jsonb))
+        SELECT * FROM jsonb_to_recordset(CAST(%(jobs)s AS jsonb))
             AS j (workspace_id uuid, run_id uuid, node text, attempt integer, job_uid text)
     ), known AS (
         UPDATE headgate.tasks t SET job_uid = m.job_uid, due_at = NULL
@@ -122,7 +120,7 @@ _SET_JOBS = text("""
     LEFT JOIN known k ON k.workspace_id = m.workspace_id AND k.execution_id = m.run_id AND k.node = m.node
         AND k.attempt = m.attempt
     WHERE k.node IS NULL
-""")
+"""
 
 
 async def set_jobs(tx: Transaction, jobs: Iterable[tuple[TaskKey, str]]) -> list[TaskKey]:
@@ -131,38 +129,40 @@ async def set_jobs(tx: Transaction, jobs: Iterable[tuple[TaskKey, str]]) -> list
         {**key.parameters(), "workspace_id": str(key.workspace_id), "run_id": str(key.run_id), "job_uid": uid}
         for key, uid in jobs
     ]
-    return [TaskKey(*row) for row in await tx.execute(_SET_JOBS, {"jobs": to_json(listed)})]
+    return [TaskKey(*row) for row in await tx.rows(_SET_JOBS, {"jobs": to_json(listed)})]
 
 
-_MARK_RUNNING = text("""
+_MARK_RUNNING = """
     WITH cleared AS (
         UPDATE headgate.tasks SET waiting_reason = NULL, waiting_message = NULL, waiting_until = NULL
-        WHERE workspace_id = :workspace_id AND execution_id = :run_id AND node = :node AND attempt = :attempt
+        WHERE workspace_id = %(workspace_id)s AND execution_id = %(run_id)s AND node = %(node)s
+            AND attempt = %(attempt)s
             AND waiting_reason IS NOT NULL
         RETURNING 1
     ), running AS (
-        UPDATE headgate.workflow_execution_steps SET phase = 'Running', attempt_started_at = :attempt_started_at
-        WHERE workspace_id = :workspace_id AND started_at = :started_at AND execution_id = :run_id AND node = :node
-            AND attempt = :attempt AND phase = 'Queued'
+        UPDATE headgate.workflow_execution_steps SET phase = 'Running', attempt_started_at = %(attempt_started_at)s
+        WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND execution_id = %(run_id)s
+            AND node = %(node)s
+            AND attempt = %(attempt)s AND phase = 'Queued'
         RETURNING 1
     )
     SELECT EXISTS (SELECT FROM cleared) OR EXISTS (SELECT FROM running)
-""")
+"""
 
 
 async def mark_running(tx: Transaction, key: TaskKey, run_started_at: datetime, started_at: datetime) -> bool:
     """Record that an attempt runs. Returns whether that was news."""
     parameters = {"started_at": run_started_at, "attempt_started_at": started_at}
-    return bool(await tx.scalar(_MARK_RUNNING, key.parameters() | parameters))
+    return bool(await tx.value(_MARK_RUNNING, key.parameters() | parameters))
 
 
-_SET_WAITING = text("""
+_SET_WAITING = """
     UPDATE headgate.tasks
-    SET waiting_reason = :reason, waiting_message = :message, waiting_until = :until
-    WHERE workspace_id = :workspace_id AND execution_id = :run_id AND node = :node AND attempt = :attempt
+    SET waiting_reason = %(reason)s, waiting_message = %(message)s, waiting_until = %(until)s
+    WHERE workspace_id = %(workspace_id)s AND execution_id = %(run_id)s AND node = %(node)s AND attempt = %(attempt)s
         AND (waiting_reason, waiting_message, waiting_until) IS DISTINCT FROM
-            (CAST(:reason AS text), CAST(:message AS text), CAST(:until AS timestamptz))
-""")
+            (CAST(%(reason)s AS text), CAST(%(message)s AS text), CAST(%(until)s AS timestamptz))
+"""
 
 
 async def set_waiting(
@@ -170,10 +170,10 @@ async def set_waiting(
 ) -> bool:
     """Record what an attempt waits for. Returns whether that was news."""
     parameters = {"reason": reason, "message": message, "until": until}
-    return bool((await tx.execute(_SET_WAITING, key.parameters() | parameters)).rowcount)
+    return bool(await tx.execute(_SET_WAITING, key.parameters() | parameters))
 
 
-def _task(row: Row[Any]) -> QueuedTask:
+def _task(row: Any) -> QueuedTask:
     return QueuedTask(
         TaskKey(row.workspace_id, row.execution_id, row.node, row.attempt),
         row.workspace,

@@ -8,10 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select, text, update
-
 from headgate.store.database import Transaction
-from headgate.store.tables import schedules, versions, workflows
 
 
 @dataclass(frozen=True)
@@ -27,27 +24,28 @@ class KnownWorkflow:
     """By trigger node."""
 
 
-_FIND = text("""
+_FIND = """
     SELECT w.id, w.suspended, v.id AS version_id, v.number, v.content_hash, (
         SELECT jsonb_object_agg(s.node, s.schedule) FROM headgate.workflow_schedules s
-        WHERE s.workspace_id = :workspace_id AND s.workflow_id = w.id
+        WHERE s.workspace_id = %(workspace_id)s AND s.workflow_id = w.id
     ) AS schedules
     FROM headgate.workflows w
     JOIN headgate.workflow_versions v ON v.workspace_id = w.workspace_id AND v.id = w.current_version_id
-    WHERE w.workspace_id = :workspace_id AND w.namespace = :namespace AND w.name = :name AND w.deleted_at IS NULL
-""")
+    WHERE w.workspace_id = %(workspace_id)s AND w.namespace = %(namespace)s AND w.name = %(name)s
+        AND w.deleted_at IS NULL
+"""
 
 
 async def find(tx: Transaction, workspace_id: UUID, namespace: str, name: str) -> KnownWorkflow | None:
     """The active workflow of that name."""
     parameters = {"workspace_id": workspace_id, "namespace": namespace, "name": name}
-    row = (await tx.execute(_FIND, parameters)).first()
+    row = await tx.row(_FIND, parameters)
     if row is None:
         return None
     return KnownWorkflow(row.id, row.suspended, row.version_id, row.number, row.content_hash, row.schedules or {})
 
 
-_LOCK_NAME = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 1))")
+_LOCK_NAME = "SELECT pg_advisory_xact_lock(hashtextextended(%(name)s, 1))"
 
 
 async def lock_name(tx: Transaction, workspace_id: UUID, namespace: str, name: str) -> None:
@@ -55,21 +53,25 @@ async def lock_name(tx: Transaction, workspace_id: UUID, namespace: str, name: s
     await tx.execute(_LOCK_NAME, {"name": f"{workspace_id}/{namespace}/{name}"})
 
 
+_ADD = """
+    INSERT INTO headgate.workflows (workspace_id, id, namespace, name, current_version_id, suspended, created_at)
+    VALUES (%(workspace_id)s, %(id)s, %(namespace)s, %(name)s, %(version_id)s, false, %(now)s)
+"""
+
+
 async def add(
     tx: Transaction, workspace_id: UUID, workflow_id: UUID, namespace: str, name: str, version_id: UUID, now: datetime
 ) -> None:
     """Add a workflow whose first version follows."""
-    await tx.execute(
-        insert(workflows).values(
-            workspace_id=workspace_id,
-            id=workflow_id,
-            namespace=namespace,
-            name=name,
-            current_version_id=version_id,
-            suspended=False,
-            created_at=now,
-        )
-    )
+    parameters = {
+        "workspace_id": workspace_id,
+        "id": workflow_id,
+        "namespace": namespace,
+        "name": name,
+        "version_id": version_id,
+        "now": now,
+    }
+    await tx.execute(_ADD, parameters)
 
 
 @dataclass(frozen=True)
@@ -80,65 +82,77 @@ class Version:
     number: int
 
 
+_PUT_VERSION = """
+    WITH known AS (
+        SELECT id, number FROM headgate.workflow_versions
+        WHERE workspace_id = %(workspace_id)s AND workflow_id = %(workflow_id)s AND content_hash = %(content_hash)s
+    ), added AS (
+        INSERT INTO headgate.workflow_versions (workspace_id, id, workflow_id, number, content_hash, spec, created_at)
+        SELECT %(workspace_id)s, %(id)s, %(workflow_id)s, coalesce(max(v.number), 0) + 1, %(content_hash)s,
+            CAST(%(spec)s AS jsonb), %(now)s
+        FROM headgate.workflow_versions v
+        WHERE v.workspace_id = %(workspace_id)s AND v.workflow_id = %(workflow_id)s
+        HAVING NOT EXISTS (SELECT FROM known)
+        RETURNING id, number
+    )
+    SELECT id, number FROM known UNION ALL SELECT id, number FROM added
+"""
+
+
 async def put_version(
     tx: Transaction, workspace_id: UUID, workflow_id: UUID, new_id: UUID, content_hash: str, spec: str, now: datetime
 ) -> Version:
     """The version of that content, added with the next number when there is none. Hold the name's lock."""
-    mine = (versions.c.workspace_id == workspace_id, versions.c.workflow_id == workflow_id)
-    found = (
-        await tx.execute(select(versions.c.id, versions.c.number).where(*mine, versions.c.content_hash == content_hash))
-    ).first()
-    if found is not None:
-        return Version(found.id, found.number)
-    number = int(await tx.scalar(select(func.coalesce(func.max(versions.c.number), 0) + 1).where(*mine)) or 1)
-    await tx.execute(
-        text("""
-            INSERT INTO headgate.workflow_versions (workspace_id, id, workflow_id, number, content_hash, spec,
-                created_at)
-            VALUES (:workspace_id, :id, :workflow_id, :number, :content_hash, CAST(:spec AS jsonb), :now)
-        """),
-        {
-            "workspace_id": workspace_id,
-            "id": new_id,
-            "workflow_id": workflow_id,
-            "number": number,
-            "content_hash": content_hash,
-            "spec": spec,
-            "now": now,
-        },
-    )
-    return Version(new_id, number)
+    parameters = {
+        "workspace_id": workspace_id,
+        "id": new_id,
+        "workflow_id": workflow_id,
+        "content_hash": content_hash,
+        "spec": spec,
+        "now": now,
+    }
+    return Version(*await tx.one(_PUT_VERSION, parameters))
+
+
+_SET_CURRENT = """
+    UPDATE headgate.workflows SET current_version_id = %(version_id)s, suspended = %(suspended)s
+    WHERE workspace_id = %(workspace_id)s AND id = %(workflow_id)s
+"""
 
 
 async def set_current(
     tx: Transaction, workspace_id: UUID, workflow_id: UUID, version_id: UUID, *, suspended: bool
 ) -> None:
     """Make a version the one that new runs start with."""
-    await tx.execute(
-        update(workflows)
-        .where(workflows.c.workspace_id == workspace_id, workflows.c.id == workflow_id)
-        .values(current_version_id=version_id, suspended=suspended)
+    parameters = {
+        "workspace_id": workspace_id,
+        "workflow_id": workflow_id,
+        "version_id": version_id,
+        "suspended": suspended,
+    }
+    await tx.execute(_SET_CURRENT, parameters)
+
+
+_RETIRE = """
+    WITH unscheduled AS (
+        DELETE FROM headgate.workflow_schedules
+        WHERE workspace_id = %(workspace_id)s AND workflow_id = %(workflow_id)s
     )
+    UPDATE headgate.workflows SET deleted_at = %(now)s WHERE workspace_id = %(workspace_id)s AND id = %(workflow_id)s
+"""
 
 
 async def retire(tx: Transaction, workspace_id: UUID, workflow_id: UUID, now: datetime) -> None:
     """Free the name and remove the schedules. Versions and runs stay."""
-    await tx.execute(
-        delete(schedules).where(schedules.c.workspace_id == workspace_id, schedules.c.workflow_id == workflow_id)
-    )
-    await tx.execute(
-        update(workflows)
-        .where(workflows.c.workspace_id == workspace_id, workflows.c.id == workflow_id)
-        .values(deleted_at=now)
-    )
+    await tx.execute(_RETIRE, {"workspace_id": workspace_id, "workflow_id": workflow_id, "now": now})
 
 
-_SPEC = text("""
+_SPEC = """
     SELECT v.number, v.spec, v.workflow_id, w.namespace, w.name
     FROM headgate.workflow_versions v
     JOIN headgate.workflows w ON w.workspace_id = v.workspace_id AND w.id = v.workflow_id
-    WHERE v.workspace_id = :workspace_id AND v.id = :version_id
-""")
+    WHERE v.workspace_id = %(workspace_id)s AND v.id = %(version_id)s
+"""
 
 
 @dataclass(frozen=True)
@@ -154,14 +168,14 @@ class VersionContent:
 
 async def version_content(tx: Transaction, workspace_id: UUID, version_id: UUID) -> VersionContent:
     """A version, which must exist."""
-    row = (await tx.execute(_SPEC, {"workspace_id": workspace_id, "version_id": version_id})).one()
+    row = await tx.one(_SPEC, {"workspace_id": workspace_id, "version_id": version_id})
     return VersionContent(row.number, row.spec, row.workflow_id, row.namespace, row.name)
 
 
-_RETIRE_ALL = text("""
-    WITH unscheduled AS (DELETE FROM headgate.workflow_schedules WHERE workspace_id = :workspace_id)
-    UPDATE headgate.workflows SET deleted_at = :now WHERE workspace_id = :workspace_id AND deleted_at IS NULL
-""")
+_RETIRE_ALL = """
+    WITH unscheduled AS (DELETE FROM headgate.workflow_schedules WHERE workspace_id = %(workspace_id)s)
+    UPDATE headgate.workflows SET deleted_at = %(now)s WHERE workspace_id = %(workspace_id)s AND deleted_at IS NULL
+"""
 
 
 async def retire_all(tx: Transaction, workspace_id: UUID, now: datetime) -> None:
