@@ -44,7 +44,7 @@ async def main(count: int, kubeconfig: Path, operator: OperatorProcess) -> list[
         workspaces = [a_workspace(name).with_quota("bench").with_member("owner", "User", "alice") for name in names]
         await asyncio.gather(*(kube.create(WORKSPACES, workspace.manifest()) for workspace in workspaces))
         created = time.monotonic() - started
-        await eventually(lambda: all_ready(kube, prefix, count), within=120, every=0.05, what="every Workspace Ready")
+        await eventually(lambda: all_ready(kube, prefix, count), within=120, every=0.2, what="every Workspace Ready")
         took = time.monotonic() - started
         cpu = operator.metric("process_cpu_seconds_total") - cpu_before
         children = await count_children(kube, prefix)
