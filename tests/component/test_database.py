@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -97,19 +98,34 @@ async def test_a_database_that_was_not_migrated_says_what_to_run(empty: TestData
     engine = Engine(database, world.expressions, clock=world.clock)
     with pytest.raises(DatabaseNotMigrated, match="headgate migrate"):
         await engine.ping()
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(DatabaseNotMigrated):
         await engine.workspace_id("acme")
+    with pytest.raises(DatabaseNotMigrated):
+        await engine.ensure_partitions(world.clock.now)
     await database.close()
 
 
-async def test_errors_tell_neither_password_nor_values(fresh: TestDatabase) -> None:
-    wrong = make_url(fresh.url).set(password="not-the-secret").render_as_string(hide_password=False)
-    database = Database(wrong)
-    with pytest.raises(DatabaseUnavailable) as caught:
+@pytest.mark.parametrize("wrong", [{"password": "not-the-secret"}, {"username": "nobody"}, {"database": "nowhere"}])
+async def test_a_refused_login_is_told_apart_from_a_server_that_is_away(
+    fresh: TestDatabase, wrong: dict[str, Any]
+) -> None:
+    database = Database(make_url(fresh.url).set(**wrong).render_as_string(hide_password=False))
+    with pytest.raises(DatabaseUnavailable, match="refuses the login") as caught:
         async with database.system():
             pass
     await database.close()
-    assert "not-the-secret" not in str(caught.value)
+    assert not [value for value in wrong.values() if value in str(caught.value)]
+
+
+async def test_errors_tell_no_values_of_rows(database: Database, world: World) -> None:
+    statement = "INSERT INTO headgate.workspaces (id, name) VALUES (%(id)s, 'a tenant''s words')"
+
+    with pytest.raises(psycopg.errors.IntegrityError) as caught:
+        async with database.system() as tx:
+            await tx.execute(statement, {"id": world.ids["acme"]})
+
+    assert "words" not in str(caught.value)
+    assert "violates" in str(caught.value)
 
 
 async def test_without_a_database_every_transaction_says_what_to_set() -> None:

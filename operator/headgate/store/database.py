@@ -33,6 +33,8 @@ _LOCK = ", pg_advisory_xact_lock({key})"
 # out as they start. So the server plans each once for a connection; planning takes several times as long as carrying
 # out, the more so the more months there are. What crosses workspaces depends on how much there is, and is planned anew.
 _TENANT_PLANS, _SYSTEM_PLANS = "force_generic_plan", "auto"
+# A refused connection has no code, so that the words have to tell it.
+_REFUSED_LOGIN = ("password authentication failed", "no pg_hba.conf entry", 'role "', 'database "')
 
 
 class Transaction:
@@ -186,19 +188,29 @@ def _translated() -> Iterator[None]:
 
 def _meaning(error: BaseException | None) -> BaseException:
     """What a failure of the driver means. Messages of Postgres may quote values, and are kept out of ours."""
+    text = str(error)
+    meaning: BaseException
     match error:
-        case psycopg.errors.CheckViolation() if "no partition of relation" in str(error):
-            return PartitionMissing(str(error).split("\n", 1)[0])
-        case psycopg.errors.UndefinedTable() | psycopg.errors.InvalidParameterValue():
-            return DatabaseNotMigrated("Headgate's tables or roles are missing; run `headgate migrate`")
-        case psycopg.errors.InsufficientPrivilege() if "set role" in str(error):
-            return DatabaseNotMigrated("the login lacks Headgate's roles; run `headgate migrate`")
+        case psycopg.errors.CheckViolation() if "no partition of relation" in text:
+            meaning = PartitionMissing(text.split("\n", 1)[0])
+        case (
+            psycopg.errors.InvalidSchemaName()
+            | psycopg.errors.UndefinedTable()
+            | psycopg.errors.UndefinedFunction()
+            | psycopg.errors.InvalidParameterValue()
+        ):
+            meaning = DatabaseNotMigrated("Headgate's tables or roles are missing; run `headgate migrate`")
+        case psycopg.errors.InsufficientPrivilege() if "set role" in text:
+            meaning = DatabaseNotMigrated("the login lacks Headgate's roles; run `headgate migrate`")
+        case psycopg.OperationalError() if any(words in text for words in _REFUSED_LOGIN):
+            meaning = DatabaseUnavailable("Postgres refuses the login: check role, password and database of its URL")
         case psycopg.OperationalError() | psycopg.InterfaceError():
-            return DatabaseUnavailable(f"Postgres is not available ({type(error).__name__})")
-        case None:
-            return AssertionError("a failure of the database without a cause")
+            meaning = DatabaseUnavailable(f"Postgres is not available ({type(error).__name__})")
+        case psycopg.Error():
+            meaning = type(error)(error.diag.message_primary or type(error).__name__)
         case _:
-            return error
+            meaning = error or AssertionError("a failure of the database without a cause")
+    return meaning
 
 
 def _milliseconds(length: timedelta) -> str:
