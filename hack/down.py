@@ -94,7 +94,7 @@ def main() -> int:
     if record is None:
         print("Nothing is up.")
         return 0
-    progress = Progress(LOGS, 4 if record.context else 3)
+    progress = Progress(LOGS / "down", 4 if record.context else 3)
     try:
         down(record, progress)
     except StepFailedError:

@@ -23,8 +23,8 @@ def prepare(provider: ClusterProvider, progress: Progress) -> None:
     """Brings up the tests' own cluster, and gives it the image of these sources."""
     with progress.step("System packages", "install what is named above"):
         # Where Docker answers, cluster and image come from it.
-        groups = ("cluster", "image", "test") if isinstance(provider, LocalCluster) else ("test",)
-        packages.ensure(*groups)
+        if isinstance(provider, LocalCluster):
+            packages.ensure("cluster", "image")
     with progress.step("Kubernetes", f"see the logs in {CLUSTER_STATE / 'logs'}"):
         provider.up()
     with progress.step("Helm", "it is compiled once, with Go 1.26 or newer"):

@@ -44,9 +44,13 @@ def up(wish: Wish, progress: Progress) -> None:
     """Does every step. Raises `StepFailedError` at the first that fails."""
     provider = choose(NAME, CLUSTER_STATE, wish.context)
     with progress.step("System packages", "install what is named above, then " + _AGAIN):
-        record = _remember(provider, wish)
+        record = remember(provider, wish)
         if isinstance(provider, LocalCluster):
             packages.ensure("cluster", "image")
+            if os.geteuid() != 0:
+                raise TroubleError(
+                    "a local cluster needs root, for namespaces and mounts", "sudo make up, or start Docker"
+                )
     contexts = "`kubectl config get-contexts` lists the contexts that there are"
     with progress.step("Kubernetes", contexts if wish.context else _AGAIN):
         provider.up()
@@ -76,7 +80,7 @@ def up(wish: Wish, progress: Progress) -> None:
     summary.show(parts, progress.say)
 
 
-def _remember(provider: ClusterProvider, wish: Wish) -> Record:
+def remember(provider: ClusterProvider, wish: Wish) -> Record:
     """Records what is about to be made. Refuses to mix two set-ups."""
     known = Record.load()
     wanted = Record(type(provider).__name__, wish.context, own_postgres=wish.database is None)
