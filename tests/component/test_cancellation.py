@@ -38,7 +38,7 @@ async def test_a_run_that_has_ended_stays_as_it_is(world: World) -> None:
     run = await world.admit()
     await world.succeed(run, "work")
 
-    assert await world.engine.cancel_run(world.ids["acme"], run, "too late") == Effects()
+    assert await world.engine.cancel_run(world.ids["acme"], run, "too late") == Effects(frozenset([run]))
     assert await world.phase(run) is RunPhase.SUCCEEDED
 
 
@@ -47,7 +47,7 @@ async def test_the_end_of_an_attempt_of_a_cancelled_run_changes_nothing(world: W
     run = await world.admit()
     await world.engine.cancel_run(world.ids["acme"], run, "no")
 
-    assert await world.fail(run, "work") == Effects()
+    assert await world.fail(run, "work") == Effects(frozenset([run]))
     assert await world.phases(run) == {"work": NodePhase.CANCELLED}
 
 

@@ -6,6 +6,7 @@ import asyncio
 from uuid import UUID
 
 from headgate.api.workflow_run import RunPhase
+from tests.builders import a_workflow
 from tests.component.world import World, one_node
 
 
@@ -144,3 +145,36 @@ async def test_many_that_start_at_once_take_no_place_twice(world: World) -> None
     usage = await world.usage()
     assert (usage["running"], usage["queued"]) == (5, 3)
     assert len(await world.rows("SELECT FROM headgate.tasks")) == 5
+
+
+async def test_trouble_in_one_workspace_leaves_the_others_alone(world: World) -> None:
+    world.expressions.values["inputs.day"] = RuntimeError("no child process")
+    broken = a_workflow().with_input("day").with_condition("day", "inputs.day", after=["by-hand"])
+    for name, workflow in (("broken", broken), ("good", one_node())):
+        await world.given_workspace(name)
+        await world.given(workflow, name)
+        await world.given_workspace(name, suspended=True)
+    waiting = await world.admit(workspace="good")
+    world.expressions.values["inputs.day"] = True
+    await world.admit(workspace="broken")
+    world.expressions.values["inputs.day"] = RuntimeError("no child process")
+    for name in ("broken", "good"):
+        await world.given_workspace(name)
+
+    await world.engine.start_all_pending()
+
+    assert await world.phase(waiting, "good") is RunPhase.RUNNING
+
+
+async def test_an_end_is_told_even_when_the_next_run_cannot_be_started(world: World) -> None:
+    world.expressions.values["inputs.day"] = True
+    await world.given_workspace(max_concurrent_runs=1)
+    await world.given(one_node())
+    await world.given(a_workflow("other").with_input("day").with_condition("day", "inputs.day", after=["by-hand"]))
+    run = await world.admit()
+    await world.admit("other")
+    world.expressions.values["inputs.day"] = RuntimeError("no child process")
+
+    effects = await world.succeed(run, "work")
+
+    assert [told.run_id for told in effects.finished] == [run]

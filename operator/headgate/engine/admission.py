@@ -12,7 +12,7 @@ from headgate.domain.durations import parse_duration
 from headgate.domain.graph import NodeState
 from headgate.domain.ids import uuid7_time
 from headgate.engine.context import Context, milliseconds, next_day
-from headgate.engine.definition import Definition
+from headgate.engine.definition import Definition, UnreadableVersion
 from headgate.engine.outcome import error_message, finished
 from headgate.engine.requests import choose_trigger, resolve_inputs
 from headgate.engine.stepping import Progress, advance
@@ -46,13 +46,10 @@ async def admit_in(
         return _earlier(target.run_id), Effects(), False
     if target.workflow_id is None or target.version_id is None:
         return Refused("WorkflowNotFound", f"there is no accepted workflow {request.workflow!r}"), Effects(), False
-    definition = await context.definitions.get(tx, workspace_id, target.version_id)
-    trigger = choose_trigger(definition.graph, request)
-    if isinstance(trigger, Refused):
-        return trigger, Effects(), False
-    inputs = resolve_inputs(definition.spec.inputs, request.inputs)
-    if isinstance(inputs, Refused):
-        return inputs, Effects(), False
+    asked = await _understand(context, tx, request, target.version_id)
+    if isinstance(asked, Refused):
+        return asked, Effects(), False
+    definition, trigger, inputs = asked
     run_id = context.new_id(now)
     run = await decide(context, definition, RunKey(workspace_id, run_id, uuid7_time(run_id)), trigger, inputs, now)
     origin = starting.Origin(definition.version_id, request.kind.value, request.key, trigger, request.resource, inputs)
@@ -63,6 +60,21 @@ async def admit_in(
         return _earlier(target.run_id), Effects(), False
     effects = started(run) if verdict.reason is None else Effects(frozenset([run_id]))
     return Admitted(run_id, duplicate=False), effects, verdict.reason == QUEUED
+
+
+async def _understand(
+    context: Context, tx: Transaction, request: RunRequest, version_id: UUID
+) -> tuple[Definition, str, dict[str, Any]] | Refused:
+    """The version, the trigger node and all inputs that a request amounts to."""
+    try:
+        definition = await context.definitions.get(tx, request.workspace_id, version_id)
+    except UnreadableVersion as problem:
+        return Refused("UnreadableVersion", str(problem))
+    trigger = choose_trigger(definition.graph, request)
+    if isinstance(trigger, Refused):
+        return trigger
+    inputs = resolve_inputs(definition.spec.inputs, request.inputs)
+    return inputs if isinstance(inputs, Refused) else (definition, trigger, inputs)
 
 
 def started(run: starting.NewRun) -> Effects:

@@ -9,12 +9,13 @@ from headgate.api.node import NodeType
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.engine.bounds import clip
 from headgate.engine.context import Context, milliseconds, run_key
-from headgate.engine.definition import Definition
+from headgate.engine.definition import Definition, UnreadableVersion
 from headgate.engine.outcome import finished, states_of
 from headgate.engine.types import Effects, TaskRef
+from headgate.engine.unreadable import fail_unreadable
 from headgate.store import history, runs
 from headgate.store.database import Transaction
-from headgate.store.records import StepRow
+from headgate.store.records import RunKey, StepRow
 
 RUN_TIMEOUT = "Timeout"
 
@@ -24,11 +25,18 @@ async def cancel_run(context: Context, workspace_id: UUID, run_id: UUID, reason:
     key = run_key(workspace_id, run_id)
     if key is None:
         return Effects()
-    async with context.database.tenant(workspace_id, lock=run_id) as tx:
+    try:
+        return await _cancel(context, key, reason)
+    except UnreadableVersion as problem:
+        return await fail_unreadable(context, key, problem)
+
+
+async def _cancel(context: Context, key: RunKey, reason: str) -> Effects:
+    async with context.database.tenant(key.workspace_id, lock=key.id) as tx:
         run = await runs.load(tx, key)
         if run is None or RunPhase(run.status).is_final:
-            return Effects()
-        definition = await context.definitions.get(tx, workspace_id, run.version_id)
+            return Effects(frozenset([key.id]) if run is not None else frozenset())
+        definition = await context.definitions.get(tx, key.workspace_id, run.version_id)
         return await _end(context, tx, definition, run, RunPhase.CANCELLED, "Cancelled", reason)
 
 
@@ -49,19 +57,21 @@ async def expire_runs(context: Context, now: datetime) -> tuple[Effects, frozens
         overdue = await runs.overdue(tx, now)
     effects = Effects()
     for workspace_id, run_id in overdue:
-        effects |= await _expire(context, workspace_id, run_id, now)
+        key = run_key(workspace_id, run_id)
+        if key is not None:
+            try:
+                effects |= await _expire(context, key, now)
+            except UnreadableVersion as problem:
+                effects |= await fail_unreadable(context, key, problem)
     return effects, frozenset(workspace_id for workspace_id, _ in overdue)
 
 
-async def _expire(context: Context, workspace_id: UUID, run_id: UUID, now: datetime) -> Effects:
-    key = run_key(workspace_id, run_id)
-    if key is None:
-        return Effects()
-    async with context.database.tenant(workspace_id, lock=run_id) as tx:
+async def _expire(context: Context, key: RunKey, now: datetime) -> Effects:
+    async with context.database.tenant(key.workspace_id, lock=key.id) as tx:
         run = await runs.load(tx, key)
         if run is None or run.status != "Running" or run.deadline is None or run.deadline > now:
             return Effects()
-        definition = await context.definitions.get(tx, workspace_id, run.version_id)
+        definition = await context.definitions.get(tx, key.workspace_id, run.version_id)
         reason = f"{RUN_TIMEOUT}: the run took longer than {definition.spec.timeout}"
         return await _end(context, tx, definition, run, RunPhase.FAILED, RUN_TIMEOUT, reason)
 

@@ -13,10 +13,11 @@ from headgate.domain.graph import NodeState
 from headgate.domain.retry import delay_before_next
 from headgate.engine.bounds import OUTPUT_BYTES, REASON_BYTES, check_json, clip
 from headgate.engine.context import Context, milliseconds, run_key
-from headgate.engine.definition import Definition
+from headgate.engine.definition import Definition, UnreadableVersion
 from headgate.engine.outcome import error_message, finished, states_of
 from headgate.engine.stepping import Facts, advance
 from headgate.engine.types import Effects, FinishedRun, Outcome, TaskRef
+from headgate.engine.unreadable import fail_unreadable
 from headgate.store import runs
 from headgate.store.database import Transaction
 from headgate.store.records import RunKey, StepRow, TaskRow
@@ -29,16 +30,23 @@ async def complete(context: Context, ref: TaskRef, outcome: Outcome) -> tuple[Ef
     """Record the end of an attempt in one transaction. The last value says whether Pending runs should be started now.
 
     Repeats the attempt where the node's retry says so; otherwise steps the run, and ends it when nothing is left. An
-    attempt that is not open, because its end was recorded before or its run was ended, changes nothing.
+    attempt that is not open, because its end was recorded before or its run was ended, changes nothing; the run is
+    named all the same, as the first answer may never have arrived.
     """
     key = run_key(ref.workspace_id, ref.run_id)
     if key is None:
         return Effects(), False
-    outcome = bounded(outcome)
+    try:
+        return await _complete(context, key, ref, bounded(outcome))
+    except UnreadableVersion as problem:
+        return await fail_unreadable(context, key, problem), True
+
+
+async def _complete(context: Context, key: RunKey, ref: TaskRef, outcome: Outcome) -> tuple[Effects, bool]:
     async with context.database.tenant(ref.workspace_id, lock=ref.run_id) as tx:
         run = await runs.load(tx, key, ref.node, ref.attempt)
         if run is None or run.task is None:
-            return Effects(), False
+            return Effects(frozenset([ref.run_id]) if run is not None else frozenset()), False
         now = context.now()
         definition = await context.definitions.get(tx, ref.workspace_id, run.version_id)
         ended = _step_row(ref, outcome, now)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from pydantic import ValidationError
+
 from headgate.api.workflow import WorkflowSpec
 from headgate.domain import schedule as schedules
 from headgate.domain.durations import parse_duration
@@ -92,6 +94,17 @@ def content_of(spec: WorkflowSpec) -> tuple[str, str]:
     return hashlib.sha256(canonical.encode()).hexdigest(), json.dumps(stored, ensure_ascii=False)
 
 
+class UnreadableVersion(Exception):  # noqa: N818 - a state of the world, not a mistake
+    """A version that an earlier release accepted and that this one cannot read."""
+
+    def __init__(self, content: workflows.VersionContent, reason: str) -> None:
+        super().__init__(
+            f"version {content.number} of the workflow cannot be read by this release of Headgate ({reason}); "
+            "apply the workflow again"
+        )
+        self.content = content
+
+
 class Definitions:
     """Versions that were read, the most recently used ones. They never change, so they are never stale."""
 
@@ -101,11 +114,19 @@ class Definitions:
         self._known: OrderedDict[tuple[UUID, UUID], Definition] = OrderedDict()
 
     async def get(self, tx: Transaction, workspace_id: UUID, version_id: UUID) -> Definition:
-        """The version, from memory or by one query."""
+        """The version, from memory or by one query. Raises ``UnreadableVersion``."""
         key = (workspace_id, version_id)
         known = self._known.get(key)
         if known is None:
-            known = define(version_id, await workflows.version_content(tx, workspace_id, version_id))
+            content = await workflows.version_content(tx, workspace_id, version_id)
+            try:
+                known = define(version_id, content)
+            except ValidationError as error:
+                first = error.errors(include_url=False, include_input=False)[0]
+                where = ".".join(str(part) for part in first["loc"])
+                raise UnreadableVersion(content, f"{where}: {first['msg']}") from None
+            except DefinitionError as error:
+                raise UnreadableVersion(content, str(error)) from None
             self._known[key] = known
             while len(self._known) > self._size:
                 self._known.popitem(last=False)

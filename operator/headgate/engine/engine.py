@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import structlog
+
 from headgate.api.workflow import WorkflowSpec
 from headgate.engine import (
     admission,
@@ -43,6 +45,8 @@ from headgate.store import maintenance, runs
 from headgate.store.database import Database
 from headgate.store.errors import PartitionMissing
 from headgate.store.schedules import ScheduleKey
+
+_log = structlog.get_logger(__name__)
 
 MONTHS_AHEAD = 3
 """Months after the present one whose partitions are made ahead of time."""
@@ -123,7 +127,7 @@ class Engine:
                 workflows.add(ticked.workflow)
         behind = {key.workspace_id for key, ticked in zip(keys, fired, strict=True) if ticked and ticked.behind}
         for workspace_id in behind:
-            effects |= await self.start_pending(workspace_id)
+            effects = await self._and_start_pending(effects, workspace_id)
         return Fired(effects, frozenset(workflows), next_due)
 
     async def _fire(self, key: ScheduleKey, now: datetime) -> schedules.Ticked | None:
@@ -145,12 +149,21 @@ class Engine:
             await self.ensure_partitions(self._context.clock())
             answer, effects, queue = await admission.admit(self._context, request)
         if queue:
-            effects |= await self.start_pending(request.workspace_id)
+            effects = await self._and_start_pending(effects, request.workspace_id)
         return answer, effects
 
     async def start_pending(self, workspace_id: UUID) -> Effects:
         """Start the workspace's Pending runs for which there is room, the oldest first."""
         return await pending.start_pending(self._context, workspace_id)
+
+    async def _and_start_pending(self, effects: Effects, workspace_id: UUID) -> Effects:
+        """``start_pending`` after a transaction whose effects must be heard of whatever comes of it."""
+        try:
+            return effects | await self.start_pending(workspace_id)
+        except Exception:
+            # What was not started now is by the next ``start_all_pending``.
+            _log.warning("pending_runs_not_started", workspace_id=str(workspace_id), exc_info=True)
+            return effects
 
     async def start_all_pending(self) -> Effects:
         """``start_pending`` for every workspace that has Pending runs. Call every few seconds, as a net."""
@@ -188,23 +201,23 @@ class Engine:
         Recording it once more changes nothing. Where the run ends, Pending runs of its workspace start.
         """
         effects, room = await completion.complete(self._context, ref, outcome)
-        return effects | await self.start_pending(ref.workspace_id) if room else effects
+        return await self._and_start_pending(effects, ref.workspace_id) if room else effects
 
     async def cancel_run(self, workspace_id: UUID, run_id: UUID, reason: str) -> Effects:
         """End a run: nodes that have not ended are Cancelled. The effects list attempts whose Jobs are to be ended."""
         effects = await cancellation.cancel_run(self._context, workspace_id, run_id, reason)
-        return effects | await self.start_pending(workspace_id) if effects.runs else effects
+        return await self._and_start_pending(effects, workspace_id) if effects.finished else effects
 
     async def cancel_resource(self, workspace_id: UUID, trigger_key: str) -> Effects:
         """Cancel the run that the request with this key made; where it made none yet, see to it that it never does."""
         effects = await cancellation.cancel_resource(self._context, workspace_id, trigger_key)
-        return effects | await self.start_pending(workspace_id) if effects.runs else effects
+        return await self._and_start_pending(effects, workspace_id) if effects.finished else effects
 
     async def expire_runs(self, now: datetime) -> Effects:
         """Fail the runs that took longer than their workflow's ``timeout``, cancelling what is left of them."""
         effects, workspaces = await cancellation.expire_runs(self._context, now)
         for workspace_id in workspaces:
-            effects |= await self.start_pending(workspace_id)
+            effects = await self._and_start_pending(effects, workspace_id)
         return effects
 
     async def open_resource_keys(self) -> tuple[tuple[UUID, str], ...]:

@@ -10,7 +10,7 @@ from headgate.api.node import NodeType
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.ids import uuid7_time
 from headgate.engine.context import Context, run_key
-from headgate.engine.definition import Definition
+from headgate.engine.definition import UnreadableVersion
 from headgate.engine.types import NodeView, RunFilter, RunPage, RunSummary, RunView, TriggerKind, Waiting
 from headgate.store import history
 
@@ -35,24 +35,27 @@ async def run_view(context: Context, workspace_id: UUID, run_id: UUID) -> RunVie
         row = await history.run(tx, key)
         if row is None:
             return None
-        definition = await context.definitions.get(tx, workspace_id, row.version_id)
-    phase = RunPhase(row.status)
-    steps = {step["node"]: step for step in row.steps or ()}
-    nodes = tuple(
-        _node_view(node.id, steps.get(node.id)) for node in definition.graph.nodes if node.type is not NodeType.TRIGGER
-    )
+        steps = {step["node"]: step for step in row.steps or ()}
+        try:
+            definition = await context.definitions.get(tx, workspace_id, row.version_id)
+        except UnreadableVersion as problem:
+            content, order = problem.content, tuple(steps)
+            named = (content.namespace, content.name, content.number)
+        else:
+            named = (definition.namespace, definition.workflow, definition.number)
+            order = tuple(node.id for node in definition.graph.nodes if node.type is not NodeType.TRIGGER)
     return RunView(
         workspace_id=workspace_id,
         run_id=run_id,
-        namespace=definition.namespace,
-        workflow=definition.workflow,
-        version=definition.number,
+        namespace=named[0],
+        workflow=named[1],
+        version=named[2],
         resource=row.resource,
-        phase=phase,
+        phase=RunPhase(row.status),
         started_at=key.started_at,
         finished_at=_utc(row.finished_at),
-        nodes=nodes,
-        waiting=_run_waiting(row.waiting_reason, _utc(row.waiting_until)) + _node_waiting(definition, row.waiting),
+        nodes=tuple(_node_view(node, steps.get(node)) for node in order),
+        waiting=_run_waiting(row.waiting_reason, _utc(row.waiting_until)) + _node_waiting(order, row.waiting),
         error_message=row.error_message,
     )
 
@@ -123,8 +126,8 @@ def _run_waiting(reason: str | None, until: datetime | None) -> tuple[Waiting, .
     return () if reason is None else (Waiting(reason, _WAITING_MESSAGES.get(reason, ""), None, until),)
 
 
-def _node_waiting(definition: Definition, rows: list[dict[str, Any]] | None) -> tuple[Waiting, ...]:
-    order = {node.id: index for index, node in enumerate(definition.graph.nodes)}
+def _node_waiting(nodes: tuple[str, ...], rows: list[dict[str, Any]] | None) -> tuple[Waiting, ...]:
+    order = {node: index for index, node in enumerate(nodes)}
     waiting = [Waiting(row["reason"], row["message"] or "", row["node"], _parsed(row["until"])) for row in rows or ()]
     return tuple(sorted(waiting, key=lambda item: order.get(item.node or "", 0)))
 

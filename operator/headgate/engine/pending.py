@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import structlog
+
 from headgate.engine.admission import decide, started
 from headgate.engine.context import Context, run_key
+from headgate.engine.definition import UnreadableVersion
 from headgate.engine.types import Effects
+from headgate.engine.unreadable import fail_unreadable
 from headgate.store import runs, starting, workspaces
+from headgate.store.errors import DatabaseUnavailable
+from headgate.store.records import RunKey
 from headgate.store.starting import Verdict
+
+_log = structlog.get_logger(__name__)
 
 WORKFLOW_SUSPENDED = "WorkflowSuspended"
 
@@ -27,33 +35,44 @@ async def start_all_pending(context: Context) -> Effects:
     """``start_pending`` for every workspace with Pending runs.
 
     The net below all that starts them at once: it catches a crash between the end of a run and the start of the next,
-    the turn of the UTC day, and the moment in which a workspace is unsuspended while a run is being admitted.
+    the turn of the UTC day, and the moment in which a workspace is unsuspended while a run is being admitted. What is
+    wrong in one workspace is logged and leaves the others alone.
     """
     async with context.database.system() as tx:
         waiting = await workspaces.with_pending_runs(tx)
     effects = Effects()
     for workspace_id in waiting:
-        effects |= await start_pending(context, workspace_id)
+        try:
+            effects |= await start_pending(context, workspace_id)
+        except DatabaseUnavailable:
+            raise
+        except Exception:
+            _log.exception("pending_runs_failed", workspace_id=str(workspace_id))
     return effects
 
 
 async def _start_oldest(context: Context, workspace_id: UUID) -> tuple[Verdict | None, Effects]:
-    """Try the oldest Pending run. No verdict when there is none."""
-    while True:
-        async with context.database.tenant(workspace_id) as tx:
-            run_id = await starting.oldest_pending(tx, workspace_id)
-        key = run_key(workspace_id, run_id) if run_id is not None else None
-        if run_id is None or key is None:
+    """Try the oldest Pending run. No verdict when there is none, or somebody else has started it."""
+    async with context.database.tenant(workspace_id) as tx:
+        run_id = await starting.oldest_pending(tx, workspace_id)
+    key = run_key(workspace_id, run_id) if run_id is not None else None
+    if key is None:
+        return None, Effects()
+    try:
+        return await _start(context, key)
+    except UnreadableVersion as problem:
+        return Verdict(None), await fail_unreadable(context, key, problem)
+
+
+async def _start(context: Context, key: RunKey) -> tuple[Verdict | None, Effects]:
+    now = context.now()
+    async with context.database.tenant(key.workspace_id, lock=key.id) as tx:
+        loaded = await runs.load(tx, key)
+        if loaded is None or loaded.status != "Pending":
+            # Whoever was faster goes on with the next one.
             return None, Effects()
-        now = context.now()
-        async with context.database.tenant(workspace_id, lock=run_id) as tx:
-            loaded = await runs.load(tx, key)
-            if loaded is None or loaded.status != "Pending":
-                continue
-            definition = await context.definitions.get(tx, workspace_id, loaded.version_id)
-            inputs, _ = await runs.facts(tx, key, ())
-            run = await decide(context, definition, key, loaded.trigger_node, inputs, now)
-            verdict = await starting.start(tx, run)
-        if verdict is None:
-            continue
-        return verdict, started(run) if verdict.reason is None else Effects()
+        definition = await context.definitions.get(tx, key.workspace_id, loaded.version_id)
+        inputs, _ = await runs.facts(tx, key, ())
+        run = await decide(context, definition, key, loaded.trigger_node, inputs, now)
+        verdict = await starting.start(tx, run)
+    return verdict, started(run) if verdict is not None and verdict.reason is None else Effects()
