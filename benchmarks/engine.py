@@ -46,11 +46,15 @@ UNLIMITED = Limits(max_executions_per_day=100_000_000, max_concurrent_runs=100_0
 SEED = """
 INSERT INTO headgate.workflow_executions (workspace_id, id, started_at, workflow_id, version_id, status, trigger_kind,
     trigger_key, trigger_node, inputs, running_since, finished_at, duration_ms, error_message)
-SELECT %(workspace)s, (lpad(to_hex((extract(epoch FROM t) * 1000)::bigint), 12, '0') || '7'
-        || substr(replace(gen_random_uuid()::text, '-', ''), 14))::uuid, t, %(workflow)s, %(version)s, CASE WHEN n %% 50 = 0 THEN 'Failed' ELSE 'Succeeded' END, 'schedule',
-    'seed:' || n, 'by-hand', '{}', t, t + interval '3 seconds', 3000, CASE WHEN n %% 50 = 0 THEN 'work: ExitCode' END
-FROM (SELECT n, date_trunc('milliseconds', now() - n * interval '90 days' / %(runs)s) AS t
-      FROM generate_series(1, %(runs)s) n) seeds
+SELECT %(workspace)s, (substr(milliseconds, 1, 12) || '7' || substr(random, 14))::uuid, t, %(workflow)s, %(version)s,
+    CASE WHEN n %% 50 = 0 THEN 'Failed' ELSE 'Succeeded' END, 'schedule', 'seed:' || n, 'by-hand', '{}', t,
+    t + interval '3 seconds', 3000, CASE WHEN n %% 50 = 0 THEN 'work: ExitCode' END
+FROM (
+    SELECT n, t, lpad(to_hex((extract(epoch FROM t) * 1000)::bigint), 12, '0') AS milliseconds,
+        replace(gen_random_uuid()::text, '-', '') AS random
+    FROM (SELECT n, date_trunc('milliseconds', now() - n * interval '90 days' / %(runs)s) AS t
+          FROM generate_series(1, %(runs)s) n) times
+) seeds
 """
 BACKLOG = """
 INSERT INTO headgate.tasks (workspace_id, execution_id, node, attempt, namespace, workflow, container, timeout_seconds,
