@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
@@ -31,16 +31,31 @@ class Children:
         """
         live = self._live(workspace, desired)
         planned = plan(desired, live)
-        taken = [name for name in await _all(self._create(m) for m in planned.create) if name is not None]
-        if taken:
-            others = await _all(self._kube.get(NAMESPACE, name) for name in taken)
-            live.update({NAMESPACE.key(item["metadata"]["name"]): item for item in others})
-            planned = replace(plan(desired, live), create=())
-        await _all(self._replace(replacement) for replacement in planned.replace)
-        await _all(self._apply(manifest) for manifest in planned.apply)
-        await _all(self._strip(patch) for patch in planned.extras)
-        await _all(self.delete(deletion) for deletion in planned.prune)
+        created = await _tried(self._create(manifest) for manifest in planned.create)
+        failures = [result for result in created if isinstance(result, Exception)]
+        closed = {
+            str(manifest["metadata"]["name"])
+            for manifest, result in zip(planned.create, created, strict=True)
+            if isinstance(result, Exception)
+        }
+        if taken := {key_of(result): result for result in created if isinstance(result, dict)}:
+            planned = replace(plan(desired, live | taken), create=())
+        for steps in self._stages(planned, closed):
+            failures += [result for result in await _tried(steps) if isinstance(result, Exception)]
+        if failures:
+            raise failures[0]
         return planned
+
+    def _stages(self, planned: Plan, closed: set[str]) -> Iterator[list[Awaitable[None]]]:
+        """What is left of the plan once the namespaces are there, but for those in which nothing can be written."""
+
+        def is_open(key: ObjectKey) -> bool:
+            return (key.name if key.kind == NAMESPACE.kind else key.namespace) not in closed
+
+        yield [self._apply(manifest) for manifest in planned.apply if is_open(key_of(manifest))]
+        yield [self._replace(replacement) for replacement in planned.replace]
+        yield [self._strip(patch) for patch in planned.extras]
+        yield [self.delete(deletion) for deletion in planned.prune]
 
     async def delete(self, deletion: Deletion) -> None:
         """Delete that very object; being gone already is as good."""
@@ -60,14 +75,14 @@ class Children:
                 live[key] = item
         return live
 
-    async def _create(self, manifest: Manifest) -> str | None:
-        """The name of the namespace where it exists already."""
+    async def _create(self, manifest: Manifest) -> Object | None:
+        """The namespace as it is, where it exists already."""
         try:
             self._cache.upsert(NAMESPACE, await self._kube.create(NAMESPACE, manifest))
         except ApiError as error:
             if not error.is_already_exists:
                 raise
-            return str(manifest["metadata"]["name"])
+            return await self._kube.get(NAMESPACE, manifest["metadata"]["name"])
         return None
 
     async def _apply(self, manifest: Manifest) -> None:
@@ -84,15 +99,15 @@ class Children:
         self._cache.upsert(kind, stripped)
 
 
-async def _all(steps: Iterable[Awaitable[T]]) -> list[T]:
-    """Take every step, whatever becomes of the others; then raise the first failure."""
+async def _tried(steps: Iterable[Awaitable[T]]) -> list[T | Exception]:
+    """Take every step, whatever becomes of the others: what each gave, or how it failed."""
     results = await asyncio.gather(*steps, return_exceptions=True)
-    done: list[T] = []
+    tried: list[T | Exception] = []
     for result in results:
-        if isinstance(result, BaseException):
+        if isinstance(result, BaseException) and not isinstance(result, Exception):
             raise result
-        done.append(result)
-    return done
+        tried.append(result)
+    return tried
 
 
 def _kind(key: ObjectKey) -> ChildKind:
