@@ -14,7 +14,6 @@ from prometheus_client import CollectorRegistry
 from headgate.cluster.cache import Cache
 from headgate.cluster.client import KubeClient
 from headgate.cluster.connection import Connection
-from headgate.cluster.resources import JOBS
 from headgate.desired.context import ClusterFacts
 from headgate.desired.keys import NAMESPACE
 from headgate.engine.engine import Engine
@@ -44,6 +43,7 @@ from headgate.reconcile.workflows import WorkflowReconciler
 from headgate.reconcile.workloads import Workloads
 from headgate.reconcile.workspaces import WorkspaceReconciler
 from headgate.settings import OperatorSettings
+from headgate.store.errors import DatabaseUnavailable
 
 FIRST_RESYNC_SECONDS = 20.0
 """After the start: by then the watches have listed, and what was deleted in between shows."""
@@ -92,15 +92,16 @@ class Operator:
                 group.create_task(part)
 
     def enqueue_all(self) -> None:
-        """Look at everything that may need it: after a start, and when Postgres went or came back."""
-        for topic in (Topic.QUOTA, Topic.WORKSPACE, Topic.WORKFLOW):
+        """Look at everything that may need it: after a start, and when Postgres came back."""
+        self.enqueue(Topic.QUOTA, Topic.WORKSPACE, Topic.WORKFLOW, Topic.RUN, Topic.JOB)
+
+    def enqueue(self, *topics: Topic) -> None:
+        """Look at all of these kinds, but for runs that have ended."""
+        for topic in topics:
             for key in self.cache.keys(RESOURCE_OF[topic]):
+                if topic is Topic.RUN and ((live := self.cache.get(key)) is None or is_settled(live)):
+                    continue
                 self.queue.add(key_for(topic, key))
-        for key in self.cache.keys(RESOURCE_OF[Topic.RUN]):
-            if (live := self.cache.get(key)) is not None and not is_settled(live):
-                self.queue.add(key_for(Topic.RUN, key))
-        for key in self.cache.keys(JOBS):
-            self.queue.add(key_for(Topic.JOB, key))
 
     async def _recover(self) -> None:
         """Once, as soon as Postgres answers."""
@@ -122,7 +123,11 @@ def compose(
     reconcilers: dict[Topic, Callable[[Key], Awaitable[None]]] = {}
 
     async def reconcile(key: Key) -> None:
-        await reconcilers[key.topic](key)
+        try:
+            await reconcilers[key.topic](key)
+        except DatabaseUnavailable:
+            database.park(key)
+            raise
 
     queue = WorkQueue(reconcile, lambda key: key.topic.value, QueueMetrics.register(registry), time.monotonic)
     dependents = Dependents(queue.add)
@@ -137,6 +142,16 @@ def compose(
         operator_namespace=settings.namespace,
         dns_addresses=tuple(address.strip() for address in settings.dns_addresses.split(",") if address.strip()),
     )
+
+    def database_changed(up: bool) -> None:  # noqa: FBT001 - it is what there is to tell
+        tenants.forget_all()
+        if up:
+            operator.enqueue_all()
+            effects.work.set()
+        else:
+            operator.enqueue(Topic.WORKSPACE, Topic.RUN)
+
+    database = DatabaseMonitor(engine, registry, changed=database_changed, enqueue=queue.add)
     jobs = JobReconciler(cache, engine, workloads, effects, requeue=queue.add_after, wall=wall)
     runs = RunReconciler(
         cache,
@@ -146,6 +161,7 @@ def compose(
         status,
         dependents=dependents,
         requeue=queue.add_after,
+        park=database.park,
         wall=wall,
         monotonic=time.monotonic,
     )
@@ -158,10 +174,19 @@ def compose(
         facts,
         dependents=dependents,
         requeue=queue.add_after,
+        park=database.park,
         wall=wall,
     )
     workflows = WorkflowReconciler(
-        cache, engine, tenants, status, checker, dependents=dependents, requeue=queue.add_after, wall=wall
+        cache,
+        engine,
+        tenants,
+        status,
+        checker,
+        dependents=dependents,
+        requeue=queue.add_after,
+        park=database.park,
+        wall=wall,
     )
     reconcilers.update(
         {
@@ -173,10 +198,6 @@ def compose(
         }
     )
 
-    def database_changed() -> None:
-        tenants.forget_all()
-        operator.enqueue_all()
-
     operator = Operator(
         connection=connection,
         router=router,
@@ -186,7 +207,7 @@ def compose(
         recovery=Recovery(kube, cache, engine, workloads, effects),
         dispatcher=Dispatcher(engine, workloads, effects, holder=settings.pod_name, wall=wall),
         timekeeper=Timekeeper(engine, effects, queue.add, wall=wall),
-        database=DatabaseMonitor(engine, registry, database_changed),
+        database=database,
         health=health,
         settings=settings,
         prime=workspaces.prime,

@@ -38,7 +38,9 @@ async def test_a_workspace_gets_all_its_children(cluster: Cluster, name: str) ->
 
     namespace = await cluster.kube.get(NAMESPACE, name)
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
-    hard = (await cluster.kube.get(RESOURCE_QUOTA, "headgate", name))["spec"]["hard"]
+    quota = await cluster.kube.get(RESOURCE_QUOTA, "headgate", name)
+    hard = quota["spec"]["hard"]
+    assert quota["status"]["used"].keys() == hard.keys(), "Ready although the cluster refuses what it does not count"
     assert (hard["requests.cpu"], hard["pods"], hard["count/workflows.headgate.dev"]) == ("4", "20", "100")
     assert [item["metadata"]["name"] for item in await cluster.list(LIMIT_RANGE, name)] == ["headgate"]
     assert {p["metadata"]["name"] for p in await cluster.list(NETWORK_POLICY, name)} >= {

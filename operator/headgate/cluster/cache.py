@@ -16,7 +16,7 @@ import orjson
 from headgate.cluster.client import Object
 from headgate.cluster.resources import JOBS, PODS
 from headgate.desired.job import RUN_LABEL
-from headgate.desired.keys import CHILD_KINDS, ApiResource, ObjectKey
+from headgate.desired.keys import CHILD_KINDS, RESOURCE_QUOTA, ApiResource, ObjectKey
 from headgate.desired.manifest import labels_of, owner_of
 
 _JOB_NAME = "batch.kubernetes.io/job-name"
@@ -213,6 +213,9 @@ def _trimmed(resource: ApiResource, item: Mapping[str, Any]) -> Object:
     kept = {key: item[key] for key in _OF_WORKLOADS if key in item} if resource in (JOBS, PODS) else dict(item)
     if resource in CHILD_KINDS:
         kept.pop("status", None)
+    if resource == RESOURCE_QUOTA:
+        # How much is used changes all the time; what is counted at all does once.
+        kept["status"] = {"used": dict.fromkeys(item.get("status", {}).get("used") or {}, "")}
     if resource == JOBS:
         kept["spec"] = {
             key: item["spec"][key]

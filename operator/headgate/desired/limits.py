@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from headgate.desired.context import NamespaceContext
 
 WORKFLOW_COUNT = "count/workflows.headgate.dev"
+QUOTA_NAME = "headgate"
 
 _UNLESS_SAID = {"pods": "200", "services.loadbalancers": "0", "services.nodeports": "0"}
 """For a whole workspace: what costs money or opens the cluster to the outside is asked for, never given."""
@@ -34,7 +35,7 @@ def resource_quota(context: NamespaceContext) -> Manifest:
     """The ResourceQuota, by which the API server keeps the namespace to its part of the plan."""
     hard = {resource: amount.canonical() for resource, amount in context.hard.items()}
     return child(
-        RESOURCE_QUOTA, name="headgate", namespace=context.namespace, workspace=context.owner, spec={"hard": hard}
+        RESOURCE_QUOTA, name=QUOTA_NAME, namespace=context.namespace, workspace=context.owner, spec={"hard": hard}
     )
 
 

@@ -53,6 +53,8 @@ class Seen:
     """What was carried out."""
     uids: Mapping[str, str] = field(default_factory=dict)
     """The uid of every namespace that exists and is the workspace's, by name."""
+    uncounted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What the cluster does not count yet of a namespace's ResourceQuota, and so refuses, by namespace."""
     failure: Failure | None = None
     """Why the plan could not be carried out in full."""
     history: History | None = None
@@ -155,6 +157,14 @@ def _failed(_: Workspace, seen: Seen) -> Obstacle | None:
     return Obstacle(reason, seen.failure.message, stalled=seen.failure.refused)
 
 
+def _uncounted(_: Workspace, seen: Seen) -> Obstacle | None:
+    if not seen.uncounted:
+        return None
+    name, amounts = next(iter(seen.uncounted.items()))
+    message = f"namespace {name} is refused what its ResourceQuota limits until the cluster counts {', '.join(amounts)}"
+    return Obstacle(Reason.QUOTA_NOT_COUNTED, message, stalled=False)
+
+
 _CHECKS: tuple[Callable[[Workspace, Seen], Obstacle | None], ...] = (
     # What people have to put right comes first, in the order in which they can.
     _invalid,
@@ -164,6 +174,7 @@ _CHECKS: tuple[Callable[[Workspace, Seen], Obstacle | None], ...] = (
     # Then what may pass by itself.
     _terminating,
     _failed,
+    _uncounted,
 )
 
 

@@ -32,6 +32,8 @@ class Reason(StrEnum):
     """Another Workspace has the namespace, or was first to want it."""
     NAMESPACE_TERMINATING = "NamespaceTerminating"
     """A namespace is being deleted; it is made anew afterwards."""
+    QUOTA_NOT_COUNTED = "QuotaNotCounted"
+    """A ResourceQuota is in place, and the cluster does not count yet what it limits."""
     NO_WORKSPACE = "NoWorkspace"
     """The namespace belongs to no Workspace that could run anything."""
     INVALID_SCHEDULE = "InvalidSchedule"

@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from headgate.cluster.cache import Cache
 from headgate.cluster.client import KubeClient, Object
 from headgate.cluster.errors import ApiError
-from headgate.desired.keys import NAMESPACE, ChildKind, ObjectKey, child_kind, key_of
+from headgate.desired.keys import NAMESPACE, RESOURCE_QUOTA, ChildKind, ObjectKey, child_kind, key_of
+from headgate.desired.limits import QUOTA_NAME
 from headgate.desired.manifest import Manifest
 from headgate.desired.plan import Deletion, MergePatch, Plan, Replacement, plan
 
 T = TypeVar("T")
+
+RECOUNT_AFTER = timedelta(seconds=20)
 
 
 class Children:
@@ -56,6 +60,28 @@ class Children:
         yield [self._replace(replacement) for replacement in planned.replace]
         yield [self._strip(patch) for patch in planned.extras]
         yield [self.delete(deletion) for deletion in planned.prune]
+
+    def uncounted(self, namespace: str) -> tuple[str, ...]:
+        """What the namespace's ResourceQuota limits and the cluster does not count yet: it is refused until then."""
+        live = self._cache.get(RESOURCE_QUOTA.key(QUOTA_NAME, namespace))
+        if live is None:
+            return ()
+        counted = live["status"]["used"]
+        return tuple(sorted(key for key in live["spec"].get("hard", {}) if key not in counted))
+
+    async def recount(self, namespace: str, desired: tuple[Manifest, ...], now: datetime) -> None:
+        """Make a ResourceQuota anew that the cluster did not count for a while.
+
+        The controller of ResourceQuotas learns of new kinds, such as ours just after an installation, every 30 seconds.
+        A ResourceQuota that it saw before is not looked at again for five minutes, unless it changes.
+        """
+        key = RESOURCE_QUOTA.key(QUOTA_NAME, namespace)
+        live = self._cache.get(key)
+        if live is None or now - datetime.fromisoformat(live["metadata"]["creationTimestamp"]) < RECOUNT_AFTER:
+            return
+        for manifest in desired:
+            if key_of(manifest) == key:
+                await self._replace(Replacement(Deletion(key, live["metadata"]["uid"]), manifest))
 
     async def delete(self, deletion: Deletion) -> None:
         """Delete that very object; being gone already is as good."""

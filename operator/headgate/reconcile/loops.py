@@ -24,19 +24,23 @@ async def forever(
 ) -> None:
     """Run ``once`` for ever: again when it said that more is due, when the alarm is set, and every ``net_seconds``.
 
-    Failures are logged and waited out; they never end the loop.
+    Failures are logged, each once as long as it lasts, and waited out; they never end the loop.
     """
     log = structlog.get_logger(f"headgate.{name}")
     alarm = alarm or asyncio.Event()
+    trouble = ""
     while True:
         pause = net_seconds
         alarm.clear()
         try:
             due = await once()
+            trouble = ""
             if due is not None:
                 pause = min(net_seconds, max(0.0, (due - datetime.now(due.tzinfo)).total_seconds()))
         except (DatabaseUnavailable, ApiError, Unreachable) as error:
-            log.warning("will try again", error=str(error))
+            if str(error) != trouble:
+                log.warning("will try again", error=str(error))
+            trouble = str(error)
             pause = min(NET_SECONDS, net_seconds)
         except Exception:
             log.exception("will try again")

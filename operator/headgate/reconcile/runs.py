@@ -54,6 +54,7 @@ class RunReconciler:
         *,
         dependents: Dependents,
         requeue: Callable[[Key, float], None],
+        park: Callable[[Key], None],
         wall: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
@@ -64,6 +65,7 @@ class RunReconciler:
         self._status = status
         self._dependents = dependents
         self._requeue = requeue
+        self._park = park
         self._wall = wall
         self._monotonic = monotonic
         self._mirrored: dict[str, float] = {}
@@ -86,8 +88,10 @@ class RunReconciler:
         except NoTenant as error:
             self._dependents.depend(key, NAMESPACE.key(key.namespace))
             await self._wait(key, live, run, Reason.NO_WORKSPACE, str(error))
-        except DatabaseUnavailable:
-            await self._wait(key, live, run, Reason.DATABASE_UNAVAILABLE, "Postgres does not answer; the run is kept")
+        except DatabaseUnavailable as error:
+            self._park(key)
+            message = f"the run is kept until Postgres can be used: {error}"
+            await self._say_waiting(live, run, Reason.DATABASE_UNAVAILABLE, message)
 
     async def deleted(self, live: Object) -> None:
         """The WorkflowRun is gone: its run is cancelled, or never starts."""
@@ -165,10 +169,13 @@ class RunReconciler:
             self._mirrored[uid] = self._monotonic()
 
     async def _wait(self, key: Key, live: Object, run: WorkflowRun, reason: str, message: str) -> None:
+        await self._say_waiting(live, run, reason, message)
+        self._requeue(key, WAIT_SECONDS)
+
+    async def _say_waiting(self, live: Object, run: WorkflowRun, reason: str, message: str) -> None:
         waiting = (WaitingFor(reason=reason, message=message[:1024]),)
         status = self._without_run(run, run.status.phase or RunPhase.PENDING, reason, message, waiting)
         await self._status.write(WORKFLOW_RUNS, live, status)
-        self._requeue(key, WAIT_SECONDS)
 
     async def _invalid(self, live: Object, message: str) -> None:
         generation = live["metadata"].get("generation", 1)

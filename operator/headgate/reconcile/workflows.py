@@ -49,6 +49,7 @@ class WorkflowReconciler:
         *,
         dependents: Dependents,
         requeue: Callable[[Key, float], None],
+        park: Callable[[Key], None],
         wall: Callable[[], datetime],
     ) -> None:
         self._cache = cache
@@ -58,6 +59,7 @@ class WorkflowReconciler:
         self._checker = checker
         self._dependents = dependents
         self._requeue = requeue
+        self._park = park
         self._wall = wall
 
     async def reconcile(self, key: Key) -> None:
@@ -91,10 +93,10 @@ class WorkflowReconciler:
             self._dependents.depend(key, NAMESPACE.key(key.namespace))
             self._requeue(key, WAIT_SECONDS)
             return
-        except DatabaseUnavailable:
-            message = "Postgres does not answer; the spec is recorded when it is back"
+        except DatabaseUnavailable as error:
+            self._park(key)
+            message = f"the spec is recorded once Postgres can be used: {error}"
             await self._refuse(live, workflow, Reason.DATABASE_UNAVAILABLE, message, stalled=False)
-            self._requeue(key, WAIT_SECONDS)
             return
         reason, message = Reason.RECONCILED, f"version {version.number} is current"
         if workflow.spec.suspend:

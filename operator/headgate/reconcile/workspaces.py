@@ -14,6 +14,7 @@ from headgate.cluster.errors import ApiError, Unreachable
 from headgate.cluster.resources import QUOTAS, WORKSPACES
 from headgate.desired.context import ClusterFacts
 from headgate.desired.keys import NAMESPACE, ObjectKey
+from headgate.desired.manifest import Manifest
 from headgate.desired.status import Failure, History, Seen, obstacle, workspace_status
 from headgate.desired.workspace import children
 from headgate.domain.conditions import not_ready
@@ -29,8 +30,8 @@ from headgate.store.errors import DatabaseUnavailable
 
 CONTESTED_SECONDS = 30.0
 """Until a namespace of someone else is looked at again: it is not watched."""
-DATABASE_SECONDS = 5.0
 COUNT_SECONDS = 5.0
+RECOUNT_SECONDS = 5.0
 
 
 class WorkspaceReconciler:
@@ -51,6 +52,7 @@ class WorkspaceReconciler:
         *,
         dependents: Dependents,
         requeue: Callable[[Key, float], None],
+        park: Callable[[Key], None],
         wall: Callable[[], datetime],
     ) -> None:
         self._cache = cache
@@ -61,6 +63,7 @@ class WorkspaceReconciler:
         self._facts = facts
         self._dependents = dependents
         self._requeue = requeue
+        self._park = park
         self._wall = wall
 
     def prime(self) -> None:
@@ -105,9 +108,10 @@ class WorkspaceReconciler:
         if seen.quota is None or obstacle(workspace, seen) is not None:
             return seen, None
         failure: ApiError | Unreachable | None = None
+        desired = children(workspace, seen.quota, self._facts)
         try:
-            done = await self._children.bring_about(key.name, children(workspace, seen.quota, self._facts))
-            seen = replace(seen, plan=done)
+            seen = replace(seen, plan=await self._children.bring_about(key.name, desired))
+            seen = replace(seen, uncounted=await self._uncounted(key, workspace, desired))
         except (ApiError, Unreachable) as error:
             failure = error
             refused = isinstance(error, ApiError) and (error.is_invalid or error.is_forbidden)
@@ -117,6 +121,16 @@ class WorkspaceReconciler:
         names = [wanted.name for wanted in workspace.namespaces]
         uids = {name: uid for name in names if (uid := self._owned_uid(key.name, name))}
         return replace(seen, uids=uids, history=await self._history(key, workspace)), failure
+
+    async def _uncounted(
+        self, key: Key, workspace: Workspace, desired: tuple[Manifest, ...]
+    ) -> dict[str, tuple[str, ...]]:
+        names = [wanted.name for wanted in workspace.namespaces]
+        found = {name: amounts for name in names if (amounts := self._children.uncounted(name))}
+        for name in found:
+            await self._children.recount(name, desired, self._wall())
+            self._requeue(key, RECOUNT_SECONDS)
+        return found
 
     def _quota(self, key: Key, workspace: Workspace) -> Seen:
         quota_key = QUOTAS.key(workspace.spec.quota_ref.name)
@@ -133,8 +147,8 @@ class WorkspaceReconciler:
         try:
             return History(available=True, workspace_id=str(await self._tenants.register(workspace)))
         except DatabaseUnavailable as error:
-            self._requeue(key, DATABASE_SECONDS)
-            return History(available=False, message=f"no run starts until Postgres is back: {error}")
+            self._park(key)
+            return History(available=False, message=f"no run starts until Postgres can be used: {error}")
         except NoTenant:
             return None
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from headgate.cluster.cache import Cache
 from headgate.cluster.resources import JOBS, PODS, QUOTAS, WORKFLOWS
-from headgate.desired.keys import NAMESPACE, NETWORK_POLICY, ObjectKey
+from headgate.desired.keys import NAMESPACE, NETWORK_POLICY, RESOURCE_QUOTA, ObjectKey
 from tests.workload_builders import RUN_ID, a_job, a_pod, a_task
 
 NIGHTLY = WORKFLOWS.key("nightly", "acme")
@@ -272,3 +272,11 @@ def test_what_is_handed_out_is_the_reader_s_own() -> None:
     (cache.get(NIGHTLY) or {})["spec"]["nodes"].append("scribble")
 
     assert (cache.get(NIGHTLY) or {})["spec"] == {"nodes": []}
+
+
+def test_the_use_of_a_resource_quota_is_no_news_but_what_is_counted_is() -> None:
+    cache = Cache()
+    cache.upsert(RESOURCE_QUOTA, {**a_child(1, name="headgate"), "status": {}})
+
+    assert cache.upsert(RESOURCE_QUOTA, {**a_child(2, name="headgate"), "status": {"used": {"pods": "0"}}})
+    assert not cache.upsert(RESOURCE_QUOTA, {**a_child(3, name="headgate"), "status": {"used": {"pods": "1"}}})

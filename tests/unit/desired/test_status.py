@@ -148,3 +148,13 @@ def test_a_quota_that_contradicts_itself_is_stalled() -> None:
     assert stalled is not None
     assert (stalled.status, stalled.reason) == ("True", "InvalidSpec")
     assert "default of cpu is above max" in stalled.message
+
+
+def test_it_is_not_ready_while_the_cluster_does_not_count_what_a_quota_limits() -> None:
+    seen = Seen(quota=a_quota(), uids={"acme": "u"}, uncounted={"acme": ("count/workflows.headgate.dev",)})
+
+    found = obstacle(a_workspace(), seen)
+
+    assert found is not None
+    assert (found.reason, found.stalled) == (Reason.QUOTA_NOT_COUNTED, False)
+    assert "count/workflows.headgate.dev" in found.message
