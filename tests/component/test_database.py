@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from headgate.engine.engine import Engine
 from headgate.store import migrate
 from headgate.store.absent import AbsentDatabase
 from headgate.store.database import Database
-from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable
+from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable, StatementRefused
 from tests.component.world import World
 from tests.support.databases import TestDatabase
 
@@ -117,15 +118,63 @@ async def test_a_refused_login_is_told_apart_from_a_server_that_is_away(
     assert not [value for value in wrong.values() if value in str(caught.value)]
 
 
-async def test_errors_tell_no_values_of_rows(database: Database, world: World) -> None:
-    statement = "INSERT INTO headgate.workspaces (id, name) VALUES (%(id)s, 'a tenant''s words')"
+async def test_what_postgres_refuses_is_told_without_the_values_of_the_row(world: World, database: Database) -> None:
+    async def write(statement: str) -> None:
+        async with database.tenant(world.ids["acme"]) as tx:
+            await tx.execute(statement)
 
-    with pytest.raises(psycopg.errors.IntegrityError) as caught:
-        async with database.system() as tx:
-            await tx.execute(statement, {"id": world.ids["acme"]})
+    with pytest.raises(StatementRefused, match=r"CheckViolation: .* violates check") as negative:
+        await write("UPDATE headgate.workspace_usage SET running = -4711")
+    with pytest.raises(StatementRefused, match="InvalidTextRepresentation") as invalid:
+        await write("SELECT 'hunter2'::integer")
 
-    assert "words" not in str(caught.value)
-    assert "violates" in str(caught.value)
+    assert "4711" not in f"{negative.value} {negative.value.__cause__}"
+    assert "hunter2" not in f"{invalid.value} {invalid.value.__cause__}"
+
+
+async def test_a_transaction_cannot_go_on_after_a_failure_as_if_nothing_had_happened(
+    world: World, database: Database
+) -> None:
+    async def go_on() -> None:
+        async with database.tenant(world.ids["acme"]) as tx:
+            with suppress(psycopg.Error):
+                await tx.execute("SELECT 1 / 0")
+
+    with pytest.raises(StatementRefused):
+        await go_on()
+
+
+async def test_a_caller_who_is_cancelled_leaves_no_transaction_open(world: World, fresh: TestDatabase) -> None:
+    database = Database(fresh.url, pool_size=1)
+    entered = asyncio.Event()
+
+    async def hang() -> None:
+        async with database.tenant(world.ids["acme"]) as tx:
+            await tx.execute("UPDATE headgate.workspace_usage SET running = 7")
+            entered.set()
+            await tx.execute("SELECT pg_sleep(60)")
+
+    task = asyncio.create_task(hang())
+    await entered.wait()
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+    async with database.system() as tx:
+        assert await tx.value("SELECT current_user") == "headgate_system"
+    await database.close()
+    assert (await world.usage())["running"] == 0
+
+
+async def test_a_login_that_was_not_given_the_roles_says_what_to_run(fresh: TestDatabase) -> None:
+    with psycopg.connect(fresh.superuser_url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE stranger LOGIN PASSWORD 'guess'")
+    url = make_url(fresh.url).set(username="stranger", password="guess").render_as_string(hide_password=False)
+    database = Database(url)
+    with pytest.raises(DatabaseNotMigrated, match="lacks Headgate's roles"):
+        async with database.system():
+            pass
+    await database.close()
 
 
 async def test_without_a_database_every_transaction_says_what_to_set() -> None:

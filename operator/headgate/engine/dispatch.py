@@ -66,8 +66,10 @@ def _readable(found: Iterable[QueuedTask]) -> tuple[JobTask, ...]:
     for task in found:
         try:
             container = Container.model_validate(task.container)
-        except ValidationError:
-            _log.exception("task_unreadable", run_id=str(task.key.run_id), node=task.key.node)
+        except ValidationError as error:
+            # Without its values, which are the tenant's.
+            fields = [".".join(str(part) for part in problem["loc"]) for problem in error.errors()]
+            _log.error("task_unreadable", run_id=str(task.key.run_id), node=task.key.node, fields=fields)
             continue
         readable.append(
             JobTask(

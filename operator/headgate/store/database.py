@@ -15,7 +15,7 @@ from sqlalchemy import PoolProxiedConnection, exc, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.util import greenlet_spawn
 
-from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable, PartitionMissing
+from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable, PartitionMissing, StatementRefused
 from headgate.store.roles import APP, SYSTEM
 
 Parameters = Mapping[str, Any]
@@ -119,7 +119,7 @@ class Database:
         """One transaction that sees the rows of one workspace.
 
         With ``lock``, the id of a run, it waits until no other transaction holds that run. Raises
-        ``DatabaseUnavailable``, ``DatabaseNotMigrated`` and ``PartitionMissing``.
+        ``DatabaseUnavailable``, ``DatabaseNotMigrated``, ``PartitionMissing`` and ``StatementRefused``.
         """
         begin = _BEGIN.format(role=APP, workspace_id=UUID(int=workspace_id.int), plans=_TENANT_PLANS, **self._timeouts)
         if lock is not None:
@@ -140,7 +140,9 @@ class Database:
             pooled, connection = await self._begin(begin)
             try:
                 yield Transaction(connection)
-                await connection.execute("COMMIT")
+                committed = await connection.execute("COMMIT")
+                if committed.statusmessage != "COMMIT":
+                    raise StatementRefused("a transaction went on after one of its statements had failed")
             finally:
                 # What was not committed is rolled back; a caller who is cancelled must not leave that half done.
                 await asyncio.shield(greenlet_spawn(_give_back, pooled, connection))
@@ -187,7 +189,7 @@ def _translated() -> Iterator[None]:
 
 
 def _meaning(error: BaseException | None) -> BaseException:
-    """What a failure of the driver means. Messages of Postgres may quote values, and are kept out of ours."""
+    """What a failure of the driver means. Where Postgres quotes values, its words are kept out of ours."""
     text = str(error)
     meaning: BaseException
     match error:
@@ -206,8 +208,10 @@ def _meaning(error: BaseException | None) -> BaseException:
             meaning = DatabaseUnavailable("Postgres refuses the login: check role, password and database of its URL")
         case psycopg.OperationalError() | psycopg.InterfaceError():
             meaning = DatabaseUnavailable(f"Postgres is not available ({type(error).__name__})")
+        case psycopg.DataError():
+            meaning = StatementRefused(type(error).__name__)
         case psycopg.Error():
-            meaning = type(error)(error.diag.message_primary or type(error).__name__)
+            meaning = StatementRefused(f"{type(error).__name__}: {error.diag.message_primary}")
         case _:
             meaning = error or AssertionError("a failure of the database without a cause")
     return meaning

@@ -15,5 +15,9 @@ class DatabaseNotMigrated(DatabaseUnavailable):
     """The tables are not there, or the login was not given the roles: ``headgate migrate`` has to run first."""
 
 
+class StatementRefused(Exception):  # noqa: N818 - what Postgres said, not what we did
+    """Postgres refused a statement: a defect of Headgate. The message quotes no value of a row."""
+
+
 class PartitionMissing(Exception):  # noqa: N818 - a state of the world, not a mistake
     """There is no partition for the month of a new row yet."""

@@ -39,3 +39,8 @@ OVERWRITE = """
         attempt_finished_at = excluded.attempt_finished_at
 """
 """Follows ``insert_steps`` where rows may be there: a start that is known stays."""
+
+
+def compact(statement: str) -> str:
+    """The statement without the white space that is for people: psycopg parses anew what exceeds 4096 characters."""
+    return " ".join(statement.split())

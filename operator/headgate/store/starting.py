@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from headgate.store.database import Transaction
-from headgate.store.fragments import insert_steps, insert_tasks
+from headgate.store.fragments import compact, insert_steps, insert_tasks
 from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json, to_json
 
 # Whether the workspace has room for one more run, decided on its usage row, which stays locked until the transaction
@@ -47,7 +47,7 @@ _ROOM = """
 
 _STARTED = "JOIN verdict v ON v.started = 1"
 
-_ADMIT = f"""
+_ADMIT = compact(f"""
     WITH reserved AS (
         INSERT INTO headgate.execution_triggers (workspace_id, trigger_key, execution_id, created_at)
         VALUES (%(workspace_id)s, %(trigger_key)s, %(run_id)s, %(started_at)s)
@@ -71,9 +71,9 @@ _ADMIT = f"""
         FROM verdict
     ), steps AS ({insert_steps(_STARTED)}), queue AS ({insert_tasks(_STARTED)})
     SELECT reason FROM verdict
-"""  # noqa: S608 - constants
+""")  # noqa: S608 - constants
 
-_START = f"""
+_START = compact(f"""
     WITH asked AS (
         SELECT CASE waiting_reason WHEN 'WorkflowSuspended' THEN 0 ELSE 1 END AS counted
         FROM headgate.workflow_executions
@@ -93,7 +93,7 @@ _START = f"""
             AND e.waiting_reason IS DISTINCT FROM v.reason
     ), steps AS ({insert_steps(_STARTED)}), queue AS ({insert_tasks(_STARTED)})
     SELECT reason FROM verdict
-"""  # noqa: S608 - constants
+""")  # noqa: S608 - constants
 
 
 @dataclass(frozen=True)
