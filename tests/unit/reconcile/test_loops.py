@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import structlog
 from structlog.testing import capture_logs
 
 from headgate.cluster.errors import ApiError, Unreachable
@@ -102,7 +101,6 @@ def test_no_failure_ends_it_and_even_a_slow_loop_tries_again_soon(error: Excepti
 
 @in_virtual_time
 async def test_a_failure_that_lasts_is_logged_once_and_again_when_it_comes_back() -> None:
-    structlog.configure(cache_logger_on_first_use=False)
     once = Round()
     once.answer = raising(AWAY)
     with capture_logs() as logs:
