@@ -144,6 +144,7 @@ def new_operator(
 
     def make(name: str = "operator-1", *, database_url: str | None = database.url, **extra: str) -> OperatorProcess:
         log = LOGS / f"{Path(request.node.name).stem}-{name}.log"
+        log.unlink(missing_ok=True)
         process = OperatorProcess(operator_kubeconfig, log, database_url, name, extra=extra)
         made.append(process)
         return process

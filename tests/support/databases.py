@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -34,6 +35,11 @@ class TestDatabase:
     @property
     def superuser_url(self) -> str:
         return self.server.url(SUPERUSER, self.name, local=True)
+
+    def rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """What is there, seen past row-level security."""
+        with psycopg.connect(self.superuser_url) as connection:
+            return connection.execute(statement.encode(), parameters).fetchall()
 
 
 def create_database(server: Server, *, template: str = "template0") -> TestDatabase:

@@ -109,6 +109,17 @@ class OperatorProcess:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as response:
             return str(response.read().decode())
 
+    def answers(self, path: str) -> int:
+        """The status of one of its pages; 0 while nobody listens."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as response:
+                return int(response.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+        except OSError:
+            return 0
+
     def metrics(self) -> dict[str, float]:
         """All samples, by name with labels."""
         samples = (line.rpartition(" ") for line in self.get("/metrics").splitlines() if not line.startswith("#"))
