@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class OperatorSettings(BaseSettings):
     """What the operator is told. Secrets never show in its ``repr``."""
 
-    model_config = SettingsConfigDict(env_prefix="HEADGATE_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="HEADGATE_", env_ignore_empty=True, frozen=True)
 
     kubeconfig: str | None = None
     """Path of a kubeconfig; the pod's service account when absent."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import orjson
@@ -36,7 +37,7 @@ def configure_logging(level: str, *, service: str = SERVICE) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 _shape(service),
-                lambda _logger, _name, entry: orjson.dumps(entry, default=str).decode(),
+                lambda _logger, _name, entry: _encoded(entry),
             ],
         )
     )
@@ -44,7 +45,7 @@ def configure_logging(level: str, *, service: str = SERVICE) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     for noisy in ("aiohttp.access", "kopf", "asyncio", "alembic"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
 
 
 def _shape(service: str) -> structlog.typing.Processor:
@@ -57,3 +58,15 @@ def _shape(service: str) -> structlog.typing.Processor:
         return {**shaped, "metadata": dict(entry)} if entry else shaped
 
     return shape
+
+
+def _encoded(entry: Mapping[str, Any]) -> str:
+    """One line of JSON whatever is logged: a log that fails hides what it was about."""
+    try:
+        return orjson.dumps(entry, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:
+        return json.dumps({key: _plain(value) for key, value in entry.items()})
+
+
+def _plain(value: Any) -> str | dict[str, str]:
+    return {str(key): str(item) for key, item in value.items()} if isinstance(value, Mapping) else str(value)
