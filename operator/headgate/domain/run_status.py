@@ -3,13 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from headgate.api.workflow_run import NodeStatus, RunPhase, WaitingFor
+from headgate.api.workflow_run import NodePhase, NodeStatus, RunPhase, WaitingFor, WorkflowRunStatus
 from headgate.domain.durations import format_duration
 from headgate.domain.task import Waiting
 
 _COLUMN_LENGTH = 128
+
+
+SOON = timedelta(seconds=1)
+"""Between two writes of a status at least, so that a fan-out of nodes costs few of them."""
+ONCE_UNDER_WAY = timedelta(seconds=3)
+"""How long the first write of a run waits for a container to run, so that it need not be said apart."""
+MERE_START = timedelta(seconds=10)
+"""How long it may stay unsaid that a container has started: a run that ends before costs one write less."""
+
+
+def patience(before: WorkflowRunStatus, after: WorkflowRunStatus) -> timedelta:
+    """How long after the last write, or after the run was admitted, ``after`` may be written over ``before``.
+
+    The end is written at once, and what stands in the way soon. Together with the Job's release a one-node run without
+    trouble so costs at most three writes, or four where its pod takes more than three seconds to start and then runs
+    for more than ten.
+    """
+    if after.phase is not None and after.phase.is_final:
+        return timedelta(0)
+    if before.phase is None:
+        under_way = after.waiting_for or any(node.phase is not NodePhase.QUEUED for node in after.nodes if node.attempt)
+        return SOON if under_way else ONCE_UNDER_WAY
+    if before.waiting_for == after.waiting_for and _started(before) == _started(after):
+        return MERE_START
+    return SOON
+
+
+def _started(status: WorkflowRunStatus) -> tuple[tuple[str, NodePhase, int], ...]:
+    """The nodes with their phases, as if every attempt that may start had."""
+    return tuple(
+        (node.id, NodePhase.RUNNING if node.phase is NodePhase.QUEUED else node.phase, node.attempt)
+        for node in status.nodes
+    )
 
 
 def waiting_for(waiting: Iterable[Waiting]) -> tuple[WaitingFor, ...]:

@@ -13,7 +13,7 @@ from headgate.cluster.resources import WORKFLOW_RUNS, WORKFLOWS
 from headgate.desired.keys import NAMESPACE
 from headgate.domain.conditions import not_ready, ready, reconciling
 from headgate.domain.reasons import Reason
-from headgate.domain.run_status import duration, progress, seconds, summary, waiting_column, waiting_for
+from headgate.domain.run_status import duration, patience, progress, seconds, summary, waiting_column, waiting_for
 from headgate.engine.engine import Engine
 from headgate.engine.types import Admitted, Refused, RunRequest, RunView, TriggerKind
 from headgate.reconcile.dependents import Dependents
@@ -24,8 +24,6 @@ from headgate.reconcile.status import StatusWriter
 from headgate.reconcile.tenants import NoTenant, Tenant, Tenants
 from headgate.store.errors import DatabaseUnavailable
 
-MIRROR_SECONDS = 1.0
-"""Between two writes of a running run's status at least, so that a fan-out of nodes costs few writes."""
 WAIT_SECONDS = 15.0
 """Until a run that cannot be admitted yet is looked at again, where no event says so earlier."""
 FINAL_REFUSALS = frozenset({"InvalidInputs", "InvalidTrigger"})
@@ -157,11 +155,12 @@ class RunReconciler:
 
     async def _mirror(self, key: Key, live: Object, run: WorkflowRun, view: RunView) -> None:
         uid, now = run.metadata.uid, self._monotonic()
-        due = self._mirrored.get(uid, float("-inf")) + MIRROR_SECONDS
-        if not view.phase.is_final and now < due:
+        status = self._status_of(run, view)
+        due = self._mirrored.get(uid, float("-inf")) + patience(run.status, status).total_seconds()
+        if now < due:
             self._requeue(key, due - now)
             return
-        written = await self._status.write(WORKFLOW_RUNS, live, self._status_of(run, view))
+        written = await self._status.write(WORKFLOW_RUNS, live, status)
         if view.phase.is_final:
             self._mirrored.pop(uid, None)
             self._effects.forget(view.run_id)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.api.workflow_run import NodePhase, NodeStatus, RunPhase, WaitingFor, WorkflowRunStatus
-from headgate.domain.run_status import duration, progress, seconds, summary, waiting_column, waiting_for
+from headgate.domain.run_status import duration, patience, progress, seconds, summary, waiting_column, waiting_for
 from headgate.domain.task import Waiting
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -99,3 +99,31 @@ def test_the_run_in_one_word_and_one_sentence(
     phase: RunPhase, waiting: tuple[WaitingFor, ...], error: str | None, expected: tuple[str, str]
 ) -> None:
     assert summary(phase, waiting, error) == expected
+
+
+def a_status(*phases: NodePhase, phase: RunPhase = RunPhase.RUNNING, waiting: str = "") -> WorkflowRunStatus:
+    said = (WaitingFor(node="n0", reason=waiting),) if waiting else ()
+    attempts = tuple(
+        NodeStatus(id=f"n{number}", phase=each, attempt=0 if each is NodePhase.PENDING else 1)
+        for number, each in enumerate(phases)
+    )
+    return WorkflowRunStatus(phase=phase, nodes=attempts, waiting_for=said)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (WorkflowRunStatus(), a_status(NodePhase.QUEUED), 3),
+        (WorkflowRunStatus(), a_status(NodePhase.RUNNING), 1),
+        (WorkflowRunStatus(), a_status(NodePhase.QUEUED, waiting="ImagePull"), 1),
+        (a_status(NodePhase.QUEUED), a_status(NodePhase.RUNNING), 10),
+        (a_status(NodePhase.QUEUED), a_status(NodePhase.QUEUED, waiting="Unschedulable"), 1),
+        (a_status(NodePhase.QUEUED, waiting="ImagePull"), a_status(NodePhase.RUNNING), 1),
+        (a_status(NodePhase.RUNNING, NodePhase.PENDING), a_status(NodePhase.SUCCEEDED, NodePhase.QUEUED), 1),
+        (a_status(NodePhase.RUNNING), a_status(NodePhase.SUCCEEDED, phase=RunPhase.SUCCEEDED), 0),
+    ],
+)
+def test_what_is_worth_a_write_sooner_or_later(
+    before: WorkflowRunStatus, after: WorkflowRunStatus, expected: int
+) -> None:
+    assert patience(before, after) == timedelta(seconds=expected)
