@@ -17,7 +17,11 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from benchmarks.report import Figure, show
+from hack import image as images
+from hack.cluster.provider import choose
+from hack.kube import Kube
 from hack.postgres import RUNTIME, Server
+from hack.test import NAME
 from headgate.cluster.client import KubeClient
 from headgate.cluster.connection import connect
 from headgate.cluster.resources import JOBS, WORKFLOW_RUNS, WORKFLOWS
@@ -102,6 +106,15 @@ async def runs(cluster: Cluster, namespace: str, prefix: str, count: int) -> flo
     return time.monotonic() - started
 
 
+def image_on(state: Path) -> str:
+    """The image of these sources, on the cluster of that state."""
+    provider = choose(NAME, state)
+    built = images.build()
+    if not Kube(provider.kubeconfig).has_image(images.full_name(built.tag)):
+        provider.load_image(built.archive, built.tag)
+    return built.tag
+
+
 def _bare(namespace: str, image: str, name: str) -> dict[str, Any]:
     restricted = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
     container = {"name": "main", "image": image, "command": ["true"], "securityContext": restricted}
@@ -124,11 +137,9 @@ def _row(values: list[float]) -> str:
 
 
 if __name__ == "__main__":
-    from hack import image as images
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=20)
     parser.add_argument("--state", type=Path, default=Path(".local/test"))
     arguments = parser.parse_args()
-    figures = asyncio.run(main(arguments.count, arguments.state, images.build().tag))
+    figures = asyncio.run(main(arguments.count, arguments.state, image_on(arguments.state)))
     show(figures, f"python -m benchmarks.runs --count {arguments.count}")

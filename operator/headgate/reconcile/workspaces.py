@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from headgate.api.quota import Quota
 from headgate.api.workspace import DeletionPolicy, Workspace, WorkspaceStatus
@@ -32,6 +32,7 @@ CONTESTED_SECONDS = 30.0
 """Until a namespace of someone else is looked at again: it is not watched."""
 COUNT_SECONDS = 5.0
 RECOUNT_SECONDS = 5.0
+COUNTED_WITHIN = timedelta(seconds=4)
 
 
 class WorkspaceReconciler:
@@ -65,6 +66,7 @@ class WorkspaceReconciler:
         self._requeue = requeue
         self._park = park
         self._wall = wall
+        self._uncounted_since: dict[Key, datetime] = {}
 
     def prime(self) -> None:
         """Note which Quota each cached Workspace is on, so that Quotas count right from the first time."""
@@ -79,6 +81,7 @@ class WorkspaceReconciler:
         live = self._cache.get(key.object_key)
         if live is None:
             self._depend(key)
+            self._uncounted_since.pop(key, None)
             await self._teardown.forgotten(key.name)
             return
         try:
@@ -96,6 +99,8 @@ class WorkspaceReconciler:
         if wants_cleanup != (FINALIZER in workspace.metadata.finalizers):
             live = await self._teardown.guard(live, wanted=wants_cleanup)
         seen, failure = await self._bring_about(key, workspace)
+        if failure is None and seen.uncounted and self._may_still_count(key):
+            return
         await self._status.write(WORKSPACES, live, workspace_status(workspace, seen, self._wall()))
         for name in seen.uids:
             self._dependents.wake(NAMESPACE.key(name))
@@ -127,10 +132,17 @@ class WorkspaceReconciler:
     ) -> dict[str, tuple[str, ...]]:
         names = [wanted.name for wanted in workspace.namespaces]
         found = {name: amounts for name in names if (amounts := self._children.uncounted(name))}
+        if not found:
+            self._uncounted_since.pop(key, None)
         for name in found:
             await self._children.recount(name, desired, self._wall())
             self._requeue(key, RECOUNT_SECONDS)
         return found
+
+    def _may_still_count(self, key: Key) -> bool:
+        """Whether to wait with the status: as a rule the cluster counts a new ResourceQuota within a second."""
+        since = self._uncounted_since.setdefault(key, self._wall())
+        return self._wall() - since < COUNTED_WITHIN
 
     def _quota(self, key: Key, workspace: Workspace) -> Seen:
         quota_key = QUOTAS.key(workspace.spec.quota_ref.name)
