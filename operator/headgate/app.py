@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -205,7 +205,14 @@ def compose(
         cache=cache,
         resync=Resync(kube, cache, registry, changed=router.changed, vanished=router.vanished),
         recovery=Recovery(kube, cache, engine, workloads, effects),
-        dispatcher=Dispatcher(engine, workloads, effects, holder=settings.pod_name, wall=wall),
+        dispatcher=Dispatcher(
+            engine,
+            workloads,
+            effects,
+            holder=settings.pod_name,
+            lease=timedelta(seconds=settings.claim_seconds),
+            wall=wall,
+        ),
         timekeeper=Timekeeper(engine, effects, queue.add, wall=wall),
         database=database,
         health=health,

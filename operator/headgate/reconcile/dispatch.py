@@ -25,12 +25,20 @@ class Dispatcher:
     """Turns claimed attempts into Jobs."""
 
     def __init__(
-        self, engine: Engine, workloads: Workloads, effects: EffectHandler, *, holder: str, wall: Callable[[], datetime]
+        self,
+        engine: Engine,
+        workloads: Workloads,
+        effects: EffectHandler,
+        *,
+        holder: str,
+        lease: timedelta,
+        wall: Callable[[], datetime],
     ) -> None:
         self._engine = engine
         self._workloads = workloads
         self._effects = effects
         self._holder = holder
+        self._lease = lease
         self._wall = wall
         self._log = structlog.get_logger("headgate.dispatch")
 
@@ -41,7 +49,7 @@ class Dispatcher:
     async def once(self) -> datetime | None:
         """Claim until nothing is due, and create the Jobs. Returns when the next attempt is due, where one is known."""
         while True:
-            claimed = await self._engine.claim_jobs(self._holder, BATCH, self._wall())
+            claimed = await self._engine.claim_jobs(self._holder, BATCH, self._wall(), self._lease)
             if not claimed.tasks:
                 return claimed.next_due
             created = await asyncio.gather(*(self._create(task) for task in claimed.tasks))
