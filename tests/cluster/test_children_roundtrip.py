@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
-from pathlib import Path
-from uuid import uuid4
 
 import pytest
-import yaml
-from prometheus_client import CollectorRegistry
 
 from headgate.api.quota import Quota
 from headgate.api.workspace import Workspace
 from headgate.cluster.client import KubeClient
-from headgate.cluster.connection import connect
 from headgate.cluster.errors import ApiError
 from headgate.desired.context import ClusterFacts
 from headgate.desired.keys import CHILD_KINDS, NAMESPACE, ChildKind, ObjectKey, child_kind, key_of
 from headgate.desired.manifest import Manifest
 from headgate.desired.plan import LiveObject, plan
 from headgate.desired.workspace import children
-
-pytestmark = pytest.mark.cluster
+from tests.support.cluster import Cluster, unique
 
 FACTS = ClusterFacts("headgate-system", dns_addresses=("10.96.0.10", "fd00::a"), gateway_namespace="headgate-system")
 QUOTA = Quota.model_validate(
@@ -78,56 +71,45 @@ def a_rich_workspace(name: str) -> Workspace:
     )
 
 
-def kubeconfig() -> str:
-    path = os.environ.get("KUBECONFIG") or ".local/test/kubeconfig"
-    if not Path(path).exists():
-        pytest.skip(f"no cluster: {path} does not exist")
-    clusters = {cluster["name"] for cluster in yaml.safe_load(Path(path).read_text())["clusters"]}
-    if clusters != {"headgate-test"}:
-        pytest.fail(f"{path} is not of the test cluster headgate-test alone: {clusters}")
-    return path
+@pytest.fixture
+def client(cluster: Cluster) -> KubeClient:
+    """The operator's own client, with the rights of an administrator."""
+    return cluster.kube
 
 
 @pytest.fixture
-async def kube() -> AsyncIterator[KubeClient]:
-    client = KubeClient(connect(kubeconfig()), CollectorRegistry())
-    yield client
-    await client.aclose()
-
-
-@pytest.fixture
-async def desired(kube: KubeClient) -> AsyncIterator[tuple[Manifest, ...]]:
+async def desired(client: KubeClient) -> AsyncIterator[tuple[Manifest, ...]]:
     """The children of a rich Workspace, applied."""
-    wanted = children(a_rich_workspace(f"roundtrip-{uuid4().hex[:8]}"), QUOTA, FACTS)
-    await carry_out(kube, wanted, {})
+    wanted = children(a_rich_workspace(unique("roundtrip")), QUOTA, FACTS)
+    await carry_out(client, wanted, {})
     yield wanted
     for manifest in wanted:
         if manifest["kind"] == NAMESPACE.kind:
-            await kube.delete(NAMESPACE, manifest["metadata"]["name"])
+            await client.delete(NAMESPACE, manifest["metadata"]["name"])
 
 
-async def carry_out(kube: KubeClient, wanted: tuple[Manifest, ...], live: dict[ObjectKey, LiveObject]) -> None:
+async def carry_out(client: KubeClient, wanted: tuple[Manifest, ...], live: dict[ObjectKey, LiveObject]) -> None:
     made = plan(wanted, live)
     for manifest in made.create:
-        await kube.create(kind_of(key_of(manifest)), manifest)
+        await client.create(kind_of(key_of(manifest)), manifest)
     for manifest in made.apply:
-        await kube.apply(kind_of(key_of(manifest)), manifest)
+        await client.apply(kind_of(key_of(manifest)), manifest)
     for replacement in made.replace:
         key = replacement.deletion.key
-        await kube.delete(kind_of(key), key.name, key.namespace, uid=replacement.deletion.uid)
-        await kube.apply(kind_of(key), replacement.manifest)
+        await client.delete(kind_of(key), key.name, key.namespace, uid=replacement.deletion.uid)
+        await client.apply(kind_of(key), replacement.manifest)
     for patch in made.extras:
-        await kube.merge_patch(kind_of(patch.key), patch.key.name, patch.key.namespace, patch.patch)
+        await client.merge_patch(kind_of(patch.key), patch.key.name, patch.key.namespace, patch.patch)
     for deletion in made.prune:
-        await kube.delete(kind_of(deletion.key), deletion.key.name, deletion.key.namespace, uid=deletion.uid)
+        await client.delete(kind_of(deletion.key), deletion.key.name, deletion.key.namespace, uid=deletion.uid)
 
 
-async def read(kube: KubeClient, wanted: tuple[Manifest, ...]) -> dict[ObjectKey, LiveObject]:
+async def read(client: KubeClient, wanted: tuple[Manifest, ...]) -> dict[ObjectKey, LiveObject]:
     """The live objects under the keys of the wanted ones."""
     live: dict[ObjectKey, LiveObject] = {}
     for manifest in wanted:
         key = key_of(manifest)
-        live[key] = await kube.get(kind_of(key), key.name, key.namespace)
+        live[key] = await client.get(kind_of(key), key.name, key.namespace)
     return live
 
 
@@ -138,13 +120,13 @@ def kind_of(key: ObjectKey) -> ChildKind:
 
 
 async def test_what_was_applied_does_not_differ_from_what_is_served(
-    kube: KubeClient, desired: tuple[Manifest, ...]
+    client: KubeClient, desired: tuple[Manifest, ...]
 ) -> None:
     assert {manifest["kind"] for manifest in desired} == {kind.kind for kind in CHILD_KINDS}
-    assert plan(desired, await read(kube, desired)).is_empty
+    assert plan(desired, await read(client, desired)).is_empty
 
 
-async def test_what_others_did_to_the_children_is_undone(kube: KubeClient, desired: tuple[Manifest, ...]) -> None:
+async def test_what_others_did_to_the_children_is_undone(client: KubeClient, desired: tuple[Manifest, ...]) -> None:
     name = desired[0]["metadata"]["name"]
     for kind, child, patch in (
         ("ResourceQuota", "headgate", {"spec": {"hard": {"pods": "9999", "count/secrets": "0"}}}),
@@ -164,32 +146,32 @@ async def test_what_others_did_to_the_children_is_undone(kube: KubeClient, desir
         ("ServiceAccount", "headgate-run", {"metadata": {"labels": None}}),
     ):
         resource = next(item for item in CHILD_KINDS if item.kind == kind)
-        await kube.merge_patch(resource, child, name, patch)
+        await client.merge_patch(resource, child, name, patch)
     weakened = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}}
-    await kube.merge_patch(NAMESPACE, name, "", weakened)
-    spoilt = await read(kube, desired)
+    await client.merge_patch(NAMESPACE, name, "", weakened)
+    spoilt = await read(client, desired)
 
-    await carry_out(kube, desired, spoilt)
+    await carry_out(client, desired, spoilt)
 
     assert not plan(desired, spoilt).is_empty
-    assert plan(desired, await read(kube, desired)).is_empty
+    assert plan(desired, await read(client, desired)).is_empty
 
 
-async def test_another_role_behind_a_binding_is_undone(kube: KubeClient, desired: tuple[Manifest, ...]) -> None:
+async def test_another_role_behind_a_binding_is_undone(client: KubeClient, desired: tuple[Manifest, ...]) -> None:
     binding = next(manifest for manifest in desired if manifest["kind"] == "RoleBinding")
     resource, metadata = kind_of(key_of(binding)), binding["metadata"]
-    await kube.delete(resource, metadata["name"], metadata["namespace"])
-    await kube.create(resource, {**binding, "roleRef": {**binding["roleRef"], "name": "cluster-admin"}})
+    await client.delete(resource, metadata["name"], metadata["namespace"])
+    await client.create(resource, {**binding, "roleRef": {**binding["roleRef"], "name": "cluster-admin"}})
     with pytest.raises(ApiError, match="cannot change roleRef"):
-        await kube.apply(resource, binding)
+        await client.apply(resource, binding)
 
-    await carry_out(kube, desired, await read(kube, desired))
+    await carry_out(client, desired, await read(client, desired))
 
-    assert plan(desired, await read(kube, desired)).is_empty
+    assert plan(desired, await read(client, desired)).is_empty
 
 
 async def test_a_smaller_plan_takes_away_what_the_larger_one_gave(
-    kube: KubeClient, desired: tuple[Manifest, ...]
+    client: KubeClient, desired: tuple[Manifest, ...]
 ) -> None:
     name = desired[0]["metadata"]["name"]
     spec = {"quotaRef": {"name": "team"}, "namespaces": [{"name": name, "share": 100}]}
@@ -198,13 +180,13 @@ async def test_a_smaller_plan_takes_away_what_the_larger_one_gave(
         Quota.model_validate({"metadata": {"name": "team"}}),
         FACTS,
     )
-    gone = set(await read(kube, desired)) - {key_of(manifest) for manifest in plain}
+    gone = set(await read(client, desired)) - {key_of(manifest) for manifest in plain}
 
-    await carry_out(kube, plain, await read(kube, desired))
+    await carry_out(client, plain, await read(client, desired))
 
-    assert plan(plain, await read(kube, plain)).is_empty
+    assert plan(plain, await read(client, plain)).is_empty
     for key in gone:
         if key.namespace == name:
             with pytest.raises(ApiError, match="not found"):
-                await kube.get(kind_of(key), key.name, key.namespace)
-    assert await kube.get(NAMESPACE, f"{name}-b")
+                await client.get(kind_of(key), key.name, key.namespace)
+    assert await client.get(NAMESPACE, f"{name}-b")
