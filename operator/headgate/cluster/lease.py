@@ -96,13 +96,19 @@ class Leadership:
 
     async def release(self) -> None:
         """Give the lease up, so that another need not wait. Best effort."""
-        try:
-            lease = await self._kube.get(LEASES, self._settings.name, self._settings.namespace)
-            spec = lease.get("spec") or {}
-            if spec.get("holderIdentity") == self._settings.identity:
-                await self._kube.replace(LEASES, {**lease, "spec": {**spec, "holderIdentity": ""}})
-        except (ApiError, Unreachable) as error:
-            self._log.warning("could not release the lease", error=str(error))
+        for last in (False, False, True):
+            try:
+                lease = await self._kube.get(LEASES, self._settings.name, self._settings.namespace)
+                spec = lease.get("spec") or {}
+                if spec.get("holderIdentity") == self._settings.identity:
+                    await self._kube.replace(LEASES, {**lease, "spec": {**spec, "holderIdentity": ""}})
+                return
+            except (ApiError, Unreachable) as error:
+                # A renewal whose answer we did not wait for may be carried out in between.
+                if isinstance(error, ApiError) and error.is_conflict and not last:
+                    continue
+                self._log.warning("could not release the lease", error=str(error))
+                return
 
     async def _try(self) -> bool:
         # Others may see the renewal long before its answer comes: it counts from before it was asked for.

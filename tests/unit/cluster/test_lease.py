@@ -278,6 +278,18 @@ async def test_only_the_holder_gives_the_lease_up() -> None:
     assert spec(kube)["holderIdentity"] == "a"
 
 
+@in_virtual_time
+async def test_a_renewal_that_is_carried_out_late_does_not_keep_the_lease() -> None:
+    kube = FakeKube()
+    holder = leadership(kube, "a")
+    await holder.acquire()
+    kube.fail("replace", ApiError(409, "Conflict", "modified"), ApiError(409, "Conflict", "modified"))
+
+    await holder.release()
+
+    assert spec(kube)["holderIdentity"] == ""
+
+
 @pytest.mark.parametrize("error", [AWAY, ApiError(404, "NotFound", "gone"), ApiError(409, "Conflict", "modified")])
 def test_giving_up_may_fail(error: Exception) -> None:
     @in_virtual_time
@@ -286,8 +298,9 @@ def test_giving_up_may_fail(error: Exception) -> None:
         holder = leadership(kube, "a")
         await holder.acquire()
         assert isinstance(error, ApiError | Unreachable)
-        kube.fail("replace", error)
+        kube.fail("replace", error, error, error)
         await holder.release()
+        assert spec(kube)["holderIdentity"] == "a"
 
     scenario()
 
