@@ -102,13 +102,12 @@ class Leadership:
                 spec = lease.get("spec") or {}
                 if spec.get("holderIdentity") == self._settings.identity:
                     await self._kube.replace(LEASES, {**lease, "spec": {**spec, "holderIdentity": ""}})
-                return
             except (ApiError, Unreachable) as error:
                 # A renewal whose answer we did not wait for may be carried out in between.
                 if isinstance(error, ApiError) and error.is_conflict and not last:
                     continue
                 self._log.warning("could not release the lease", error=str(error))
-                return
+            return
 
     async def _try(self) -> bool:
         # Others may see the renewal long before its answer comes: it counts from before it was asked for.
