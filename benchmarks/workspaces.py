@@ -3,7 +3,7 @@
     python -m benchmarks.workspaces [--count 200]
 
 Goals (DESIGN, section 10): 40 Workspaces a second or more with 8 children each, no write on a restart over them.
-The time runs from the first request that creates a Workspace. All children are in place when the API server has answered
+The time runs from the first request that creates a Workspace. All children are in place when the API server answered
 the operator's request for the last of them, which is checked by listing afterwards. Ready comes later: when the cluster
 also counts what the ResourceQuotas limit, and the status is written.
 """
