@@ -7,11 +7,10 @@ workload writes says how often containers ran, and Postgres is asked by its supe
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ import pytest
 
 from headgate.cluster.resources import JOBS, PODS, WORKFLOW_RUNS, WORKFLOWS
 from tests.builders import a_quota, a_run, a_workflow, a_workspace
+from tests.support.audit import created_jobs, created_pods, deleted_jobs
 from tests.support.cluster import Cluster, condition, unique
 from tests.support.databases import TestDatabase
 from tests.support.operator_process import OperatorProcess
@@ -50,27 +50,6 @@ async def acme(cluster: Cluster) -> AsyncIterator[str]:
     await cluster.apply(a_quota(name).with_compute(pods="200").with_limits(maxConcurrentRuns=200))
     yield name
     await cluster.remove(workspaces=(name,), quotas=(name,))
-
-
-def created_jobs(audit_log: Path, namespace: str) -> Counter[str]:
-    """Jobs that the API server created in the namespace, by name, from its audit log."""
-    created: Counter[str] = Counter()
-    for line in _lines(audit_log):
-        event: dict[str, Any] = json.loads(line)
-        target = event.get("objectRef", {})
-        made = event["verb"] == "create" and event.get("responseStatus", {}).get("code") == 201
-        if (
-            made
-            and (target.get("resource"), target.get("namespace")) == ("jobs", namespace)
-            and not target.get("subresource")
-        ):
-            created[target["name"]] += 1
-    return created
-
-
-def _lines(audit_log: Path) -> Iterator[str]:
-    for path in sorted(audit_log.parent.glob("audit*.log")):
-        yield from (line for line in path.read_text().splitlines() if '"jobs"' in line)
 
 
 def rows(database: TestDatabase, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
@@ -135,15 +114,18 @@ async def test_kills_lose_nothing_and_double_nothing(
     await eventually(all_over, within=120, every=0.5, what="the end of all scheduled runs")
     operator.stop()
 
+    live = {job["metadata"]["name"] for job in await cluster.list(JOBS, acme)}
     jobs = created_jobs(audit_log, acme)
     assert {name: times for name, times in jobs.items() if times != 1} == {}, "a Job was created twice"
+    assert jobs.keys() <= live, "a Job is gone"
+    assert deleted_jobs(audit_log, acme) == []
     recorded = rows(database, f"SELECT f.name, s.phase {RUNS_WITH_STEPS} AND s.attempt > 0", acme)
-    assert len(jobs) == len(recorded), "an attempt without a Job, or a Job without an attempt"
+    assert len(live) == len(recorded), "an attempt without a Job, or a Job without an attempt"
     assert {phase for _, phase in recorded} == {"Succeeded"}
     assert sum(workflow == "fan-out" for workflow, _ in recorded) == FAN_OUT + 1
-    live = await cluster.list(JOBS, acme)
     ran = [pod for pod in await cluster.list(PODS, acme) if pod["status"]["phase"] == "Succeeded"]
-    assert len(ran) == len(live) == len(jobs), "a container ran more or less often than once"
+    assert len(ran) == len(live), "a container did not run to its end"
+    assert created_pods(audit_log, acme) == len(live), "a container ran more often than once"
     ticks = rows(database, f"SELECT e.trigger_key {RUNS} AND e.trigger_kind = 'schedule'", acme)
     minutes_passed = _ticks_between(began, ended)
     per_workflow = Counter(key.split(":")[1] for (key,) in ticks)

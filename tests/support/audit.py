@@ -4,23 +4,51 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+_CREATED = 201
+
 
 def created_jobs(audit_log: Path, namespace: str) -> Counter[str]:
-    """Jobs that the API server created in the namespace, by name."""
-    created: Counter[str] = Counter()
+    """Jobs whose creation in the namespace was answered with 201, by name.
+
+    The request of a caller that is killed before its answer may be carried out all the same, and is logged as 504: so a
+    Job can be missing here. ``created_pods`` has no such gap, as the Job controller is not killed.
+    """
+    events = _events(audit_log, namespace, "jobs", "create")
+    return Counter(event["objectRef"]["name"] for event in events if event["responseStatus"]["code"] == _CREATED)
+
+
+def deleted_jobs(audit_log: Path, namespace: str) -> list[str]:
+    """Jobs of the namespace that somebody asked to delete, by name."""
+    return [event["objectRef"]["name"] for event in _events(audit_log, namespace, "jobs", "delete")]
+
+
+def created_pods(audit_log: Path, namespace: str) -> int:
+    """How many pods the Job controller created in the namespace: how many executions there were of all attempts."""
+    events = _events(audit_log, namespace, "pods", "create")
+    return sum(
+        event["responseStatus"]["code"] == _CREATED and event["user"]["username"].endswith(":job-controller")
+        for event in events
+    )
+
+
+def _events(audit_log: Path, namespace: str, resource: str, verb: str) -> Iterator[dict[str, Any]]:
+    wanted = f'"{resource}"'
     for path in sorted(audit_log.parent.glob("audit*.log")):
         with path.open() as lines:
-            created.update(name for line in lines if '"jobs"' in line and (name := _created_job(line, namespace)))
-    return created
-
-
-def _created_job(line: str, namespace: str) -> str | None:
-    event: dict[str, Any] = json.loads(line)
-    target = event.get("objectRef", {})
-    if event["verb"] != "create" or event.get("responseStatus", {}).get("code") != 201 or target.get("subresource"):
-        return None
-    name: str | None = target["name"] if (target["resource"], target.get("namespace")) == ("jobs", namespace) else None
-    return name
+            for line in lines:
+                if wanted not in line or namespace not in line:
+                    continue
+                event: dict[str, Any] = json.loads(line)
+                target = event.get("objectRef", {})
+                of_namespace = (target.get("resource"), target.get("namespace")) == (resource, namespace)
+                if (
+                    event["verb"] == verb
+                    and of_namespace
+                    and not target.get("subresource")
+                    and "responseStatus" in event
+                ):
+                    yield event
