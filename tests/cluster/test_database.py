@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from headgate.store import migrate
 from tests.builders import RunBuilder, WorkflowBuilder, a_quota, a_run, a_workflow, a_workspace
 from tests.support.audit import created_jobs
 from tests.support.cluster import Cluster, condition, is_ready, not_ready_because, unique
-from tests.support.databases import TestDatabase, create_database, drop_database
+from tests.support.databases import TestDatabase, create_database, drop_database, own_server
 from tests.support.operator_process import OperatorProcess
 from tests.support.waiting import eventually
 
@@ -32,15 +30,8 @@ FAN_OUT = 8
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Server]:
     """A Postgres that nobody else is hurt by when it is killed."""
-    # pytest's own temporary directory is closed to the account that Postgres runs under where we are root.
-    state = Path(tempfile.mkdtemp(prefix="headgate-test-"))
-    state.chmod(0o755)
-    server = Server(state, durable=False)
-    try:
-        yield server.up()
-    finally:
-        server.down()
-        shutil.rmtree(state, ignore_errors=True)
+    with own_server() as server:
+        yield server
 
 
 @pytest.fixture

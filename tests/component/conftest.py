@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from headgate.store import migrate
 from headgate.store.database import Database
 from tests.component.tables import TENANT_TABLES
 from tests.component.world import Clock, Evaluations, World
-from tests.support.databases import TestDatabase, create_database, drop_database
+from tests.support.databases import TestDatabase, create_database, drop_database, own_server
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,15 +25,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    # pytest's own temporary directory is closed to the account that Postgres runs under where we are root.
-    state = Path(tempfile.mkdtemp(prefix="headgate-test-"))
-    state.chmod(0o755)
-    server = Server(state, durable=False)
-    try:
-        yield server.up()
-    finally:
-        server.down()
-        shutil.rmtree(state, ignore_errors=True)
+    with own_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

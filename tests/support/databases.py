@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -13,6 +18,20 @@ from psycopg import sql
 from hack.postgres import MIGRATOR, RUNTIME, SUPERUSER, Server
 
 _numbers = count(1)
+
+
+@contextmanager
+def own_server() -> Iterator[Server]:
+    """A Postgres that nobody else uses, gone afterwards."""
+    # pytest's own temporary directory is closed to the account that Postgres runs under where we are root.
+    state = Path(tempfile.mkdtemp(prefix="headgate-test-"))
+    state.chmod(0o755)
+    server = Server(state, durable=False)
+    try:
+        yield server.up()
+    finally:
+        server.down()
+        shutil.rmtree(state, ignore_errors=True)
 
 
 @dataclass(frozen=True)
