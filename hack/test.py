@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zlib
 
 from hack import image, packages
 from hack.cluster.local import LocalCluster
@@ -14,7 +15,8 @@ from hack.record import ROOT, STATE
 from hack.steps import Progress, StepFailedError
 from hack.tools import tool
 
-NAME = "headgate-test"
+# Each checkout has a cluster of its own, so that two of them can be tested side by side.
+NAME = f"headgate-test-{zlib.crc32(str(ROOT).encode()):08x}"
 CLUSTER_STATE = STATE / "test"
 _LOGS = STATE / "logs" / "test"
 

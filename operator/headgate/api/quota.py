@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from headgate.api.base import CustomResource, KubeModel, PrinterColumn, ResourceKind, Status
-from headgate.api.rules import Rule
+from headgate.api.rules import ListMap, Rule
 from headgate.api.scalars import EXTENDED_RESOURCE, HUGE_PAGES, NOT_NEGATIVE, ContainerAmounts, Quantity
+from headgate.api.usage import Use, WorkspaceUse
 
 _COUNTED = (
     *("pods", "services", "services.loadbalancers", "services.nodeports", "secrets", "configmaps"),
@@ -71,7 +73,7 @@ class Limits(KubeModel):
     max_api_calls_per_hour: Annotated[int, Field(ge=0, le=1_000_000_000)] = 5_000
     """Calls to the Headgate API in one hour at most."""
     max_concurrent_runs: Annotated[int, Field(ge=0, le=100_000)] = 50
-    """Runs under way at the same time at most; further runs wait."""
+    """Runs under way at the same time at most; ``onExceeded`` says what becomes of further ones."""
 
 
 _ORDERED = (
@@ -117,6 +119,20 @@ class ContainerDefaults(KubeModel):
     """Requests that no container may go below."""
 
 
+class Sharing(StrEnum):
+    """To whom a plan's amounts belong."""
+
+    PER_WORKSPACE = "PerWorkspace"
+    SHARED = "Shared"
+
+
+class OnExceeded(StrEnum):
+    """What becomes of a run for which there is no room."""
+
+    QUEUE = "Queue"
+    REJECT = "Reject"
+
+
 class QuotaSpec(KubeModel):
     """The plan."""
 
@@ -126,13 +142,22 @@ class QuotaSpec(KubeModel):
     """Amounts for the workspace's namespaces in the terms of a ResourceQuota, such as ``requests.cpu`` or ``pods``."""
     container_defaults: ContainerDefaults = Field(default_factory=ContainerDefaults)
     """Requests and limits of containers that say nothing."""
+    sharing: Sharing = Sharing.PER_WORKSPACE
+    """PerWorkspace gives every Workspace all of it. Shared gives it to all together: runs and storage are counted in
+    one pot, and what the API server enforces is divided by ``quotaRef.share``."""
+    on_exceeded: OnExceeded = OnExceeded.QUEUE
+    """Queue lets a run wait until there is room for it. Reject refuses it, and says when it may succeed."""
 
 
 class QuotaStatus(Status):
-    """Who uses the plan."""
+    """Who uses the plan, and how much."""
 
     workspaces: Annotated[int, Field(ge=0)] | None = None
     """How many Workspaces refer to this Quota."""
+    usage: Annotated[tuple[Use, ...], Field(max_length=128), ListMap("name")] = ()
+    """What all of them use together, at most 30 seconds ago; the limit is that of all together when it is Shared."""
+    used_by: Annotated[tuple[WorkspaceUse, ...], Field(max_length=20), ListMap("workspace")] = ()
+    """The twenty Workspaces that run the most today, at most 30 seconds ago."""
 
 
 class Quota(CustomResource):
@@ -148,6 +173,7 @@ class Quota(CustomResource):
                 "Ready", '.status.conditions[?(@.type=="Ready")].status', description="Whether the plan can be used"
             ),
             PrinterColumn("Workspaces", ".status.workspaces", "integer", "How many Workspaces refer to it"),
+            PrinterColumn("Sharing", ".spec.sharing", description="Whether each has it all, or all together"),
             PrinterColumn("Runs/Day", ".spec.limits.maxExecutionsPerDay", "integer", "Runs admitted a day at most"),
             PrinterColumn("Concurrent", ".spec.limits.maxConcurrentRuns", "integer", "Runs at the same time at most"),
             PrinterColumn("Age", ".metadata.creationTimestamp", "date", "Time since creation"),

@@ -3,13 +3,50 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
 from headgate.api.base import CustomResource, KubeModel, PrinterColumn, ResourceKind, Status
+from headgate.api.circuit_breaker import CircuitBreaker, CircuitBreakerStatus
+from headgate.api.members import Member, Role, Subject
+from headgate.api.network import EgressRule, IngressRule, Network, Port
+from headgate.api.placement import Exposure, Images, PodSecurityLevel, Residency, Scheduling, Storage
+from headgate.api.retention import Retention
 from headgate.api.rules import ListMap, Rule, name_fits_label
-from headgate.api.scalars import LABEL_MESSAGE, LABEL_PATTERN, SUBDOMAIN_PATTERN, DnsLabel, DnsSubdomain
+from headgate.api.scalars import LABEL_MESSAGE, LABEL_PATTERN, DnsLabel, DnsSubdomain
+from headgate.api.usage import Use
+
+__all__ = [
+    "ADOPT_ANNOTATION",
+    "BREAKER_RESET_ANNOTATION",
+    "FORCE_DELETE_ANNOTATION",
+    "PAUSED_ANNOTATION",
+    "DeletionPolicy",
+    "EgressRule",
+    "IngressRule",
+    "Member",
+    "NamespaceShare",
+    "NamespaceStatus",
+    "Network",
+    "PodSecurityLevel",
+    "Port",
+    "QuotaReference",
+    "Role",
+    "Subject",
+    "Workspace",
+    "WorkspaceSpec",
+    "WorkspaceStatus",
+]
+
+PAUSED_ANNOTATION = "headgate.dev/paused"
+"""On a Workspace, with the value ``true``: the operator touches nothing of it until the annotation is gone."""
+FORCE_DELETE_ANNOTATION = "headgate.dev/force-delete"
+"""On a Workspace, with the value ``true``: it may be deleted though runs are under way, which are cancelled."""
+BREAKER_RESET_ANNOTATION = "headgate.dev/reset-circuit-breaker"
+"""On a Workspace: every new value, such as a date, closes the circuit breaker once."""
+ADOPT_ANNOTATION = "headgate.dev/adopt-by"
+"""On a Namespace that exists already: the name of the Workspace that may take it over."""
 
 
 class QuotaReference(KubeModel):
@@ -17,6 +54,11 @@ class QuotaReference(KubeModel):
 
     name: DnsSubdomain
     """Name of the Quota."""
+    share: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Percent of a Quota with ``sharing: Shared`` that this workspace gets of what is divided: compute and counts.
+
+    Workspaces that do not say split the rest evenly. Without meaning for a Quota that every workspace has to itself.
+    """
 
 
 RESERVED_MESSAGE = (
@@ -33,138 +75,12 @@ class NamespaceShare(KubeModel):
     """One namespace of the workspace."""
 
     name: Annotated[DnsLabel, Rule(cel=f"!({_is_reserved('self')})", message=RESERVED_MESSAGE)]
-    """Name of the namespace. It must not exist already, unless it belongs to this Workspace."""
+    """Name of the namespace. It must not exist already, unless it belongs to this Workspace or ``adopt`` is true."""
     share: Annotated[int, Field(ge=1, le=100)] | None = None
     """Percent of the workspace's compute that this namespace gets. Shares that are not given split the rest evenly."""
-
-
-class Role(StrEnum):
-    """What a member may do."""
-
-    OWNER = "owner"
-    EDITOR = "editor"
-    VIEWER = "viewer"
-
-
-class Subject(KubeModel):
-    """Who a member is, in the terms of RBAC."""
-
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            cel="self.kind != 'ServiceAccount' || has(self.__namespace__)",
-            message="set the namespace of the ServiceAccount",
-            reason="FieldValueRequired",
-            at=".namespace",
-        ),
-        Rule(
-            cel="self.kind == 'ServiceAccount' || !has(self.__namespace__)",
-            message="remove namespace: only a ServiceAccount is in one",
-            reason="FieldValueForbidden",
-            at=".namespace",
-        ),
-        Rule(
-            cel=f"self.kind != 'ServiceAccount' || self.name.matches(r'{SUBDOMAIN_PATTERN}')",
-            message="write the name of the ServiceAccount alone, and its namespace as namespace",
-            at=".name",
-        ),
-        Rule(
-            cel="self.kind != 'User' || !self.name.startsWith('system:')",
-            message="name a person: users that start with system: belong to the cluster; for a service account use "
-            "kind ServiceAccount",
-            at=".name",
-        ),
-        Rule(
-            cel="self.kind != 'Group' || !self.name.startsWith('system:')",
-            message="name a group of the tenant: groups that start with system: hold others, too; for service accounts "
-            "use kind ServiceAccount",
-            at=".name",
-        ),
-    )
-
-    kind: Literal["User", "Group", "ServiceAccount"]
-    """User, Group or ServiceAccount."""
-    name: Annotated[str, StringConstraints(min_length=1, max_length=253)]
-    """Name of the user, group or service account."""
-    namespace: DnsLabel | None = None
-    """Namespace of the service account; required for a ServiceAccount and forbidden otherwise."""
-
-
-class Member(KubeModel):
-    """A person, group or machine with a role in the workspace."""
-
-    role: Role
-    """owner manages workflows, runs and workloads; editor writes workflows and runs; viewer reads."""
-    subject: Subject
-    """Who."""
-
-
-class Port(KubeModel):
-    """A port, or a range of ports."""
-
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            cel="!has(self.endPort) || self.endPort >= self.port",
-            message="endPort ends the range that port begins: raise endPort or lower port",
-        ),
-    )
-
-    protocol: Literal["TCP", "UDP", "SCTP"] = "TCP"
-    """TCP, UDP or SCTP."""
-    port: Annotated[int, Field(ge=1, le=65535)]
-    """The port, or the first of a range."""
-    end_port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    """The last port of the range."""
-
-
-Cidr = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=43),
-    Rule(cel="isCIDR(self)", message="write a range of addresses such as 203.0.113.0/24 or 2001:db8::/32"),
-    Rule(
-        cel="!isCIDR(self) || cidr(self) == cidr(self).masked()",
-        message="write the range by its first address, such as 203.0.113.0/24 for 203.0.113.7/24",
-    ),
-]
-"""A range of IPv4 or IPv6 addresses, written by its first one."""
-
-METADATA_NETWORKS = (
-    *("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "fd20:ce::254/128", "100.100.100.200/32"),
-    "168.63.129.16/32",
-)
-"""Where clouds hand out the credentials of the machine: link-local addresses, and what some clouds use besides."""
-
-_NO_METADATA = Rule(
-    cel="self.all(r, !isCIDR(r.cidr) || !("
-    + " || ".join(f"cidr('{network}').containsCIDR(r.cidr)" for network in METADATA_NETWORKS)
-    + "))",
-    message="remove the link-local or cloud metadata address: it gives out the credentials of the node, so it is never "
-    "reachable",
-)
-
-
-class NetworkRule(KubeModel):
-    """Connections that are allowed beyond the default deny."""
-
-    cidr: Cidr
-    """The other side's addresses, such as ``203.0.113.0/24``."""
-    ports: Annotated[tuple[Port, ...], Field(max_length=32)] = ()
-    """Allowed ports; all of them when empty."""
-
-
-class Network(KubeModel):
-    """What may be reached, and from where, beyond the default deny."""
-
-    egress: Annotated[tuple[NetworkRule, ...], Field(max_length=64), _NO_METADATA] = ()
-    """Destinations that pods of the workspace may connect to. The cloud metadata address is never among them."""
-    ingress: Annotated[tuple[NetworkRule, ...], Field(max_length=64)] = ()
-    """Sources that may connect to pods of the workspace."""
-
-
-class PodSecurityLevel(StrEnum):
-    """Levels of the Pod Security Standards that a workspace can have."""
-
-    RESTRICTED = "restricted"
-    BASELINE = "baseline"
+    adopt: bool = False
+    """Whether a namespace that exists may be taken over. It has to consent, by the annotation ``headgate.dev/adopt-by``
+    with the name of this Workspace, and belong to no other. It is never deleted with the Workspace, only let go."""
 
 
 class DeletionPolicy(StrEnum):
@@ -206,6 +122,20 @@ class WorkspaceSpec(KubeModel):
     """What may be reached beyond the default deny."""
     pod_security: PodSecurityLevel = PodSecurityLevel.RESTRICTED
     """Pod Security level that the namespaces enforce."""
+    images: Images = Field(default_factory=Images)
+    """Which images may be used."""
+    scheduling: Scheduling = Field(default_factory=Scheduling)
+    """Where pods run, and with what precedence."""
+    storage: Storage = Field(default_factory=Storage)
+    """Which volumes may be claimed."""
+    exposure: Exposure = Field(default_factory=Exposure)
+    """How services may be exposed to the outside."""
+    residency: Residency = Field(default_factory=Residency)
+    """Where data may be processed."""
+    circuit_breaker: CircuitBreaker = Field(default_factory=CircuitBreaker)
+    """When new runs are held back because too many fail."""
+    retention: Retention = Field(default_factory=Retention)
+    """How long what happened is kept."""
     suspend: bool = False
     """When true no new run starts; runs under way go on to their end."""
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
@@ -234,6 +164,12 @@ class WorkspaceStatus(Status):
         ListMap("name"),
     ] = ()
     """The namespaces as they are."""
+    active_runs: Annotated[int, Field(ge=0)] | None = None
+    """Runs that have not ended, at most 30 seconds ago. While there are any, deletion is refused unless forced."""
+    usage: Annotated[tuple[Use, ...], Field(max_length=128), ListMap("name")] = ()
+    """What is used of every limit, at most 30 seconds ago."""
+    circuit_breaker: CircuitBreakerStatus | None = None
+    """The circuit breaker as it is; absent while Postgres has not been asked."""
 
 
 class Workspace(CustomResource):
@@ -251,6 +187,10 @@ class Workspace(CustomResource):
             PrinterColumn("Reason", '.status.conditions[?(@.type=="Ready")].reason', description="Why, in one word"),
             PrinterColumn("Quota", ".spec.quotaRef.name", description="The plan"),
             PrinterColumn("Suspended", ".spec.suspend", "boolean", "Whether new runs are held back"),
+            PrinterColumn("Runs", ".status.activeRuns", "integer", "Runs that have not ended"),
+            PrinterColumn(
+                "Breaker", ".status.circuitBreaker.state", description="State of the circuit breaker", priority=1
+            ),
             PrinterColumn(
                 "Message",
                 '.status.conditions[?(@.type=="Ready")].message',

@@ -27,6 +27,7 @@ def child(
     workspace: str,
     namespace: str | None = None,
     labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
     **sections: Any,
 ) -> Manifest:
     """A sealed child of the workspace with its two labels, ``labels`` besides, and ``sections`` at the top level."""
@@ -34,6 +35,8 @@ def child(
     if namespace is not None:
         metadata["namespace"] = namespace
     metadata["labels"] = {**(labels or {}), MANAGED_BY_LABEL: MANAGED_BY, WORKSPACE_LABEL: workspace}
+    if annotations:
+        metadata["annotations"] = dict(annotations)
     return sealed({"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, **sections})
 
 

@@ -11,7 +11,7 @@ from headgate.domain.addresses import Block, host, network, reachable
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from headgate.api.workspace import NetworkRule, Port
+    from headgate.api.network import EgressRule, IngressRule, Port
     from headgate.desired.context import NamespaceContext
 
 _DNS_PORT = 53
@@ -63,8 +63,8 @@ def declared(context: NamespaceContext) -> Manifest | None:
     A rule of which nothing is left is left out.
     """
     wanted = context.workspace.spec.network
-    egress = _rules("to", ((reachable(rule.cidr), rule) for rule in wanted.egress))
-    ingress = _rules("from", ((_whole(rule.cidr), rule) for rule in wanted.ingress))
+    egress = _rules("to", ((reachable(rule.cidr or ""), rule) for rule in wanted.egress))
+    ingress = _rules("from", ((_whole(rule.cidr or ""), rule) for rule in wanted.ingress))
     spec: dict[str, Any] = {"policyTypes": [kind for kind, rules in ((_IN, ingress), (_OUT, egress)) if rules]}
     if ingress:
         spec["ingress"] = ingress
@@ -83,7 +83,7 @@ def _policy(context: NamespaceContext, name: str, spec: dict[str, Any]) -> Manif
     )
 
 
-def _rules(direction: str, rules: Iterable[tuple[Block | None, NetworkRule]]) -> list[dict[str, Any]]:
+def _rules(direction: str, rules: Iterable[tuple[Block | None, EgressRule | IngressRule]]) -> list[dict[str, Any]]:
     return [
         {
             direction: [{"ipBlock": block.to_wire()}],

@@ -62,6 +62,8 @@ def _network(workspace: Workspace) -> Iterator[str]:
     declared = workspace.spec.network
     for direction, rules in (("egress", declared.egress), ("ingress", declared.ingress)):
         for rule in rules:
+            if rule.cidr is None:
+                continue
             where = f"spec.network.{direction}"
             try:
                 network(rule.cidr)

@@ -9,12 +9,16 @@ from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
-from headgate.api.quota import Limits
+from headgate.api.circuit_breaker import BreakerState, CircuitBreaker
+from headgate.api.quota import Limits, OnExceeded
+from headgate.api.retention import Retention
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.task import JobTask, Outcome, TaskRef, Waiting
 
 __all__ = [
     "Admitted",
+    "BreakerChange",
+    "BreakerView",
     "Claimed",
     "DefinitionError",
     "Effects",
@@ -37,6 +41,7 @@ __all__ = [
     "VersionRecord",
     "Waiting",
     "WorkspaceRecord",
+    "WorkspaceUsage",
 ]
 
 
@@ -65,6 +70,54 @@ class WorkspaceRecord:
     name: str
     limits: Limits
     suspended: bool
+    on_exceeded: OnExceeded = OnExceeded.QUEUE
+    pot: str | None = None
+    """Name of the Quota whose limits all workspaces on it have together; None where the workspace has its own."""
+    breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
+    breaker_reset: str | None = None
+    """Closes the circuit breaker once for every new value."""
+    retention: Retention = field(default_factory=Retention)
+
+
+@dataclass(frozen=True)
+class BreakerView:
+    """A workspace's circuit breaker as recorded."""
+
+    state: BreakerState = BreakerState.CLOSED
+    failures: int = 0
+    """Failed runs that count within the window."""
+    opened_at: datetime | None = None
+    retry_at: datetime | None = None
+    """When runs are tried again; None while it is closed."""
+    reset: str | None = None
+    """The last ``WorkspaceRecord.breaker_reset`` that was acted on."""
+
+
+@dataclass(frozen=True)
+class WorkspaceUsage:
+    """What an active workspace uses right now."""
+
+    workspace_id: UUID
+    name: str
+    pot: str | None
+    running: int
+    """Runs under way."""
+    pending: int
+    """Runs that wait to start."""
+    executions_today: int
+    """Runs that started since midnight UTC."""
+    storage_bytes: int
+    breaker: BreakerView
+
+
+@dataclass(frozen=True)
+class BreakerChange:
+    """A circuit breaker that a transaction put into another state."""
+
+    workspace_id: UUID
+    workspace: str
+    """Name of the Workspace."""
+    state: BreakerState
 
 
 @dataclass(frozen=True)
@@ -233,6 +286,8 @@ class Effects:
     """Attempts under way whose Jobs are to be ended."""
     finished: tuple[FinishedRun, ...] = ()
     """Runs that ended, each told once; not at all where the process ended between the transaction and its answer."""
+    breakers: tuple[BreakerChange, ...] = ()
+    """Circuit breakers that changed their state, oldest first."""
 
     def __or__(self, other: Effects) -> Effects:
         """Both together."""
@@ -241,6 +296,7 @@ class Effects:
             self.tasks_queued or other.tasks_queued,
             self.cancelled + other.cancelled,
             self.finished + other.finished,
+            self.breakers + other.breakers,
         )
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from headgate.api.workspace import METADATA_NETWORKS
+from headgate.api.network import METADATA_NETWORKS
 from headgate.domain.addresses import METADATA_NETWORKS as NEVER_REACHABLE
 from headgate.domain.addresses import reachable
 
