@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from headgate.cluster.cache import Cache
 from headgate.cluster.client import KubeClient
 from headgate.cluster.connection import Connection
+from headgate.cluster.resources import QUOTAS
 from headgate.desired.context import ClusterFacts
 from headgate.desired.keys import NAMESPACE
 from headgate.engine.engine import Engine
@@ -26,6 +27,7 @@ from headgate.reconcile.database import DatabaseMonitor
 from headgate.reconcile.dependents import Dependents
 from headgate.reconcile.dispatch import Dispatcher
 from headgate.reconcile.effects import EffectHandler
+from headgate.reconcile.facts import Facts
 from headgate.reconcile.jobs import JobReconciler
 from headgate.reconcile.keys import RESOURCE_OF, Key, Topic, key_for
 from headgate.reconcile.loops import forever
@@ -35,10 +37,12 @@ from headgate.reconcile.recovery import Recovery
 from headgate.reconcile.resync import Resync
 from headgate.reconcile.run_metrics import RunMetrics
 from headgate.reconcile.runs import RunReconciler, is_settled
+from headgate.reconcile.shares import Shares
 from headgate.reconcile.status import StatusWriter
 from headgate.reconcile.teardown import Teardown
 from headgate.reconcile.tenants import Tenants
 from headgate.reconcile.timekeeping import Timekeeper
+from headgate.reconcile.usage import UsageBook
 from headgate.reconcile.workflows import WorkflowReconciler
 from headgate.reconcile.workloads import Workloads
 from headgate.reconcile.workspaces import WorkspaceReconciler
@@ -66,6 +70,8 @@ class Operator:
     recovery: Recovery
     dispatcher: Dispatcher
     timekeeper: Timekeeper
+    usage: UsageBook
+    facts: Facts
     database: DatabaseMonitor
     health: Health
     settings: OperatorSettings
@@ -73,7 +79,7 @@ class Operator:
 
     async def run(self, *, spawned: Callable[[], None]) -> None:
         """Work until cancelled. Raises when a part fails for good. ``spawned`` is that of ``watch``."""
-        await self.resync.fill()
+        await asyncio.gather(self.resync.fill(), self.facts.learn())
         self.prime()
         self.enqueue_all()
         self.health.ready = True
@@ -84,6 +90,8 @@ class Operator:
                 self.queue.run(self.settings.reconcile_workers),
                 self.dispatcher.run(),
                 self.timekeeper.run(),
+                self.usage.run(),
+                self.facts.run(),
                 self.database.run(),
                 forever("recovery", self._recover),
                 self.resync.run(FIRST_RESYNC_SECONDS, self.settings.resync_seconds),
@@ -109,6 +117,21 @@ class Operator:
         await asyncio.Event().wait()
 
 
+@dataclass(frozen=True)
+class _Base:
+    """What all reconcilers share."""
+
+    cache: Cache
+    queue: WorkQueue[Key]
+    dependents: Dependents
+    status: StatusWriter
+    workloads: Workloads
+    effects: EffectHandler
+    tenants: Tenants
+    usage: UsageBook
+    database: DatabaseMonitor
+
+
 def compose(
     settings: OperatorSettings,
     connection: Connection,
@@ -119,107 +142,152 @@ def compose(
     health: Health,
 ) -> Operator:
     """Put the operator together."""
-    cache = Cache()
     reconcilers: dict[Topic, Callable[[Key], Awaitable[None]]] = {}
 
     async def reconcile(key: Key) -> None:
         try:
             await reconcilers[key.topic](key)
         except DatabaseUnavailable:
-            database.park(key)
+            base.database.park(key)
             raise
 
-    queue = WorkQueue(reconcile, lambda key: key.topic.value, QueueMetrics.register(registry), time.monotonic)
-    dependents = Dependents(queue.add)
-    router = Router(cache, dependents, queue.add)
-    status = StatusWriter(kube, cache, identity=settings.pod_name, wall=wall)
-    workloads = Workloads(kube, cache, ttl_seconds=settings.job_ttl_seconds)
-    run_metrics = RunMetrics(registry, lambda namespace: cache.owner(NAMESPACE.key(namespace)))
-    effects = EffectHandler(workloads, queue.add, run_metrics)
-    tenants = Tenants(cache, engine)
-    built = Children(kube, cache)
-    facts = ClusterFacts(
-        operator_namespace=settings.namespace,
-        dns_addresses=tuple(address.strip() for address in settings.dns_addresses.split(",") if address.strip()),
-    )
-
     def database_changed(up: bool) -> None:  # noqa: FBT001 - it is what there is to tell
-        tenants.forget_all()
+        base.tenants.forget_all()
         if up:
             operator.enqueue_all()
-            effects.work.set()
+            base.effects.work.set()
         else:
             operator.enqueue(Topic.WORKSPACE, Topic.RUN)
 
+    queue = WorkQueue(reconcile, lambda key: key.topic.value, QueueMetrics.register(registry), time.monotonic)
     database = DatabaseMonitor(engine, registry, changed=database_changed, enqueue=queue.add)
-    jobs = JobReconciler(cache, engine, workloads, effects, requeue=queue.add_after, wall=wall)
-    runs = RunReconciler(
-        cache,
-        engine,
-        tenants,
-        effects,
-        status,
-        dependents=dependents,
-        requeue=queue.add_after,
-        park=database.park,
-        wall=wall,
-        monotonic=time.monotonic,
-    )
-    workspaces = WorkspaceReconciler(
-        cache,
-        built,
-        Teardown(kube, cache, engine, tenants, effects),
-        tenants,
-        status,
-        facts,
-        dependents=dependents,
-        requeue=queue.add_after,
-        park=database.park,
-        wall=wall,
-    )
-    workflows = WorkflowReconciler(
-        cache,
-        engine,
-        tenants,
-        status,
-        checker,
-        dependents=dependents,
-        requeue=queue.add_after,
-        park=database.park,
-        wall=wall,
-    )
-    reconcilers.update(
-        {
-            Topic.QUOTA: QuotaReconciler(cache, status, dependents=dependents, wall=wall).reconcile,
-            Topic.WORKSPACE: workspaces.reconcile,
-            Topic.WORKFLOW: workflows.reconcile,
-            Topic.RUN: _or_deleted(router, runs.reconcile, runs.deleted),
-            Topic.JOB: _or_deleted(router, jobs.reconcile, jobs.deleted),
-        }
-    )
-
+    base = _base(settings, kube, engine, registry, queue, database)
+    router = Router(base.cache, base.dependents, queue.add)
+    facts = Facts(lambda: _facts(settings), changed=lambda: operator.enqueue(Topic.WORKSPACE))
+    workspaces = _workspaces(base, kube, engine, facts)
+    reconcilers.update(_reconcilers(base, engine, checker, router, workspaces))
     operator = Operator(
         connection=connection,
         router=router,
         queue=queue,
-        cache=cache,
-        resync=Resync(kube, cache, registry, changed=router.changed, vanished=router.vanished),
-        recovery=Recovery(kube, cache, engine, workloads, effects),
+        cache=base.cache,
+        resync=Resync(kube, base.cache, registry, changed=router.changed, vanished=router.vanished),
+        recovery=Recovery(kube, base.cache, engine, base.workloads, base.effects),
         dispatcher=Dispatcher(
             engine,
-            workloads,
-            effects,
+            base.workloads,
+            base.effects,
             holder=settings.pod_name,
             lease=timedelta(seconds=settings.claim_seconds),
             wall=wall,
         ),
-        timekeeper=Timekeeper(engine, effects, queue.add, wall=wall),
+        timekeeper=Timekeeper(engine, base.effects, queue.add, wall=wall),
+        usage=base.usage,
+        facts=facts,
         database=database,
         health=health,
         settings=settings,
         prime=workspaces.prime,
     )
     return operator
+
+
+def _base(
+    settings: OperatorSettings,
+    kube: KubeClient,
+    engine: Engine,
+    registry: CollectorRegistry,
+    queue: WorkQueue[Key],
+    database: DatabaseMonitor,
+) -> _Base:
+    cache = Cache()
+    dependents = Dependents(queue.add)
+    workloads = Workloads(kube, cache, ttl_seconds=settings.job_ttl_seconds)
+    run_metrics = RunMetrics(registry, lambda namespace: cache.owner(NAMESPACE.key(namespace)))
+    effects = EffectHandler(workloads, queue.add, run_metrics)
+    return _Base(
+        cache=cache,
+        queue=queue,
+        dependents=dependents,
+        status=StatusWriter(kube, cache, identity=settings.pod_name, wall=wall),
+        workloads=workloads,
+        effects=effects,
+        tenants=Tenants(cache, engine),
+        usage=UsageBook(cache, engine, registry, enqueue=queue.add, quota_of=dependents.on, alarm=effects.breakers),
+        database=database,
+    )
+
+
+async def _facts(settings: OperatorSettings) -> ClusterFacts:
+    return ClusterFacts(
+        operator_namespace=settings.namespace,
+        dns_addresses=tuple(address.strip() for address in settings.dns_addresses.split(",") if address.strip()),
+    )
+
+
+def _workspaces(base: _Base, kube: KubeClient, engine: Engine, facts: Facts) -> WorkspaceReconciler:
+    children = Children(kube, base.cache)
+    return WorkspaceReconciler(
+        base.cache,
+        children,
+        Shares(base.cache, children, users_of=lambda name: base.dependents.of(QUOTAS.key(name))),
+        Teardown(
+            kube,
+            base.cache,
+            children,
+            engine,
+            base.tenants,
+            base.effects,
+            base.status,
+            requeue=base.queue.add_after,
+            wall=wall,
+        ),
+        base.tenants,
+        base.usage,
+        base.status,
+        facts.get,
+        dependents=base.dependents,
+        requeue=base.queue.add_after,
+        park=base.database.park,
+        wall=wall,
+    )
+
+
+def _reconcilers(
+    base: _Base, engine: Engine, checker: ExpressionChecker, router: Router, workspaces: WorkspaceReconciler
+) -> dict[Topic, Callable[[Key], Awaitable[None]]]:
+    jobs = JobReconciler(base.cache, engine, base.workloads, base.effects, requeue=base.queue.add_after, wall=wall)
+    runs = RunReconciler(
+        base.cache,
+        engine,
+        base.tenants,
+        base.effects,
+        base.status,
+        dependents=base.dependents,
+        requeue=base.queue.add_after,
+        park=base.database.park,
+        wall=wall,
+        monotonic=time.monotonic,
+    )
+    workflows = WorkflowReconciler(
+        base.cache,
+        engine,
+        base.tenants,
+        base.status,
+        checker,
+        dependents=base.dependents,
+        requeue=base.queue.add_after,
+        park=base.database.park,
+        wall=wall,
+    )
+    quotas = QuotaReconciler(base.cache, base.usage, base.status, dependents=base.dependents, wall=wall)
+    return {
+        Topic.QUOTA: quotas.reconcile,
+        Topic.WORKSPACE: workspaces.reconcile,
+        Topic.WORKFLOW: workflows.reconcile,
+        Topic.RUN: _or_deleted(router, runs.reconcile, runs.deleted),
+        Topic.JOB: _or_deleted(router, jobs.reconcile, jobs.deleted),
+    }
 
 
 def _or_deleted(

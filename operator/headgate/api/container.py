@@ -112,8 +112,8 @@ class Container(KubeModel):
         ),
     ]
     """The image, by tag or digest."""
-    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
-    """When the kubelet pulls the image."""
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
+    """When the kubelet pulls the image; what the Workspace says, or else IfNotPresent, when absent."""
     command: Annotated[tuple[Word, ...], Field(max_length=64)] = ()
     """Entrypoint; the image's own when empty. ``${{ ... }}`` is replaced."""
     args: Annotated[tuple[Word, ...], Field(max_length=64)] = ()

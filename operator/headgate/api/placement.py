@@ -39,13 +39,13 @@ class Images(KubeModel):
     """Policy that every container must have; any when absent. Nodes of runs that say nothing get it."""
 
 
+LABEL_KEY_PATTERN = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?$"
+_LABEL_KEY_MESSAGE = "write the key of a label, such as disktype or topology.kubernetes.io/zone"
+
 LabelKey = Annotated[
     str,
     StringConstraints(min_length=1, max_length=317),
-    Form(
-        pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?$",
-        message="write the key of a label, such as disktype or topology.kubernetes.io/zone",
-    ),
+    Form(pattern=LABEL_KEY_PATTERN, message=_LABEL_KEY_MESSAGE),
 ]
 LabelValue = Annotated[
     str,
@@ -83,11 +83,11 @@ class Scheduling(KubeModel):
     """Where pods run, and with what precedence."""
 
     node_selector: Annotated[
-        dict[LabelKey, LabelValue],
+        dict[str, LabelValue],
         Field(max_length=16),
         Rule(
-            cel="self.all(k, k.size() <= 317 && k.matches(r'^[A-Za-z0-9]([-_./A-Za-z0-9]*[A-Za-z0-9])?$'))",
-            message="write keys of labels, such as disktype or topology.kubernetes.io/zone",
+            cel=f"self.all(k, k.size() <= 317 && k.matches(r'{LABEL_KEY_PATTERN}'))",
+            message=_LABEL_KEY_MESSAGE,
         ),
     ] = Field(default_factory=dict)
     """Labels that a node must have. Every pod of the workspace must select by them; those of runs do."""

@@ -32,6 +32,8 @@ class Entry:
     owner: str | None
     """The workspace whose child it is."""
     raw: bytes
+    used: bytes = b""
+    """Of a ResourceQuota: how much is used, as JSON. It changes all the time, and is no change of the object."""
 
     def parsed(self) -> Object:
         """The object, anew for every call."""
@@ -54,7 +56,7 @@ class Cache:
         """Take in an object. Whether that changed anything that is kept of it.
 
         It does not when the object is not newer than what is known, be that of an earlier object of the name, nor when
-        nothing but its resource version and parts that nobody reads are new, such as the use of a ResourceQuota.
+        nothing but its resource version, parts that nobody reads, and how much is used of a ResourceQuota are new.
 
         Resource versions of one kind are compared as numbers, as Kubernetes allows since 1.35 and has always been true
         of etcd. Watches, lists and answers overtake each other: so the last few thousand objects that went are
@@ -65,7 +67,8 @@ class Cache:
             return False
         metadata = item["metadata"]
         raw = orjson.dumps(_trimmed(resource, item), option=orjson.OPT_SORT_KEYS)
-        entry = Entry(metadata["uid"], int(metadata["resourceVersion"]), owner_of(item), raw)
+        used = orjson.dumps((item.get("status") or {}).get("used") or {}) if resource == RESOURCE_QUOTA else b""
+        entry = Entry(metadata["uid"], int(metadata["resourceVersion"]), owner_of(item), raw, used)
         known = self._entries.get(key)
         if known is not None and (known.uid, known.raw) == (entry.uid, entry.raw):
             self._entries[key] = entry
@@ -139,6 +142,11 @@ class Cache:
         entry = self._entries.get(key)
         return entry.parsed() if entry else None
 
+    def version(self, key: ObjectKey) -> int | None:
+        """The object's resource version, or None; cheaper than ``get``."""
+        entry = self._entries.get(key)
+        return entry.resource_version if entry else None
+
     def uid(self, key: ObjectKey) -> str | None:
         """The object's uid, or None; cheaper than ``get``."""
         entry = self._entries.get(key)
@@ -148,6 +156,16 @@ class Cache:
         """The workspace whose child the object is, or None."""
         entry = self._entries.get(key)
         return entry.owner if entry else None
+
+    def used(self, key: ObjectKey) -> Mapping[str, str]:
+        """How much is used of a ResourceQuota, by resource, as far as the cluster has counted it."""
+        used: Mapping[str, str] = orjson.loads(self.fingerprint(key) or b"{}")
+        return used
+
+    def fingerprint(self, key: ObjectKey) -> bytes:
+        """What `used` is made of: equal as long as the same is used."""
+        entry = self._entries.get(key)
+        return entry.used if entry else b""
 
     def keys(self, resource: ApiResource) -> tuple[ObjectKey, ...]:
         """All objects of a kind."""

@@ -45,6 +45,8 @@ class NamespaceContext:
     """Name of the namespace."""
     hard: Mapping[str, Amount] = field(default_factory=dict)
     """The namespace's part of the workspace's compute and counts, by name of the resource."""
+    adopted: bool = False
+    """Whether it existed before it became the workspace's."""
 
     @property
     def owner(self) -> str:

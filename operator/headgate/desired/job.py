@@ -9,7 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from headgate.api.node import Container, EnvVar, Mount, Resources
+from headgate.api.workspace import WorkspaceSpec
 from headgate.desired.manifest import MANAGED_BY, MANAGED_BY_LABEL, WORKSPACE_LABEL, Manifest
+from headgate.desired.placement import ASKS_NOTHING, placement
 from headgate.domain.attempt import CONTAINER
 from headgate.domain.task import JobTask, TaskRef
 
@@ -25,8 +27,11 @@ _OUTPUT_PATH = "/dev/termination-log"
 _LABEL_LENGTH = 63
 
 
-def job(task: JobTask) -> Manifest:
-    """The Job of an attempt. The same attempt always gives the same Job, name included."""
+def job(task: JobTask, workspace: WorkspaceSpec = ASKS_NOTHING) -> Manifest:
+    """The Job of an attempt. The same attempt always gives the same Job, name included.
+
+    Where the workflow says nothing, its pod is what the Workspace asks of pods.
+    """
     labels = {
         MANAGED_BY_LABEL: MANAGED_BY,
         WORKSPACE_LABEL: task.workspace,
@@ -48,7 +53,7 @@ def job(task: JobTask) -> Manifest:
         "spec": {
             "backoffLimit": 0,
             "activeDeadlineSeconds": max(1, task.timeout_seconds),
-            "template": {"metadata": {"labels": labels}, "spec": _pod(task)},
+            "template": {"metadata": {"labels": labels}, "spec": _pod(task, workspace)},
         },
     }
 
@@ -79,7 +84,7 @@ def label_value(text: str) -> str:
     return f"{text[:52]}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
 
 
-def _pod(task: JobTask) -> dict[str, Any]:
+def _pod(task: JobTask, workspace: WorkspaceSpec) -> dict[str, Any]:
     container = task.container
     return {
         "restartPolicy": "Never",
@@ -93,16 +98,17 @@ def _pod(task: JobTask) -> dict[str, Any]:
             "fsGroup": container.run_as_user,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(task, container)],
+        "containers": [_container(task, container, workspace)],
+        **placement(workspace),
         **({"volumes": [_volume(i, mount) for i, mount in enumerate(container.mounts)]} if container.mounts else {}),
     }
 
 
-def _container(task: JobTask, container: Container) -> dict[str, Any]:
+def _container(task: JobTask, container: Container, workspace: WorkspaceSpec) -> dict[str, Any]:
     built: dict[str, Any] = {
         "name": CONTAINER,
         "image": container.image,
-        "imagePullPolicy": container.image_pull_policy,
+        "imagePullPolicy": container.image_pull_policy or workspace.images.pull_policy or "IfNotPresent",
         "env": [_env(variable) for variable in container.env] + _own_env(task),
         "terminationMessagePath": _OUTPUT_PATH,
         "terminationMessagePolicy": "File",

@@ -77,6 +77,17 @@ ROLE_BINDING = ChildKind(
     immutable=("roleRef",),
 )
 
+CLUSTER_ROLE = ChildKind(_RBAC, "v1", "ClusterRole", "clusterroles", namespaced=False, exclusive=("rules",))
+CLUSTER_ROLE_BINDING = ChildKind(
+    _RBAC,
+    "v1",
+    "ClusterRoleBinding",
+    "clusterrolebindings",
+    namespaced=False,
+    exclusive=("roleRef", "subjects"),
+    immutable=("roleRef",),
+)
+
 CHILD_KINDS: tuple[ChildKind, ...] = (
     NAMESPACE,
     NETWORK_POLICY,
@@ -84,6 +95,8 @@ CHILD_KINDS: tuple[ChildKind, ...] = (
     LIMIT_RANGE,
     SERVICE_ACCOUNT,
     ROLE_BINDING,
+    CLUSTER_ROLE,
+    CLUSTER_ROLE_BINDING,
 )
 """Every kind of child, in the order in which they are applied: members get in when all that limits them is in place."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from headgate.desired.keys import LIMIT_RANGE, RESOURCE_QUOTA
@@ -17,17 +18,65 @@ if TYPE_CHECKING:
 WORKFLOW_COUNT = "count/workflows.headgate.dev"
 QUOTA_NAME = "headgate"
 
-_UNLESS_SAID = {"pods": "200", "services.loadbalancers": "0", "services.nodeports": "0"}
-"""For a whole workspace: what costs money or opens the cluster to the outside is asked for, never given."""
+_UNLESS_SAID: Mapping[str, str] = MappingProxyType(
+    {
+        "requests.cpu": "8",
+        "requests.memory": "16Gi",
+        "limits.cpu": "16",
+        "limits.memory": "32Gi",
+        "requests.ephemeral-storage": "32Gi",
+        "limits.ephemeral-storage": "64Gi",
+        "requests.storage": "100Gi",
+        "pods": "200",
+        "services": "50",
+        # What costs money or opens the cluster to the outside is asked for, never given.
+        "services.loadbalancers": "0",
+        "services.nodeports": "0",
+        "secrets": "200",
+        "configmaps": "200",
+        "persistentvolumeclaims": "20",
+        "replicationcontrollers": "50",
+        "count/deployments.apps": "100",
+        "count/statefulsets.apps": "50",
+        "count/replicasets.apps": "500",
+        "count/jobs.batch": "5000",
+        "count/cronjobs.batch": "50",
+        "count/ingresses.networking.k8s.io": "50",
+        "count/workflowruns.headgate.dev": "2000",
+    }
+)
+"""For a whole workspace whose plan does not say."""
+_OTHER_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "cpu": "requests.cpu",
+        "memory": "requests.memory",
+        "ephemeral-storage": "requests.ephemeral-storage",
+        "count/pods": "pods",
+        "count/services": "services",
+        "count/secrets": "secrets",
+        "count/configmaps": "configmaps",
+        "count/persistentvolumeclaims": "persistentvolumeclaims",
+        "count/replicationcontrollers": "replicationcontrollers",
+    }
+)
+"""Names that mean the same to a ResourceQuota, or nearly so."""
+_CONTAINER_LIMITS: Mapping[str, str] = MappingProxyType({"cpu": "500m", "memory": "512Mi", "ephemeral-storage": "1Gi"})
+_CONTAINER_REQUESTS: Mapping[str, str] = MappingProxyType(
+    {"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "64Mi"}
+)
+"""For resources of which a plan's container defaults do not say it: a container has to have what a quota limits."""
 
 
 def workspace_totals(quota: Quota) -> dict[str, Amount]:
     """What all namespaces of a workspace on that plan may use together, by name of the resource.
 
-    The plan's compute, the number of workflows, and modest counts where the plan is silent. Raises ValueError where the
-    plan holds what is no quantity.
+    The plan's compute, the number of workflows, and modest amounts where the plan is silent. Raises ValueError where
+    the plan holds what is no quantity.
     """
-    amounts = {**_UNLESS_SAID, **quota.spec.compute, WORKFLOW_COUNT: str(quota.spec.limits.max_workflows)}
+    said = quota.spec.compute
+    meant = {*said, *(_OTHER_NAMES[name] for name in said if name in _OTHER_NAMES)}
+    silent = {name: text for name, text in _UNLESS_SAID.items() if name not in meant}
+    amounts = {**silent, **said, WORKFLOW_COUNT: str(quota.spec.limits.max_workflows)}
     return {resource: Amount.parse(text).in_resource_list() for resource, text in amounts.items()}
 
 
@@ -39,24 +88,32 @@ def resource_quota(context: NamespaceContext) -> Manifest:
     )
 
 
-def limit_range(context: NamespaceContext) -> Manifest | None:
-    """The LimitRange with the plan's defaults for containers; None where the plan has none.
+def limit_range(context: NamespaceContext) -> Manifest:
+    """The LimitRange: every container has requests and limits of CPU, memory and ephemeral storage.
 
     The defaults that the API server derives are written out, by its own rules: a limit from the maximum, a request from
     the limit, and otherwise from the minimum.
     """
     defaults = context.quota.spec.container_defaults
-    maximum, minimum = _canonical(defaults.max), _canonical(defaults.min)
-    limit = {**maximum, **_canonical(defaults.default)}
-    request = {**minimum, **limit, **_canonical(defaults.default_request)}
+    maximum, minimum = _amounts(defaults.max), _amounts(defaults.min)
+    said_limit, said_request = _amounts(defaults.default), _amounts(defaults.default_request)
+    limit = {**maximum, **said_limit}
+    for name, modest in _amounts(_CONTAINER_LIMITS).items():
+        limit.setdefault(name, max([modest, *(given[name] for given in (said_request, minimum) if name in given)]))
+    request = {**minimum, **limit, **said_request}
+    said = {*maximum, *minimum, *said_limit, *said_request}
+    request |= {name: modest for name, modest in _amounts(_CONTAINER_REQUESTS).items() if name not in said}
     bounds = {"default": limit, "defaultRequest": request, "max": maximum, "min": minimum}
-    item: dict[str, Any] = {"type": "Container", **{name: amounts for name, amounts in bounds.items() if amounts}}
-    if len(item) == 1:
-        return None
+    item: dict[str, Any] = {"type": "Container"}
+    item |= {
+        name: {key: amount.canonical() for key, amount in amounts.items()}
+        for name, amounts in bounds.items()
+        if amounts
+    }
     return child(
         LIMIT_RANGE, name="headgate", namespace=context.namespace, workspace=context.owner, spec={"limits": [item]}
     )
 
 
-def _canonical(amounts: Mapping[str, str]) -> dict[str, str]:
-    return {resource: Amount.parse(text).in_resource_list().canonical() for resource, text in amounts.items()}
+def _amounts(texts: Mapping[str, str]) -> dict[str, Amount]:
+    return {resource: Amount.parse(text).in_resource_list() for resource, text in texts.items()}

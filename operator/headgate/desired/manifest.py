@@ -28,15 +28,21 @@ def child(
     namespace: str | None = None,
     labels: Mapping[str, str] | None = None,
     annotations: Mapping[str, str] | None = None,
+    owner: Mapping[str, str] | None = None,
     **sections: Any,
 ) -> Manifest:
-    """A sealed child of the workspace with its two labels, ``labels`` besides, and ``sections`` at the top level."""
+    """A sealed child of the workspace with its two labels, ``labels`` besides, and ``sections`` at the top level.
+
+    ``owner`` is the owner reference of a child that Kubernetes is to remove with its Workspace.
+    """
     metadata: dict[str, Any] = {"name": name}
     if namespace is not None:
         metadata["namespace"] = namespace
     metadata["labels"] = {**(labels or {}), MANAGED_BY_LABEL: MANAGED_BY, WORKSPACE_LABEL: workspace}
     if annotations:
         metadata["annotations"] = dict(annotations)
+    if owner:
+        metadata["ownerReferences"] = [dict(owner)]
     return sealed({"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, **sections})
 
 

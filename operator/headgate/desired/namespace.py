@@ -7,10 +7,11 @@ missing, and the operator need not run. An annotation that is absent says what t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from headgate.api.workspace import ADOPT_ANNOTATION
 from headgate.desired.keys import NAMESPACE
-from headgate.desired.manifest import Manifest, child
+from headgate.desired.manifest import Manifest, child, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,6 +42,9 @@ INGRESS_CLASSES = "headgate.dev/ingress-classes"
 REGIONS = "headgate.dev/regions"
 """Regions in which pods must run, with commas between; absent: any."""
 
+ADOPTED = "headgate.dev/adopted"
+"""``true`` on a namespace that existed before it became a workspace's: it is let go in the end, never deleted."""
+
 _POD_SECURITY = "pod-security.kubernetes.io"
 _MODES = ("enforce", "warn", "audit")
 
@@ -50,13 +54,30 @@ def namespace(context: NamespaceContext) -> Manifest:
     level = context.workspace.spec.pod_security.value
     labels = {f"{_POD_SECURITY}/{mode}": level for mode in _MODES}
     labels |= {f"{_POD_SECURITY}/{mode}-version": "latest" for mode in _MODES}
-    return child(
+    made = child(
         NAMESPACE,
         name=context.namespace,
         workspace=context.owner,
         labels=labels,
         annotations=rules(context.workspace),
     )
+    return as_adopted(made) if context.adopted else made
+
+
+def as_adopted(manifest: Manifest) -> Manifest:
+    """The Namespace with the mark of one that existed before."""
+    metadata = manifest["metadata"]
+    return sealed({**manifest, "metadata": {**metadata, "annotations": {**metadata["annotations"], ADOPTED: "true"}}})
+
+
+def is_adopted(live: Mapping[str, Any]) -> bool:
+    """Whether a live Namespace existed before it became a workspace's."""
+    return (live["metadata"].get("annotations") or {}).get(ADOPTED) == "true"
+
+
+def consents(live: Mapping[str, Any], workspace: str) -> bool:
+    """Whether a live Namespace may be taken over by the workspace."""
+    return (live["metadata"].get("annotations") or {}).get(ADOPT_ANNOTATION) == workspace
 
 
 def rules(workspace: Workspace) -> Mapping[str, str]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from headgate.api.workspace import ADOPT_ANNOTATION
 from headgate.desired.differences import apply_is_due, foreign_fields
 from headgate.desired.keys import NAMESPACE, ChildKind, ObjectKey, child_kind, key_of
 from headgate.desired.manifest import Manifest, owner_of
+from headgate.desired.namespace import as_adopted, consents
 from headgate.domain.reasons import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
 LiveObject: TypeAlias = "Mapping[str, Any]"
 """An object as the API server returned it; ``metadata.managedFields`` may be left out. Never changed here."""
@@ -71,8 +73,6 @@ class Plan:
     """Namespaces of others. Nothing is planned in them."""
     terminating: tuple[str, ...] = ()
     """Names of namespaces that are being deleted. Nothing is planned in them."""
-    orphaned_namespaces: tuple[Deletion, ...] = ()
-    """Namespaces of the workspace that it no longer wants. Nothing is planned in them; the reconciler decides."""
 
     @property
     def is_empty(self) -> bool:
@@ -85,8 +85,12 @@ class Plan:
         return len(self.create) + len(self.apply) + 2 * len(self.replace) + len(self.extras) + len(self.prune)
 
 
-def plan(desired: Iterable[Manifest], live: Mapping[ObjectKey, LiveObject]) -> Plan:
+def plan(
+    desired: Iterable[Manifest], live: Mapping[ObjectKey, LiveObject], adoptable: Container[str] = frozenset()
+) -> Plan:
     """What to write so that the workspace's children are as desired.
+
+    Namespaces named in ``adoptable`` are taken over where they exist, belong to nobody and consent.
 
     ``desired`` are all children of one workspace, its Namespaces among them; with none, nothing is planned. ``live``
     holds at least every object with the labels of that workspace, and what is known under the keys of the desired
@@ -99,7 +103,7 @@ def plan(desired: Iterable[Manifest], live: Mapping[ObjectKey, LiveObject]) -> P
     conflicts = tuple(
         conflict
         for name in names
-        if (conflict := _conflict(name, live.get(NAMESPACE.key(name)), workspace)) is not None
+        if (conflict := _conflict(name, live.get(NAMESPACE.key(name)), workspace, adoptable)) is not None
     )
     contested = {conflict.namespace for conflict in conflicts}
     terminating = tuple(name for name in names if name not in contested and _is_going(live.get(NAMESPACE.key(name))))
@@ -114,7 +118,6 @@ def plan(desired: Iterable[Manifest], live: Mapping[ObjectKey, LiveObject]) -> P
         prune=_prune(wanted, live, workspace, open_namespaces),
         conflicts=conflicts,
         terminating=terminating,
-        orphaned_namespaces=_orphans(wanted, live, workspace),
     )
 
 
@@ -131,6 +134,8 @@ def _workspace_of(wanted: Mapping[ObjectKey, Manifest]) -> str | None:
 
 def _step(key: ObjectKey, manifest: Manifest, live: LiveObject | None) -> Plan:
     kind = _kind_of(key)
+    if kind is NAMESPACE and live is not None and owner_of(live) is None:
+        return Plan(apply=(as_adopted(manifest),))
     if live is None:
         return Plan(create=(manifest,)) if kind is NAMESPACE else Plan(apply=(manifest,))
     if any(section in live and live[section] != manifest.get(section) for section in kind.immutable):
@@ -140,23 +145,32 @@ def _step(key: ObjectKey, manifest: Manifest, live: LiveObject | None) -> Plan:
     return Plan(apply=(manifest,) if due else (), extras=(MergePatch(key, foreign),) if foreign else ())
 
 
-def _conflict(name: str, live: LiveObject | None, workspace: str | None) -> Conflict | None:
-    if live is None:
+def _conflict(name: str, live: LiveObject | None, workspace: str | None, adoptable: Container[str]) -> Conflict | None:
+    if live is None or workspace is None:
         return None
     owner = owner_of(live)
     if owner == workspace:
         return None
-    if owner is None:
+    if owner is not None:
+        return Conflict(
+            name,
+            Reason.NAMESPACE_CONFLICT,
+            f"Namespace {name} belongs to Workspace {owner}: choose another name.",
+        )
+    if name not in adoptable:
         return Conflict(
             name,
             Reason.NAMESPACE_NOT_OWNED,
-            f"Namespace {name} exists and belongs to no Workspace: choose another name, or delete it.",
+            f"Namespace {name} exists and belongs to no Workspace: choose another name, delete it, or adopt it.",
         )
-    return Conflict(
-        name,
-        Reason.NAMESPACE_CONFLICT,
-        f"Namespace {name} belongs to Workspace {owner}: choose another name.",
-    )
+    if not consents(live, workspace):
+        return Conflict(
+            name,
+            Reason.NAMESPACE_NOT_CONSENTING,
+            f"Namespace {name} does not consent to be adopted: kubectl annotate namespace {name} "
+            f"{ADOPT_ANNOTATION}={workspace}",
+        )
+    return None
 
 
 def _prune(
@@ -169,20 +183,11 @@ def _prune(
         _deletion(key, item)
         for key, item in sorted(live.items(), key=lambda entry: entry[0])
         if key not in wanted
-        and key.namespace in namespaces
+        and not _is_namespace(key)
+        and (not key.namespace or key.namespace in namespaces)
         and child_kind(key.group, key.kind) is not None
         and owner_of(item) == workspace
         and not _is_going(item)
-    )
-
-
-def _orphans(
-    wanted: Mapping[ObjectKey, Manifest], live: Mapping[ObjectKey, LiveObject], workspace: str | None
-) -> tuple[Deletion, ...]:
-    return tuple(
-        _deletion(key, item)
-        for key, item in sorted(live.items(), key=lambda entry: entry[0])
-        if _is_namespace(key) and key not in wanted and workspace is not None and owner_of(item) == workspace
     )
 
 

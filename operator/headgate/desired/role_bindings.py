@@ -15,7 +15,9 @@ from headgate.desired.keys import ROLE_BINDING
 from headgate.desired.manifest import Manifest, child
 
 if TYPE_CHECKING:
-    from headgate.api.workspace import Subject
+    from collections.abc import Iterable
+
+    from headgate.api.workspace import Member, Subject
     from headgate.desired.context import NamespaceContext
 
 _RBAC = ROLE_BINDING.group
@@ -23,27 +25,27 @@ _RBAC = ROLE_BINDING.group
 
 def role_bindings(context: NamespaceContext) -> tuple[Manifest, ...]:
     """One RoleBinding for each role that somebody has; a subject that has several roles is in all of them."""
-    bindings = []
-    for role in Role:
-        subjects = [
-            subject
-            for member in context.workspace.spec.members
-            if member.role is role and (subject := _subject(member.subject)) is not None
-        ]
-        if subjects:
-            bindings.append(_binding(context, f"headgate-{role.value}", subjects))
-    return tuple(bindings)
+    members = context.workspace.spec.members
+    by_role = {role: distinct_subjects(member for member in members if member.role is role) for role in Role}
+    return tuple(
+        _binding(context, f"headgate-{role.value}", subjects) for role, subjects in by_role.items() if subjects
+    )
+
+
+def distinct_subjects(members: Iterable[Member]) -> list[dict[str, str]]:
+    """The members as subjects of a binding, each once."""
+    subjects = [subject for member in members if (subject := _subject(member.subject)) is not None]
+    return [subject for index, subject in enumerate(subjects) if subject not in subjects[:index]]
 
 
 def _binding(context: NamespaceContext, name: str, subjects: list[dict[str, str]]) -> Manifest:
-    distinct = [subject for index, subject in enumerate(subjects) if subject not in subjects[:index]]
     return child(
         ROLE_BINDING,
         name=name,
         namespace=context.namespace,
         workspace=context.owner,
         roleRef={"apiGroup": _RBAC, "kind": "ClusterRole", "name": name},
-        subjects=distinct,
+        subjects=subjects,
     )
 
 

@@ -1,94 +1,48 @@
-"""What a reconciliation came across, and the status that follows from it."""
+"""The status that follows from what a reconciliation came across."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from headgate.api.base import ConditionStatus
+from headgate.api.circuit_breaker import BreakerState
 from headgate.api.quota import Quota, QuotaStatus
 from headgate.api.workspace import NamespaceStatus, Workspace, WorkspaceStatus
-from headgate.desired.plan import Plan
-from headgate.domain.conditions import not_ready, ready, update
+from headgate.desired.obstacles import Seen, obstacle
+from headgate.domain.conditions import Conditions, not_ready, ready, update
 from headgate.domain.problems import problems_of_quota, problems_of_workspace
 from headgate.domain.reasons import Reason
+from headgate.domain.usage import beyond
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
+
+    from headgate.api.circuit_breaker import CircuitBreakerStatus
+    from headgate.api.usage import Use, WorkspaceUse
 
 HISTORY_READY = "HistoryReady"
 """Type of the condition that says whether runs can be started and recorded: false while Postgres is away."""
+CIRCUIT_CLOSED = "CircuitClosed"
+"""Type of the condition that says whether new runs start: false while the circuit breaker holds them back."""
+WITHIN_LIMITS = "WithinLimits"
+"""Type of the condition that is false while more is used than a limit allows that was lowered meanwhile."""
+PAUSED = "Paused"
+"""Type of the condition that is there while the operator touches nothing of the Workspace."""
 
-
-@dataclass(frozen=True)
-class Failure:
-    """A write that did not succeed."""
-
-    message: str
-    """What the API server said, for people."""
-    refused: bool
-    """Whether it understood and refused, so that the same again would fail the same way."""
-
-
-@dataclass(frozen=True)
-class History:
-    """How the workspace's history in Postgres is doing."""
-
-    available: bool
-    message: str = "runs are recorded in Postgres"
-    workspace_id: str | None = None
-    """The id of the workspace in Postgres; None keeps the one that is known."""
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a reconciliation of a Workspace came across."""
-
-    quota: Quota | None
-    """The Quota that the Workspace refers to; None where there is none, or none that can be read."""
-    quota_error: str = ""
-    """Why the Quota that exists cannot be read."""
-    plan: Plan = field(default_factory=Plan)
-    """What was carried out."""
-    uids: Mapping[str, str] = field(default_factory=dict)
-    """The uid of every namespace that exists and is the workspace's, by name."""
-    uncounted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """What the cluster does not count yet of a namespace's ResourceQuota, and so refuses, by namespace."""
-    failure: Failure | None = None
-    """Why the plan could not be carried out in full."""
-    history: History | None = None
-    """None where it was not asked for: what was known of it stays."""
-
-
-@dataclass(frozen=True)
-class Obstacle:
-    """What keeps a Workspace from being Ready."""
-
-    reason: Reason
-    message: str
-    stalled: bool
-    """Whether waiting will not help."""
-
-
-def obstacle(workspace: Workspace, seen: Seen) -> Obstacle | None:
-    """The first thing that is in the way, or None.
-
-    With nothing but the quota seen, it tells whether children can be built at all.
-    """
-    return next((found for check in _CHECKS if (found := check(workspace, seen)) is not None), None)
+_SHOWN = 3
 
 
 def workspace_status(workspace: Workspace, seen: Seen, now: datetime) -> WorkspaceStatus:
     """The Workspace's status: equal to the one before where nothing has changed, whatever the time."""
-    generation = workspace.metadata.generation
-    conditions = workspace.status.conditions
+    generation, before = workspace.metadata.generation, workspace.status
     found = obstacle(workspace, seen)
+    conditions = tuple(condition for condition in before.conditions if condition.type != PAUSED)
     if found is None:
         conditions = ready(conditions, *_fine(workspace, seen), generation, now)
     else:
         conditions = not_ready(conditions, found.reason, found.message, generation, now, stalled=found.stalled)
-    workspace_id = workspace.status.workspace_id
+    workspace_id = before.workspace_id
     if seen.history is not None:
         status, reason = (
             (ConditionStatus.TRUE, Reason.RECONCILED)
@@ -97,93 +51,120 @@ def workspace_status(workspace: Workspace, seen: Seen, now: datetime) -> Workspa
         )
         conditions = update(conditions, HISTORY_READY, status, reason, seen.history.message, generation, now)
         workspace_id = seen.history.workspace_id or workspace_id
+    if seen.breaker is not None:
+        conditions = _with_breaker(conditions, seen.breaker, generation, now)
+    if seen.usage is not None:
+        conditions = _with_limits(conditions, seen.usage, generation, now)
     return WorkspaceStatus(
         observed_generation=generation,
         conditions=conditions,
         workspace_id=workspace_id,
         namespaces=_namespaces(workspace, seen, everything=found is None),
+        active_runs=before.active_runs if seen.active_runs is None else seen.active_runs,
+        usage=before.usage if seen.usage is None else seen.usage,
+        circuit_breaker=before.circuit_breaker if seen.breaker is None else seen.breaker,
     )
 
 
-def quota_status(quota: Quota, workspaces: int, now: datetime) -> QuotaStatus:
-    """The Quota's status, given how many Workspaces refer to it."""
-    generation, before = quota.metadata.generation, quota.status.conditions
+def paused_status(workspace: Workspace, now: datetime) -> WorkspaceStatus:
+    """The status of a Workspace of which nothing is touched: what it was, and that it is paused."""
+    message = "nothing of it is touched because of the annotation headgate.dev/paused"
+    generation = workspace.metadata.generation
+    conditions = update(
+        workspace.status.conditions, PAUSED, ConditionStatus.TRUE, Reason.PAUSED, message, generation, now
+    )
+    return workspace.status.model_copy(update={"conditions": conditions})
+
+
+def ending_status(workspace: Workspace, active_runs: int, now: datetime) -> WorkspaceStatus:
+    """The status of a Workspace that is being deleted, and of which runs are under way."""
+    message = (
+        f"{active_runs} runs have not ended: it goes when they have, or when they are cancelled; "
+        "the annotation headgate.dev/force-delete=true cancels all of them"
+    )
+    generation = workspace.metadata.generation
+    conditions = not_ready(workspace.status.conditions, Reason.RUNS_UNDER_WAY, message, generation, now, stalled=False)
+    return workspace.status.model_copy(update={"conditions": conditions, "active_runs": active_runs})
+
+
+def quota_status(
+    quota: Quota,
+    workspaces: int,
+    usage: tuple[Use, ...] | None,
+    used_by: tuple[WorkspaceUse, ...] | None,
+    now: datetime,
+) -> QuotaStatus:
+    """The Quota's status, given how many Workspaces refer to it and what they use; None keeps what was known."""
+    generation, before = quota.metadata.generation, quota.status
     problems = problems_of_quota(quota)
     if problems:
-        conditions = not_ready(before, Reason.INVALID_SPEC, "; ".join(problems), generation, now, stalled=True)
+        conditions = not_ready(
+            before.conditions, Reason.INVALID_SPEC, "; ".join(problems), generation, now, stalled=True
+        )
     else:
-        conditions = ready(before, Reason.RECONCILED, "the plan can be used", generation, now)
-    return QuotaStatus(observed_generation=generation, conditions=conditions, workspaces=workspaces)
-
-
-def _invalid(workspace: Workspace, _: Seen) -> Obstacle | None:
-    problems = problems_of_workspace(workspace)
-    return Obstacle(Reason.INVALID_SPEC, "; ".join(problems), stalled=True) if problems else None
-
-
-def _without_quota(workspace: Workspace, seen: Seen) -> Obstacle | None:
-    if seen.quota is not None or seen.quota_error:
-        return None
-    name = workspace.spec.quota_ref.name
-    message = f"Quota {name} does not exist: create it, or set spec.quotaRef.name to one that does"
-    return Obstacle(Reason.QUOTA_NOT_FOUND, message, stalled=True)
-
-
-def _unusable_quota(workspace: Workspace, seen: Seen) -> Obstacle | None:
-    problems = seen.quota_error if seen.quota is None else "; ".join(problems_of_quota(seen.quota))
-    if not problems:
-        return None
-    return Obstacle(Reason.QUOTA_INVALID, f"Quota {workspace.spec.quota_ref.name} is invalid: {problems}", stalled=True)
-
-
-def _contested(_: Workspace, seen: Seen) -> Obstacle | None:
-    conflicts = seen.plan.conflicts
-    if not conflicts:
-        return None
-    return Obstacle(conflicts[0].reason, " ".join(conflict.message for conflict in conflicts), stalled=True)
-
-
-def _terminating(_: Workspace, seen: Seen) -> Obstacle | None:
-    if not seen.plan.terminating:
-        return None
-    message = f"namespace {', '.join(seen.plan.terminating)} is being deleted, and is made anew afterwards"
-    return Obstacle(Reason.NAMESPACE_TERMINATING, message, stalled=False)
-
-
-def _failed(_: Workspace, seen: Seen) -> Obstacle | None:
-    if seen.failure is None:
-        return None
-    reason = Reason.APPLY_REFUSED if seen.failure.refused else Reason.APPLY_FAILED
-    return Obstacle(reason, seen.failure.message, stalled=seen.failure.refused)
-
-
-def _uncounted(_: Workspace, seen: Seen) -> Obstacle | None:
-    if not seen.uncounted:
-        return None
-    name, amounts = next(iter(seen.uncounted.items()))
-    message = f"namespace {name} is refused what its ResourceQuota limits until the cluster counts {', '.join(amounts)}"
-    return Obstacle(Reason.QUOTA_NOT_COUNTED, message, stalled=False)
-
-
-_CHECKS: tuple[Callable[[Workspace, Seen], Obstacle | None], ...] = (
-    # What people have to put right comes first, in the order in which they can.
-    _invalid,
-    _without_quota,
-    _unusable_quota,
-    _contested,
-    # Then what may pass by itself.
-    _terminating,
-    _failed,
-    _uncounted,
-)
+        conditions = ready(before.conditions, Reason.RECONCILED, "the plan can be used", generation, now)
+    return QuotaStatus(
+        observed_generation=generation,
+        conditions=conditions,
+        workspaces=workspaces,
+        usage=before.usage if usage is None else usage,
+        used_by=before.used_by if used_by is None else used_by,
+    )
 
 
 def _fine(workspace: Workspace, seen: Seen) -> tuple[Reason, str]:
-    orphans = ", ".join(orphan.key.name for orphan in seen.plan.orphaned_namespaces)
-    note = f"; no longer in the spec, kept, and to be deleted by hand: {orphans}" if orphans else ""
+    notes = []
+    if seen.inventory is not None and seen.inventory.kept:
+        notes.append(f"no longer in the spec, closed, and to be deleted by hand: {', '.join(seen.inventory.kept)}")
+    notes += [
+        f"namespace {namespace} gets {_listed(f'{amount} {name}' for name, amount in sorted(missing.items()))} more "
+        "once others use less"
+        for namespace, missing in sorted(seen.short.items())
+    ]
+    said = "".join(f"; {note}" for note in notes)
     if workspace.spec.suspend:
-        return Reason.SUSPENDED, f"no new run starts because spec.suspend is true{note}"
-    return Reason.RECONCILED, f"everything is in place{note}"
+        return Reason.SUSPENDED, f"no new run starts because spec.suspend is true{said}"
+    if seen.short:
+        return Reason.WAITING_FOR_SHARES, f"everything is in place{said}"
+    return Reason.RECONCILED, f"everything is in place{said}"
+
+
+def _with_breaker(conditions: Conditions, breaker: CircuitBreakerStatus, generation: int, now: datetime) -> Conditions:
+    if breaker.state is BreakerState.CLOSED:
+        message = "new runs start"
+        return update(conditions, CIRCUIT_CLOSED, ConditionStatus.TRUE, Reason.CIRCUIT_CLOSED, message, generation, now)
+    if breaker.state is BreakerState.OPEN:
+        again = f"are tried again from {breaker.retry_at:%Y-%m-%dT%H:%M:%SZ}" if breaker.retry_at else "wait"
+        message = f"new runs {again}, because too many failed"
+    else:
+        message = "a few runs are tried, the others wait, because too many failed"
+    message += "; a new value of the annotation headgate.dev/reset-circuit-breaker lets all start at once"
+    return update(conditions, CIRCUIT_CLOSED, ConditionStatus.FALSE, Reason.CIRCUIT_OPEN, message, generation, now)
+
+
+def _with_limits(conditions: Conditions, usage: tuple[Use, ...], generation: int, now: datetime) -> Conditions:
+    over = beyond(usage)
+    if not over:
+        return update(
+            conditions,
+            WITHIN_LIMITS,
+            ConditionStatus.TRUE,
+            Reason.WITHIN_LIMITS,
+            "no more is used than is allowed",
+            generation,
+            now,
+        )
+    message = "more is used than a lowered limit allows, and nothing new can be: " + _listed(
+        f"{use.name} {use.used} of {use.limit}" for use in over
+    )
+    return update(conditions, WITHIN_LIMITS, ConditionStatus.FALSE, Reason.OVER_LIMIT, message, generation, now)
+
+
+def _listed(words: Iterable[str]) -> str:
+    """A few of the words, and how many there are besides."""
+    listed = list(words)
+    more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
+    return ", ".join(listed[:_SHOWN]) + more
 
 
 def _namespaces(workspace: Workspace, seen: Seen, *, everything: bool) -> tuple[NamespaceStatus, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from headgate.api.placement import LABEL_KEY_PATTERN
 from headgate.domain.addresses import network, reachable
 from headgate.domain.amounts import Amount
 from headgate.domain.shares import is_counted, weigh
@@ -26,7 +27,7 @@ _MOST_PERCENT = 100
 
 def problems_of_workspace(workspace: Workspace) -> tuple[str, ...]:
     """What has to be changed in the Workspace before its children can be built; each a sentence for people."""
-    return (*_naming(workspace), *_sharing(workspace), *_network(workspace), *_membership(workspace))
+    return (*_naming(workspace), *_sharing(workspace), *_network(workspace), *_membership(workspace), *_placement(workspace))
 
 
 def problems_of_quota(quota: Quota) -> tuple[str, ...]:
@@ -82,6 +83,12 @@ def _membership(workspace: Workspace) -> Iterator[str]:
         subject = member.subject
         if subject.kind == "ServiceAccount" and subject.namespace is None:
             yield f"spec.members: ServiceAccount {subject.name} needs its namespace"
+
+
+def _placement(workspace: Workspace) -> Iterator[str]:
+    for key in workspace.spec.scheduling.node_selector:
+        if not re.fullmatch(LABEL_KEY_PATTERN, key):
+            yield f"spec.scheduling.nodeSelector: {key} cannot be the key of a label"
 
 
 def _compute(compute: Mapping[str, str]) -> Iterator[str]:

@@ -37,6 +37,12 @@ def split(totals: Mapping[str, Amount], shares: Mapping[str, int | None]) -> dic
     return parts
 
 
+def part_of(totals: Mapping[str, Amount], shares: Mapping[str, int | None], name: str) -> dict[str, Amount]:
+    """The part of every total that one holder gets; nothing where it is none of them."""
+    parts = split(totals, shares).get(name)
+    return {resource: Amount(0, total.form) for resource, total in totals.items()} if parts is None else parts
+
+
 def weigh(shares: Mapping[str, int | None]) -> dict[str, Fraction]:
     """Each namespace's percent, exactly. Where more than 100 percent are given out, all are scaled down to 100."""
     given = sum(share for share in shares.values() if share is not None)

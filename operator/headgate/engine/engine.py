@@ -87,6 +87,10 @@ class Engine:
         """The id of the workspace of that name, or None when none is recorded."""
         return await workspaces.workspace_id(self._context, name)
 
+    async def running_runs(self, name: str) -> int:
+        """How many runs of the workspace of that name are under way; none where there is no such workspace."""
+        return await workspaces.running_runs(self._context, name)
+
     async def suspend_workspace(self, name: str) -> None:
         """Let no run of the workspace of that name start, for as long as it is not recorded otherwise."""
         await workspaces.suspend_workspace(self._context, name)

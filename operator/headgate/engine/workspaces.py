@@ -31,6 +31,13 @@ async def workspace_id(context: Context, name: str) -> UUID | None:
     return None if known is None else known.id
 
 
+async def running_runs(context: Context, name: str) -> int:
+    """How many runs of the active workspace of that name are under way."""
+    async with context.database.system() as tx:
+        known = await workspaces.find(tx, name)
+        return 0 if known is None else await workspaces.running(tx, known.id)
+
+
 async def suspend_workspace(context: Context, name: str) -> None:
     """Let no run of the workspace start any more. Nothing happens where there is no workspace of that name."""
     async with context.database.system() as tx:

@@ -28,13 +28,17 @@ class Children:
         self._kube = kube
         self._cache = cache
 
-    async def bring_about(self, workspace: str, desired: tuple[Manifest, ...]) -> Plan:
+    async def bring_about(
+        self, workspace: str, desired: tuple[Manifest, ...], adoptable: frozenset[str] = frozenset()
+    ) -> Plan:
         """Write what differs: one request per object, namespaces first. Returns the plan that was carried out.
+
+        Namespaces named in ``adoptable`` are taken over where they exist, belong to nobody and consent.
 
         Raises the first ``ApiError`` or ``Unreachable`` after all requests that were possible have been made.
         """
         live = self._live(workspace, desired)
-        planned = plan(desired, live)
+        planned = plan(desired, live, adoptable)
         created = await _tried(self._create(manifest) for manifest in planned.create)
         failures = [result for result in created if isinstance(result, Exception)]
         closed = {
@@ -43,7 +47,7 @@ class Children:
             if isinstance(result, Exception)
         }
         if taken := {key_of(result): result for result in created if isinstance(result, dict)}:
-            planned = replace(plan(desired, live | taken), create=())
+            planned = replace(plan(desired, live | taken, adoptable), create=())
         for steps in self._stages(planned, closed):
             failures += [result for result in await _tried(steps) if isinstance(result, Exception)]
         if failures:
@@ -60,6 +64,33 @@ class Children:
         yield [self._replace(replacement) for replacement in planned.replace]
         yield [self._strip(patch) for patch in planned.extras]
         yield [self.delete(deletion) for deletion in planned.prune]
+
+    def namespaces(self, workspace: str) -> dict[str, Object]:
+        """The Namespaces that are labelled as the workspace's, by name."""
+        return {key.name: item for key, item in self._cache.children(workspace) if key.kind == NAMESPACE.kind}
+
+    async def lower(self, quotas: Iterable[Manifest]) -> None:
+        """Apply these ResourceQuotas now. The answers say what is used, and no more than that will be."""
+        failures = [result for result in await _tried(map(self._apply, quotas)) if isinstance(result, Exception)]
+        if failures:
+            raise failures[0]
+
+    async def release(self, workspace: str, namespace: str) -> None:
+        """Let an adopted namespace go: our children in it first, then all that we said about it."""
+        inside = [
+            Deletion(key, item["metadata"]["uid"])
+            for key, item in self._cache.children(workspace)
+            if key.namespace == namespace and not item["metadata"].get("deletionTimestamp")
+        ]
+        failures = [result for result in await _tried(map(self.delete, inside)) if isinstance(result, Exception)]
+        if failures:
+            raise failures[0]
+        key = NAMESPACE.key(namespace)
+        uid = self._cache.uid(key)
+        bare = {"apiVersion": NAMESPACE.api_version, "kind": NAMESPACE.kind, "metadata": {"name": namespace}}
+        await self._kube.apply(NAMESPACE, bare)
+        if uid is not None:
+            self._cache.drop(key, uid)
 
     def uncounted(self, namespace: str) -> tuple[str, ...]:
         """What the namespace's ResourceQuota limits and the cluster does not count yet: it is refused until then."""

@@ -28,6 +28,8 @@ class EffectHandler:
         self._metrics = metrics
         self._mirrors: dict[UUID, Key] = {}
         self._cancelled: dict[TaskRef, None] = {}
+        self.breakers = asyncio.Event()
+        """Set when a circuit breaker changed."""
         self.work = asyncio.Event()
         """Set when there may be something to claim."""
 
@@ -47,6 +49,8 @@ class EffectHandler:
         """Do what follows. Jobs are ended by their own reconciliation, which repeats what fails."""
         if effects.tasks_queued:
             self.work.set()
+        if effects.breakers:
+            self.breakers.set()
         for run in effects.finished:
             self._metrics.finished(run)
         for run_id in effects.runs:

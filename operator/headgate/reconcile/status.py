@@ -15,6 +15,8 @@ from headgate.cluster.client import KubeClient, Object
 from headgate.cluster.errors import ApiError, Unreachable
 from headgate.cluster.resources import EVENTS
 from headgate.desired.keys import ApiResource
+from headgate.desired.status import CIRCUIT_CLOSED, WITHIN_LIMITS
+from headgate.domain.conditions import READY, find
 
 _DEFAULT_NAMESPACE = "default"
 """Where Kubernetes keeps Events about cluster-scoped objects."""
@@ -51,8 +53,7 @@ class StatusWriter:
                 return False
             raise
         self._cache.upsert(resource, written)
-        event = transition(before, status)
-        if event is not None:
+        for event in transitions(before, status):
             await self._emit(resource, live, *event)
         return True
 
@@ -104,20 +105,22 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Object:
     return patch
 
 
-def transition(before: Mapping[str, Any], after: Status) -> tuple[str, str, str] | None:
-    """The Event (type, reason, message) that a change of Ready deserves: on trouble, other trouble, and recovery."""
-    ready = find(after.conditions, "Ready")
-    if ready is None:
-        return None
-    old: Mapping[str, Any] = next((c for c in before.get("conditions") or () if c.get("type") == "Ready"), {})
-    was_false = old.get("status") == ConditionStatus.FALSE
-    if ready.status is ConditionStatus.FALSE and not (was_false and old.get("reason") == ready.reason):
-        return "Warning", ready.reason, ready.message
-    if ready.status is ConditionStatus.TRUE and was_false:
-        return "Normal", ready.reason, ready.message
+TOLD = (READY, CIRCUIT_CLOSED, WITHIN_LIMITS)
+"""Conditions of which people are told by Events when they become false, for another reason too, and true again."""
+
+
+def transitions(before: Mapping[str, Any], after: Status) -> list[tuple[str, str, str]]:
+    """The Events (type, reason, message) that changes of conditions deserve: on trouble, other trouble, recovery."""
+    old = {condition.get("type"): condition for condition in before.get("conditions") or ()}
+    found = [(find(after.conditions, kind), old.get(kind) or {}) for kind in TOLD]
+    events = [_transition(former, now) for now, former in found if now is not None]
+    return [event for event in events if event is not None]
+
+
+def _transition(former: Mapping[str, Any], now: Condition) -> tuple[str, str, str] | None:
+    was_false = former.get("status") == ConditionStatus.FALSE
+    if now.status is ConditionStatus.FALSE and not (was_false and former.get("reason") == now.reason):
+        return "Warning", now.reason, now.message
+    if now.status is ConditionStatus.TRUE and was_false:
+        return "Normal", now.reason, now.message
     return None
-
-
-def find(conditions: tuple[Condition, ...], kind: str) -> Condition | None:
-    """The condition of that type."""
-    return next((condition for condition in conditions if condition.type == kind), None)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from headgate.api.quota import Quota
-from headgate.api.workspace import Workspace
+from headgate.api.quota import Quota, Sharing
+from headgate.api.workspace import BREAKER_RESET_ANNOTATION, Workspace
 from headgate.cluster.cache import Cache
 from headgate.cluster.resources import QUOTAS, WORKSPACES
 from headgate.desired.keys import NAMESPACE
 from headgate.engine.engine import Engine
 from headgate.engine.types import WorkspaceRecord
 from headgate.reconcile.parsing import InvalidResource, parse
+
+_LONGEST_RESET = 256
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,16 @@ class Tenants:
             quota = parse(Quota, quota_live)
         except InvalidResource as error:
             raise NoTenant(f"Quota {workspace.spec.quota_ref.name} is invalid: {error}") from None
-        record = WorkspaceRecord(name=name, limits=quota.spec.limits, suspended=workspace.spec.suspend)
+        record = WorkspaceRecord(
+            name=name,
+            limits=quota.spec.limits,
+            suspended=workspace.spec.suspend,
+            on_exceeded=quota.spec.on_exceeded,
+            pot=quota.metadata.name if quota.spec.sharing is Sharing.SHARED else None,
+            breaker=workspace.spec.circuit_breaker,
+            breaker_reset=workspace.metadata.annotations.get(BREAKER_RESET_ANNOTATION, "")[:_LONGEST_RESET] or None,
+            retention=workspace.spec.retention,
+        )
         known = self._known.get(name)
         if known is not None and known[:2] == (uid, record):
             return known[2]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from headgate.api.workspace import Workspace, WorkspaceSpec
 from headgate.cluster.cache import Cache
 from headgate.cluster.client import KubeClient, Object
 from headgate.cluster.errors import ApiError
-from headgate.cluster.resources import EVENTS, JOBS, PODS
+from headgate.cluster.resources import EVENTS, JOBS, PODS, WORKSPACES
 from headgate.desired.job import job, task_of
 from headgate.desired.keys import ObjectKey
+from headgate.desired.placement import ASKS_NOTHING
 from headgate.domain.task import JobTask, TaskRef
+from headgate.reconcile.parsing import InvalidResource, parse
 
 
 class ForeignJob(Exception):  # noqa: N818 - reads as what it says
@@ -22,13 +25,14 @@ class Workloads:
         self._kube = kube
         self._cache = cache
         self._ttl_seconds = ttl_seconds
+        self._specs: dict[str, tuple[int | None, WorkspaceSpec]] = {}
 
     async def ensure(self, task: JobTask) -> str:
         """Create the attempt's Job, or find it where an earlier try made it. Returns its uid.
 
         Raises ``ForeignJob`` where the name is taken, and ``ApiError`` for what the API server refuses.
         """
-        manifest = job(task)
+        manifest = job(task, self._spec_of(task.workspace))
         try:
             created = await self._kube.create(JOBS, manifest)
         except ApiError as error:
@@ -41,6 +45,24 @@ class Workloads:
                 ) from None
         self._cache.upsert(JOBS, created)
         return str(created["metadata"]["uid"])
+
+    def _spec_of(self, name: str) -> WorkspaceSpec:
+        """What the Workspace says, read anew only where it changed."""
+        key = WORKSPACES.key(name)
+        version = self._cache.version(key)
+        known = self._specs.get(name)
+        if known is not None and known[0] == version:
+            return known[1]
+        live = self._cache.get(key)
+        if live is None:
+            # What was last known of it holds for runs that outlive it; admission policies have the last word.
+            return known[1] if known is not None else ASKS_NOTHING
+        try:
+            spec = parse(Workspace, live).spec
+        except InvalidResource:
+            return known[1] if known is not None else ASKS_NOTHING
+        self._specs[name] = (version, spec)
+        return spec
 
     def of(self, ref: TaskRef) -> tuple[ObjectKey, ...]:
         """The attempt's Job, where there is one."""

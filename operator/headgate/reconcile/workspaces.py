@@ -7,31 +7,39 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from headgate.api.quota import Quota
-from headgate.api.workspace import DeletionPolicy, Workspace, WorkspaceStatus
+from headgate.api.workspace import PAUSED_ANNOTATION, DeletionPolicy, Workspace, WorkspaceStatus
 from headgate.cluster.cache import Cache
 from headgate.cluster.client import Object
 from headgate.cluster.errors import ApiError, Unreachable
 from headgate.cluster.resources import QUOTAS, WORKSPACES
 from headgate.desired.context import ClusterFacts
+from headgate.desired.inventory import Inventory, take_stock
 from headgate.desired.keys import NAMESPACE, ObjectKey
 from headgate.desired.manifest import Manifest
-from headgate.desired.status import Failure, History, Seen, obstacle, workspace_status
+from headgate.desired.obstacles import Failure, History, Seen, obstacle
+from headgate.desired.plan import Deletion
+from headgate.desired.status import paused_status, workspace_status
 from headgate.desired.workspace import children
 from headgate.domain.conditions import not_ready
 from headgate.domain.reasons import Reason
+from headgate.domain.usage import of_compute, of_runs
 from headgate.reconcile.children import Children
 from headgate.reconcile.dependents import Dependents
 from headgate.reconcile.keys import Key, Topic, key_for
 from headgate.reconcile.parsing import InvalidResource, parse
+from headgate.reconcile.shares import Division, Shares
 from headgate.reconcile.status import StatusWriter
 from headgate.reconcile.teardown import FINALIZER, Teardown
 from headgate.reconcile.tenants import NoTenant, Tenants
+from headgate.reconcile.usage import UsageBook, breaker_status, run_usage
 from headgate.store.errors import DatabaseUnavailable
 
 CONTESTED_SECONDS = 30.0
 """Until a namespace of someone else is looked at again: it is not watched."""
 COUNT_SECONDS = 5.0
 RECOUNT_SECONDS = 5.0
+SHORT_SECONDS = 3.0
+"""Until it is looked whether others have let go of what a namespace is to have."""
 COUNTED_WITHIN = timedelta(seconds=4)
 
 
@@ -46,10 +54,12 @@ class WorkspaceReconciler:
         self,
         cache: Cache,
         built: Children,
+        shares: Shares,
         teardown: Teardown,
         tenants: Tenants,
+        usage: UsageBook,
         status: StatusWriter,
-        facts: ClusterFacts,
+        facts: Callable[[], ClusterFacts],
         *,
         dependents: Dependents,
         requeue: Callable[[Key, float], None],
@@ -58,8 +68,10 @@ class WorkspaceReconciler:
     ) -> None:
         self._cache = cache
         self._children = built
+        self._shares = shares
         self._teardown = teardown
         self._tenants = tenants
+        self._usage = usage
         self._status = status
         self._facts = facts
         self._dependents = dependents
@@ -82,6 +94,7 @@ class WorkspaceReconciler:
         if live is None:
             self._depend(key)
             self._uncounted_since.pop(key, None)
+            self._shares.settled(key.name)
             await self._teardown.forgotten(key.name)
             return
         try:
@@ -93,7 +106,10 @@ class WorkspaceReconciler:
             await self._status.write(WORKSPACES, live, invalid)
             return
         if workspace.metadata.deletion_timestamp is not None:
-            await self._teardown.take_down(live, workspace)
+            await self._teardown.take_down(key, live, workspace)
+            return
+        if is_paused(workspace):
+            await self._status.write(WORKSPACES, live, paused_status(workspace, self._wall()))
             return
         wants_cleanup = workspace.spec.deletion_policy is DeletionPolicy.DELETE
         if wants_cleanup != (FINALIZER in workspace.metadata.finalizers):
@@ -110,28 +126,63 @@ class WorkspaceReconciler:
     async def _bring_about(self, key: Key, workspace: Workspace) -> tuple[Seen, Exception | None]:
         """Carry out what the Workspace wants, as far as that goes."""
         seen = self._quota(key, workspace)
-        if seen.quota is None or obstacle(workspace, seen) is not None:
+        quota = seen.quota
+        if quota is None or obstacle(workspace, seen) is not None:
             return seen, None
+        inventory = take_stock(workspace, self._children.namespaces(key.name))
+        seen = replace(seen, inventory=inventory)
         failure: ApiError | Unreachable | None = None
-        desired = children(workspace, seen.quota, self._facts)
         try:
-            seen = replace(seen, plan=await self._children.bring_about(key.name, desired))
-            seen = replace(seen, uncounted=await self._uncounted(key, workspace, desired))
+            seen = await self._write_children(key, workspace, quota, inventory, seen)
         except (ApiError, Unreachable) as error:
             failure = error
             refused = isinstance(error, ApiError) and (error.is_invalid or error.is_forbidden)
             seen = replace(seen, failure=Failure(str(error), refused))
         if seen.plan.conflicts:
             self._requeue(key, CONTESTED_SECONDS)
-        names = [wanted.name for wanted in workspace.namespaces]
-        uids = {name: uid for name in names if (uid := self._owned_uid(key.name, name))}
+        uids = {name: uid for name in inventory.wanted if (uid := self._owned_uid(key.name, name))}
         return replace(seen, uids=uids, history=await self._history(key, workspace)), failure
 
+    async def _write_children(
+        self, key: Key, workspace: Workspace, quota: Quota, inventory: Inventory, seen: Seen
+    ) -> Seen:
+        facts = self._facts()
+        division = await self._shares.divide(workspace, quota, inventory, facts)
+        desired = children(workspace, quota, facts, inventory=inventory, hard=division.allotment.hard)
+        adoptable = frozenset(share.name for share in workspace.namespaces if share.adopt)
+        seen = replace(seen, plan=await self._children.bring_about(key.name, desired, adoptable))
+        self._shares.settled(key.name)
+        for name in inventory.released:
+            await self._children.release(key.name, name)
+        for name in inventory.doomed:
+            if uid := self._owned_uid(key.name, name):
+                await self._children.delete(Deletion(NAMESPACE.key(name), uid))
+        if division.allotment.short:
+            self._requeue(key, SHORT_SECONDS)
+        return replace(
+            self._with_usage(key.name, quota, inventory, division, seen),
+            short=division.allotment.short,
+            uncounted=await self._uncounted(key, inventory, desired),
+        )
+
+    def _with_usage(self, name: str, quota: Quota, inventory: Inventory, division: Division, seen: Seen) -> Seen:
+        """What is used. While Postgres has not been asked, all of it stays as it was said last."""
+        counted = self._usage.of(name)
+        if counted is None:
+            return seen
+        runs = run_usage(counted)
+        compute = of_compute(division.totals, self._shares.used((*inventory.wanted, *inventory.kept)))
+        return replace(
+            seen,
+            usage=(*of_runs(quota.spec.limits, runs), *compute),
+            active_runs=runs.active,
+            breaker=breaker_status(counted.breaker),
+        )
+
     async def _uncounted(
-        self, key: Key, workspace: Workspace, desired: tuple[Manifest, ...]
+        self, key: Key, inventory: Inventory, desired: tuple[Manifest, ...]
     ) -> dict[str, tuple[str, ...]]:
-        names = [wanted.name for wanted in workspace.namespaces]
-        found = {name: amounts for name in names if (amounts := self._children.uncounted(name))}
+        found = {name: amounts for name in inventory.wanted if (amounts := self._children.uncounted(name))}
         if not found:
             self._uncounted_since.pop(key, None)
         for name in found:
@@ -174,3 +225,8 @@ class WorkspaceReconciler:
     def _owned_uid(self, workspace: str, name: str) -> str | None:
         key = NAMESPACE.key(name)
         return self._cache.uid(key) if self._cache.owner(key) == workspace else None
+
+
+def is_paused(workspace: Workspace) -> bool:
+    """Whether nothing of the Workspace is to be touched."""
+    return workspace.metadata.annotations.get(PAUSED_ANNOTATION) == "true"

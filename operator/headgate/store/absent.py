@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 from headgate.store.database import Database, Transaction
-from headgate.store.errors import DatabaseUnavailable
+from headgate.store.errors import DatabaseAbsent
 
 _MESSAGE = "no database is configured: set HEADGATE_DATABASE_URL"
 
@@ -23,12 +23,12 @@ class AbsentDatabase(Database):
 
     @asynccontextmanager
     async def tenant(self, workspace_id: UUID, *, lock: UUID | None = None) -> AsyncIterator[Transaction]:
-        """Raises ``DatabaseUnavailable``."""
-        raise DatabaseUnavailable(_MESSAGE)
+        """Raises ``DatabaseAbsent``."""
+        raise DatabaseAbsent(_MESSAGE)
         yield
 
     @asynccontextmanager
     async def system(self) -> AsyncIterator[Transaction]:
-        """Raises ``DatabaseUnavailable``."""
-        raise DatabaseUnavailable(_MESSAGE)
+        """Raises ``DatabaseAbsent``."""
+        raise DatabaseAbsent(_MESSAGE)
         yield

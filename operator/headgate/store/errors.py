@@ -11,6 +11,10 @@ class DatabaseUnavailable(Exception):  # noqa: N818 - a state of the world, not 
     """
 
 
+class DatabaseAbsent(DatabaseUnavailable):
+    """No database was configured: there is nothing recorded, and waiting will not help."""
+
+
 class DatabaseNotMigrated(DatabaseUnavailable):
     """The tables are not there, or the login was not given the roles: ``headgate migrate`` has to run first."""
 

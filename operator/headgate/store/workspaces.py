@@ -74,6 +74,14 @@ async def suspend(tx: Transaction, workspace_id: UUID) -> None:
     await tx.execute(_SUSPEND, {"id": workspace_id})
 
 
+_RUNNING = "SELECT running FROM headgate.workspace_usage WHERE workspace_id = %(id)s"
+
+
+async def running(tx: Transaction, workspace_id: UUID) -> int:
+    """How many runs of the workspace are under way."""
+    return int(await tx.value(_RUNNING, {"id": workspace_id}) or 0)
+
+
 _RETIRE = """
     UPDATE headgate.workspaces SET deleted_at = %(now)s, suspended = true WHERE id = %(id)s AND deleted_at IS NULL
 """

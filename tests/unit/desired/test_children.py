@@ -1,20 +1,22 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
 
 from headgate.api.workspace import Workspace
 from headgate.desired.context import ClusterFacts
+from headgate.desired.inventory import Inventory
 from headgate.desired.keys import CHILD_KINDS, child_kind, key_of
-from headgate.desired.manifest import labels_of, owner_of
+from headgate.desired.manifest import HASH_ANNOTATION, labels_of, owner_of
 from headgate.desired.workspace import children
 from headgate.domain.amounts import Amount
 from tests.unit.desired.builders import FACTS, a_member, a_quota, a_workspace, children_of, workspaces
 
 
-def test_a_plain_workspace_has_one_namespace_of_its_name_with_eight_children() -> None:
+def test_a_plain_workspace_has_one_namespace_of_its_name_with_ten_children() -> None:
     assert list(children_of(a_workspace(members=[a_member()]))) == [
         "Namespace acme",
         "NetworkPolicy acme/headgate-default-deny",
@@ -24,6 +26,8 @@ def test_a_plain_workspace_has_one_namespace_of_its_name_with_eight_children() -
         "ServiceAccount acme/default",
         "ServiceAccount acme/headgate-run",
         "RoleBinding acme/headgate-owner",
+        "ClusterRole headgate:workspace:acme",
+        "ClusterRoleBinding headgate:workspace:acme",
     ]
 
 
@@ -140,18 +144,101 @@ def test_the_limit_range_spells_out_what_the_api_server_would_derive() -> None:
     assert children_of(a_workspace(), quota)["LimitRange acme/headgate"]["spec"]["limits"] == [
         {
             "type": "Container",
-            "default": {"cpu": "2", "memory": "1Gi"},
-            "defaultRequest": {"cpu": "100m", "memory": "1Gi", "ephemeral-storage": "1Mi"},
+            "default": {"cpu": "2", "memory": "1Gi", "ephemeral-storage": "1Gi"},
+            "defaultRequest": {"ephemeral-storage": "1Gi", "cpu": "100m", "memory": "1Gi"},
             "max": {"cpu": "2"},
             "min": {"ephemeral-storage": "1Mi"},
         }
     ]
 
 
-def test_there_is_no_limit_range_where_the_plan_says_nothing_on_containers() -> None:
-    quota = a_quota(containerDefaults={"default": {}, "defaultRequest": {}})
+@pytest.mark.parametrize("defaults", [{}, {"default": {}, "defaultRequest": {}}, {"default": {"cpu": "1"}}])
+def test_every_container_has_what_the_resource_quota_limits(defaults: dict[str, Any]) -> None:
+    quota = a_quota(compute={}, containerDefaults=defaults)
+    made = children_of(a_workspace(), quota)
 
-    assert "LimitRange acme/headgate" not in children_of(a_workspace(), quota)
+    [item] = made["LimitRange acme/headgate"]["spec"]["limits"]
+    hard = made["ResourceQuota acme/headgate"]["spec"]["hard"]
+    for resource in ("cpu", "memory", "ephemeral-storage"):
+        assert {f"requests.{resource}", f"limits.{resource}"} <= hard.keys()
+        assert Amount.parse(item["defaultRequest"][resource]) <= Amount.parse(item["default"][resource])
+
+
+@pytest.mark.parametrize(
+    "counted",
+    ["pods", "services", "secrets", "configmaps", "persistentvolumeclaims", "count/workflowruns.headgate.dev"],
+)
+def test_what_is_common_is_counted_though_the_plan_says_nothing(counted: str) -> None:
+    hard = children_of(a_workspace(), a_quota(compute={}))["ResourceQuota acme/headgate"]["spec"]["hard"]
+
+    assert Amount.parse(hard[counted]) > Amount(0)
+
+
+@pytest.mark.parametrize(("said", "unsaid"), [("cpu", "requests.cpu"), ("count/secrets", "secrets")])
+def test_a_limit_that_the_plan_gives_by_another_name_is_not_given_twice(said: str, unsaid: str) -> None:
+    hard = children_of(a_workspace(), a_quota(compute={said: "3"}))["ResourceQuota acme/headgate"]["spec"]["hard"]
+
+    assert hard[said] == "3"
+    assert unsaid not in hard
+
+
+def test_members_can_read_their_own_workspace_quota_and_namespaces_and_no_others() -> None:
+    made = children_of(a_workspace(members=[a_member(), a_member("viewer", "Group", "crew")]))
+
+    rules = made["ClusterRole headgate:workspace:acme"]["rules"]
+    assert [(rule["resources"], rule["resourceNames"]) for rule in rules] == [
+        (["workspaces"], ["acme"]),
+        (["quotas"], ["team"]),
+        (["namespaces"], ["acme"]),
+    ]
+    assert {verb for rule in rules for verb in rule["verbs"]} == {"get", "list", "watch"}
+    binding = made["ClusterRoleBinding headgate:workspace:acme"]
+    assert [subject["name"] for subject in binding["subjects"]] == ["alice", "crew"]
+    assert binding["metadata"]["ownerReferences"][0]["uid"] == "acme-uid"
+
+
+def test_a_namespace_that_is_only_kept_has_nothing_left_to_use() -> None:
+    stock = Inventory(wanted=("acme",), kept=("acme-old",))
+
+    made = {str(key_of(item)): item for item in children(a_workspace(), a_quota(), FACTS, inventory=stock)}
+
+    assert set(made["ResourceQuota acme-old/headgate"]["spec"]["hard"].values()) == {"0"}
+    assert made["ResourceQuota acme/headgate"]["spec"]["hard"]["requests.cpu"] == "20"
+
+
+def test_the_namespace_tells_admission_what_may_be_made_in_it() -> None:
+    workspace = a_workspace(
+        namespaces=[{"name": "acme"}, {"name": "acme-dev"}],
+        images={"allowedRegistries": ["ghcr.io/acme", "docker.io"], "pullPolicy": "Always"},
+        scheduling={
+            "nodeSelector": {"pool": "tenants", "arch": "arm"},
+            "tolerations": [
+                {"key": "spot", "value": "yes", "effect": "NoSchedule"},
+                {"key": "gpu", "operator": "Exists", "effect": "NoExecute"},
+            ],
+            "priorityClasses": ["low", "high"],
+            "runtimeClass": "gvisor",
+        },
+        storage={"allowedClasses": ["ssd"]},
+        exposure={"allowedClasses": ["public", "private"]},
+        residency={"regions": ["eu-1", "eu-2"]},
+    )
+
+    annotations = dict(children_of(workspace)["Namespace acme"]["metadata"]["annotations"])
+    del annotations[HASH_ANNOTATION]
+
+    assert annotations == {
+        "headgate.dev/workspace-namespaces": "acme,acme-dev",
+        "headgate.dev/allowed-registries": "ghcr.io/acme,docker.io",
+        "headgate.dev/image-pull-policy": "Always",
+        "headgate.dev/node-selector": "arch=arm,pool=tenants",
+        "headgate.dev/tolerations": "spot=yes:NoSchedule,gpu:NoExecute",
+        "headgate.dev/priority-classes": "low,high",
+        "headgate.dev/runtime-class": "gvisor",
+        "headgate.dev/storage-classes": "ssd",
+        "headgate.dev/ingress-classes": "public,private",
+        "headgate.dev/regions": "eu-1,eu-2",
+    }
 
 
 def test_members_are_bound_to_the_role_of_the_installation() -> None:

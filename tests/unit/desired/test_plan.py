@@ -4,6 +4,7 @@ import copy
 
 import pytest
 
+from headgate.desired.inventory import Inventory
 from headgate.desired.keys import (
     LIMIT_RANGE,
     NAMESPACE,
@@ -14,15 +15,21 @@ from headgate.desired.keys import (
     ApiResource,
 )
 from headgate.desired.manifest import HASH_ANNOTATION, MANAGED_BY_LABEL, WORKSPACE_LABEL
-from headgate.desired.plan import Conflict, Deletion, plan
+from headgate.desired.plan import Conflict, Deletion, Plan, plan
 from headgate.desired.workspace import children
 from headgate.domain.reasons import Reason
-from tests.unit.desired.builders import FACTS, a_member, a_quota, a_workspace, applied, carried_out
+from tests.unit.desired.builders import FACTS, Live, a_member, a_quota, a_workspace, applied, carried_out
 
 ACME = children(a_workspace(members=[a_member()]), a_quota(), FACTS)
 DENY = NETWORK_POLICY.key("headgate-default-deny", "acme")
 QUOTA = RESOURCE_QUOTA.key("headgate", "acme")
 OWNERS = ROLE_BINDING.key("headgate-owner", "acme")
+
+
+def in_namespaces(made: Plan) -> list[object]:
+    """What is to be written, but for the two cluster-scoped children."""
+    written = [*made.create, *made.apply, *(patch.key for patch in made.extras), *(item.key for item in made.prune)]
+    return [item for item in written if not (isinstance(item, dict) and item["kind"].startswith("Cluster"))]
 
 
 def names(manifests: tuple[dict[str, object], ...]) -> list[object]:
@@ -166,15 +173,63 @@ def test_what_is_being_deleted_already_is_not_pruned_again() -> None:
     assert plan(ACME, live).is_empty
 
 
-def test_a_namespace_that_leaves_the_spec_is_reported_and_nothing_in_it_touched() -> None:
+def test_nothing_is_touched_in_a_namespace_that_is_not_desired() -> None:
     two = children(a_workspace(namespaces=[{"name": "acme"}, {"name": "acme-old"}]), a_quota(), FACTS)
     one = children(a_workspace(namespaces=[{"name": "acme"}]), a_quota(), FACTS)
     live = carried_out(plan(one, applied(two)), applied(two))
 
-    made = plan(one, live)
+    assert plan(one, live).is_empty
+    assert NAMESPACE.key("acme-old") in live
 
-    assert made.is_empty
-    assert [orphan.key for orphan in made.orphaned_namespaces] == [NAMESPACE.key("acme-old")]
+
+def test_what_members_may_read_goes_with_the_last_member() -> None:
+    live = applied(ACME)
+
+    made = plan(children(a_workspace(), a_quota(), FACTS), live)
+
+    assert {deletion.key.kind for deletion in made.prune} == {"RoleBinding", "ClusterRole", "ClusterRoleBinding"}
+
+
+def a_namespace_of_nobody(**annotations: str) -> Live:
+    live = applied(ACME[:1])
+    live[NAMESPACE.key("acme")]["metadata"] |= {"labels": {"team": "blue"}, "annotations": annotations}
+    return live
+
+
+def test_a_namespace_that_consents_is_adopted_and_marked() -> None:
+    live = a_namespace_of_nobody(**{"headgate.dev/adopt-by": "acme"})
+
+    made = plan(ACME, live, {"acme"})
+
+    assert not made.conflicts
+    assert made.apply[0]["metadata"]["annotations"]["headgate.dev/adopted"] == "true"
+    after = carried_out(made, live)[NAMESPACE.key("acme")]["metadata"]["labels"]
+    assert (after["team"], after[WORKSPACE_LABEL]) == ("blue", "acme")
+
+
+def test_once_adopted_it_stays_marked_and_nothing_is_written_again() -> None:
+    live = a_namespace_of_nobody(**{"headgate.dev/adopt-by": "acme"})
+    live = carried_out(plan(ACME, live, {"acme"}), live)
+    stock = Inventory(wanted=("acme",), adopted=frozenset({"acme"}))
+
+    desired = children(a_workspace(members=[a_member()]), a_quota(), FACTS, inventory=stock)
+
+    assert plan(desired, live, {"acme"}).is_empty
+
+
+@pytest.mark.parametrize("annotations", [{}, {"headgate.dev/adopt-by": "globex"}])
+def test_a_namespace_that_does_not_consent_is_a_conflict_that_says_how_it_would(annotations: dict[str, str]) -> None:
+    made = plan(ACME, a_namespace_of_nobody(**annotations), {"acme"})
+
+    assert [conflict.reason for conflict in made.conflicts] == [Reason.NAMESPACE_NOT_CONSENTING]
+    assert "kubectl annotate namespace acme headgate.dev/adopt-by=acme" in made.conflicts[0].message
+    assert "Namespace" not in names(made.apply)
+
+
+def test_consent_alone_is_not_enough_where_the_workspace_does_not_ask_for_it() -> None:
+    made = plan(ACME, a_namespace_of_nobody(**{"headgate.dev/adopt-by": "acme"}))
+
+    assert [conflict.reason for conflict in made.conflicts] == [Reason.NAMESPACE_NOT_OWNED]
 
 
 def test_a_namespace_of_nobody_is_a_conflict_and_nothing_is_written_into_it() -> None:
@@ -183,12 +238,12 @@ def test_a_namespace_of_nobody_is_a_conflict_and_nothing_is_written_into_it() ->
 
     made = plan(ACME, live)
 
-    assert made.is_empty
+    assert not in_namespaces(made)
     assert made.conflicts == (
         Conflict(
             "acme",
             Reason.NAMESPACE_NOT_OWNED,
-            "Namespace acme exists and belongs to no Workspace: choose another name, or delete it.",
+            "Namespace acme exists and belongs to no Workspace: choose another name, delete it, or adopt it.",
         ),
     )
 
@@ -211,7 +266,7 @@ def test_nothing_is_written_into_a_namespace_that_is_being_deleted() -> None:
 
     made = plan(ACME, live)
 
-    assert made.is_empty
+    assert not in_namespaces(made)
     assert made.terminating == ("acme",)
 
 
@@ -225,7 +280,6 @@ def test_an_object_of_the_right_name_in_our_namespace_is_taken_over() -> None:
 
 def test_nothing_is_planned_for_nothing() -> None:
     assert plan((), applied(ACME)).is_empty
-    assert plan((), applied(ACME)).orphaned_namespaces == ()
 
 
 def test_children_of_two_workspaces_are_refused() -> None:

@@ -6,10 +6,14 @@ from typing import Any
 import pytest
 
 from headgate.api.base import Condition
+from headgate.api.circuit_breaker import BreakerState, CircuitBreakerStatus
+from headgate.api.usage import Use
 from headgate.api.workspace import Workspace, WorkspaceStatus
-from headgate.desired.keys import NAMESPACE
-from headgate.desired.plan import Conflict, Deletion, Plan
-from headgate.desired.status import Failure, History, Seen, obstacle, quota_status, workspace_status
+from headgate.desired.inventory import Inventory
+from headgate.desired.obstacles import Failure, History, Seen, obstacle
+from headgate.desired.plan import Conflict, Plan
+from headgate.desired.status import ending_status, paused_status, quota_status, workspace_status
+from headgate.domain.amounts import Amount
 from headgate.domain.conditions import find
 from headgate.domain.reasons import Reason
 from tests.unit.desired.builders import a_quota, a_workspace
@@ -123,15 +127,14 @@ def test_a_namespace_that_is_being_deleted_is_not_ready_although_it_exists() -> 
 
 
 def test_namespaces_that_were_kept_are_named() -> None:
-    kept = Plan(orphaned_namespaces=(Deletion(NAMESPACE.key("acme-old"), "uid-3"),))
-    status = workspace_status(a_workspace(), seen(plan=kept), NOON)
+    status = workspace_status(a_workspace(), seen(inventory=Inventory(("acme",), kept=("acme-old",))), NOON)
 
     assert condition(status, "Ready").status == "True"
     assert "acme-old" in condition(status, "Ready").message
 
 
 def test_a_quota_counts_its_workspaces() -> None:
-    status = quota_status(a_quota(), 4, NOON)
+    status = quota_status(a_quota(), 4, None, None, NOON)
 
     assert status.workspaces == 4
     assert [(item.type, item.status.value) for item in status.conditions] == [
@@ -142,7 +145,7 @@ def test_a_quota_counts_its_workspaces() -> None:
 
 
 def test_a_quota_that_contradicts_itself_is_stalled() -> None:
-    status = quota_status(a_quota(containerDefaults={"max": {"cpu": "1m"}}), 0, NOON)
+    status = quota_status(a_quota(containerDefaults={"max": {"cpu": "1m"}}), 0, None, None, NOON)
 
     stalled = find(status.conditions, "Stalled")
     assert stalled is not None
@@ -158,3 +161,72 @@ def test_it_is_not_ready_while_the_cluster_does_not_count_what_a_quota_limits() 
     assert found is not None
     assert (found.reason, found.stalled) == (Reason.QUOTA_NOT_COUNTED, False)
     assert "count/workflows.headgate.dev" in found.message
+
+
+def used(name: str, amount: str, limit: str) -> Use:
+    return Use(name=name, used=amount, limit=limit)
+
+
+def test_use_beyond_a_lowered_limit_is_visible_and_no_obstacle() -> None:
+    status = workspace_status(a_workspace(), seen(usage=(used("pods", "9", "4"), used("secrets", "1", "4"))), NOON)
+
+    over = condition(status, "WithinLimits")
+    assert (over.status, over.reason) == ("False", "OverLimit")
+    assert "pods 9 of 4" in over.message
+    assert condition(status, "Ready").status == "True"
+
+
+def test_what_is_used_stays_as_it_was_said_while_it_is_not_known() -> None:
+    first = workspace_status(a_workspace(), seen(usage=(used("pods", "1", "4"),), active_runs=2), NOON)
+    second = workspace_status(after(a_workspace(), first), seen(), NOON)
+
+    assert second == first
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "reason"),
+    [("Closed", "True", "CircuitClosed"), ("Open", "False", "CircuitOpen"), ("HalfOpen", "False", "CircuitOpen")],
+)
+def test_the_circuit_breaker_has_a_condition(state: str, status: str, reason: str) -> None:
+    breaker = CircuitBreakerStatus(state=BreakerState(state), failures=50, retry_at=NOON)
+
+    made = workspace_status(a_workspace(), seen(breaker=breaker), NOON)
+
+    closed = condition(made, "CircuitClosed")
+    assert (closed.status, closed.reason) == (status, reason)
+    assert made.circuit_breaker == breaker
+
+
+def test_an_open_circuit_breaker_says_when_it_tries_again_and_how_to_reset_it() -> None:
+    breaker = CircuitBreakerStatus(state=BreakerState.OPEN, retry_at=NOON)
+
+    message = condition(workspace_status(a_workspace(), seen(breaker=breaker), NOON), "CircuitClosed").message
+
+    assert "2026-03-01T12:00:00Z" in message
+    assert "headgate.dev/reset-circuit-breaker" in message
+
+
+def test_a_namespace_that_waits_for_its_share_is_named() -> None:
+    status = workspace_status(a_workspace(), seen(short={"acme": {"requests.cpu": Amount.parse("2")}}), NOON)
+
+    ready = condition(status, "Ready")
+    assert (ready.status, ready.reason) == ("True", "WaitingForShares")
+    assert "acme gets 2 requests.cpu more once others use less" in ready.message
+
+
+def test_a_paused_workspace_keeps_its_status_and_says_so_until_it_goes_on() -> None:
+    before = workspace_status(a_workspace(), seen(), NOON)
+    paused = paused_status(after(a_workspace(), before), NOON)
+
+    assert condition(paused, "Paused").status == "True"
+    assert condition(paused, "Ready") == condition(before, "Ready")
+    again = workspace_status(after(a_workspace(), paused), seen(), NOON)
+    assert find(again.conditions, "Paused") is None
+
+
+def test_a_workspace_that_waits_for_its_runs_to_end_says_how_to_force_it() -> None:
+    status = ending_status(a_workspace(), 3, NOON)
+
+    ready = condition(status, "Ready")
+    assert (ready.reason, status.active_runs) == ("RunsUnderWay", 3)
+    assert "headgate.dev/force-delete=true" in ready.message
