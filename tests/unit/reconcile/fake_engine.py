@@ -7,7 +7,7 @@ from typing import Any
 
 from headgate.domain.task import Outcome, TaskRef, Waiting
 from headgate.engine.engine import Engine
-from headgate.engine.types import Effects
+from headgate.engine.types import Effects, WorkspaceUsage
 
 
 class FakeEngine(Engine):
@@ -17,6 +17,8 @@ class FakeEngine(Engine):
         self.told: list[tuple[Any, ...]] = []
         self.effects = Effects()
         self.failures: list[Exception] = []
+        self.running = 0
+        self.used: tuple[WorkspaceUsage, ...] = ()
 
     def fail(self, *errors: Exception) -> None:
         """The next use cases fail so."""
@@ -36,6 +38,14 @@ class FakeEngine(Engine):
 
     async def record_waiting(self, ref: TaskRef, waiting: Waiting | None) -> Effects:
         return self._note("waiting", ref, waiting)
+
+    async def running_runs(self, name: str) -> int:
+        return self.running
+
+    async def usage(self) -> tuple[WorkspaceUsage, ...]:
+        if self.failures:
+            raise self.failures.pop(0)
+        return self.used
 
     async def suspend_workspace(self, name: str) -> None:
         self._note("suspend", name)

@@ -128,7 +128,11 @@ async def test_what_is_no_longer_wanted_goes() -> None:
 
     await world.bring_about(a_workspace())
 
-    assert world.kube.verbs() == [f"delete {OWNERS}"]
+    assert world.kube.verbs() == [
+        "delete ClusterRole headgate:workspace:acme",
+        "delete ClusterRoleBinding headgate:workspace:acme",
+        f"delete {OWNERS}",
+    ]
     assert (await world.bring_about(a_workspace())).is_empty
 
 
@@ -176,7 +180,7 @@ class TestNamespaces:
         planned = await world.bring_about()
 
         assert [conflict.reason for conflict in planned.conflicts] == [Reason.NAMESPACE_NOT_OWNED]
-        assert world.kube.verbs() == ["create Namespace acme"]
+        assert [verb for verb in world.kube.verbs() if "Cluster" not in verb] == ["create Namespace acme"]
         assert planned.create == ()
         assert "labels" not in world.kube.objects[NAMESPACE.key("acme")]["metadata"]
 
@@ -258,7 +262,7 @@ class TestFailures:
     async def test_a_deletion_that_is_refused_is_told_and_not_taken_for_done(self) -> None:
         world = World()
         await world.bring_about()
-        world.kube.fail("delete", REFUSED)
+        world.kube.fail("delete", REFUSED, REFUSED, REFUSED)
 
         with pytest.raises(ApiError):
             await world.bring_about(a_workspace())

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -7,15 +9,18 @@ from headgate.api.workspace import Workspace
 from headgate.cluster.cache import Cache
 from headgate.cluster.errors import ApiError
 from headgate.cluster.resources import CUSTOM_RESOURCE_DEFINITIONS, WORKSPACES
-from headgate.desired.keys import NAMESPACE
+from headgate.desired.keys import LIMIT_RANGE, NAMESPACE
 from headgate.engine.types import Effects
+from headgate.reconcile.children import Children
 from headgate.reconcile.effects import EffectHandler
+from headgate.reconcile.keys import Key, Topic
 from headgate.reconcile.parsing import parse
 from headgate.reconcile.run_metrics import RunMetrics
+from headgate.reconcile.status import StatusWriter
 from headgate.reconcile.teardown import FINALIZER, Teardown
 from headgate.reconcile.tenants import Tenants
 from headgate.reconcile.workloads import Workloads
-from headgate.store.errors import DatabaseUnavailable
+from headgate.store.errors import DatabaseAbsent, DatabaseUnavailable
 from tests.builders import a_workspace
 from tests.unit.cluster.fake_kube import FakeKube
 from tests.unit.reconcile.fake_engine import FakeEngine
@@ -23,6 +28,7 @@ from tests.unit.reconcile.fake_engine import FakeEngine
 KEY = WORKSPACES.key("acme")
 OURS = {"app.kubernetes.io/managed-by": "headgate", "headgate.dev/workspace": "acme"}
 GOING = "2026-03-01T12:00:00Z"
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 class World:
@@ -38,8 +44,21 @@ class World:
             self.cache.upsert(NAMESPACE, made)
         workloads = Workloads(self.kube, self.cache, ttl_seconds=60)
         self.effects = EffectHandler(workloads, lambda _: None, RunMetrics(CollectorRegistry(), lambda _: None))
-        tenants = Tenants(self.cache, self.engine)
-        self.teardown = Teardown(self.kube, self.cache, self.engine, tenants, self.effects)
+        self.again: list[float] = []
+        self.teardown = self.a_teardown(self.kube)
+
+    def a_teardown(self, kube: FakeKube) -> Teardown:
+        return Teardown(
+            kube,
+            self.cache,
+            Children(kube, self.cache),
+            self.engine,
+            Tenants(self.cache, self.engine),
+            self.effects,
+            StatusWriter(kube, self.cache, identity="me", wall=lambda: NOON),
+            requeue=lambda _, seconds: self.again.append(seconds),
+            wall=lambda: NOON,
+        )
 
     async def delete(self) -> None:
         """Someone deletes the Workspace."""
@@ -51,7 +70,7 @@ class World:
     async def take_down(self) -> None:
         live = self.cache.get(KEY)
         assert live is not None
-        await self.teardown.take_down(live, parse(Workspace, live))
+        await self.teardown.take_down(Key(Topic.WORKSPACE, "acme"), live, parse(Workspace, live))
 
     def namespaces_go(self) -> None:
         """Kubernetes has emptied them, and a watch tells of it."""
@@ -94,7 +113,7 @@ class TestDelete:
         await world.take_down()
 
         assert sorted(world.kube.verbs()) == ["delete Namespace acme", "delete Namespace acme-dev"]
-        assert world.engine.told == []
+        assert world.engine.told == [("suspend", "acme")]
         assert FINALIZER in world.kube.objects[KEY]["metadata"]["finalizers"]
 
     async def test_while_they_go_they_are_not_deleted_again(self) -> None:
@@ -117,7 +136,7 @@ class TestDelete:
 
         await world.take_down()
 
-        assert world.engine.told == [("retire", "acme")]
+        assert world.engine.told[-1] == ("retire", "acme")
         assert KEY not in world.kube.objects
 
     async def test_what_follows_for_its_runs_is_done(self) -> None:
@@ -156,10 +175,58 @@ class TestDelete:
                 return {**before, "metadata": {**before["metadata"], "finalizers": []}}
 
         live = world.cache.get(KEY) or {}
-        teardown = Teardown(Late(), world.cache, world.engine, Tenants(world.cache, world.engine), world.effects)
-        await teardown.guard(live, wanted=False)
+        await world.a_teardown(Late()).guard(live, wanted=False)
 
         assert world.cache.get(KEY) is None
+
+    async def test_runs_under_way_are_waited_for_and_nothing_new_starts(self) -> None:
+        world = World("Delete", FINALIZER)
+        await world.delete()
+        world.engine.running = 2
+
+        await world.take_down()
+
+        assert world.kube.verbs("delete") == []
+        assert world.engine.told == [("suspend", "acme")]
+        assert world.again
+        (ready, *_) = world.kube.objects[KEY]["status"]["conditions"]
+        assert (ready["reason"], world.kube.objects[KEY]["status"]["activeRuns"]) == ("RunsUnderWay", 2)
+
+    async def test_they_are_not_where_deletion_is_forced(self) -> None:
+        world = World("Delete", FINALIZER)
+        world.kube.put(WORKSPACES, world.kube.objects[KEY], annotations={"headgate.dev/force-delete": "true"})
+        await world.delete()
+        world.engine.running = 2
+
+        await world.take_down()
+
+        assert sorted(world.kube.verbs()) == ["delete Namespace acme", "delete Namespace acme-dev"]
+
+    async def test_an_adopted_namespace_is_let_go_with_what_was_put_into_it(self) -> None:
+        world = World("Delete", FINALIZER)
+        adopted = world.kube.put(
+            NAMESPACE, {"metadata": {"name": "shop"}}, labels=OURS, annotations={"headgate.dev/adopted": "true"}
+        )
+        inside = world.kube.put(LIMIT_RANGE, {"metadata": {"name": "headgate", "namespace": "shop"}}, labels=OURS)
+        world.cache.upsert(NAMESPACE, adopted)
+        world.cache.upsert(LIMIT_RANGE, inside)
+        await world.delete()
+
+        await world.take_down()
+
+        assert "delete Namespace shop" not in world.kube.verbs()
+        assert LIMIT_RANGE.key("headgate", "shop") not in world.kube.objects
+        assert "apply Namespace shop" in world.kube.verbs()
+
+    async def test_where_no_database_was_ever_configured_nothing_is_waited_for(self) -> None:
+        world = World("Delete", FINALIZER)
+        await world.delete()
+        world.namespaces_go()
+        world.engine.fail(DatabaseAbsent("none"), DatabaseAbsent("none"))
+
+        await world.take_down()
+
+        assert KEY not in world.kube.objects
 
     async def test_namespaces_of_others_stay(self) -> None:
         world = World("Delete", FINALIZER)
