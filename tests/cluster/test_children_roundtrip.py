@@ -10,11 +10,13 @@ from headgate.api.quota import Quota
 from headgate.api.workspace import Workspace
 from headgate.cluster.client import KubeClient
 from headgate.cluster.errors import ApiError
+from headgate.cluster.resources import WORKSPACES
 from headgate.desired.context import ClusterFacts
 from headgate.desired.keys import CHILD_KINDS, NAMESPACE, ChildKind, ObjectKey, child_kind, key_of
 from headgate.desired.manifest import Manifest
 from headgate.desired.plan import LiveObject, plan
 from headgate.desired.workspace import children
+from tests.builders import a_workspace
 from tests.support.cluster import Cluster, unique
 
 FACTS = ClusterFacts("headgate-system", dns_addresses=("10.96.0.10", "fd00::a"), gateway_namespace="headgate-system")
@@ -46,10 +48,10 @@ QUOTA = Quota.model_validate(
 )
 
 
-def a_rich_workspace(name: str) -> Workspace:
+def a_rich_workspace(name: str, uid: str) -> Workspace:
     return Workspace.model_validate(
         {
-            "metadata": {"name": name},
+            "metadata": {"name": name, "uid": uid},
             "spec": {
                 "quotaRef": {"name": "team"},
                 "namespaces": [{"name": name, "share": 50}, {"name": f"{name}-b"}, {"name": f"{name}-c"}],
@@ -78,11 +80,15 @@ def client(cluster: Cluster) -> KubeClient:
 
 
 @pytest.fixture
-async def desired(client: KubeClient) -> AsyncIterator[tuple[Manifest, ...]]:
+async def desired(client: KubeClient, release: None) -> AsyncIterator[tuple[Manifest, ...]]:
     """The children of a rich Workspace, applied."""
-    wanted = children(a_rich_workspace(unique("roundtrip")), QUOTA, FACTS)
+    # Kubernetes removes what is owned by an object that does not exist.
+    owner = await client.create(WORKSPACES, a_workspace(unique("roundtrip")).manifest())
+    name, uid = owner["metadata"]["name"], owner["metadata"]["uid"]
+    wanted = children(a_rich_workspace(name, uid), QUOTA, FACTS)
     await carry_out(client, wanted, {})
     yield wanted
+    await client.delete(WORKSPACES, name)
     for manifest in wanted:
         if manifest["kind"] == NAMESPACE.kind:
             await client.delete(NAMESPACE, manifest["metadata"]["name"])

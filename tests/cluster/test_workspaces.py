@@ -58,7 +58,7 @@ async def test_what_others_change_or_delete_comes_back(cluster: Cluster, name: s
     await cluster.ready_workspace(a_workspace(name).with_quota(name))
 
     await cluster.kube.merge_patch(
-        RESOURCE_QUOTA, "headgate", name, {"spec": {"hard": {"pods": "9999", "secrets": "1"}}}
+        RESOURCE_QUOTA, "headgate", name, {"spec": {"hard": {"pods": "9999", "count/podtemplates": "1"}}}
     )
     await cluster.kube.delete(NETWORK_POLICY, "headgate-default-deny", name)
     await cluster.kube.merge_patch(
@@ -66,7 +66,7 @@ async def test_what_others_change_or_delete_comes_back(cluster: Cluster, name: s
     )
 
     def as_wanted(item: Object) -> bool:
-        return item["spec"]["hard"]["pods"] == "20" and "secrets" not in item["spec"]["hard"]
+        return item["spec"]["hard"]["pods"] == "20" and "count/podtemplates" not in item["spec"]["hard"]
 
     await cluster.until(RESOURCE_QUOTA, "headgate", name, as_wanted)
     await cluster.until(NETWORK_POLICY, "headgate-default-deny", name, lambda item: item["spec"]["podSelector"] == {})

@@ -13,7 +13,7 @@ from headgate.desired.namespace import as_adopted, consents
 from headgate.domain.reasons import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
 LiveObject: TypeAlias = "Mapping[str, Any]"
 """An object as the API server returned it; ``metadata.managedFields`` may be left out. Never changed here."""
@@ -85,12 +85,21 @@ class Plan:
         return len(self.create) + len(self.apply) + 2 * len(self.replace) + len(self.extras) + len(self.prune)
 
 
-def plan(
-    desired: Iterable[Manifest], live: Mapping[ObjectKey, LiveObject], adoptable: Container[str] = frozenset()
-) -> Plan:
-    """What to write so that the workspace's children are as desired.
+@dataclass(frozen=True)
+class Claims:
+    """Namespaces that a workspace may write into although they are not labelled as its own."""
 
-    Namespaces named in ``adoptable`` are taken over where they exist, belong to nobody and consent.
+    adoptable: frozenset[str] = frozenset()
+    """Names of those to be taken over where they exist, belong to nobody and consent."""
+    known: frozenset[str] = frozenset()
+    """Uids of those that were its own, and whose labels somebody took away."""
+
+
+NO_CLAIMS = Claims()
+
+
+def plan(desired: Iterable[Manifest], live: Mapping[ObjectKey, LiveObject], claims: Claims = NO_CLAIMS) -> Plan:
+    """What to write so that the workspace's children are as desired.
 
     ``desired`` are all children of one workspace, its Namespaces among them; with none, nothing is planned. ``live``
     holds at least every object with the labels of that workspace, and what is known under the keys of the desired
@@ -103,13 +112,15 @@ def plan(
     conflicts = tuple(
         conflict
         for name in names
-        if (conflict := _conflict(name, live.get(NAMESPACE.key(name)), workspace, adoptable)) is not None
+        if (conflict := _conflict(name, live.get(NAMESPACE.key(name)), workspace, claims)) is not None
     )
     contested = {conflict.namespace for conflict in conflicts}
     terminating = tuple(name for name in names if name not in contested and _is_going(live.get(NAMESPACE.key(name))))
     closed = contested | set(terminating)
     open_namespaces = {name for name in names if name not in closed}
-    steps = [_step(key, manifest, live.get(key)) for key, manifest in wanted.items() if _place(key) not in closed]
+    steps = [
+        _step(key, manifest, live.get(key), claims) for key, manifest in wanted.items() if _place(key) not in closed
+    ]
     return Plan(
         create=tuple(manifest for step in steps for manifest in step.create),
         apply=tuple(manifest for step in steps for manifest in step.apply),
@@ -132,9 +143,9 @@ def _workspace_of(wanted: Mapping[ObjectKey, Manifest]) -> str | None:
     return next(iter(owners), None)
 
 
-def _step(key: ObjectKey, manifest: Manifest, live: LiveObject | None) -> Plan:
+def _step(key: ObjectKey, manifest: Manifest, live: LiveObject | None, claims: Claims) -> Plan:
     kind = _kind_of(key)
-    if kind is NAMESPACE and live is not None and owner_of(live) is None:
+    if kind is NAMESPACE and live is not None and owner_of(live) is None and not _is_known(live, claims):
         return Plan(apply=(as_adopted(manifest),))
     if live is None:
         return Plan(create=(manifest,)) if kind is NAMESPACE else Plan(apply=(manifest,))
@@ -145,11 +156,15 @@ def _step(key: ObjectKey, manifest: Manifest, live: LiveObject | None) -> Plan:
     return Plan(apply=(manifest,) if due else (), extras=(MergePatch(key, foreign),) if foreign else ())
 
 
-def _conflict(name: str, live: LiveObject | None, workspace: str | None, adoptable: Container[str]) -> Conflict | None:
+def _is_known(live: LiveObject, claims: Claims) -> bool:
+    return live["metadata"].get("uid") in claims.known
+
+
+def _conflict(name: str, live: LiveObject | None, workspace: str | None, claims: Claims) -> Conflict | None:
     if live is None or workspace is None:
         return None
     owner = owner_of(live)
-    if owner == workspace:
+    if owner == workspace or (owner is None and _is_known(live, claims)):
         return None
     if owner is not None:
         return Conflict(
@@ -157,7 +172,7 @@ def _conflict(name: str, live: LiveObject | None, workspace: str | None, adoptab
             Reason.NAMESPACE_CONFLICT,
             f"Namespace {name} belongs to Workspace {owner}: choose another name.",
         )
-    if name not in adoptable:
+    if name not in claims.adoptable:
         return Conflict(
             name,
             Reason.NAMESPACE_NOT_OWNED,

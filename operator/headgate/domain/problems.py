@@ -27,7 +27,13 @@ _MOST_PERCENT = 100
 
 def problems_of_workspace(workspace: Workspace) -> tuple[str, ...]:
     """What has to be changed in the Workspace before its children can be built; each a sentence for people."""
-    return (*_naming(workspace), *_sharing(workspace), *_network(workspace), *_membership(workspace), *_placement(workspace))
+    return (
+        *_naming(workspace),
+        *_sharing(workspace),
+        *_network(workspace),
+        *_membership(workspace),
+        *_placement(workspace),
+    )
 
 
 def problems_of_quota(quota: Quota) -> tuple[str, ...]:

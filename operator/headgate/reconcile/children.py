@@ -14,7 +14,7 @@ from headgate.cluster.errors import ApiError
 from headgate.desired.keys import NAMESPACE, RESOURCE_QUOTA, ChildKind, ObjectKey, child_kind, key_of
 from headgate.desired.limits import QUOTA_NAME
 from headgate.desired.manifest import Manifest
-from headgate.desired.plan import Deletion, MergePatch, Plan, Replacement, plan
+from headgate.desired.plan import NO_CLAIMS, Claims, Deletion, MergePatch, Plan, Replacement, plan
 
 T = TypeVar("T")
 
@@ -28,17 +28,13 @@ class Children:
         self._kube = kube
         self._cache = cache
 
-    async def bring_about(
-        self, workspace: str, desired: tuple[Manifest, ...], adoptable: frozenset[str] = frozenset()
-    ) -> Plan:
+    async def bring_about(self, workspace: str, desired: tuple[Manifest, ...], claims: Claims = NO_CLAIMS) -> Plan:
         """Write what differs: one request per object, namespaces first. Returns the plan that was carried out.
-
-        Namespaces named in ``adoptable`` are taken over where they exist, belong to nobody and consent.
 
         Raises the first ``ApiError`` or ``Unreachable`` after all requests that were possible have been made.
         """
         live = self._live(workspace, desired)
-        planned = plan(desired, live, adoptable)
+        planned = plan(desired, live, claims)
         created = await _tried(self._create(manifest) for manifest in planned.create)
         failures = [result for result in created if isinstance(result, Exception)]
         closed = {
@@ -47,7 +43,7 @@ class Children:
             if isinstance(result, Exception)
         }
         if taken := {key_of(result): result for result in created if isinstance(result, dict)}:
-            planned = replace(plan(desired, live | taken, adoptable), create=())
+            planned = replace(plan(desired, live | taken, claims), create=())
         for steps in self._stages(planned, closed):
             failures += [result for result in await _tried(steps) if isinstance(result, Exception)]
         if failures:

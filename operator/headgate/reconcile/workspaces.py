@@ -17,7 +17,7 @@ from headgate.desired.inventory import Inventory, take_stock
 from headgate.desired.keys import NAMESPACE, ObjectKey
 from headgate.desired.manifest import Manifest
 from headgate.desired.obstacles import Failure, History, Seen, obstacle
-from headgate.desired.plan import Deletion
+from headgate.desired.plan import Claims, Deletion
 from headgate.desired.status import paused_status, workspace_status
 from headgate.desired.workspace import children
 from headgate.domain.conditions import not_ready
@@ -149,8 +149,11 @@ class WorkspaceReconciler:
         facts = self._facts()
         division = await self._shares.divide(workspace, quota, inventory, facts)
         desired = children(workspace, quota, facts, inventory=inventory, hard=division.allotment.hard)
-        adoptable = frozenset(share.name for share in workspace.namespaces if share.adopt)
-        seen = replace(seen, plan=await self._children.bring_about(key.name, desired, adoptable))
+        claims = Claims(
+            adoptable=frozenset(share.name for share in workspace.namespaces if share.adopt),
+            known=frozenset(known.uid for known in workspace.status.namespaces if known.uid),
+        )
+        seen = replace(seen, plan=await self._children.bring_about(key.name, desired, claims))
         self._shares.settled(key.name)
         for name in inventory.released:
             await self._children.release(key.name, name)

@@ -15,7 +15,7 @@ from headgate.desired.keys import (
     ApiResource,
 )
 from headgate.desired.manifest import HASH_ANNOTATION, MANAGED_BY_LABEL, WORKSPACE_LABEL
-from headgate.desired.plan import Conflict, Deletion, Plan, plan
+from headgate.desired.plan import Claims, Conflict, Deletion, Plan, plan
 from headgate.desired.workspace import children
 from headgate.domain.reasons import Reason
 from tests.unit.desired.builders import FACTS, Live, a_member, a_quota, a_workspace, applied, carried_out
@@ -23,6 +23,7 @@ from tests.unit.desired.builders import FACTS, Live, a_member, a_quota, a_worksp
 ACME = children(a_workspace(members=[a_member()]), a_quota(), FACTS)
 DENY = NETWORK_POLICY.key("headgate-default-deny", "acme")
 QUOTA = RESOURCE_QUOTA.key("headgate", "acme")
+ADOPTING = Claims(adoptable=frozenset({"acme"}))
 OWNERS = ROLE_BINDING.key("headgate-owner", "acme")
 
 
@@ -199,7 +200,7 @@ def a_namespace_of_nobody(**annotations: str) -> Live:
 def test_a_namespace_that_consents_is_adopted_and_marked() -> None:
     live = a_namespace_of_nobody(**{"headgate.dev/adopt-by": "acme"})
 
-    made = plan(ACME, live, {"acme"})
+    made = plan(ACME, live, ADOPTING)
 
     assert not made.conflicts
     assert made.apply[0]["metadata"]["annotations"]["headgate.dev/adopted"] == "true"
@@ -209,21 +210,32 @@ def test_a_namespace_that_consents_is_adopted_and_marked() -> None:
 
 def test_once_adopted_it_stays_marked_and_nothing_is_written_again() -> None:
     live = a_namespace_of_nobody(**{"headgate.dev/adopt-by": "acme"})
-    live = carried_out(plan(ACME, live, {"acme"}), live)
+    live = carried_out(plan(ACME, live, ADOPTING), live)
     stock = Inventory(wanted=("acme",), adopted=frozenset({"acme"}))
 
     desired = children(a_workspace(members=[a_member()]), a_quota(), FACTS, inventory=stock)
 
-    assert plan(desired, live, {"acme"}).is_empty
+    assert plan(desired, live, ADOPTING).is_empty
 
 
 @pytest.mark.parametrize("annotations", [{}, {"headgate.dev/adopt-by": "globex"}])
 def test_a_namespace_that_does_not_consent_is_a_conflict_that_says_how_it_would(annotations: dict[str, str]) -> None:
-    made = plan(ACME, a_namespace_of_nobody(**annotations), {"acme"})
+    made = plan(ACME, a_namespace_of_nobody(**annotations), ADOPTING)
 
     assert [conflict.reason for conflict in made.conflicts] == [Reason.NAMESPACE_NOT_CONSENTING]
     assert "kubectl annotate namespace acme headgate.dev/adopt-by=acme" in made.conflicts[0].message
     assert "Namespace" not in names(made.apply)
+
+
+def test_a_namespace_of_ours_whose_labels_were_taken_away_gets_them_back() -> None:
+    live = a_namespace_of_nobody()
+    uid = live[NAMESPACE.key("acme")]["metadata"]["uid"]
+
+    made = plan(ACME, live, Claims(known=frozenset({uid})))
+
+    assert not made.conflicts
+    assert "headgate.dev/adopted" not in made.apply[0]["metadata"]["annotations"]
+    assert plan(ACME, live, Claims(known=frozenset({"another"}))).conflicts
 
 
 def test_consent_alone_is_not_enough_where_the_workspace_does_not_ask_for_it() -> None:
