@@ -96,6 +96,14 @@ class Cluster:
             WORKFLOW_RUNS, run, namespace, lambda item: item.get("status", {}).get("phase") in finals, within=within
         )
 
+    async def annotate(self, resource: ApiResource, name: str, annotations: Mapping[str, str | None]) -> None:
+        """Set annotations of a cluster-scoped object, or with None take them off; nothing happens where it is gone."""
+        try:
+            await self.kube.merge_patch(resource, name, "", {"metadata": {"annotations": dict(annotations)}})
+        except ApiError as error:
+            if not error.is_not_found:
+                raise
+
     async def remove(self, *, workspaces: tuple[str, ...] = (), quotas: tuple[str, ...] = ()) -> None:
         """Delete what a test made, and do not wait for it."""
         named = [(WORKSPACES, name) for name in workspaces] + [(QUOTAS, name) for name in quotas]
