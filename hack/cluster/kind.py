@@ -8,6 +8,8 @@ from ipaddress import IPv4Network, ip_network
 from pathlib import Path
 from typing import Any
 
+from pytest_kind.cluster import KindCluster as PytestKind
+
 from hack.cluster import build, config
 from hack.shell import run
 
@@ -17,8 +19,9 @@ _PATIENCE = "180s"
 class KindCluster:
     """A kind cluster of one node, with a kubeconfig of its own; the user's is not touched.
 
-    For Docker on Linux. Our continuous integration has no Docker engine and covers only the local
-    cluster: this class was written against kind's documentation and sources, and is used by hand.
+    For Docker on Linux. pytest-kind creates and deletes it, with programs of ours, so that it downloads none, and with
+    a kubeconfig of ours, so that it takes no other cluster for its own. Our continuous integration has no Docker
+    engine: there only the commands are tested that reach kind.
     """
 
     def __init__(self, name: str, state: Path) -> None:
@@ -50,7 +53,7 @@ class KindCluster:
     def down(self) -> None:
         """Deletes the cluster and its files, except the logs."""
         if self._exists():
-            self._kind("delete", "cluster")
+            self._library().delete()
         for name in ("kubeconfig", "kind.json", "audit.json"):
             (self._state / name).unlink(missing_ok=True)
 
@@ -72,12 +75,21 @@ class KindCluster:
     def _exists(self) -> bool:
         return self._name in run(_program(), "get", "clusters").split()
 
+    def _library(self) -> PytestKind:
+        """pytest-kind's view of the cluster. It leaves an empty folder in the working directory, which git ignores."""
+        return PytestKind(
+            self._name,
+            kubeconfig=self.kubeconfig,
+            kind_path=Path(_program()),
+            kubectl_path=build.program("kubectl"),
+        )
+
     def _create(self) -> None:
         policy = self._state / "audit.json"
         policy.write_text(json.dumps(config.audit_policy()))
         description = self._state / "kind.json"
         description.write_text(json.dumps(self._description(policy), indent=2))
-        self._kind("create", "cluster", f"--config={description}", f"--wait={_PATIENCE}")
+        self._library().create(config_file=description)
 
     def _kind(self, *arguments: str) -> None:
         run(_program(), *arguments, f"--name={self._name}", f"--kubeconfig={self.kubeconfig}")

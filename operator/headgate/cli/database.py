@@ -89,7 +89,12 @@ def _short(value: object) -> str:
 
 
 def _lasted(started: datetime | None, finished: datetime | None) -> str:
-    return format_duration(finished - started) if started and finished else ""
+    if not started or not finished:
+        return ""
+    # Kubernetes tells when containers start and end in whole seconds.
+    if started == finished and not started.microsecond:
+        return "<1s"
+    return format_duration(finished - started)
 
 
 def _time(moment: datetime | None) -> str:
