@@ -212,7 +212,7 @@ def _base(
         status=StatusWriter(kube, cache, identity=settings.pod_name, wall=wall),
         workloads=workloads,
         effects=effects,
-        tenants=Tenants(cache, engine),
+        tenants=Tenants(cache, engine, effects),
         usage=UsageBook(cache, engine, registry, enqueue=queue.add, quota_of=dependents.on, alarm=effects.breakers),
         database=database,
     )

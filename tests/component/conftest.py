@@ -11,7 +11,7 @@ import pytest
 from hack.postgres import DATABASE, MIGRATOR, RUNTIME, Server
 from headgate.store import migrate
 from headgate.store.database import Database
-from tests.component.tables import TENANT_TABLES
+from tests.component.tables import SHARED_TABLES, TENANT_TABLES
 from tests.component.world import Clock, Evaluations, World
 from tests.support.databases import TestDatabase, create_database, drop_database, own_server
 
@@ -40,7 +40,9 @@ def fresh(migrated: TestDatabase) -> Iterator[TestDatabase]:
     """A migrated database without rows: emptied rather than made anew, which takes a hundredth of the time."""
     yield migrated
     with psycopg.connect(migrated.superuser_url, autocommit=True) as connection:
-        connection.execute("; ".join(f"DELETE FROM headgate.{table}" for table in reversed(TENANT_TABLES)).encode())
+        connection.execute(
+            "; ".join(f"DELETE FROM headgate.{table}" for table in (*reversed(TENANT_TABLES), *SHARED_TABLES)).encode()
+        )
 
 
 @pytest.fixture

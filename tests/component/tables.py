@@ -6,6 +6,8 @@ TENANT_TABLES = (
     "workspaces",
     "workspace_resource_quotas",
     "workspace_usage",
+    "workspace_circuit_breakers",
+    "data_retention_policies",
     "workflows",
     "workflow_versions",
     "workflow_schedules",
@@ -14,4 +16,6 @@ TENANT_TABLES = (
     "execution_triggers",
     "tasks",
 )
-"""Every table but Alembic's; each after those that it refers to."""
+"""Every table of workspaces' rows; each after those that it refers to."""
+SHARED_TABLES = ("quota_pots",)
+"""Tables of rows that several workspaces share."""

@@ -11,7 +11,7 @@ import pytest
 from psycopg import sql
 
 from headgate.store.database import Database
-from tests.component.tables import TENANT_TABLES
+from tests.component.tables import SHARED_TABLES, TENANT_TABLES
 from tests.component.world import World, one_node
 from tests.support.databases import TestDatabase
 
@@ -49,7 +49,7 @@ async def test_every_table_of_the_schema_is_known_to_these_tests(two_tenants: Wo
         "SELECT relname FROM pg_class WHERE relnamespace = 'headgate'::regnamespace AND relkind IN ('r', 'p')"
         " AND NOT relispartition AND relname <> 'alembic_version' ORDER BY relname"
     )
-    assert [row["relname"] for row in rows] == sorted(TENANT_TABLES)
+    assert [row["relname"] for row in rows] == sorted((*TENANT_TABLES, *SHARED_TABLES))
 
 
 async def test_every_table_and_partition_has_row_security_that_is_forced(two_tenants: World) -> None:
@@ -83,6 +83,17 @@ async def test_the_owner_sees_nothing_as_row_security_is_forced_on_it_too(
 ) -> None:
     with acting_as(fresh.migration_url, "headgate_owner", two_tenants.ids["acme"]) as connection:
         assert rows_of(connection, table) == []
+
+
+async def test_of_pots_the_app_role_sees_the_one_that_its_workspace_is_in(world: World, fresh: TestDatabase) -> None:
+    for name, pot in (("in-a", "a"), ("in-b", "b"), ("in-none", None)):
+        await world.given_workspace(name, pot=pot)
+
+    for name, seen in (("in-a", ["a"]), ("in-b", ["b"]), ("in-none", [])):
+        with acting_as(fresh.url, "headgate_app", world.ids[name]) as connection:
+            assert [row[0] for row in connection.execute("SELECT name FROM headgate.quota_pots")] == seen
+    with acting_as(fresh.url, "headgate_app") as connection:
+        assert connection.execute("SELECT FROM headgate.quota_pots").rowcount == 0
 
 
 @pytest.mark.parametrize("parent", ["workflow_executions", "workflow_execution_steps"])
@@ -127,6 +138,9 @@ async def test_another_workspaces_rows_cannot_be_changed(two_tenants: World, fre
         "UPDATE headgate.execution_triggers SET execution_id = NULL",
         "UPDATE headgate.workspace_resource_quotas SET max_concurrent_runs = 1000",
         "UPDATE headgate.workspaces SET suspended = false",
+        "UPDATE headgate.data_retention_policies SET execution_logs_days = 1",
+        "INSERT INTO headgate.quota_pots VALUES ('mine', 0, now(), 0, 0)",
+        "SELECT headgate.move_to_pot(gen_random_uuid(), 'mine', '2026-01-01')",
     ],
 )
 async def test_the_app_role_cannot_rewrite_what_is_for_ever_or_lift_its_limits(

@@ -11,7 +11,8 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
-from headgate.api.quota import Limits
+from headgate.api.circuit_breaker import CircuitBreaker
+from headgate.api.quota import Limits, OnExceeded
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.engine.engine import Engine
 from headgate.engine.types import (
@@ -93,9 +94,20 @@ class World:
         """A second replica."""
         return Engine(self.database, self.expressions, clock=self.clock)
 
-    async def given_workspace(self, name: str = "acme", *, suspended: bool = False, **limits: int) -> UUID:
+    async def given_workspace(
+        self,
+        name: str = "acme",
+        *,
+        suspended: bool = False,
+        on_exceeded: OnExceeded = OnExceeded.QUEUE,
+        pot: str | None = None,
+        breaker: CircuitBreaker | None = None,
+        **limits: int,
+    ) -> UUID:
         """Record a workspace; limits by their names in ``Limits``."""
-        record = WorkspaceRecord(name, Limits(**limits), suspended)
+        record = WorkspaceRecord(
+            name, Limits(**limits), suspended, on_exceeded, pot, breaker=breaker or CircuitBreaker()
+        )
         self.ids[name] = await self.engine.sync_workspace(record)
         return self.ids[name]
 
@@ -130,11 +142,13 @@ class World:
     def ref(self, run_id: UUID, node: str, attempt: int = 1, workspace: str = "acme") -> TaskRef:
         return TaskRef(self.ids[workspace], run_id, node, attempt)
 
-    async def succeed(self, run_id: UUID, node: str, output: Any = None, attempt: int = 1) -> Effects:
+    async def succeed(
+        self, run_id: UUID, node: str = "work", output: Any = None, attempt: int = 1, workspace: str = "acme"
+    ) -> Effects:
         """Let an attempt succeed."""
-        return await self.engine.complete(self.ref(run_id, node, attempt), Outcome(True, output))
+        return await self.engine.complete(self.ref(run_id, node, attempt, workspace), Outcome(True, output))
 
-    async def fail(self, run_id: UUID, node: str, attempt: int = 1, reason: str = "ExitCode") -> Effects:
+    async def fail(self, run_id: UUID, node: str = "work", attempt: int = 1, reason: str = "ExitCode") -> Effects:
         """Let an attempt fail."""
         outcome = Outcome(False, reason=reason, message="exit code 3", exit_code=3)
         return await self.engine.complete(self.ref(run_id, node, attempt), outcome)
@@ -154,6 +168,11 @@ class World:
     async def usage(self, workspace: str = "acme") -> dict[str, Any]:
         """The usage row."""
         [row] = await self.rows("SELECT * FROM headgate.workspace_usage WHERE workspace_id = %s", self.ids[workspace])
+        return row
+
+    async def pot(self, name: str) -> dict[str, Any]:
+        """The row of a pot."""
+        [row] = await self.rows("SELECT * FROM headgate.quota_pots WHERE name = %s", name)
         return row
 
     async def rows(self, query: str, *parameters: Any) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,15 +11,17 @@ from headgate.api.workflow_run import RunPhase
 from headgate.domain.durations import parse_duration
 from headgate.domain.graph import NodeState
 from headgate.domain.ids import uuid7_time
-from headgate.engine.context import Context, milliseconds, next_day
+from headgate.engine.breakers import settle
+from headgate.engine.context import Context, milliseconds
 from headgate.engine.definition import Definition, UnreadableVersion
 from headgate.engine.outcome import error_message, finished
+from headgate.engine.reasons import WAITING_MESSAGES
 from headgate.engine.requests import choose_trigger, resolve_inputs
 from headgate.engine.stepping import Progress, advance
 from headgate.engine.types import Admitted, Effects, Refused, RunRequest
 from headgate.store import starting
 from headgate.store.database import Transaction
-from headgate.store.records import RunKey
+from headgate.store.records import RunKey, size
 
 QUEUED = "Queued"
 """Reason of a run that waits only because others came before it."""
@@ -54,11 +56,13 @@ async def admit_in(
     run = await decide(context, definition, RunKey(workspace_id, run_id, uuid7_time(run_id)), trigger, inputs, now)
     origin = starting.Origin(definition.version_id, request.kind.value, request.key, trigger, request.resource, inputs)
     verdict = await starting.admit(tx, run, origin)
+    if verdict is not None and verdict.refused:
+        return refused(verdict), Effects(), False
     if verdict is None:
         # Somebody else's request with this key was kept between our look and our attempt.
         target = await starting.find_target(tx, workspace_id, request.namespace, request.workflow, request.key)
         return _earlier(target.run_id), Effects(), False
-    effects = started(run) if verdict.reason is None else Effects(frozenset([run_id]))
+    effects = await follow_up(tx, run, verdict)
     return Admitted(run_id, duplicate=False), effects, verdict.reason == QUEUED
 
 
@@ -77,10 +81,26 @@ async def _understand(
     return inputs if isinstance(inputs, Refused) else (definition, trigger, inputs)
 
 
-def started(run: starting.NewRun) -> Effects:
-    """What follows from the start of a run, which may be its end."""
-    ends = (finished(run.key, run.namespace, RunPhase(run.status), run.now),) if run.finished_at is not None else ()
-    return Effects(frozenset([run.key.id]), tasks_queued=bool(run.tasks), finished=ends)
+async def follow_up(tx: Transaction, run: starting.NewRun, verdict: starting.Verdict) -> Effects:
+    """What follows from the start of a run, which may be its end, or from having to wait."""
+    if verdict.reason is not None:
+        return Effects(frozenset([run.key.id]))
+    effects = Effects(frozenset([run.key.id]), tasks_queued=bool(run.tasks))
+    if verdict.probe is not None:
+        effects |= Effects(breakers=frozenset([run.key.workspace_id]))
+    if run.finished_at is not None:
+        phase = RunPhase(run.status)
+        effects |= Effects(finished=(finished(run.key, run.namespace, phase, run.now),))
+        effects |= await settle(tx, run.key.workspace_id, phase, run.now, since=run.now, probe=verdict.probe)
+    return effects
+
+
+def refused(verdict: starting.Verdict) -> Refused:
+    """The answer to a request for which there is no room, where the plan says that it does not wait."""
+    reason = verdict.reason or ""
+    until = verdict.until.astimezone(UTC) if verdict.until is not None else None
+    when = f"from {until:%Y-%m-%dT%H:%M:%SZ} on" if until is not None else "later"
+    return Refused(reason, f"{WAITING_MESSAGES.get(reason, reason)}; it may succeed {when}, by another request", until)
 
 
 async def decide(
@@ -98,10 +118,12 @@ async def decide(
         return inputs, {}
 
     progress = await advance(definition, key.id, states, facts, context.evaluator, now)
-    return new_run(definition, key, progress, now)
+    return new_run(definition, key, progress, inputs, now)
 
 
-def new_run(definition: Definition, key: RunKey, progress: Progress, now: datetime) -> starting.NewRun:
+def new_run(
+    definition: Definition, key: RunKey, progress: Progress, inputs: Mapping[str, Any], now: datetime
+) -> starting.NewRun:
     """What there is to record of a run that starts now."""
     ended = progress.outcome is not None
     timeout = parse_duration(definition.spec.timeout) if definition.spec.timeout is not None else None
@@ -112,7 +134,6 @@ def new_run(definition: Definition, key: RunKey, progress: Progress, now: dateti
         workflow=definition.workflow,
         now=now,
         today=now.date(),
-        next_day=next_day(now),
         status=(progress.outcome or RunPhase.RUNNING).value,
         deadline=_deadline(now, timeout) if not ended else None,
         finished_at=now if ended else None,
@@ -120,6 +141,7 @@ def new_run(definition: Definition, key: RunKey, progress: Progress, now: dateti
         error_message=error_message(definition.graph, progress.states, progress.outcome),
         steps=progress.steps,
         tasks=progress.tasks,
+        bytes=size(dict(inputs)) + sum(step.bytes for step in progress.steps),
     )
 
 

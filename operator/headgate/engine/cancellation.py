@@ -8,6 +8,7 @@ from uuid import UUID
 from headgate.api.node import NodeType
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.engine.bounds import clip
+from headgate.engine.breakers import settle
 from headgate.engine.context import Context, milliseconds, run_key
 from headgate.engine.definition import Definition, UnreadableVersion
 from headgate.engine.outcome import finished, states_of
@@ -113,6 +114,8 @@ async def _end(
         steps=steps,
     )
     refs = tuple(TaskRef(run.key.workspace_id, run.key.id, node, attempt) for node, attempt in under_way)
-    return Effects(
+    effects = Effects(
         frozenset([run.key.id]), cancelled=refs, finished=(finished(run.key, definition.namespace, phase, now),)
     )
+    since = run.running_since or run.key.started_at
+    return effects | await settle(tx, run.key.workspace_id, phase, now, since=since, probe=run.probe)

@@ -12,22 +12,25 @@ from headgate.domain.durations import format_duration
 from headgate.domain.graph import NodeState
 from headgate.domain.retry import delay_before_next
 from headgate.engine.bounds import OUTPUT_BYTES, REASON_BYTES, check_json, clip
+from headgate.engine.breakers import settle
 from headgate.engine.context import Context, milliseconds, run_key
 from headgate.engine.definition import Definition, UnreadableVersion
 from headgate.engine.outcome import error_message, finished, states_of
 from headgate.engine.stepping import Facts, advance
-from headgate.engine.types import Effects, FinishedRun, Outcome, TaskRef
+from headgate.engine.types import Effects, Outcome, TaskRef
 from headgate.engine.unreadable import fail_unreadable
 from headgate.store import runs
 from headgate.store.database import Transaction
 from headgate.store.records import RunKey, StepRow, TaskRow
+from headgate.store.runs import Room
 
 INVALID_OUTPUT = "InvalidOutput"
+STORAGE_LIMIT = "StorageLimit"
 _SUCCEEDED = NodePhase.SUCCEEDED.value
 
 
-async def complete(context: Context, ref: TaskRef, outcome: Outcome) -> tuple[Effects, bool]:
-    """Record the end of an attempt in one transaction. The last value says whether Pending runs should be started now.
+async def complete(context: Context, ref: TaskRef, outcome: Outcome) -> tuple[Effects, Room]:
+    """Record the end of an attempt in one transaction. The last value says who may start now.
 
     Repeats the attempt where the node's retry says so; otherwise steps the run, and ends it when nothing is left. An
     attempt that is not open, because its end was recorded before or its run was ended, changes nothing; the run is
@@ -35,41 +38,57 @@ async def complete(context: Context, ref: TaskRef, outcome: Outcome) -> tuple[Ef
     """
     key = run_key(ref.workspace_id, ref.run_id)
     if key is None:
-        return Effects(), False
+        return Effects(), Room()
     try:
         return await _complete(context, key, ref, bounded(outcome))
     except UnreadableVersion as problem:
-        return await fail_unreadable(context, key, problem), True
+        return await fail_unreadable(context, key, problem), Room(waiting=True)
 
 
-async def _complete(context: Context, key: RunKey, ref: TaskRef, outcome: Outcome) -> tuple[Effects, bool]:
+async def _complete(context: Context, key: RunKey, ref: TaskRef, outcome: Outcome) -> tuple[Effects, Room]:
     async with context.database.tenant(ref.workspace_id, lock=ref.run_id) as tx:
         run = await runs.load(tx, key, ref.node, ref.attempt)
         if run is None or run.task is None:
-            return Effects(frozenset([ref.run_id]) if run is not None else frozenset()), False
-        now = context.now()
+            return Effects(frozenset([ref.run_id]) if run is not None else frozenset()), Room()
         definition = await context.definitions.get(tx, ref.workspace_id, run.version_id)
-        ended = _step_row(ref, outcome, now)
-        delay = None
-        if not outcome.succeeded:
-            delay = delay_before_next(definition.graph.by_id[ref.node].retry, ref.attempt)
-        if delay is not None:
-            again = TaskRow(
-                ref.node,
-                ref.attempt + 1,
-                run.task.container,
-                run.task.timeout_seconds,
-                due_at=now + delay,
-                waiting_reason="Retry",
-                waiting_message=clip(
-                    f"attempt {ref.attempt} failed ({outcome.reason}); the next one starts in {format_duration(delay)}"
-                ),
-                waiting_until=now + delay,
-            )
-            queued = StepRow(ref.node, ref.attempt + 1, NodePhase.QUEUED.value)
-            await _record(tx, definition, key, ref, (ended, queued), (again,))
-            return Effects(frozenset([ref.run_id]), tasks_queued=True), False
+        try:
+            return await _take_in(context, tx, definition, run, run.task, ref, outcome)
+        except _NoRoomForOutputs as problem:
+            refused = replace(outcome, succeeded=False, output=None, reason=STORAGE_LIMIT, message=str(problem))
+            return await _take_in(context, tx, definition, run, run.task, ref, refused)
+
+
+async def _take_in(
+    context: Context,
+    tx: Transaction,
+    definition: Definition,
+    run: runs.LoadedRun,
+    task: runs.OpenTask,
+    ref: TaskRef,
+    outcome: Outcome,
+) -> tuple[Effects, Room]:
+    now = context.now()
+    ended = _step_row(ref, outcome, now)
+    # Repeating the attempt would make no room for its output.
+    may_repeat = not outcome.succeeded and outcome.reason != STORAGE_LIMIT
+    delay = delay_before_next(definition.graph.by_id[ref.node].retry, ref.attempt) if may_repeat else None
+    if delay is None:
         return await _go_on(context, tx, definition, run, ref, ended, now)
+    again = TaskRow(
+        ref.node,
+        ref.attempt + 1,
+        task.container,
+        task.timeout_seconds,
+        due_at=now + delay,
+        waiting_reason="Retry",
+        waiting_message=clip(
+            f"attempt {ref.attempt} failed ({outcome.reason}); the next one starts in {format_duration(delay)}"
+        ),
+        waiting_until=now + delay,
+    )
+    queued = StepRow(ref.node, ref.attempt + 1, NodePhase.QUEUED.value)
+    await _record(tx, definition, run.key, ref, (ended, queued), (again,))
+    return Effects(frozenset([ref.run_id]), tasks_queued=True), Room()
 
 
 async def _go_on(
@@ -80,15 +99,15 @@ async def _go_on(
     ref: TaskRef,
     ended: StepRow,
     now: datetime,
-) -> tuple[Effects, bool]:
+) -> tuple[Effects, Room]:
     states = states_of(definition.graph, run)
     states[ref.node] = NodeState(NodePhase(ended.phase), ref.attempt, None, ended.reason, ended.message)
     facts = _facts(tx, run.key, ended)
     progress = await advance(definition, ref.run_id, states, facts, context.evaluator, now)
     await _record(tx, definition, run.key, ref, (ended, *progress.steps), progress.tasks)
-    waiting, ends = 0, tuple[FinishedRun, ...]()
+    effects, room = Effects(frozenset([ref.run_id]), tasks_queued=bool(progress.tasks)), Room()
     if progress.outcome is not None:
-        waiting = await runs.finish(
+        room = await runs.finish(
             tx,
             run.key,
             status=progress.outcome.value,
@@ -96,8 +115,10 @@ async def _go_on(
             duration_ms=milliseconds(now - run.key.started_at),
             error_message=error_message(definition.graph, progress.states, progress.outcome),
         )
-        ends = (finished(run.key, definition.namespace, progress.outcome, now),)
-    return Effects(frozenset([ref.run_id]), tasks_queued=bool(progress.tasks), finished=ends), waiting > 0
+        effects |= Effects(finished=(finished(run.key, definition.namespace, progress.outcome, now),))
+        since = run.running_since or run.key.started_at
+        effects |= await settle(tx, ref.workspace_id, progress.outcome, now, since=since, probe=run.probe)
+    return effects, room
 
 
 def bounded(outcome: Outcome) -> Outcome:
@@ -144,7 +165,8 @@ async def _record(
     steps: tuple[StepRow, ...],
     tasks: tuple[TaskRow, ...],
 ) -> None:
-    await runs.record(
+    """Raises ``_NoRoomForOutputs``, and has written nothing then."""
+    fits = await runs.record(
         tx,
         key,
         namespace=definition.namespace,
@@ -153,3 +175,12 @@ async def _record(
         steps=steps,
         tasks=tasks,
     )
+    if not fits:
+        raise _NoRoomForOutputs(
+            "its output, and what follows from it, would take more than maxStorageMB of the quota allows: "
+            "raise the limit, or write less"
+        )
+
+
+class _NoRoomForOutputs(Exception):  # noqa: N818 - a state of the workspace, not a mistake of ours
+    """What an attempt gave does not fit into what the workspace may keep; the message is for the workflow's author."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -12,6 +12,7 @@ import structlog
 from headgate.api.workflow import WorkflowSpec
 from headgate.engine import (
     admission,
+    breakers,
     cancellation,
     completion,
     dispatch,
@@ -40,6 +41,7 @@ from headgate.engine.types import (
     VersionRecord,
     Waiting,
     WorkspaceRecord,
+    WorkspaceUsage,
 )
 from headgate.store import maintenance, runs
 from headgate.store.database import Database
@@ -79,13 +81,23 @@ class Engine:
     async def sync_workspace(self, record: WorkspaceRecord) -> UUID:
         """Record a workspace under its active name, and return its id. Writes nothing when nothing changed.
 
-        Runs that wait may have room afterwards: ``start_pending`` starts them.
+        What it uses moves along with it to another pot, or to limits of its own. Runs that wait may have room
+        afterwards: ``start_pending`` starts them.
         """
         return await workspaces.sync_workspace(self._context, record)
 
     async def workspace_id(self, name: str) -> UUID | None:
         """The id of the workspace of that name, or None when none is recorded."""
         return await workspaces.workspace_id(self._context, name)
+
+    async def usage(self) -> tuple[WorkspaceUsage, ...]:
+        """What every active workspace uses right now. One query, however many there are."""
+        return await workspaces.usage(self._context)
+
+    async def reset_breaker(self, workspace_id: UUID, token: str) -> Effects:
+        """Close the workspace's circuit breaker, once for every new token. Runs that wait for it may start then."""
+        effects = await breakers.reset_breaker(self._context, workspace_id, token)
+        return await self._and_start_pending(effects, workspace_id) if effects.breakers else effects
 
     async def running_runs(self, name: str) -> int:
         """How many runs of the workspace of that name are under way; none where there is no such workspace."""
@@ -162,11 +174,14 @@ class Engine:
 
     async def _and_start_pending(self, effects: Effects, workspace_id: UUID) -> Effects:
         """``start_pending`` after a transaction whose effects must be heard of whatever comes of it."""
+        return await self._and(effects, self.start_pending(workspace_id), workspace_id=str(workspace_id))
+
+    async def _and(self, effects: Effects, starting: Awaitable[Effects], **about: str) -> Effects:
         try:
-            return effects | await self.start_pending(workspace_id)
+            return effects | await starting
         except Exception:
             # What was not started now is by the next ``start_all_pending``.
-            _log.warning("pending_runs_not_started", workspace_id=str(workspace_id), exc_info=True)
+            _log.warning("pending_runs_not_started", exc_info=True, **about)
             return effects
 
     async def start_all_pending(self) -> Effects:
@@ -205,7 +220,11 @@ class Engine:
         Recording it once more changes nothing. Where the run ends, Pending runs of its workspace start.
         """
         effects, room = await completion.complete(self._context, ref, outcome)
-        return await self._and_start_pending(effects, ref.workspace_id) if room else effects
+        if room.waiting:
+            effects = await self._and_start_pending(effects, ref.workspace_id)
+        if room.pot is not None:
+            effects = await self._and(effects, pending.start_in_pot(self._context, room.pot), pot=room.pot)
+        return effects
 
     async def cancel_run(self, workspace_id: UUID, run_id: UUID, reason: str) -> Effects:
         """End a run: nodes that have not ended are Cancelled. The effects list attempts whose Jobs are to be ended."""

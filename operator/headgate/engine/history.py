@@ -11,19 +11,12 @@ from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.ids import uuid7_time
 from headgate.engine.context import Context, run_key
 from headgate.engine.definition import UnreadableVersion
+from headgate.engine.reasons import WAITING_MESSAGES
 from headgate.engine.types import NodeView, RunFilter, RunPage, RunSummary, RunView, TriggerKind, Waiting
 from headgate.store import history
 
 PAGE_SIZE = 500
 """Runs in a page at most."""
-
-_WAITING_MESSAGES = {
-    "Suspended": "the workspace is suspended",
-    "WorkflowSuspended": "the workflow is suspended",
-    "DailyLimit": "the workspace has started as many runs today as its quota allows; a new UTC day begins at midnight",
-    "ConcurrencyLimit": "as many runs are under way in the workspace as its quota allows",
-    "Queued": "older runs of the workspace start first",
-}
 
 
 async def run_view(context: Context, workspace_id: UUID, run_id: UUID) -> RunView | None:
@@ -123,7 +116,7 @@ def _node_view(node: str, step: dict[str, Any] | None) -> NodeView:
 
 
 def _run_waiting(reason: str | None, until: datetime | None) -> tuple[Waiting, ...]:
-    return () if reason is None else (Waiting(reason, _WAITING_MESSAGES.get(reason, ""), None, until),)
+    return () if reason is None else (Waiting(reason, WAITING_MESSAGES.get(reason, ""), None, until),)
 
 
 def _node_waiting(nodes: tuple[str, ...], rows: list[dict[str, Any]] | None) -> tuple[Waiting, ...]:

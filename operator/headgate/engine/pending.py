@@ -6,7 +6,7 @@ from uuid import UUID
 
 import structlog
 
-from headgate.engine.admission import decide, started
+from headgate.engine.admission import decide, follow_up
 from headgate.engine.context import Context, run_key
 from headgate.engine.definition import UnreadableVersion
 from headgate.engine.types import Effects
@@ -51,6 +51,16 @@ async def start_all_pending(context: Context) -> Effects:
     return effects
 
 
+async def start_in_pot(context: Context, pot: str) -> Effects:
+    """``start_pending`` for the workspaces that share a pot, the one whose run waits the longest first."""
+    async with context.database.system() as tx:
+        waiting = await workspaces.waiting_in_pot(tx, pot)
+    effects = Effects()
+    for workspace_id in waiting:
+        effects |= await start_pending(context, workspace_id)
+    return effects
+
+
 async def _start_oldest(context: Context, workspace_id: UUID) -> tuple[Verdict | None, Effects]:
     """Try the oldest Pending run. No verdict when there is none, or somebody else has started it."""
     async with context.database.tenant(workspace_id) as tx:
@@ -75,4 +85,6 @@ async def _start(context: Context, key: RunKey) -> tuple[Verdict | None, Effects
         inputs, _ = await runs.facts(tx, key, ())
         run = await decide(context, definition, key, loaded.trigger_node, inputs, now)
         verdict = await starting.start(tx, run)
-    return verdict, started(run) if verdict is not None and verdict.reason is None else Effects()
+        if verdict is None or verdict.reason is not None:
+            return verdict, Effects()
+        return verdict, await follow_up(tx, run, verdict)

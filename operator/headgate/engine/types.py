@@ -17,7 +17,6 @@ from headgate.domain.task import JobTask, Outcome, TaskRef, Waiting
 
 __all__ = [
     "Admitted",
-    "BreakerChange",
     "BreakerView",
     "Claimed",
     "DefinitionError",
@@ -74,8 +73,6 @@ class WorkspaceRecord:
     pot: str | None = None
     """Name of the Quota whose limits all workspaces on it have together; None where the workspace has its own."""
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
-    breaker_reset: str | None = None
-    """Closes the circuit breaker once for every new value."""
     retention: Retention = field(default_factory=Retention)
 
 
@@ -90,7 +87,7 @@ class BreakerView:
     retry_at: datetime | None = None
     """When runs are tried again; None while it is closed."""
     reset: str | None = None
-    """The last ``WorkspaceRecord.breaker_reset`` that was acted on."""
+    """The last token by which somebody closed it."""
 
 
 @dataclass(frozen=True)
@@ -108,16 +105,6 @@ class WorkspaceUsage:
     """Runs that started since midnight UTC."""
     storage_bytes: int
     breaker: BreakerView
-
-
-@dataclass(frozen=True)
-class BreakerChange:
-    """A circuit breaker that a transaction put into another state."""
-
-    workspace_id: UUID
-    workspace: str
-    """Name of the Workspace."""
-    state: BreakerState
 
 
 @dataclass(frozen=True)
@@ -169,10 +156,12 @@ class Admitted:
 
 @dataclass(frozen=True)
 class Refused:
-    """There will be no run for this request as it is. Nothing was written but the reason in the audit trail."""
+    """There will be no run for this request as it is. Nothing was written."""
 
     reason: str
     message: str
+    until: datetime | None = None
+    """When it may succeed, where that is known."""
 
 
 @dataclass(frozen=True)
@@ -286,8 +275,8 @@ class Effects:
     """Attempts under way whose Jobs are to be ended."""
     finished: tuple[FinishedRun, ...] = ()
     """Runs that ended, each told once; not at all where the process ended between the transaction and its answer."""
-    breakers: tuple[BreakerChange, ...] = ()
-    """Circuit breakers that changed their state, oldest first."""
+    breakers: frozenset[UUID] = frozenset()
+    """Workspaces whose circuit breaker may be in another state."""
 
     def __or__(self, other: Effects) -> Effects:
         """Both together."""
@@ -296,7 +285,7 @@ class Effects:
             self.tasks_queued or other.tasks_queued,
             self.cancelled + other.cancelled,
             self.finished + other.finished,
-            self.breakers + other.breakers,
+            self.breakers | other.breakers,
         )
 
 

@@ -2,26 +2,54 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
-from headgate.api.quota import Limits
+from headgate.domain.durations import parse_duration
+from headgate.engine.breakers import view
 from headgate.engine.cancellation import cancel_run
 from headgate.engine.context import Context
-from headgate.engine.types import Effects, WorkspaceRecord
+from headgate.engine.types import Effects, WorkspaceRecord, WorkspaceUsage
 from headgate.store import runs, workflows, workspaces
 
 
 async def sync_workspace(context: Context, record: WorkspaceRecord) -> UUID:
     """Record a workspace under its active name, and return its id. Writes nothing when nothing changed."""
-    limits = _limits(record.limits)
+    settings = _settings(record)
     now = context.now()
     async with context.database.system() as tx:
         known = await workspaces.find(tx, record.name)
-        if known is not None and known.limits == limits and known.suspended == record.suspended:
+        if known is not None and (known.settings, known.suspended, known.pot) == (
+            settings,
+            record.suspended,
+            record.pot,
+        ):
             return known.id
-        return await workspaces.put(
-            tx, context.new_id(now), record.name, suspended=record.suspended, limits=limits, now=now
+        workspace_id = await workspaces.put(
+            tx, context.new_id(now), record.name, suspended=record.suspended, settings=settings, now=now
         )
+        await workspaces.move_to_pot(tx, workspace_id, record.pot, now)
+        return workspace_id
+
+
+async def usage(context: Context) -> tuple[WorkspaceUsage, ...]:
+    """What every active workspace uses right now."""
+    now = context.now()
+    async with context.database.system() as tx:
+        rows = await workspaces.usage(tx)
+    return tuple(
+        WorkspaceUsage(
+            workspace_id=row.id,
+            name=row.name,
+            pot=row.pot,
+            running=row.running,
+            pending=row.pending,
+            executions_today=row.executions if row.day >= now.date() else 0,
+            storage_bytes=row.storage_bytes,
+            breaker=view(row.breaker, now),
+        )
+        for row in rows
+    )
 
 
 async def workspace_id(context: Context, name: str) -> UUID | None:
@@ -64,10 +92,25 @@ async def retire_workspace(context: Context, name: str) -> Effects:
     effects = Effects()
     for run_id in open_runs:
         effects |= await cancel_run(context, known.id, run_id, "the Workspace was deleted")
+    now = context.now()
     async with context.database.system() as tx:
-        await workspaces.retire(tx, known.id, context.now())
+        await workspaces.move_to_pot(tx, known.id, None, now)
+        await workspaces.retire(tx, known.id, now)
     return effects
 
 
-def _limits(limits: Limits) -> dict[str, int]:
-    return {name: getattr(limits, name) for name in workspaces.LIMITS}
+def _settings(record: WorkspaceRecord) -> dict[str, Any]:
+    """What is kept of a workspace's plan and wishes, by column."""
+    limits: dict[str, Any] = {name: getattr(record.limits, name) for name in workspaces.LIMITS}
+    breaker, retention = record.breaker, record.retention
+    return limits | {
+        "on_exceeded": record.on_exceeded.value,
+        "failure_threshold": breaker.failure_threshold,
+        "failure_window": parse_duration(breaker.window),
+        "cool_down": parse_duration(breaker.cool_down),
+        "half_open_runs": breaker.half_open_runs,
+        "execution_logs_days": retention.execution_days,
+        "audit_logs_days": retention.audit_days,
+        "webhook_logs_days": retention.webhook_days,
+        "compliance_logs_days": retention.compliance_days,
+    }

@@ -12,6 +12,7 @@ from headgate.cluster.resources import QUOTAS, WORKSPACES
 from headgate.desired.keys import NAMESPACE
 from headgate.engine.engine import Engine
 from headgate.engine.types import WorkspaceRecord
+from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.parsing import InvalidResource, parse
 
 _LONGEST_RESET = 256
@@ -32,10 +33,11 @@ class NoTenant(Exception):  # noqa: N818 - reads as what it says
 class Tenants:
     """Resolves namespaces to workspaces. Ids are remembered, as they never change while a workspace lives."""
 
-    def __init__(self, cache: Cache, engine: Engine) -> None:
+    def __init__(self, cache: Cache, engine: Engine, effects: EffectHandler) -> None:
         self._cache = cache
         self._engine = engine
-        self._known: dict[str, tuple[str, WorkspaceRecord, UUID]] = {}
+        self._effects = effects
+        self._known: dict[str, tuple[str, WorkspaceRecord, str, UUID]] = {}
 
     async def of_namespace(self, namespace: str) -> Tenant:
         """The namespace's tenant. Raises ``NoTenant``, and ``DatabaseUnavailable`` from the engine."""
@@ -70,14 +72,16 @@ class Tenants:
             on_exceeded=quota.spec.on_exceeded,
             pot=quota.metadata.name if quota.spec.sharing is Sharing.SHARED else None,
             breaker=workspace.spec.circuit_breaker,
-            breaker_reset=workspace.metadata.annotations.get(BREAKER_RESET_ANNOTATION, "")[:_LONGEST_RESET] or None,
             retention=workspace.spec.retention,
         )
+        reset = workspace.metadata.annotations.get(BREAKER_RESET_ANNOTATION, "")[:_LONGEST_RESET]
         known = self._known.get(name)
-        if known is not None and known[:2] == (uid, record):
-            return known[2]
+        if known is not None and known[:3] == (uid, record, reset):
+            return known[3]
         workspace_id = await self._engine.sync_workspace(record)
-        self._known[name] = (uid, record, workspace_id)
+        if reset:
+            await self._effects.handle(await self._engine.reset_breaker(workspace_id, reset))
+        self._known[name] = (uid, record, reset, workspace_id)
         return workspace_id
 
     def forget(self, name: str) -> None:

@@ -25,6 +25,11 @@ class StepRow:
     attempt_started_at: datetime | None = None
     attempt_finished_at: datetime | None = None
 
+    @property
+    def bytes(self) -> int:
+        """What its output takes of the workspace's storage."""
+        return size(self.output)
+
 
 @dataclass(frozen=True)
 class TaskRow:
@@ -56,6 +61,11 @@ class RunKey:
 def to_json(value: Any) -> str:
     """Compact JSON, as Postgres takes it; times in ISO 8601."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain)
+
+
+def size(value: Any) -> int:
+    """Bytes of the value as compact JSON in UTF-8; nothing takes nothing."""
+    return 0 if value is None or value == {} else len(to_json(value).encode())
 
 
 def rows_to_json(rows: Iterable[StepRow | TaskRow]) -> str:

@@ -43,12 +43,16 @@ class LoadedRun:
     trigger_node: str
     waiting_reason: str | None
     deadline: datetime | None
+    running_since: datetime | None
+    probe: int | None
+    """The episode of the half-open circuit breaker in which it is tried."""
     states: tuple[StateRow, ...]
     task: OpenTask | None
 
 
 _LOAD = """
-    SELECT e.status, e.version_id, e.trigger_node, e.waiting_reason, e.deadline, t.container, t.timeout_seconds,
+    SELECT e.status, e.version_id, e.trigger_node, e.waiting_reason, e.deadline, e.running_since, e.probe, t.container,
+        t.timeout_seconds,
         (SELECT jsonb_agg(jsonb_build_array(node, attempt, phase, branch, reason, message)) FROM (
             SELECT DISTINCT ON (node) node, attempt, phase, branch, reason,
                 CASE phase WHEN 'Failed' THEN message ELSE '' END AS message
@@ -75,6 +79,8 @@ async def load(tx: Transaction, key: RunKey, node: str = "", attempt: int = 0) -
         trigger_node=row.trigger_node,
         waiting_reason=row.waiting_reason,
         deadline=row.deadline,
+        running_since=row.running_since,
+        probe=row.probe,
         states=tuple(StateRow(*state) for state in row.states or ()),
         task=None if row.container is None else OpenTask(row.container, row.timeout_seconds),
     )
@@ -97,12 +103,16 @@ async def facts(tx: Transaction, key: RunKey, nodes: Iterable[str]) -> tuple[dic
     return row.inputs, row.outputs or {}
 
 
+_KEPT = "JOIN kept ON kept.fits"
 _RECORD = f"""
-    WITH steps AS ({insert_steps(OVERWRITE)}), done AS (
+    WITH kept AS MATERIALIZED (
+        SELECT headgate.keep_bytes(%(workspace_id)s, %(bytes)s) AS fits
+    ), steps AS ({insert_steps(_KEPT + OVERWRITE)}), done AS (
         DELETE FROM headgate.tasks
         WHERE workspace_id = %(workspace_id)s AND execution_id = %(run_id)s AND node = %(done_node)s
-            AND attempt = %(done_attempt)s
-    ) {insert_tasks("")}
+            AND attempt = %(done_attempt)s AND (SELECT fits FROM kept)
+    ), queue AS ({insert_tasks(_KEPT)})
+    SELECT fits FROM kept
 """  # noqa: S608 - constants
 
 
@@ -113,10 +123,13 @@ async def record(
     namespace: str,
     workflow: str,
     done: tuple[str, int],
-    steps: Iterable[StepRow],
+    steps: tuple[StepRow, ...],
     tasks: Iterable[TaskRow],
-) -> None:
-    """Take the attempt ``done`` off the queue, write ``steps`` (over those that are there) and queue ``tasks``."""
+) -> bool:
+    """Take the attempt ``done`` off the queue, write ``steps`` (over those that are there) and queue ``tasks``.
+
+    False where the outputs of ``steps`` do not fit into what the workspace may keep: then nothing was written.
+    """
     parameters = {
         "namespace": namespace,
         "workflow": workflow,
@@ -124,8 +137,9 @@ async def record(
         "done_attempt": done[1],
         "steps": rows_to_json(steps),
         "tasks": rows_to_json(tasks),
+        "bytes": sum(step.bytes for step in steps),
     }
-    await tx.execute(_RECORD, key.parameters() | parameters)
+    return bool(await tx.value(_RECORD, key.parameters() | parameters))
 
 
 _FINISH = """
@@ -137,32 +151,45 @@ _FINISH = """
         WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND id = %(run_id)s AND status = 'Running'
         RETURNING 1
     )
-    UPDATE headgate.workspace_usage SET running = running - 1
-    WHERE workspace_id = %(workspace_id)s AND EXISTS (SELECT FROM finished)
-    RETURNING queued
+    SELECT headgate.count_use(%(workspace_id)s, %(today)s, -1, 0, 0, 0, NULL) AS queued, (
+        SELECT pot FROM headgate.workspace_resource_quotas WHERE workspace_id = %(workspace_id)s
+    ) AS pot
+    FROM finished
 """
+
+
+@dataclass(frozen=True)
+class Room:
+    """Who may start, now that a run has ended."""
+
+    waiting: bool = False
+    """Whether runs of its workspace wait for room."""
+    pot: str | None = None
+    """The pot that other workspaces share with it."""
 
 
 async def finish(
     tx: Transaction, key: RunKey, *, status: str, finished_at: datetime, duration_ms: int, error_message: str | None
-) -> int:
-    """End a Running run and give back its place. Returns how many runs wait for room in the workspace."""
+) -> Room:
+    """End a Running run and give back its place."""
     parameters = {
+        "today": finished_at.date(),
         "status": status,
         "finished_at": finished_at,
         "duration_ms": duration_ms,
         "error_message": error_message,
     }
-    return int(await tx.value(_FINISH, key.parameters() | parameters) or 0)
+    row = await tx.row(_FINISH, key.parameters() | parameters)
+    return Room() if row is None else Room(row.queued > 0, row.pot)
 
 
 _END = f"""
     WITH steps AS ({insert_steps(OVERWRITE)}), gone AS (
         DELETE FROM headgate.tasks WHERE workspace_id = %(workspace_id)s AND execution_id = %(run_id)s
         RETURNING node, attempt, holder
-    ), used AS (
-        UPDATE headgate.workspace_usage SET running = running - %(was_running)s, queued = queued - %(was_queued)s
-        WHERE workspace_id = %(workspace_id)s AND %(was_running)s + %(was_queued)s > 0
+    ), used AS MATERIALIZED (
+        SELECT headgate.count_use(%(workspace_id)s, %(today)s, -%(was_running)s, -%(was_queued)s, 0, 0, NULL)
+        WHERE %(was_running)s + %(was_queued)s > 0
     ), ended AS (
         UPDATE headgate.workflow_executions
         SET status = %(status)s, finished_at = %(finished_at)s, duration_ms = %(duration_ms)s,
@@ -170,7 +197,7 @@ _END = f"""
             waiting_reason = NULL, waiting_until = NULL
         WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND id = %(run_id)s
     )
-    SELECT node, attempt FROM gone WHERE holder IS NOT NULL ORDER BY node
+    SELECT node, attempt FROM gone WHERE holder IS NOT NULL AND (SELECT count(*) FROM used) >= 0 ORDER BY node
 """  # noqa: S608 - constants
 
 
@@ -189,6 +216,7 @@ async def end(
     Hold the run's lock since before it was loaded.
     """
     parameters = {
+        "today": finished_at.date(),
         "was_running": 1 if run.status == "Running" else 0,
         "was_queued": 1 if run.status == "Pending" and run.waiting_reason != "WorkflowSuspended" else 0,
         "status": status,

@@ -12,65 +12,47 @@ from headgate.store.database import Transaction
 from headgate.store.fragments import compact, insert_steps, insert_tasks
 from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json, to_json
 
-# Whether the workspace has room for one more run, decided on its usage row, which stays locked until the transaction
-# ends: that makes limits exact. The row is locked here and not before, so that it is held for a moment only.
+# ``headgate.room`` locks what the workspace uses and decides; what follows in the statement writes what was decided.
 _ROOM = """
-    room AS (
-        SELECT CASE
-            WHEN w.suspended THEN 'Suspended'
-            WHEN f.suspended THEN 'WorkflowSuspended'
-            WHEN CASE WHEN u.day >= %(today)s THEN u.executions ELSE 0 END >= q.max_executions_per_day THEN 'DailyLimit'
-            WHEN u.running >= q.max_concurrent_runs THEN 'ConcurrencyLimit'
-            WHEN u.queued > 0 AND NOT %(overtake)s THEN 'Queued'
-        END AS reason, asked.counted
-        FROM asked
-        JOIN headgate.workspace_usage u ON u.workspace_id = %(workspace_id)s
-        JOIN headgate.workspace_resource_quotas q ON q.workspace_id = u.workspace_id
-        JOIN headgate.workspaces w ON w.id = u.workspace_id
-        JOIN headgate.workflows f ON f.workspace_id = u.workspace_id AND f.id = %(workflow_id)s
-        FOR UPDATE OF u
-    ), verdict AS (
-        SELECT reason, counted, CASE WHEN reason IS NULL OR reason = 'WorkflowSuspended' THEN 0 ELSE 1 END AS queued,
-            CASE WHEN reason IS NULL THEN 1 ELSE 0 END AS started
-        FROM room
-    ), used AS (
-        UPDATE headgate.workspace_usage u
-        SET running = u.running + v.started * %(slots)s,
-            queued = u.queued + v.queued - v.counted,
-            executions = CASE WHEN u.day >= %(today)s THEN u.executions ELSE 0 END + v.started,
-            day = GREATEST(u.day, %(today)s)
-        FROM verdict v
-        WHERE u.workspace_id = %(workspace_id)s AND (v.started = 1 OR v.queued <> v.counted)
+    room AS MATERIALIZED (
+        SELECT r.*, asked.counted, CASE WHEN r.reason IS NULL THEN 1 ELSE 0 END AS started,
+            CASE WHEN r.reason IS NULL OR r.reason = 'WorkflowSuspended' THEN 0 ELSE 1 END AS queued
+        FROM asked, headgate.room(%(workspace_id)s, %(workflow_id)s, %(now)s, %(bytes)s, %(overtake)s) r
     )
 """
-
-
+_COUNTED = """
+    counted AS MATERIALIZED (
+        SELECT headgate.count_use(%(workspace_id)s, %(today)s, v.started * %(slots)s, v.queued - v.counted,
+            v.started, v.started * %(bytes)s, v.probe) AS done
+        FROM verdict v
+        WHERE v.started = 1 OR v.queued <> v.counted
+    )
+"""
 _STARTED = "JOIN verdict v ON v.started = 1"
+_ANSWER = "r.reason, r.refused, r.until, r.probe, (SELECT max(done) FROM counted)"
 
 _ADMIT = compact(f"""
-    WITH reserved AS (
+    WITH asked AS (SELECT 0 AS counted), {_ROOM}, reserved AS (
         INSERT INTO headgate.execution_triggers (workspace_id, trigger_key, execution_id, created_at)
-        VALUES (%(workspace_id)s, %(trigger_key)s, %(run_id)s, %(started_at)s)
+        SELECT %(workspace_id)s, %(trigger_key)s, %(run_id)s, %(started_at)s FROM room WHERE NOT refused
         ON CONFLICT (workspace_id, trigger_key) DO NOTHING
         RETURNING execution_id
-    ), asked AS (
-        SELECT 0 AS counted FROM reserved
-    ), {_ROOM}, run AS (
+    ), verdict AS MATERIALIZED (SELECT room.* FROM room, reserved), {_COUNTED}, run AS (
         INSERT INTO headgate.workflow_executions (workspace_id, id, started_at, workflow_id, version_id, status,
             trigger_kind, trigger_key, trigger_node, resource, inputs, waiting_reason, waiting_until, running_since,
-            deadline, finished_at, duration_ms, error_message)
+            deadline, finished_at, duration_ms, error_message, probe)
         SELECT %(workspace_id)s, %(run_id)s, %(started_at)s, %(workflow_id)s, %(version_id)s,
             CASE started WHEN 1 THEN %(status)s ELSE 'Pending' END, %(trigger_kind)s, %(trigger_key)s,
-                %(trigger_node)s, %(resource)s,
-            CAST(%(inputs)s AS jsonb), reason, CASE reason WHEN 'DailyLimit' THEN CAST(%(next_day)s AS timestamptz) END,
+            %(trigger_node)s, %(resource)s, CAST(%(inputs)s AS jsonb), reason, until,
             CASE started WHEN 1 THEN CAST(%(now)s AS timestamptz) END,
             CASE started WHEN 1 THEN CAST(%(deadline)s AS timestamptz) END,
             CASE started WHEN 1 THEN CAST(%(finished_at)s AS timestamptz) END,
             CASE started WHEN 1 THEN CAST(%(duration_ms)s AS bigint) END,
-            CASE started WHEN 1 THEN CAST(%(error_message)s AS text) END
+            CASE started WHEN 1 THEN CAST(%(error_message)s AS text) END,
+            probe
         FROM verdict
     ), steps AS ({insert_steps(_STARTED)}), queue AS ({insert_tasks(_STARTED)})
-    SELECT reason FROM verdict
+    SELECT {_ANSWER}, EXISTS (SELECT FROM reserved) AS kept FROM room r
 """)  # noqa: S608 - constants
 
 _START = compact(f"""
@@ -78,21 +60,22 @@ _START = compact(f"""
         SELECT CASE waiting_reason WHEN 'WorkflowSuspended' THEN 0 ELSE 1 END AS counted
         FROM headgate.workflow_executions
         WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND id = %(run_id)s AND status = 'Pending'
-    ), {_ROOM}, run AS (
+    ), {_ROOM}, verdict AS (SELECT * FROM room), {_COUNTED}, run AS (
         UPDATE headgate.workflow_executions e
         SET status = CASE started WHEN 1 THEN %(status)s ELSE 'Pending' END,
             waiting_reason = v.reason,
-            waiting_until = CASE v.reason WHEN 'DailyLimit' THEN CAST(%(next_day)s AS timestamptz) END,
+            waiting_until = v.until,
             running_since = CASE started WHEN 1 THEN CAST(%(now)s AS timestamptz) END,
             deadline = CASE started WHEN 1 THEN CAST(%(deadline)s AS timestamptz) END,
             finished_at = CASE started WHEN 1 THEN CAST(%(finished_at)s AS timestamptz) END,
             duration_ms = CASE started WHEN 1 THEN CAST(%(duration_ms)s AS bigint) END,
-            error_message = CASE started WHEN 1 THEN CAST(%(error_message)s AS text) END
+            error_message = CASE started WHEN 1 THEN CAST(%(error_message)s AS text) END,
+            probe = v.probe
         FROM verdict v
         WHERE e.workspace_id = %(workspace_id)s AND e.started_at = %(started_at)s AND e.id = %(run_id)s
-            AND e.waiting_reason IS DISTINCT FROM v.reason
+            AND (e.waiting_reason, e.waiting_until) IS DISTINCT FROM (v.reason, v.until)
     ), steps AS ({insert_steps(_STARTED)}), queue AS ({insert_tasks(_STARTED)})
-    SELECT reason FROM verdict
+    SELECT {_ANSWER} FROM room r
 """)  # noqa: S608 - constants
 
 
@@ -106,7 +89,6 @@ class NewRun:
     workflow: str
     now: datetime
     today: date
-    next_day: datetime
     status: str
     """Running, or how it ended where nothing of it has to wait."""
     deadline: datetime | None
@@ -115,6 +97,8 @@ class NewRun:
     error_message: str | None
     steps: tuple[StepRow, ...]
     tasks: tuple[TaskRow, ...]
+    bytes: int
+    """What its inputs and first outputs take."""
 
     def parameters(self) -> dict[str, Any]:
         """As parameters of the statements that admit and start."""
@@ -124,8 +108,8 @@ class NewRun:
             "workflow": self.workflow,
             "now": self.now,
             "today": self.today,
-            "next_day": self.next_day,
             "status": self.status,
+            "bytes": self.bytes,
             "slots": 1 if self.finished_at is None else 0,
             "deadline": self.deadline,
             "finished_at": self.finished_at,
@@ -150,13 +134,20 @@ class Origin:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a run started; ``reason`` says what it waits for if not."""
+    """Whether a run started."""
 
     reason: str | None
+    """What it waits for, or why it was refused; None where it started."""
+    refused: bool = False
+    """Whether it was refused: nothing was written."""
+    until: datetime | None = None
+    """When it may start, where that is known."""
+    probe: int | None = None
+    """The episode of the half-open circuit breaker in which it is tried."""
 
 
 async def admit(tx: Transaction, run: NewRun, origin: Origin) -> Verdict | None:
-    """Record a run, started where there is room. None when its key had been used: then nothing was written."""
+    """Record a run, started where there is room, unless it is refused. None when its key had been used."""
     parameters = run.parameters() | {
         "version_id": origin.version_id,
         "trigger_kind": origin.kind,
@@ -166,14 +157,14 @@ async def admit(tx: Transaction, run: NewRun, origin: Origin) -> Verdict | None:
         "inputs": to_json(origin.inputs),
         "overtake": False,
     }
-    row = await tx.row(_ADMIT, parameters)
-    return None if row is None else Verdict(row.reason)
+    row = await tx.one(_ADMIT, parameters)
+    return Verdict(row.reason, row.refused, row.until, row.probe) if row.kept or row.refused else None
 
 
 async def start(tx: Transaction, run: NewRun) -> Verdict | None:
     """Start a Pending run if there is room now. None when it is not Pending any more."""
     row = await tx.row(_START, run.parameters() | {"overtake": True})
-    return None if row is None else Verdict(row.reason)
+    return None if row is None else Verdict(row.reason, until=row.until, probe=row.probe)
 
 
 @dataclass(frozen=True)

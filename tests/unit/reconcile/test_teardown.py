@@ -53,7 +53,7 @@ class World:
             self.cache,
             Children(kube, self.cache),
             self.engine,
-            Tenants(self.cache, self.engine),
+            Tenants(self.cache, self.engine, self.effects),
             self.effects,
             StatusWriter(kube, self.cache, identity="me", wall=lambda: NOON),
             requeue=lambda _, seconds: self.again.append(seconds),

@@ -5,16 +5,19 @@ from __future__ import annotations
 from headgate.store.tables.base import SCHEMA, metadata
 from headgate.store.tables.history import execution_steps, execution_triggers, executions
 from headgate.store.tables.tasks import tasks
-from headgate.store.tables.tenants import quotas, usage, workspaces
+from headgate.store.tables.tenants import breakers, pots, quotas, retention_policies, usage, workspaces
 from headgate.store.tables.workflows import schedules, versions, workflows
 
 __all__ = [
     "SCHEMA",
+    "breakers",
     "execution_steps",
     "execution_triggers",
     "executions",
     "metadata",
+    "pots",
     "quotas",
+    "retention_policies",
     "schedules",
     "tasks",
     "usage",

@@ -28,6 +28,7 @@ executions = Table(
     Column("finished_at", Time),
     Column("duration_ms", BigInteger),
     Column("error_message", Text),
+    Column("probe", Integer),
     postgresql_partition_by="RANGE (started_at)",
 )
 Index(

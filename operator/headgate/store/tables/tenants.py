@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Date, ForeignKey, Index, Integer, Table, Text, Uuid, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    Interval,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
 
 from headgate.store.tables.base import Time, metadata
 
@@ -26,6 +40,9 @@ quotas = Table(
     Column("max_storage_mb", Integer, nullable=False),
     Column("max_api_calls_per_hour", Integer, nullable=False),
     Column("max_concurrent_runs", Integer, nullable=False),
+    Column("on_exceeded", Text, nullable=False, server_default="Queue"),
+    Column("pot", Text),
+    Index("workspace_resource_quotas_pot", "pot", postgresql_where=text("pot IS NOT NULL")),
 )
 
 usage = Table(
@@ -36,4 +53,43 @@ usage = Table(
     Column("queued", Integer, nullable=False),
     Column("day", Date, nullable=False),
     Column("executions", Integer, nullable=False),
+    Column("storage_bytes", BigInteger, nullable=False, server_default="0"),
+)
+
+pots = Table(
+    "quota_pots",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("running", Integer, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("executions", Integer, nullable=False),
+    Column("storage_bytes", BigInteger, nullable=False),
+)
+
+breakers = Table(
+    "workspace_circuit_breakers",
+    metadata,
+    Column("workspace_id", Uuid, ForeignKey(workspaces.c.id), primary_key=True),
+    Column("failure_threshold", Integer, nullable=False, server_default="50"),
+    Column("failure_window", Interval, nullable=False, server_default=text("'00:05:00'::interval")),
+    Column("cool_down", Interval, nullable=False, server_default=text("'00:05:00'::interval")),
+    Column("half_open_runs", Integer, nullable=False, server_default="3"),
+    Column("state", Text, nullable=False, server_default="Closed"),
+    Column("failures", ARRAY(Time), nullable=False, server_default=text("'{}'::timestamp with time zone[]")),
+    Column("opened_at", Time),
+    Column("retry_at", Time),
+    Column("episode", Integer, nullable=False, server_default="0"),
+    Column("probes", Integer, nullable=False, server_default="0"),
+    Column("passed", Integer, nullable=False, server_default="0"),
+    Column("reset", Text),
+)
+
+retention_policies = Table(
+    "data_retention_policies",
+    metadata,
+    Column("workspace_id", Uuid, ForeignKey(workspaces.c.id), primary_key=True),
+    Column("execution_logs_days", Integer, nullable=False, server_default="90"),
+    Column("audit_logs_days", Integer, nullable=False, server_default="365"),
+    Column("webhook_logs_days", Integer, nullable=False, server_default="30"),
+    Column("compliance_logs_days", Integer, nullable=False, server_default="2555"),
 )
