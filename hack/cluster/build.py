@@ -82,9 +82,12 @@ ETCD = Module("etcd", "go.etcd.io/etcd/server/v3", {"etcd": "go.etcd.io/etcd/ser
 COREDNS = Module("coredns", "github.com/coredns/coredns", {"coredns": "github.com/coredns/coredns"})
 HELM = Module("helm", "helm.sh/helm/v4", {"helm": "helm.sh/helm/v4/cmd/helm"})
 KIND = Module("kind", "sigs.k8s.io/kind", {"kind": "sigs.k8s.io/kind"})
-_OWNERS = {name: module for module in (ETCD, KUBERNETES, COREDNS, HELM, KIND) for name in module.programs}
+CYCLONUS = Module(
+    "cyclonus", "github.com/mattfenwick/cyclonus", {"cyclonus": "github.com/mattfenwick/cyclonus/cmd/cyclonus"}
+)
+_OWNERS = {name: module for module in (ETCD, KUBERNETES, COREDNS, HELM, KIND, CYCLONUS) for name in module.programs}
 # What a local cluster and its users need.
-LOCAL = tuple(name for name, module in _OWNERS.items() if module != KIND)
+LOCAL = tuple(name for name, module in _OWNERS.items() if module not in (KIND, CYCLONUS))
 
 
 def program(name: str) -> Path:
