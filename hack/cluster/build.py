@@ -85,9 +85,15 @@ KIND = Module("kind", "sigs.k8s.io/kind", {"kind": "sigs.k8s.io/kind"})
 CYCLONUS = Module(
     "cyclonus", "github.com/mattfenwick/cyclonus", {"cyclonus": "github.com/mattfenwick/cyclonus/cmd/cyclonus"}
 )
-_OWNERS = {name: module for module in (ETCD, KUBERNETES, COREDNS, HELM, KIND, CYCLONUS) for name in module.programs}
-# What a local cluster and its users need.
-LOCAL = tuple(name for name, module in _OWNERS.items() if module not in (KIND, CYCLONUS))
+KUBE_ROUTER = Module(
+    "kube-router",
+    "github.com/cloudnativelabs/kube-router/v2",
+    {"kube-router": "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"},
+)
+# What a local cluster and its users always need, and what is compiled when someone asks for it.
+_ALWAYS = (ETCD, KUBERNETES, COREDNS, HELM)
+_OWNERS = {name: module for module in (*_ALWAYS, KIND, CYCLONUS, KUBE_ROUTER) for name in module.programs}
+LOCAL = tuple(name for module in _ALWAYS for name in module.programs)
 
 
 def program(name: str) -> Path:
