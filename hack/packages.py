@@ -66,6 +66,7 @@ GROUPS: dict[str, tuple[Need, ...]] = {
         Need("openssl", _command("openssl")),
         Need("busybox-static", _command("busybox")),
     ),
+    "enforcement": (Need("iptables", _command("iptables")), Need("ipset", _command("ipset"))),
     "image": (Need("buildah", _command("buildah")), Need("mmdebstrap", _command("mmdebstrap"))),
     "test": (Need("redis-server", _command("redis-server"), service="redis-server"),),
 }

@@ -26,7 +26,7 @@ def prepare(provider: ClusterProvider, progress: Progress) -> None:
     with progress.step("System packages", "install what is named above"):
         # Where Docker answers, cluster and image come from it.
         if isinstance(provider, LocalCluster):
-            packages.ensure("cluster", "image")
+            packages.ensure("cluster", "enforcement", "image")
     with progress.step("Kubernetes", f"see the logs in {CLUSTER_STATE / 'logs'}"):
         provider.up()
     with progress.step("Helm", "it is compiled once, with Go 1.26 or newer"):

@@ -130,8 +130,11 @@ class WorkspaceBuilder(Builder[Workspace]):
         return self._with_network("ingress", cidr, ports)
 
     def _with_network(self, direction: str, cidr: str, ports: Iterable[Mapping[str, Json]]) -> Self:
+        return self.with_peer(direction, cidr=cidr, ports=[dict(port) for port in ports])
+
+    def with_peer(self, direction: str, **rule: Json) -> Self:
+        """Allow what the rule says, which is in the form of the wire, as ``egress`` or ``ingress``."""
         network = self.body["spec"].get("network", {})
-        rule = {"cidr": cidr, "ports": [dict(port) for port in ports]}
         return self.with_spec(network={**network, direction: [*network.get(direction, []), rule]})
 
 

@@ -82,9 +82,18 @@ ETCD = Module("etcd", "go.etcd.io/etcd/server/v3", {"etcd": "go.etcd.io/etcd/ser
 COREDNS = Module("coredns", "github.com/coredns/coredns", {"coredns": "github.com/coredns/coredns"})
 HELM = Module("helm", "helm.sh/helm/v4", {"helm": "helm.sh/helm/v4/cmd/helm"})
 KIND = Module("kind", "sigs.k8s.io/kind", {"kind": "sigs.k8s.io/kind"})
-_OWNERS = {name: module for module in (ETCD, KUBERNETES, COREDNS, HELM, KIND) for name in module.programs}
-# What a local cluster and its users need.
-LOCAL = tuple(name for name, module in _OWNERS.items() if module != KIND)
+CYCLONUS = Module(
+    "cyclonus", "github.com/mattfenwick/cyclonus", {"cyclonus": "github.com/mattfenwick/cyclonus/cmd/cyclonus"}
+)
+KUBE_ROUTER = Module(
+    "kube-router",
+    "github.com/cloudnativelabs/kube-router/v2",
+    {"kube-router": "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"},
+)
+# What a local cluster and its users always need, and what is compiled when someone asks for it.
+_ALWAYS = (ETCD, KUBERNETES, COREDNS, HELM)
+_OWNERS = {name: module for module in (*_ALWAYS, KIND, CYCLONUS, KUBE_ROUTER) for name in module.programs}
+LOCAL = tuple(name for module in _ALWAYS for name in module.programs)
 
 
 def program(name: str) -> Path:

@@ -12,6 +12,8 @@ from hack.cluster.paths import Layout
 FOUNDATION = ("etcd", "containerd", "kube-apiserver")
 CLIENTS = ("kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "coredns")
 COMPONENTS = FOUNDATION + CLIENTS
+# Runs only while someone wants NetworkPolicies enforced.
+ENFORCER = "kube-router"
 
 
 def command(layout: Layout, addresses: Addresses, component: str) -> list[str]:
@@ -25,6 +27,7 @@ def command(layout: Layout, addresses: Addresses, component: str) -> list[str]:
         "kubelet": _kubelet,
         "kube-proxy": _kube_proxy,
         "coredns": _coredns,
+        ENFORCER: _kube_router,
     }[component](layout, addresses)
     executable = "containerd" if component == "containerd" else str(program(component))
     # Not `ip netns exec`: it mounts a fresh /sys, in which there are no cgroups.
@@ -144,3 +147,16 @@ def _kube_proxy(layout: Layout, _: Addresses) -> list[str]:
 
 def _coredns(layout: Layout, _: Addresses) -> list[str]:
     return [f"-conf={layout.config}/Corefile"]
+
+
+def _kube_router(layout: Layout, addresses: Addresses) -> list[str]:
+    """Its firewall alone: routes and Services are others' business here."""
+    return [
+        f"--kubeconfig={layout.kubeconfig}",
+        f"--hostname-override={layout.name}",
+        f"--service-cluster-ip-range={addresses.services}",
+        "--run-firewall=true",
+        "--run-router=false",
+        "--run-service-proxy=false",
+        "--enable-cni=false",
+    ]

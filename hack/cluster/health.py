@@ -10,6 +10,7 @@ from hack.cluster.network import Addresses
 _TIMEOUT = 2.0
 # These serve plain HTTP, or HTTPS with a certificate that they made up, so no identity is checked.
 _PLAIN = {"kubelet": 10248, "kube-proxy": 10256}
+_KUBE_ROUTER = 20244
 _ENCRYPTED = {"kube-controller-manager": 10257, "kube-scheduler": 10259}
 
 
@@ -25,6 +26,11 @@ def unhealthy(addresses: Addresses) -> str | None:
         if not _healthy(http.client.HTTPSConnection(str(addresses.node), port, timeout=_TIMEOUT, context=anyone)):
             return name
     return None
+
+
+def enforces(addresses: Addresses) -> bool:
+    """Whether kube-router calls itself healthy, which it does once it has made its first rules."""
+    return _healthy(http.client.HTTPConnection(str(addresses.node), _KUBE_ROUTER, timeout=_TIMEOUT))
 
 
 def _healthy(connection: http.client.HTTPConnection) -> bool:

@@ -12,9 +12,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hack import packages
-from hack.cluster import build, certs, cgroups, config, dns, mounts, network, pause, readiness
+from hack.cluster import (
+    build,
+    certs,
+    cgroups,
+    config,
+    dns,
+    enforcement,
+    health,
+    mounts,
+    network,
+    pause,
+    readiness,
+)
 from hack.cluster.api import Api
-from hack.cluster.components import CLIENTS, COMPONENTS, FOUNDATION, command
+from hack.cluster.components import CLIENTS, COMPONENTS, ENFORCER, FOUNDATION, command
 from hack.cluster.images import Images
 from hack.cluster.network import Addresses
 from hack.cluster.paths import Layout
@@ -87,6 +99,22 @@ class LocalCluster:
             self._wait_for_foundation(state)
             self._wait_until_usable(state)
 
+    @contextmanager
+    def enforcing(self) -> Iterator[None]:
+        """NetworkPolicies hold from the start of the block to its end; otherwise they are only accepted."""
+        packages.ensure("enforcement")
+        build.build((ENFORCER,))
+        with self._locked():
+            state = State.load(self._layout)
+            self._start(state, (ENFORCER,))
+            addresses = self._addresses()
+            self._wait(state, "NetworkPolicies are enforced", lambda: health.enforces(addresses))
+        try:
+            yield
+        finally:
+            with self._locked():
+                self._end_enforcement()
+
     def load_image(self, archive: Path, tag: str) -> None:
         """Gives the node the image of this tag from a docker archive; quick when it has just that."""
         self._addresses()
@@ -112,6 +140,15 @@ class LocalCluster:
             return {"cluster": "down"}
         unmet = self._unmet(state.addresses) if self._layout.kubeconfig.exists() else "it was started"
         return {**told, "cluster": "usable" if unmet is None else f"not usable: not yet true that {unmet}"}
+
+    def _end_enforcement(self) -> None:
+        state = State.load(self._layout)
+        process = state.processes.pop(ENFORCER, None)
+        if process is not None:
+            process.send(signal.SIGKILL)
+            readiness.wait(f"{ENFORCER} is gone", lambda: not process.alive(), seconds=_GRACE, alive=_nothing)
+        enforcement.clear(self._layout)
+        state.save(self._layout)
 
     def _addresses(self) -> Addresses:
         addresses = State.load(self._layout).addresses

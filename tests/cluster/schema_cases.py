@@ -146,6 +146,27 @@ def _workspace() -> Iterator[Bad]:
     yield Bad("a range by a later address", bare.with_ingress("203.0.113.7/24"), "write the range by its first address")
     for address in ("169.254.169.254/32", "169.254.169.0/24", "fd00:ec2::254/128", "100.100.100.200/32"):
         yield Bad(f"metadata at {address}", bare.with_egress(address), "remove the link-local or cloud metadata")
+    yield Bad("a destination of no kind", bare.with_peer("egress"), "set exactly one of cidr, namespace or internet")
+    yield Bad(
+        "a destination of two kinds",
+        bare.with_peer("egress", cidr="203.0.113.0/24", internet=True),
+        "set exactly one of cidr, namespace or internet",
+    )
+    yield Bad("a source of no kind", bare.with_peer("ingress"), "set exactly one of cidr or namespace")
+    yield Bad("no internet", bare.with_peer("egress", internet=False), "remove the rule instead of setting internet")
+    for direction in ("egress", "ingress"):
+        foreign = bare.with_peer(direction, namespace="globex")
+        yield Bad(f"{direction} of another's namespace", foreign, "name the Workspace itself, which is its one")
+        yield Bad(
+            f"{direction} of a namespace that is not listed",
+            foreign.with_namespace("acme-dev"),
+            "name a namespace that spec.namespaces lists",
+        )
+        yield Bad(
+            f"{direction} of the name of a Workspace with other namespaces",
+            bare.with_namespace("acme-dev").with_peer(direction, namespace=WORKSPACE),
+            "name a namespace that spec.namespaces lists",
+        )
     yield Bad("IPv4 written as IPv6", bare.with_egress("::ffff:203.0.113.0/120"), "write a range of addresses such as")
     yield Bad("a range of ports backwards", bare.with_egress("10.0.0.0/8", {"port": 9, "endPort": 8}), "raise endPort")
     yield Bad("port zero", bare.with_egress("10.0.0.0/8", {"port": 0}), "greater than or equal to 1")

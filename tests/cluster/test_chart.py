@@ -162,6 +162,17 @@ def test_the_operator_may_not_do_what_it_does_not_need(installed: Kube, verb: st
     assert not allowed(installed, SERVICE_ACCOUNT, verb, resource, "kube-system")
 
 
+def test_the_operator_reads_where_the_api_server_is(installed: Kube) -> None:
+    assert allowed(installed, SERVICE_ACCOUNT, "get", "services/kubernetes", "default")
+    assert allowed(installed, SERVICE_ACCOUNT, "list", "endpointslices.discovery.k8s.io", "default")
+
+
+def test_the_operator_reads_no_other_service(installed: Kube) -> None:
+    assert not allowed(installed, SERVICE_ACCOUNT, "get", "services/kube-dns", "kube-system")
+    assert not allowed(installed, SERVICE_ACCOUNT, "get", "services/other", "default")
+    assert not allowed(installed, SERVICE_ACCOUNT, "list", "endpointslices.discovery.k8s.io", "kube-system")
+
+
 def test_an_owner_runs_workflows_and_leaves_what_headgate_manages(tenant: Kube) -> None:
     assert allowed(tenant, "olga", "create", "workflows.headgate.dev", TENANT)
     assert allowed(tenant, "olga", "create", "secrets", TENANT)

@@ -84,6 +84,15 @@ GOOD: dict[str, Builder[Any]] = {
     "workspace of its own name": a_workspace(WORKSPACE),
     "workspace with room for the rest": a_workspace(WORKSPACE).with_namespace("a", 99).with_namespace("b"),
     "workspace with a dot and a namespace": a_workspace(f"{WORKSPACE}.corp").with_namespace("acme"),
+    "workspace that opens its one namespace": a_workspace(WORKSPACE)
+    .with_peer("egress", namespace=WORKSPACE)
+    .with_peer("ingress", namespace=WORKSPACE),
+    "workspace that opens a namespace to another": a_workspace(WORKSPACE)
+    .with_namespace("acme-dev")
+    .with_namespace("acme-prod")
+    .with_peer("egress", namespace="acme-prod")
+    .with_peer("ingress", namespace="acme-dev"),
+    "workspace that opens the internet": a_workspace(WORKSPACE).with_peer("egress", internet=True),
     "workspace with the widest egress": a_workspace(WORKSPACE).with_egress("0.0.0.0/0").with_egress("::/0"),
     "workflow": GOOD_WORKFLOW,
     "workflow that needs an input by hand": a_workflow().with_input("since", required=True).with_node("load"),
@@ -128,7 +137,11 @@ def test_the_largest_workspace_is_admitted(api: SchemaServer) -> None:
         workspace = workspace.with_namespace(f"acme-{i}", share=3)
     ports = [{"port": port} for port in range(1, 33)]
     for i in range(64):
-        workspace = workspace.with_egress(f"10.0.{i}.0/24", *ports).with_ingress(f"2001:db8:0:{i:x}::/64", *ports)
+        if i % 2:
+            workspace = workspace.with_egress(f"10.0.{i}.0/24", *ports).with_ingress(f"2001:db8:0:{i:x}::/64", *ports)
+        else:
+            for direction in ("egress", "ingress"):
+                workspace = workspace.with_peer(direction, namespace=f"acme-{i // 2}", ports=ports)
     for i in range(256):
         workspace = workspace.with_member(kind="Group", name=f"{'g' * 240}-{i}")
     workspace = workspace.with_value("spec.namespaces.31.share", 7)

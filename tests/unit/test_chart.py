@@ -59,6 +59,18 @@ def test_leader_election_reaches_one_lease_of_the_own_namespace(chart: Rendered)
     assert named == [["headgate-operator"]]
 
 
+def test_in_namespace_default_the_operator_reads_where_the_api_server_is_and_nothing_else(chart: Rendered) -> None:
+    role = chart.one("Role", "headgate-operator-endpoints")
+    binding = chart.one("RoleBinding", "headgate-operator-endpoints")
+
+    assert {role["metadata"]["namespace"], binding["metadata"]["namespace"]} == {"default"}
+    assert role["rules"] == [
+        {"apiGroups": [""], "resources": ["services"], "resourceNames": ["kubernetes"], "verbs": ["get"]},
+        {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list"]},
+    ]
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "headgate", "namespace": "headgate-system"}]
+
+
 @pytest.mark.parametrize("role", ["headgate-owner", "headgate-editor", "headgate-viewer"])
 @pytest.mark.parametrize(
     "managed", ["resourcequotas", "limitranges", "networkpolicies", "roles", "rolebindings", "serviceaccounts"]

@@ -75,9 +75,9 @@ class EgressRule(KubeModel):
     cidr: Cidr | None = None
     """Addresses, such as ``203.0.113.0/24``. The API server and the metadata addresses in it stay closed."""
     namespace: DnsLabel | None = None
-    """All pods of this namespace, which must be one of the same workspace's."""
+    """All pods of this namespace, which must be one of the same workspace's. It needs an ingress rule there besides."""
     internet: bool | None = None
-    """True for all public addresses: no private range (RFC 1918, RFC 4193, RFC 6598), no link-local one."""
+    """True for all public addresses: no private range (RFC 1918, RFC 4193, RFC 6598), no link-local or reserved one."""
     ports: Ports = ()
     """Allowed ports; all of them when empty."""
 

@@ -107,6 +107,18 @@ _SHARES = (
 class WorkspaceSpec(KubeModel):
     """What the tenant gets."""
 
+    rules: ClassVar[tuple[Rule, ...]] = tuple(
+        Rule(
+            cel=f"""!has(self.namespaces) || self.namespaces.size() == 0
+                || !has(self.network) || !has(self.network.{direction})
+                || self.network.{direction}.all(r, !has(r.namespace)
+                || self.namespaces.exists(n, n.name == r.namespace))""",
+            message="name a namespace that spec.namespaces lists: no other workspace's can be opened or reached",
+            at=f".network.{direction}",
+        )
+        for direction in ("egress", "ingress")
+    )
+
     quota_ref: QuotaReference
     """The plan that the workspace is on."""
     namespaces: Annotated[
@@ -214,6 +226,18 @@ class Workspace(CustomResource):
                 || !({_is_reserved("self.metadata.name")})""",
             message=f"the namespace gets this name, as spec.namespaces is empty: {RESERVED_MESSAGE}",
             at=".metadata.name",
+        ),
+        # Not `all`: the name is without a limit for the estimate of costs, and may be compared with a set but once.
+        *(
+            Rule(
+                cel=f"""(has(self.spec.namespaces) && self.spec.namespaces.size() > 0)
+                    || !has(self.spec.network) || !has(self.spec.network.{direction})
+                    || sets.contains([self.metadata.name],
+                        self.spec.network.{direction}.filter(r, has(r.namespace)).map(r, r.namespace))""",
+                message="name the Workspace itself, which is its one namespace as spec.namespaces is empty",
+                at=f".spec.network.{direction}",
+            )
+            for direction in ("egress", "ingress")
         ),
     )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ClusterFacts:
-    """What is the same for all workspaces of a cluster. Raises ValueError for a DNS address that is none."""
+    """What is the same for all workspaces of a cluster. Raises ValueError for an address that is none."""
 
     operator_namespace: str
     """Where Headgate itself runs."""
@@ -26,11 +26,13 @@ class ClusterFacts:
 
     Only their port 53 is opened, also where a cloud has its DNS server at the metadata address.
     """
+    api_addresses: tuple[str, ...] = ()
+    """Single addresses of the API server, as clients and as its endpoints: no tenant's declared egress reaches them."""
     gateway_namespace: str | None = None
     """Where the gateway runs; None where there is none, and then nothing is opened towards it."""
 
     def __post_init__(self) -> None:
-        for address in self.dns_addresses:
+        for address in (*self.dns_addresses, *self.api_addresses):
             host(address)
 
 

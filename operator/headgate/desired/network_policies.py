@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from headgate.desired.keys import NETWORK_POLICY
-from headgate.desired.manifest import Manifest, child
-from headgate.domain.addresses import Block, host, network, reachable
+from headgate.desired.manifest import WORKSPACE_LABEL, Manifest, child
+from headgate.domain.addresses import Block, host, internet, network, reachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,19 +58,48 @@ def allow_gateway(context: NamespaceContext) -> Manifest | None:
 
 
 def declared(context: NamespaceContext) -> Manifest | None:
-    """What the Workspace opens beyond that, without the metadata addresses; None where it opens nothing.
+    """What the Workspace opens beyond that; None where it opens nothing.
 
-    A rule of which nothing is left is left out.
+    The metadata addresses and the API server's stay closed whatever the range. A rule of which nothing is left is left
+    out.
     """
     wanted = context.workspace.spec.network
-    egress = _rules("to", ((reachable(rule.cidr or ""), rule) for rule in wanted.egress))
-    ingress = _rules("from", ((_whole(rule.cidr or ""), rule) for rule in wanted.ingress))
+    egress = _rules("to", ((_destinations(rule, context), rule.ports) for rule in wanted.egress))
+    ingress = _rules("from", ((_sources(rule, context), rule.ports) for rule in wanted.ingress))
     spec: dict[str, Any] = {"policyTypes": [kind for kind, rules in ((_IN, ingress), (_OUT, egress)) if rules]}
     if ingress:
         spec["ingress"] = ingress
     if egress:
         spec["egress"] = egress
     return _policy(context, "headgate-declared", spec) if spec["policyTypes"] else None
+
+
+def _destinations(rule: EgressRule, context: NamespaceContext) -> list[dict[str, Any]]:
+    closed = context.facts.api_addresses
+    if rule.internet:
+        return [_addresses(block) for block in internet(closed)]
+    if rule.namespace is not None:
+        return [_own(rule.namespace, context)]
+    block = reachable(rule.cidr or "", closed)
+    return [] if block is None else [_addresses(block)]
+
+
+def _sources(rule: IngressRule, context: NamespaceContext) -> list[dict[str, Any]]:
+    if rule.namespace is not None:
+        return [_own(rule.namespace, context)]
+    try:
+        return [_addresses(Block(str(network(rule.cidr or ""))))]
+    except ValueError:
+        return []
+
+
+def _own(namespace: str, context: NamespaceContext) -> dict[str, Any]:
+    """All pods of the namespace, provided that it is one of the same workspace's."""
+    return {"namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: namespace, WORKSPACE_LABEL: context.owner}}}
+
+
+def _addresses(block: Block) -> dict[str, Any]:
+    return {"ipBlock": block.to_wire()}
 
 
 def _policy(context: NamespaceContext, name: str, spec: dict[str, Any]) -> Manifest:
@@ -83,22 +112,13 @@ def _policy(context: NamespaceContext, name: str, spec: dict[str, Any]) -> Manif
     )
 
 
-def _rules(direction: str, rules: Iterable[tuple[Block | None, EgressRule | IngressRule]]) -> list[dict[str, Any]]:
+def _rules(direction: str, rules: Iterable[tuple[list[dict[str, Any]], Iterable[Port]]]) -> list[dict[str, Any]]:
+    # Without peers a rule would mean everyone, so one that has none left must go.
     return [
-        {
-            direction: [{"ipBlock": block.to_wire()}],
-            **({"ports": [_port(port) for port in rule.ports]} if rule.ports else {}),
-        }
-        for block, rule in rules
-        if block is not None
+        {direction: peers, **({"ports": [_port(port) for port in ports]} if ports else {})}
+        for peers, ports in rules
+        if peers
     ]
-
-
-def _whole(cidr: str) -> Block | None:
-    try:
-        return Block(str(network(cidr)))
-    except ValueError:
-        return None
 
 
 def _port(port: Port) -> dict[str, Any]:

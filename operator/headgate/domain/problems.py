@@ -15,8 +15,9 @@ from headgate.domain.amounts import Amount
 from headgate.domain.shares import is_counted, weigh
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
+    from headgate.api.network import EgressRule, IngressRule, Port
     from headgate.api.quota import Quota
     from headgate.api.workspace import Workspace
 
@@ -67,21 +68,48 @@ def _sharing(workspace: Workspace) -> Iterator[str]:
 
 def _network(workspace: Workspace) -> Iterator[str]:
     declared = workspace.spec.network
-    for direction, rules in (("egress", declared.egress), ("ingress", declared.ingress)):
-        for rule in rules:
-            if rule.cidr is None:
-                continue
-            where = f"spec.network.{direction}"
-            try:
-                network(rule.cidr)
-            except ValueError:
-                yield f"{where}: {rule.cidr} is no network such as 203.0.113.0/24"
-                continue
-            if direction == "egress" and reachable(rule.cidr) is None:
-                yield f"{where}: {rule.cidr} holds nothing but metadata addresses, which stay closed: remove it"
-            for port in rule.ports:
-                if port.end_port is not None and port.end_port < port.port:
-                    yield f"{where}: endPort {port.end_port} is below port {port.port}"
+    own = {wanted.name for wanted in workspace.spec.namespaces} or {workspace.metadata.name}
+    for outgoing in declared.egress:
+        where = "spec.network.egress"
+        yield from _peer(where, {**_peers(outgoing), "internet": outgoing.internet}, own)
+        if outgoing.cidr is not None and _is_network(outgoing.cidr) and reachable(outgoing.cidr) is None:
+            yield f"{where}: {outgoing.cidr} holds nothing but metadata addresses, which stay closed: remove it"
+        yield from _ports(where, outgoing.ports)
+    for incoming in declared.ingress:
+        where = "spec.network.ingress"
+        yield from _peer(where, _peers(incoming), own)
+        yield from _ports(where, incoming.ports)
+
+
+def _peers(rule: EgressRule | IngressRule) -> dict[str, str | bool | None]:
+    return {"cidr": rule.cidr, "namespace": rule.namespace}
+
+
+def _peer(where: str, peers: Mapping[str, str | bool | None], own: Container[str]) -> Iterator[str]:
+    if sum(peer is not None for peer in peers.values()) != 1:
+        *head, tail = peers
+        yield f"{where}: every rule has exactly one of {', '.join(head)} and {tail}"
+    cidr, namespace = peers["cidr"], peers["namespace"]
+    if isinstance(cidr, str) and not _is_network(cidr):
+        yield f"{where}: {cidr} is no network such as 203.0.113.0/24"
+    if namespace is not None and namespace not in own:
+        yield f"{where}: {namespace} is no namespace of this Workspace: list it in spec.namespaces or remove the rule"
+    if peers.get("internet") is False:
+        yield f"{where}: remove the rule instead of setting internet to false: what no rule allows is denied"
+
+
+def _ports(where: str, ports: Iterable[Port]) -> Iterator[str]:
+    for port in ports:
+        if port.end_port is not None and port.end_port < port.port:
+            yield f"{where}: endPort {port.end_port} is below port {port.port}"
+
+
+def _is_network(cidr: str) -> bool:
+    try:
+        network(cidr)
+    except ValueError:
+        return False
+    return True
 
 
 def _membership(workspace: Workspace) -> Iterator[str]:

@@ -8,6 +8,8 @@ from headgate.api.quota import Quota, QuotaSpec
 from headgate.api.workspace import Workspace
 from headgate.domain.problems import problems_of_quota, problems_of_workspace
 
+NOT_OWN = "is no namespace of this Workspace: list it in spec.namespaces or remove the rule"
+
 
 def a_workspace(name: str = "acme", **spec: Any) -> Workspace:
     return Workspace.model_validate({"metadata": {"name": name}, "spec": {"quotaRef": {"name": "team"}, **spec}})
@@ -59,6 +61,30 @@ def test_shares_of_a_hundred_percent_have_none() -> None:
             "spec.network.egress: endPort 80 is below port 90",
         ),
         (
+            {"network": {"ingress": [{"namespace": "acme", "ports": [{"port": 90, "endPort": 80}]}]}},
+            "spec.network.ingress: endPort 80 is below port 90",
+        ),
+        (
+            {"network": {"egress": [{"namespace": "globex"}]}},
+            f"spec.network.egress: globex {NOT_OWN}",
+        ),
+        (
+            {"namespaces": [{"name": "acme-dev"}], "network": {"ingress": [{"namespace": "acme"}]}},
+            f"spec.network.ingress: acme {NOT_OWN}",
+        ),
+        (
+            {"network": {"egress": [{"cidr": "203.0.113.0/24", "internet": True}]}},
+            "spec.network.egress: every rule has exactly one of cidr, namespace and internet",
+        ),
+        (
+            {"network": {"ingress": [{"ports": [{"port": 80}]}]}},
+            "spec.network.ingress: every rule has exactly one of cidr and namespace",
+        ),
+        (
+            {"network": {"egress": [{"internet": False}]}},
+            "spec.network.egress: remove the rule instead of setting internet to false: what no rule allows is denied",
+        ),
+        (
             {"members": [{"role": "editor", "subject": {"kind": "ServiceAccount", "name": "ci"}}]},
             "spec.members: ServiceAccount ci needs its namespace",
         ),
@@ -66,6 +92,14 @@ def test_shares_of_a_hundred_percent_have_none() -> None:
 )
 def test_of_a_workspace(spec: dict[str, Any], problem: str) -> None:
     assert problems_of_workspace(a_workspace(**spec)) == (problem,)
+
+
+def test_rules_for_namespaces_of_the_workspace_have_none() -> None:
+    both_ways = {"egress": [{"namespace": "acme-dev"}], "ingress": [{"namespace": "acme-dev"}]}
+
+    assert problems_of_workspace(a_workspace(namespaces=[{"name": "acme-dev"}], network=both_ways)) == ()
+    assert problems_of_workspace(a_workspace("acme-dev", network=both_ways)) == ()
+    assert problems_of_workspace(a_workspace(network={"egress": [{"internet": True}]})) == ()
 
 
 def test_link_local_sources_are_none() -> None:
