@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from headgate.cluster.cache import Cache
 from headgate.cluster.client import KubeClient
 from headgate.cluster.connection import Connection
+from headgate.cluster.endpoints import api_addresses
 from headgate.cluster.resources import QUOTAS
 from headgate.desired.context import ClusterFacts
 from headgate.desired.keys import NAMESPACE
@@ -163,7 +164,7 @@ def compose(
     database = DatabaseMonitor(engine, registry, changed=database_changed, enqueue=queue.add)
     base = _base(settings, kube, engine, registry, queue, database)
     router = Router(base.cache, base.dependents, queue.add)
-    facts = Facts(lambda: _facts(settings), changed=lambda: operator.enqueue(Topic.WORKSPACE))
+    facts = Facts(_learner(settings, kube, connection), changed=lambda: operator.enqueue(Topic.WORKSPACE))
     workspaces = _workspaces(base, kube, engine, facts)
     reconcilers.update(_reconcilers(base, engine, checker, router, workspaces))
     operator = Operator(
@@ -218,11 +219,19 @@ def _base(
     )
 
 
-async def _facts(settings: OperatorSettings) -> ClusterFacts:
-    return ClusterFacts(
-        operator_namespace=settings.namespace,
-        dns_addresses=tuple(address.strip() for address in settings.dns_addresses.split(",") if address.strip()),
-    )
+def _learner(
+    settings: OperatorSettings, kube: KubeClient, connection: Connection
+) -> Callable[[], Awaitable[ClusterFacts]]:
+    """Asks the cluster what is the same for all workspaces."""
+
+    async def learn() -> ClusterFacts:
+        return ClusterFacts(
+            operator_namespace=settings.namespace,
+            dns_addresses=tuple(address.strip() for address in settings.dns_addresses.split(",") if address.strip()),
+            api_addresses=await api_addresses(kube, connection.server),
+        )
+
+    return learn
 
 
 def _workspaces(base: _Base, kube: KubeClient, engine: Engine, facts: Facts) -> WorkspaceReconciler:

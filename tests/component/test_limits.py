@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from headgate.api.quota import OnExceeded
+from headgate.api.quota import Limits, OnExceeded
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.engine.engine import Engine
 from headgate.engine.types import Admitted, Outcome, Refused, RunRequest
@@ -25,9 +25,9 @@ REQUESTS, ROOM = 200, 50
 TEXT = "x" * 19_989
 """``{"text":"..."}`` of it takes 20,000 bytes, so that 50 of it take the whole of a megabyte."""
 LIMITS = {
-    "daily": {"max_executions_per_day": ROOM},
-    "concurrent": {"max_concurrent_runs": ROOM},
-    "storage": {"max_storage_mb": 1, "max_concurrent_runs": 1000},
+    "daily": Limits(max_executions_per_day=ROOM),
+    "concurrent": Limits(max_concurrent_runs=ROOM),
+    "storage": Limits(max_storage_mb=1, max_concurrent_runs=1000),
 }
 REASONS = {"daily": "DailyLimit", "concurrent": "ConcurrencyLimit", "storage": "StorageLimit"}
 
@@ -41,10 +41,16 @@ async def replicas(world: World, fresh: TestDatabase) -> AsyncIterator[list[Engi
         await database.close()
 
 
-async def given(world: World, *workspaces: str, limit: str, pot: str | None = None, **members: OnExceeded) -> None:
+async def given(
+    world: World,
+    *workspaces: str,
+    limit: str,
+    pot: str | None = None,
+    on_exceeded: OnExceeded = OnExceeded.QUEUE,
+) -> None:
     """Workspaces with room for fifty, and a workflow with an input."""
     for name in workspaces:
-        await world.given_workspace(name, pot=pot, **LIMITS[limit], **members)
+        await world.given_workspace(name, pot=pot, on_exceeded=on_exceeded, limits=LIMITS[limit])
         await world.given(one_node().with_input("text"), name)
 
 

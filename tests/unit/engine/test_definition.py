@@ -14,7 +14,7 @@ def test_the_hash_of_a_spec_stays_the_same_from_release_to_release() -> None:
 
 def test_what_is_stored_spells_out_defaults_as_they_may_change() -> None:
     _, stored = content_of(a_workflow().with_node("work").model().spec)
-    assert '"imagePullPolicy": "IfNotPresent"' in stored
+    assert '"runAsUser": 65532' in stored
 
 
 def test_being_suspended_is_no_content() -> None:
