@@ -43,9 +43,15 @@ class Rendered:
         return {holder["metadata"]["name"]: holder["spec"]["template"] for holder in holders}
 
     def rules(self, role: str) -> list[dict[str, Any]]:
-        """The rules of a ClusterRole."""
-        rules: list[dict[str, Any]] = self.one("ClusterRole", role)["rules"]
-        return rules
+        """The rules of a ClusterRole, as Kubernetes puts them together where the role is made of others."""
+        found = self.one("ClusterRole", role)
+        selectors = [each["matchLabels"] for each in found.get("aggregationRule", {}).get("clusterRoleSelectors", ())]
+        parts = [
+            part
+            for part in self.all("ClusterRole")
+            if any(labels.items() <= part["metadata"]["labels"].items() for labels in selectors)
+        ]
+        return [rule for each in (found, *parts) for rule in each.get("rules", ())]
 
     def verbs(self, role: str, resource: str) -> set[str]:
         """What a ClusterRole allows on a resource."""

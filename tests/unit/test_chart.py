@@ -35,7 +35,7 @@ def test_every_pod_meets_the_restricted_level(pod: str) -> None:
 
 def test_no_role_of_ours_holds_more_than_it_names(chart: Rendered) -> None:
     for role in chart.all("ClusterRole") + chart.all("Role"):
-        for rule in role["rules"]:
+        for rule in role.get("rules", ()):
             assert "*" not in rule["apiGroups"] + rule["resources"] + rule["verbs"]
             assert not {"escalate", "impersonate"} & set(rule["verbs"])
             assert "nodes/proxy" not in rule["resources"]
@@ -72,11 +72,31 @@ def test_in_namespace_default_the_operator_reads_where_the_api_server_is_and_not
 
 
 @pytest.mark.parametrize("role", ["headgate-owner", "headgate-editor", "headgate-viewer"])
-@pytest.mark.parametrize(
-    "managed", ["resourcequotas", "limitranges", "networkpolicies", "roles", "rolebindings", "serviceaccounts"]
-)
-def test_members_never_write_what_headgate_manages(chart: Rendered, role: str, managed: str) -> None:
+@pytest.mark.parametrize("managed", ["resourcequotas", "limitranges", "serviceaccounts", "namespaces"])
+def test_no_member_writes_limits_and_accounts(chart: Rendered, role: str, managed: str) -> None:
     assert chart.verbs(role, managed) <= {"get", "list", "watch"}
+
+
+@pytest.mark.parametrize("role", ["headgate-editor", "headgate-viewer"])
+@pytest.mark.parametrize("kind", ["networkpolicies", "ingresses", "roles", "rolebindings"])
+def test_only_owners_write_what_policies_keep_within_the_workspace(chart: Rendered, role: str, kind: str) -> None:
+    assert chart.verbs(role, kind) <= {"get", "list", "watch"}
+    assert {"create", "patch", "delete"} <= chart.verbs("headgate-owner", kind)
+
+
+def test_kubernetes_own_roles_cover_headgate_s_kinds(chart: Rendered) -> None:
+    assert (
+        chart.one("ClusterRole", "headgate-part-kinds-view")["metadata"]["labels"][
+            "rbac.authorization.k8s.io/aggregate-to-view"
+        ]
+        == "true"
+    )
+    assert (
+        chart.one("ClusterRole", "headgate-part-kinds-edit")["metadata"]["labels"][
+            "rbac.authorization.k8s.io/aggregate-to-edit"
+        ]
+        == "true"
+    )
 
 
 @pytest.mark.parametrize("role", ["headgate-editor", "headgate-viewer"])
