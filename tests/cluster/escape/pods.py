@@ -257,9 +257,7 @@ FLAWS: Mapping[str, Flaw] = {
     "pull-policy": Flaw(_main(imagePullPolicy="IfNotPresent"), "pod-images"),
     "pull-policy-never": Flaw(_main(imagePullPolicy="Never"), "pod-images"),
     "pull-policy-init": Flaw(_init(imagePullPolicy="Never"), "pod-images"),
-    "pull-policy-volume": Flaw(
-        _volume(image={"reference": f"{REGISTRY}/data:1", "pullPolicy": "Never"}), "pod-images"
-    ),
+    "pull-policy-volume": Flaw(_volume(image={"reference": f"{REGISTRY}/data:1", "pullPolicy": "Never"}), "pod-images"),
     "node-name": Flaw(_pod(nodeName="control-plane"), "pod-scheduling"),
     "selector-none": Flaw(_pod(nodeSelector={}), "pod-scheduling"),
     "selector-other": Flaw(_selector(**{"disktype": "hdd", REGION: "eu-1"}), "pod-scheduling"),
@@ -267,9 +265,7 @@ FLAWS: Mapping[str, Flaw] = {
     "region-other": Flaw(_selector(**{"disktype": "ssd", REGION: "us-1"}), "pod-scheduling"),
     "region-one-term-too-wide": Flaw(_affine([_in("eu-1")], [_in("us-1")]), "pod-scheduling"),
     "region-one-value-too-many": Flaw(_affine([_in("eu-1", "us-1")]), "pod-scheduling"),
-    "region-not-in": Flaw(
-        _affine([{"key": REGION, "operator": "NotIn", "values": ["us-1"]}]), "pod-scheduling"
-    ),
+    "region-not-in": Flaw(_affine([{"key": REGION, "operator": "NotIn", "values": ["us-1"]}]), "pod-scheduling"),
     "region-exists": Flaw(_affine([{"key": REGION, "operator": "Exists"}]), "pod-scheduling"),
     "toleration-of-everything": Flaw(_tolerates(operator="Exists"), "pod-scheduling"),
     "toleration-of-control-plane": Flaw(
@@ -326,9 +322,7 @@ HARMLESS: Mapping[str, Callable[[Spec], None]] = {
     "toleration-that-is-allowed": _tolerates(key="dedicated", value="team", effect="NoSchedule"),
     "toleration-of-any-value": _tolerates(key="spot", operator="Exists", effect="NoExecute"),
     "toleration-of-one-of-any-value": _tolerates(key="spot", value="x", effect="NoExecute"),
-    "toleration-of-kubernetes": _tolerates(
-        key="node.kubernetes.io/not-ready", operator="Exists", effect="NoExecute"
-    ),
+    "toleration-of-kubernetes": _tolerates(key="node.kubernetes.io/not-ready", operator="Exists", effect="NoExecute"),
     "token": _pod(automountServiceAccountToken=True),
     "host-aliases": _pod(hostAliases=[{"ip": "127.0.0.1", "hostnames": ["x"]}]),
     "managed-by-another": _labelled("app.kubernetes.io/managed-by", "helm"),

@@ -106,7 +106,12 @@ def _scenery(names: dict[str, str]) -> list[dict[str, Any]]:
             "metadata": {"name": names["priority"]},
             "value": 1,
         },
-        {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": names["runtime"]}, "handler": "x"},
+        {
+            "apiVersion": "node.k8s.io/v1",
+            "kind": "RuntimeClass",
+            "metadata": {"name": names["runtime"]},
+            "handler": "x",
+        },
         {
             "apiVersion": f"{rbac}/v1",
             "kind": "ClusterRole",

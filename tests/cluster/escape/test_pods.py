@@ -62,7 +62,8 @@ def test_no_ephemeral_container_is_outside_the_rules(stage: Stage, fields: dict[
     where = "/api/v1/namespaces/{ns}/pods/prop/ephemeralcontainers"
 
     judge(
-        Case("x", patch(where, _ephemeral(**fields), STRATEGIC), denied_by, patch(where, _ephemeral(), STRATEGIC)), stage
+        Case("x", patch(where, _ephemeral(**fields), STRATEGIC), denied_by, patch(where, _ephemeral(), STRATEGIC)),
+        stage,
     )
 
 
