@@ -13,6 +13,7 @@ _BY = policy("namespaces")
 _WHERE = "/api/v1/namespaces"
 _NOTE = patch(f"{_WHERE}/{{ns}}", {"metadata": {"annotations": {"example.com/note": "x"}}})
 
+CONDITION = {"type": "NamespaceDeletionContentFailure", "status": "True", "reason": "x", "message": "x"}
 CHANGES: Mapping[str, dict[str, Any]] = {
     "pod-security": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}},
     "pod-security-off": {"labels": {"pod-security.kubernetes.io/enforce": None}},
@@ -70,8 +71,8 @@ def own() -> Iterator[Case]:
     yield Case("delete", delete(f"{_WHERE}/{{ns}}"), _BY, _NOTE, "broad")
     yield Case("delete-as-owner", delete(f"{_WHERE}/{{ns}}"), cannot("delete", "namespaces"), READ_CONFIG_MAP)
     yield Case("delete-victim", delete(f"{_WHERE}/{{victim}}"), _BY, _NOTE, "broad")
-    phase = patch(f"{_WHERE}/{{ns}}/status", {"status": {"phase": "Terminating"}})
-    yield Case("phase", phase, _BY, _NOTE, "broad")
+    told = patch(f"{_WHERE}/{{ns}}/status", {"status": {"conditions": [CONDITION]}})
+    yield Case("condition", told, _BY, _NOTE, "broad")
     victim = {"metadata": {"labels": {"headgate.dev/workspace": "{ws}"}}}
     yield Case("take-victim", patch(f"{_WHERE}/{{victim}}", victim), _BY, _NOTE, "broad")
 

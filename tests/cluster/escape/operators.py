@@ -78,7 +78,11 @@ def _namespaces() -> Iterator[Case]:
         yield Case(f"take-{place}", apply(place, labels=_OURS), _BY, fine, "operator")
         yield Case(f"note-{place}", apply(place, annotations={"x": "y"}), _BY, fine, "operator")
         yield Case(
-            f"delete-namespace-{place}", delete(f"{_WHERE}/{place}"), _BY, delete(f"{_WHERE}/{{ns}}"), "operator"
+            f"delete-namespace-{place}",
+            delete(f"{_WHERE}/{place}"),
+            f"{_BY}|this namespace may not be deleted",
+            delete(f"{_WHERE}/{{ns}}"),
+            "operator",
         )
     hand = {"metadata": {"labels": {"headgate.dev/workspace": "{ws}"}}}
     yield Case("hand-over", patch(f"{_WHERE}/{{victim}}", hand), _BY, fine, "operator")

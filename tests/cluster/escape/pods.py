@@ -120,7 +120,7 @@ class Flaw:
 
     def denied_by(self, path: str) -> str:
         """What the denial says. Kubernetes' own admission comes first for pods, and only warns of what makes them."""
-        return POD_SECURITY if path == "pod" and self.by == "pod-security" else policy(self.by)
+        return f"{POD_SECURITY}|{policy(self.by)}" if path == "pod" and self.by == "pod-security" else policy(self.by)
 
 
 def _pod(**fields: Any) -> Callable[[Spec], None]:
@@ -163,6 +163,16 @@ def _init(**fields: Any) -> Callable[[Spec], None]:
         template["spec"]["initContainers"] = [{**other, "name": "first", **fields}]
 
     return change
+
+
+def _unmasked(template: Spec) -> None:
+    template["spec"]["hostUsers"] = False
+    template["spec"]["containers"][0]["securityContext"]["procMount"] = "Unmasked"
+
+
+def _host_process(template: Spec) -> None:
+    template["spec"]["hostNetwork"] = True
+    template["spec"]["securityContext"]["windowsOptions"] = {"hostProcess": True}
 
 
 def _volume(**source: Any) -> Callable[[Spec], None]:
@@ -232,7 +242,7 @@ FLAWS: Mapping[str, Flaw] = {
         se_linux_type=_pod_context(seLinuxOptions={"type": "spc_t"}),
         se_linux_user=_context(seLinuxOptions={"user": "system_u"}),
         se_linux_role=_context(seLinuxOptions={"role": "system_r"}),
-        proc_mount=_context(procMount="Unmasked"),
+        proc_mount=_unmasked,
         sysctl=_pod_context(sysctls=[{"name": "kernel.msgmax", "value": "1"}]),
         escalation_unset=_without_context("allowPrivilegeEscalation"),
         escalation=_context(allowPrivilegeEscalation=True),
@@ -241,7 +251,7 @@ FLAWS: Mapping[str, Flaw] = {
         root_user_of_pod=_pod_context(runAsUser=0),
         root_user_of_container=_context(runAsUser=0),
         root_user_of_init=_init(securityContext=_ROOT_CONTEXT),
-        host_process=_pod_context(windowsOptions={"hostProcess": True}),
+        host_process=_host_process,
     ),
     "registry-none": Flaw(_main(image="evil/app"), "pod-images"),
     "registry-other": Flaw(_main(image="evil.example.com/team/app:1"), "pod-images"),

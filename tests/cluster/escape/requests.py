@@ -29,11 +29,11 @@ class Request:
 
     def named(self, names: Mapping[str, str]) -> Self:
         """The request with the names put in."""
-        text = json.dumps([self.path, self.body])
+        text = json.dumps([self.path, self.body, dict(self.headers)])
         for name, value in names.items():
             text = text.replace("{" + name + "}", value)
-        path, body = json.loads(text)
-        return replace(self, path=path, body=body)
+        path, body, headers = json.loads(text)
+        return replace(self, path=path, body=body, headers=headers)
 
 
 def create(path: str, body: Any) -> Request:
