@@ -22,6 +22,7 @@ _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 _OWN = "/apis/headgate.dev/v1alpha1"
 _NET = "/apis/networking.k8s.io/v1"
 _CORE = "/api/v1"
+_ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 
 
 def core(kind: str, name: str = "", namespace: str = "{ns}") -> str:
@@ -87,15 +88,15 @@ _CLUSTER: dict[str, tuple[str, dict[str, Any]]] = {
     "runtimeclasses": ("/apis/node.k8s.io/v1", _object("node.k8s.io/v1", "RuntimeClass", handler="x")),
     "ingressclasses": (_NET, _object("networking.k8s.io/v1", "IngressClass", spec={"controller": "example.com/x"})),
     "validatingwebhookconfigurations": (
-        "/apis/admissionregistration.k8s.io/v1",
+        _ADMISSION,
         _object("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", webhooks=[]),
     ),
     "mutatingwebhookconfigurations": (
-        "/apis/admissionregistration.k8s.io/v1",
+        _ADMISSION,
         _object("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", webhooks=[]),
     ),
     "validatingadmissionpolicybindings": (
-        "/apis/admissionregistration.k8s.io/v1",
+        _ADMISSION,
         _object(
             "admissionregistration.k8s.io/v1",
             "ValidatingAdmissionPolicyBinding",
@@ -104,11 +105,6 @@ _CLUSTER: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "workspaces": (_OWN, _object("headgate.dev/v1alpha1", "Workspace", spec={"quotaRef": {"name": "{quota}"}})),
     "quotas": (_OWN, _object("headgate.dev/v1alpha1", "Quota", spec={"limits": {}})),
-}
-_NAMED = {
-    "nodes": (_CORE, "nodes"),
-    "validatingadmissionpolicies": ("/apis/admissionregistration.k8s.io/v1", "headgate-managed"),
-    "customresourcedefinitions": ("/apis/apiextensions.k8s.io/v1", "workspaces.headgate.dev"),
 }
 
 
@@ -123,10 +119,8 @@ def cluster_scoped() -> Iterator[Case]:
     existing = {
         "clusterroles": f"{_RBAC}/clusterroles/headgate-owner",
         "clusterrolebindings": f"{_RBAC}/clusterrolebindings/cluster-admin",
-        "validatingadmissionpolicies": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/headgate-managed",
-        "validatingadmissionpolicybindings": (
-            "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings/headgate-managed"
-        ),
+        "validatingadmissionpolicies": f"{_ADMISSION}/validatingadmissionpolicies/headgate-managed",
+        "validatingadmissionpolicybindings": f"{_ADMISSION}/validatingadmissionpolicybindings/headgate-managed",
         "customresourcedefinitions": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/workspaces.headgate.dev",
         "quotas": f"{_OWN}/quotas/{{quota}}",
         "workspaces": f"{_OWN}/workspaces/{{ws}}",
@@ -421,10 +415,6 @@ def _policy(**spec: Any) -> Request:
     return create(f"{_NET}/namespaces/{{ns}}/networkpolicies", body)
 
 
-def _labels(**labels: str) -> dict[str, Any]:
-    return {"matchLabels": {key.replace("__", "/").replace("_", "."): value for key, value in labels.items()}}
-
-
 _MINE = {"matchLabels": {"headgate.dev/workspace": "{ws}"}}
 _INSIDE = _policy(
     ingress=[{"from": [{"podSelector": {}}]}], egress=[{"to": [{"namespaceSelector": _MINE, "podSelector": {}}]}]
@@ -455,7 +445,7 @@ def network() -> Iterator[Case]:
     for name, peer in _PEERS.items():
         yield Case(f"egress-{name}", _policy(egress=[{"to": [peer]}]), by, _INSIDE)
         yield Case(f"ingress-{name}", _policy(ingress=[{"from": [peer]}]), by, _INSIDE)
-        beside = {"podSelector": {}}
+        beside: dict[str, Any] = {"podSelector": {}}
         yield Case(f"beside-{name}", _policy(egress=[{"to": [beside]}, {"to": [beside, peer]}]), by, _INSIDE)
     yield Case("egress-everything", _policy(egress=[{}]), by, _policy(policyTypes=["Egress"]))
     yield Case("ingress-everything", _policy(ingress=[{}]), by, _policy(policyTypes=["Ingress"]))
