@@ -89,7 +89,7 @@ class Identity:
 
     server: str
     context: ssl.SSLContext
-    token: str | None
+    token: str | None = field(repr=False)
     names: Mapping[str, str]
 
     def tries(self, request: Request, *, dry: bool = True) -> Answer:

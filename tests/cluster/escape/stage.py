@@ -6,7 +6,7 @@ import json
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ class Stage:
 
     kube: Kube
     names: dict[str, str]
-    tokens: dict[str, str]
+    tokens: dict[str, str] = field(repr=False)
 
     def identity(self, who: str) -> Identity:
         """One of the people, ``operator`` or ``admin``.

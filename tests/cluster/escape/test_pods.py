@@ -27,7 +27,9 @@ def test_no_template_carries_labels_of_headgate(stage: Stage, label: str, path: 
     forged, way = template(), PATHS[path]
     FORGED[label](forged)
 
-    judge(Case(label, way.make(forged), policy("pod-identity"), way.make(template()), way.who), stage)
+    # Jobs and ReplicationControllers get their template's labels where they have none of their own.
+    by = policy("pod-identity") + "|" + policy("managed")
+    judge(Case(label, way.make(forged), by, way.make(template()), way.who), stage)
 
 
 @pytest.mark.parametrize("path", ["pod", "job", "deployment"])
