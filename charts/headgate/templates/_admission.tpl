@@ -105,22 +105,22 @@ namespaceObject.metadata.?annotations[?'headgate.dev/{{ . }}'].orValue('')
     + variables.pod.?ephemeralContainers.orValue([])
 {{- end -}}
 
-{{/* A rule for every container `c`. Call with (dict "ok" <CEL> "say" <text> "level" "restricted" or ""). */}}
+{{/* A rule for every container `c`. Call with (dict "ok" <CEL> "say" <text> "level" "restricted" or none for baseline). */}}
 {{- define "headgate.admission.eachContainer" -}}
 {{- $ok := regexReplaceAll `\s+` .ok " " -}}
 - expression: >-
-    {{ if eq (default "" .level) "restricted" }}!variables.restricted || {{ end }}variables.containers.all(c, {{ $ok }})
+    !variables.{{ .level | default "baseline" }} || variables.containers.all(c, {{ $ok }})
   message: {{ .say | quote }}
   messageExpression: >-
     {{ printf "%s: container " .say | squote }}
     + variables.containers.filter(c, !({{ $ok }})).map(c, string(c.?name.orValue('?'))).join(', ')
 {{- end -}}
 
-{{/* A rule for the pod. Call with (dict "ok" <CEL> "say" <text> "level" "restricted" or "" "found" <CEL of a string>). */}}
+{{/* A rule for the pod. Call with (dict "ok" <CEL> "say" <text> "level" "restricted" or none for baseline "found" <CEL of a string>). */}}
 {{- define "headgate.admission.ofPod" -}}
 {{- $ok := regexReplaceAll `\s+` .ok " " -}}
 - expression: >-
-    {{ if eq (default "" .level) "restricted" }}!variables.restricted || {{ end }}({{ $ok }})
+    !variables.{{ .level | default "baseline" }} || ({{ $ok }})
   message: {{ .say | quote }}
   {{- with .found }}
   messageExpression: >-

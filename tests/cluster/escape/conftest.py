@@ -1,0 +1,26 @@
+"""The stage that all escapes are tried on, set once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hack.kube import Kube
+from tests.cluster.escape.pods import POD
+from tests.cluster.escape.stage import Stage, staged
+from tests.support.databases import TestDatabase
+from tests.support.operator_process import ROOT, OperatorProcess
+
+
+@pytest.fixture(scope="session")
+def stage(kube: Kube, operator_kubeconfig: Path, database: TestDatabase) -> Iterator[Stage]:
+    """Two workspaces and their people; no operator runs while it is used."""
+    log = ROOT / ".local" / "logs" / "test" / "escape-operator.log"
+
+    def new_operator() -> OperatorProcess:
+        return OperatorProcess(operator_kubeconfig, log, database.url)
+
+    with staged(kube, operator_kubeconfig, new_operator, POD) as stage:
+        yield stage
