@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import re
 import time
+from collections.abc import Coroutine
 from pathlib import Path
 
 from benchmarks import fleet
@@ -41,7 +42,7 @@ async def main(workspaces: int, workflows: int, state: Path, *, keep: bool) -> l
     names = fleet.names("scale", workspaces)
     try:
         await asyncio.to_thread(lambda: operator.start().wait_until_leading())
-        await fill(kube, names, workflows)
+        await watched(operator, fill(kube, names, workflows))
         await until_quiet(operator)
         figures = [memory(operator, "after making them all")]
         figures.append(await idle(operator, "idle"))
@@ -62,6 +63,17 @@ async def main(workspaces: int, workflows: int, state: Path, *, keep: bool) -> l
         await kube.aclose()
         if not keep:
             drop_database(database)
+
+
+async def watched(operator: OperatorProcess, work: Coroutine[None, None, None]) -> None:
+    """Do the work. Raises as soon as the operator ends, for what it leaves undone would be waited for in vain."""
+    task = asyncio.create_task(work)
+    while not task.done():
+        if not operator.running:
+            task.cancel()
+            raise RuntimeError(f"the operator ended with {operator.process.returncode}; see {operator.log}")
+        await asyncio.wait([task], timeout=1.0)
+    await task
 
 
 async def fill(kube: KubeClient, names: list[str], workflows: int) -> None:

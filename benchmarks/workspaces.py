@@ -4,9 +4,9 @@
 
 Goals: 40 Workspaces a second or more (DESIGN, section 10), at least 80 % of the rate at which a bare script with the
 same concurrency makes the same objects in the same run, and no write on a restart over them. The bare script goes
-first, while no operator runs. The time of ours runs from the first request that creates a Workspace. All children are in
-place when the API server answered the operator's request for the last of them, which is checked by listing afterwards. Ready
-comes later: when the cluster also counts what the ResourceQuotas limit, and the status is written.
+first, while no operator runs. The time of ours runs from the first request that creates a Workspace. All children are
+in place when the API server answered the operator's request for the last of them, which is checked by listing
+afterwards. Ready comes later: when the cluster also counts what the ResourceQuotas limit, and the status is written.
 """
 
 from __future__ import annotations
