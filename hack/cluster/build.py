@@ -90,9 +90,12 @@ KUBE_ROUTER = Module(
     "github.com/cloudnativelabs/kube-router/v2",
     {"kube-router": "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"},
 )
+KUBE_SCORE = Module(
+    "kube-score", "github.com/zegl/kube-score", {"kube-score": "github.com/zegl/kube-score/cmd/kube-score"}
+)
 # What a local cluster and its users always need, and what is compiled when someone asks for it.
 _ALWAYS = (ETCD, KUBERNETES, COREDNS, HELM)
-_OWNERS = {name: module for module in (*_ALWAYS, KIND, CYCLONUS, KUBE_ROUTER) for name in module.programs}
+_OWNERS = {name: module for module in (*_ALWAYS, KIND, CYCLONUS, KUBE_ROUTER, KUBE_SCORE) for name in module.programs}
 LOCAL = tuple(name for module in _ALWAYS for name in module.programs)
 
 

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.support.generate import many, mutated, of_schema
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["role"],
+    "properties": {
+        "role": {"type": "string", "enum": ["owner", "viewer"]},
+        "share": {"type": "integer", "minimum": 1, "maximum": 100},
+        "nodes": {
+            "type": "array",
+            "x-kubernetes-list-map-keys": ["id"],
+            "items": {
+                "type": "object",
+                "required": ["id"],
+                "properties": {
+                    "id": {"type": "string", "x-kubernetes-validations": [{"rule": "self.matches(r'^[a-c]{1,2}$')"}]}
+                },
+            },
+        },
+    },
+}
+
+
+def test_the_same_seed_gives_the_same_objects_and_another_gives_others() -> None:
+    strategy = of_schema(SCHEMA)
+
+    assert many(strategy, 20, 1) == many(strategy, 20, 1) != many(strategy, 20, 2)
+    assert len(many(strategy, 20, 1)) == 20
+
+
+def test_objects_keep_to_types_enums_patterns_and_keys_of_their_schema() -> None:
+    for item in many(of_schema(SCHEMA), 100, 1):
+        ids = [node["id"] for node in item.get("nodes", [])]
+        assert item["role"] in ("owner", "viewer")
+        assert 0 <= item.get("share", 1) <= 101, "bounds are tried from both sides"
+        assert len(ids) == len(set(ids))
+        assert all(set(name) <= set("abc") for name in ids)
+
+
+def test_a_mutation_leaves_little_as_it_was_and_never_changes_what_it_began_with() -> None:
+    base = {"spec": {"quotaRef": {"name": "team"}, "members": [{"role": "owner"}]}}
+
+    changed = many(mutated(st.just(base)), 50, 1)
+
+    assert base == {"spec": {"quotaRef": {"name": "team"}, "members": [{"role": "owner"}]}}
+    assert sum(item != base for item in changed) > 45
