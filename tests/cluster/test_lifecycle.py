@@ -22,7 +22,6 @@ async def name(cluster: Cluster) -> AsyncIterator[str]:
     name = unique("life")
     await cluster.apply(a_quota(name))
     yield name
-    await cluster.annotate(WORKSPACES, name, {"headgate.dev/force-delete": "true"})
     await cluster.remove(workspaces=(name,), quotas=(name,))
 
 

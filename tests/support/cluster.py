@@ -106,6 +106,8 @@ class Cluster:
 
     async def remove(self, *, workspaces: tuple[str, ...] = (), quotas: tuple[str, ...] = ()) -> None:
         """Delete what a test made, and do not wait for it."""
+        for name in workspaces:
+            await self.annotate(WORKSPACES, name, {"headgate.dev/force-delete": "true"})
         named = [(WORKSPACES, name) for name in workspaces] + [(QUOTAS, name) for name in quotas]
         for resource, name in named:
             await self._delete(resource, name)

@@ -66,8 +66,10 @@ class Cache:
         if self.knows(key, item):
             return False
         metadata = item["metadata"]
-        raw = orjson.dumps(_trimmed(resource, item), option=orjson.OPT_SORT_KEYS)
-        used = orjson.dumps((item.get("status") or {}).get("used") or {}) if resource == RESOURCE_QUOTA else b""
+        raw = _compact(orjson.dumps(_trimmed(resource, item), option=orjson.OPT_SORT_KEYS))
+        used = b""
+        if resource == RESOURCE_QUOTA:
+            used = _compact(orjson.dumps((item.get("status") or {}).get("used") or {}))
         entry = Entry(metadata["uid"], int(metadata["resourceVersion"]), owner_of(item), raw, used)
         known = self._entries.get(key)
         if known is not None and (known.uid, known.raw) == (entry.uid, entry.raw):
@@ -208,6 +210,11 @@ def _relation(key: ObjectKey, item: Mapping[str, Any]) -> tuple[str, ...] | None
     if key.kind == JOBS.kind and RUN_LABEL in labels:
         return (JOBS.kind, labels[RUN_LABEL])
     return None
+
+
+def _compact(text: bytes) -> bytes:
+    """The same in no more memory than it takes: what orjson returns holds on to the whole buffer that it wrote into."""
+    return bytes(memoryview(text))
 
 
 def _discard(index: dict[Any, set[ObjectKey]], at: Any, key: ObjectKey) -> None:

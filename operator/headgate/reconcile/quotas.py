@@ -41,6 +41,7 @@ class QuotaReconciler:
         self._cache = cache
         self._usage = usage
         self._status = status
+        self._users: dict[Key, frozenset[str]] = {}
         self._dependents = dependents
         self._wall = wall
 
@@ -48,6 +49,7 @@ class QuotaReconciler:
         """Look at one Quota."""
         live = self._cache.get(key.object_key)
         if live is None or live["metadata"].get("deletionTimestamp"):
+            self._users.pop(key, None)
             return
         names = [user.name for user in self._dependents.of(key.object_key) if user.topic is Topic.WORKSPACE]
         try:
@@ -58,7 +60,15 @@ class QuotaReconciler:
             status = QuotaStatus(observed_generation=generation, conditions=conditions, workspaces=len(names))
         else:
             status = quota_status(quota, len(names), *self._used(quota, names), self._wall())
+            self._divide_anew(key, quota, names)
         await self._status.write(QUOTAS, live, status)
+
+    def _divide_anew(self, key: Key, quota: Quota, names: list[str]) -> None:
+        """What several share is divided anew when others come or go."""
+        users = frozenset(names) if quota.spec.sharing is Sharing.SHARED else frozenset()
+        if self._users.get(key, frozenset()) != users:
+            self._users[key] = users
+            self._dependents.wake(key.object_key)
 
     def _used(self, quota: Quota, names: list[str]) -> tuple[tuple[Use, ...] | None, tuple[WorkspaceUse, ...] | None]:
         """What all use together, and who uses the most; unknown as long as it is of one of them."""
