@@ -37,6 +37,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.cluster)
+    # It takes away what all others share.
+    items.sort(key=lambda item: item.path.name == "test_uninstall.py")
 
 
 @pytest.fixture(scope="session")

@@ -156,7 +156,7 @@ def test_the_operator_binds_members_to_the_three_roles_and_to_no_other(tenant: K
 
 @pytest.mark.parametrize(
     ("verb", "resource"),
-    [("get", "secrets"), ("create", "pods"), ("create", "clusterrolebindings"), ("get", "nodes/proxy")],
+    [("get", "secrets"), ("create", "pods"), ("escalate", "clusterroles"), ("create", "webhooks")],
 )
 def test_the_operator_may_not_do_what_it_does_not_need(installed: Kube, verb: str, resource: str) -> None:
     assert not allowed(installed, SERVICE_ACCOUNT, verb, resource, "kube-system")
@@ -176,8 +176,14 @@ def test_the_operator_reads_no_other_service(installed: Kube) -> None:
 def test_an_owner_runs_workflows_and_leaves_what_headgate_manages(tenant: Kube) -> None:
     assert allowed(tenant, "olga", "create", "workflows.headgate.dev", TENANT)
     assert allowed(tenant, "olga", "create", "secrets", TENANT)
-    for managed in ("resourcequotas", "networkpolicies", "limitranges", "rolebindings"):
+    for managed in ("resourcequotas", "limitranges", "serviceaccounts"):
         assert not allowed(tenant, "olga", "update", managed, TENANT)
+
+
+def test_the_operator_grants_nothing_that_it_may_not_do_itself(tenant: Kube) -> None:
+    rule = ("--verb=get", "--resource=secrets", "--dry-run=server", f"--as={SERVICE_ACCOUNT}")
+    with pytest.raises(CommandError, match="attempting to grant RBAC permissions not currently held"):
+        tenant.kubectl("create", "clusterrole", "headgate:workspace:mine", *rule)
 
 
 def test_a_viewer_reads_runs_and_writes_nothing(tenant: Kube) -> None:
@@ -197,14 +203,3 @@ def test_another_replica_takes_over_from_a_leader_that_is_gone(installed: Kube) 
     installed.kubectl("delete", "pod", leader, f"--namespace={NAMESPACE}", "--grace-period=0", "--force")
 
     wait_for("another replica leads", lambda: leaders(installed) not in ([], [leader]))
-
-
-def test_uninstalling_leaves_the_resources_and_none_of_them_stuck(tenant: Kube) -> None:
-    assert tenant.get("workspace", TENANT)["metadata"]["finalizers"]
-
-    tenant.helm("uninstall", RELEASE, f"--namespace={NAMESPACE}", "--wait", "--timeout=2m")
-
-    assert tenant.get("workspace", TENANT)["metadata"].get("finalizers", []) == []
-    tenant.kubectl("delete", "workspace", TENANT, "--timeout=30s")
-    assert tenant.find("namespace", TENANT) is not None
-    assert tenant.find("clusterrole", f"{RELEASE}-release") is None

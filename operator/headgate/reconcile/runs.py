@@ -29,6 +29,9 @@ WAIT_SECONDS = 15.0
 FINAL_REFUSALS = frozenset({"InvalidInputs", "InvalidTrigger"})
 """Refusals that stay, because a WorkflowRun's spec cannot be changed."""
 
+REJECTIONS = frozenset({"DailyLimit", "ConcurrencyLimit", "StorageLimit"})
+"""Refusals by a plan that lets no run wait; the status says from when on another one may succeed."""
+
 
 def run_key(uid: str) -> str:
     """The engine's key of the run that a WorkflowRun asks for."""
@@ -148,6 +151,10 @@ class RunReconciler:
                 return await self._engine.run_view(tenant.workspace_id, run_id)
             case Refused(reason, message) if reason in FINAL_REFUSALS:
                 await self._status.write(WORKFLOW_RUNS, live, self._without_run(run, RunPhase.FAILED, reason, message))
+            case Refused(reason, message, until) if reason in REJECTIONS:
+                waiting = (WaitingFor(reason=reason, message=message[:1024], until=seconds(until)),)
+                status = self._without_run(run, RunPhase.FAILED, reason, message, waiting)
+                await self._status.write(WORKFLOW_RUNS, live, status)
             case Refused(reason, message):
                 self._dependents.depend(key, WORKFLOWS.key(request.workflow, key.namespace))
                 await self._wait(key, live, run, reason, message)
