@@ -131,8 +131,13 @@ async def test_what_is_documented_is_served_and_the_other_way_round(operator: Op
 
 
 async def test_metrics_count_what_happened(operator: OperatorProcess, busy: str) -> None:
-    found = samples(operator)
+    running = labelled("headgate_runs", workspace=busy, state="running")
 
+    async def counted() -> bool:
+        return samples(operator).get(running) == 0
+
+    await eventually(counted, within=30, what="a look at what is used after the runs ended")
+    found = samples(operator)
     assert found[labelled("headgate_leader")] == 1
     assert found[labelled("headgate_database_up")] == 1
     assert labelled("headgate_reconcile_queue_depth") in found
@@ -143,7 +148,8 @@ async def test_metrics_count_what_happened(operator: OperatorProcess, busy: str)
     assert found[labelled("headgate_run_duration_seconds_count", workspace=busy)] == 2
     assert 0 < found[labelled("headgate_run_duration_seconds_sum", workspace=busy)] < 120
     used = {label for name, labels in found if name.startswith("headgate_") for label, _ in labels}
-    assert used == {"kind", "verb", "resource", "code", "workspace", "phase", "le"}, "a label that is not bounded"
+    bounded = {"kind", "verb", "resource", "code", "workspace", "phase", "state", "le"}
+    assert used == bounded, "a label that is not bounded"
 
 
 async def test_logs_are_json_with_the_fields_of_the_audit(operator: OperatorProcess, busy: str) -> None:

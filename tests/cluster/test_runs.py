@@ -20,7 +20,8 @@ pytestmark = pytest.mark.usefixtures("operator")
 async def acme(cluster: Cluster) -> AsyncIterator[str]:
     """A Workspace that is ready, with a namespace of its own name."""
     name = unique("runs")
-    await cluster.apply(a_quota(name))
+    # More than the node has, so that it is the scheduler who says no, and not the quota.
+    await cluster.apply(a_quota(name).with_compute(**{"requests.cpu": "2000", "limits.cpu": "2000"}))
     await cluster.ready_workspace(a_workspace(name).with_quota(name))
     yield name
     await cluster.remove(workspaces=(name,), quotas=(name,))

@@ -14,7 +14,7 @@ from tests.support.databases import TestDatabase
 from tests.support.operator_process import ROOT, OperatorProcess
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stage(kube: Kube, operator_kubeconfig: Path, database: TestDatabase) -> Iterator[Stage]:
     """Two workspaces and their people; no operator runs while it is used."""
     log = ROOT / ".local" / "logs" / "test" / "escape-operator.log"

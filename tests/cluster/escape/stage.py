@@ -222,12 +222,12 @@ def _with_operator(kube: Kube, new_operator: Callable[[], OperatorProcess], unti
 
 
 def _clear(kube: Kube, new_operator: Callable[[], OperatorProcess], names: dict[str, str]) -> None:
-    kube.kubectl("delete", "workspace", names["ws"], names["victim"], "--wait=false")
+    kube.kubectl("delete", "workspace", names["ws"], names["victim"], "--wait=false", "--ignore-not-found")
     _with_operator(kube, new_operator, "--for=delete", names)
     namespaces = [names[key] for key in ("ns", "second", "victim", "people")]
     kube.kubectl("delete", "namespace", *namespaces, "--wait=false", "--ignore-not-found")
     for kind in ("clusterrole", "clusterrolebinding"):
-        kube.kubectl("delete", kind, names["people"])
-    kube.kubectl("delete", "quotas.headgate.dev", names["quota"])
-    kube.kubectl("delete", "priorityclass", names["priority"])
+        kube.kubectl("delete", kind, names["people"], "--ignore-not-found")
+    kube.kubectl("delete", "quotas.headgate.dev", names["quota"], "--ignore-not-found")
+    kube.kubectl("delete", "priorityclass", names["priority"], "--ignore-not-found")
     kube.kubectl("delete", "runtimeclass", names["runtime"])
