@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -15,9 +15,10 @@ from headgate.cluster.cache import Cache
 from headgate.cluster.client import KubeClient
 from headgate.cluster.connection import Connection
 from headgate.cluster.endpoints import api_addresses
-from headgate.cluster.resources import QUOTAS
+from headgate.cluster.reflector import Reflector
+from headgate.cluster.resources import LABELLED_RESOURCES, QUOTAS
 from headgate.desired.context import ClusterFacts
-from headgate.desired.keys import NAMESPACE
+from headgate.desired.keys import NAMESPACE, ApiResource
 from headgate.engine.engine import Engine
 from headgate.engine.expressions.checker import ExpressionChecker
 from headgate.handlers.routing import Router
@@ -65,6 +66,7 @@ class Operator:
 
     connection: Connection
     router: Router
+    reflectors: Mapping[ApiResource, Reflector]
     queue: WorkQueue[Key]
     cache: Cache
     resync: Resync
@@ -80,7 +82,7 @@ class Operator:
 
     async def run(self, *, spawned: Callable[[], None]) -> None:
         """Work until cancelled. Raises when a part fails for good. ``spawned`` is that of ``watch``."""
-        await asyncio.gather(self.resync.fill(), self.facts.learn())
+        versions, _ = await asyncio.gather(self.resync.fill(), self.facts.learn())
         self.prime()
         self.enqueue_all()
         self.health.ready = True
@@ -88,6 +90,7 @@ class Operator:
         async with asyncio.TaskGroup() as group:
             for part in (
                 watch(self.connection, self.router, spawned=spawned),
+                *(reflector.run(versions[resource]) for resource, reflector in self.reflectors.items()),
                 self.queue.run(self.settings.reconcile_workers),
                 self.dispatcher.run(),
                 self.timekeeper.run(),
@@ -170,6 +173,7 @@ def compose(
     operator = Operator(
         connection=connection,
         router=router,
+        reflectors=_reflectors(kube, base.cache, router),
         queue=queue,
         cache=base.cache,
         resync=Resync(kube, base.cache, registry, changed=router.changed, vanished=router.vanished),
@@ -191,6 +195,15 @@ def compose(
         prime=workspaces.prime,
     )
     return operator
+
+
+def _reflectors(kube: KubeClient, cache: Cache, router: Router) -> dict[ApiResource, Reflector]:
+    return {
+        resource: Reflector(
+            kube, cache, resource, changed=router.changed, deleted=router.deleted, vanished=router.vanished
+        )
+        for resource in LABELLED_RESOURCES
+    }
 
 
 def _base(

@@ -136,7 +136,7 @@ class OperatorProcess:
             for name, value in self.metrics().items()
             if name.startswith("headgate_kubernetes_requests_total")
             and 'resource="leases"' not in name
-            and not any(f'verb="{verb}"' in name for verb in ("GET", "LIST"))
+            and not any(f'verb="{verb}"' in name for verb in ("GET", "LIST", "WATCH"))
         }
 
     def log_lines(self) -> list[dict[str, Any]]:

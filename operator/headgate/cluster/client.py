@@ -23,6 +23,9 @@ _MERGE = "application/merge-patch+json"
 _JSON = "application/json"
 _PAGE = 500
 _TRIES = 4
+_WATCH_SECONDS = 290
+_SILENCE_SECONDS = 120
+"""The API server sends a bookmark every minute or so: after two without one the connection is taken for dead."""
 _LONGEST_PAUSE_SECONDS = 5.0
 
 
@@ -46,7 +49,8 @@ class KubeClient:
         self._slots = asyncio.Semaphore(concurrency)
         self._requests = requests
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=connection.ssl_context(), limit=concurrency),
+            # The slots bound requests; a watch keeps a connection to itself and takes none of them.
+            connector=aiohttp.TCPConnector(ssl=connection.ssl_context(), limit=0),
             timeout=aiohttp.ClientTimeout(total=30, connect=5),
             headers={"User-Agent": "headgate", "Accept": _JSON},
         )
@@ -85,6 +89,37 @@ class KubeClient:
             if not following:
                 return
             query["continue"] = following
+
+    async def watch(
+        self, resource: ApiResource, *, labels: str = "", version: int
+    ) -> AsyncIterator[tuple[str, Object]]:
+        """The events (type and object) since ``version``, until the server ends the watch after some minutes.
+
+        Bookmarks are among them. Raises ``ApiError`` also for an error that the server sends as an event: 410 where it
+        no longer has what came after ``version``.
+        """
+        query = {"watch": "1", "resourceVersion": str(version), "allowWatchBookmarks": "true"}
+        query["timeoutSeconds"] = str(_WATCH_SECONDS)
+        if labels:
+            query["labelSelector"] = labels
+        timeout = aiohttp.ClientTimeout(total=None, connect=5, sock_read=_SILENCE_SECONDS)
+        try:
+            async with self._session.get(
+                self._connection.server + path(resource),
+                params=query,
+                headers=self._connection.headers(),
+                timeout=timeout,
+            ) as response:
+                self._requests.labels("WATCH", resource.plural, str(response.status)).inc()
+                if response.status >= HTTPStatus.BAD_REQUEST:
+                    raise ApiError.of(response.status, _parsed(await response.read()), None)
+                async for line in lines(response.content.iter_any()):
+                    event = orjson.loads(line)
+                    if event["type"] == "ERROR":
+                        raise ApiError.of(int(event["object"].get("code", 0)), event["object"], None)
+                    yield event["type"], event["object"]
+        except (aiohttp.ClientError, TimeoutError, OSError, orjson.JSONDecodeError) as error:
+            raise Unreachable(f"the watch of {resource.plural} broke: {type(error).__name__}") from error
 
     async def apply(self, resource: ApiResource, manifest: Mapping[str, Any]) -> Object:
         """Server-side apply with force; the object as it is afterwards."""
@@ -184,6 +219,23 @@ def path(resource: ApiResource, namespace: str = "", name: str = "") -> str:
     if name:
         parts.append(name)
     return "/".join(parts)
+
+
+async def lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The lines of a stream of any length each, without their ends; a last one without an end is cut off and left out.
+
+    (aiohttp's own lines must fit into its buffer.)
+    """
+    pending: list[bytes] = []
+    async for chunk in chunks:
+        *complete, rest = chunk.split(b"\n")
+        for line in complete:
+            pending.append(line)
+            if whole := b"".join(pending):
+                yield whole
+            pending.clear()
+        if rest:
+            pending.append(rest)
 
 
 def _parsed(raw: bytes) -> Object:

@@ -38,6 +38,11 @@ class ApiError(Exception):
         return self.status == HTTPStatus.CONFLICT and self.reason != "AlreadyExists"
 
     @property
+    def is_gone(self) -> bool:
+        """Whether the server no longer has what happened since the version that was asked for."""
+        return self.status == HTTPStatus.GONE
+
+    @property
     def is_forbidden(self) -> bool:
         """Whether permissions, a quota or an admission policy stand against it."""
         return self.status == HTTPStatus.FORBIDDEN

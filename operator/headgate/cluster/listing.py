@@ -17,6 +17,13 @@ class Comparison:
 
     changed: tuple[Object, ...]
     gone: tuple[Object, ...]
+    version: int
+    """The version of the list: a watch from there on misses nothing."""
+
+
+def selector(resource: ApiResource) -> str:
+    """The label selector of what is watched of the kind: everything of Headgate's own, only what is ours of others."""
+    return f"{MANAGED_BY_LABEL}={MANAGED_BY}" if resource in LABELLED_RESOURCES else ""
 
 
 async def compare(kube: KubeClient, cache: Cache, resource: ApiResource) -> Comparison:
@@ -24,15 +31,14 @@ async def compare(kube: KubeClient, cache: Cache, resource: ApiResource) -> Comp
 
     Raises ``ApiError`` (404 where the kind does not exist) and ``Unreachable``.
     """
-    labels = f"{MANAGED_BY_LABEL}={MANAGED_BY}" if resource in LABELLED_RESOURCES else ""
     listed: list[ObjectKey] = []
     changed: list[Object] = []
     version = 0
-    async for page in kube.list_pages(resource, labels=labels):
+    async for page in kube.list_pages(resource, labels=selector(resource)):
         version = version or int(page["metadata"]["resourceVersion"])
         for item in page["items"]:
             key = resource.key(item["metadata"]["name"], item["metadata"].get("namespace") or "")
             listed.append(key)
             if not cache.knows(key, item):
                 changed.append(item)
-    return Comparison(tuple(changed), cache.retain(resource, listed, version))
+    return Comparison(tuple(changed), cache.retain(resource, listed, version), version)

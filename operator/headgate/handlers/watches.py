@@ -9,9 +9,8 @@ from typing import Any
 import kopf
 
 from headgate.cluster.connection import Connection
-from headgate.cluster.resources import LABELLED_RESOURCES, WATCHED
+from headgate.cluster.resources import CUSTOM_RESOURCES
 from headgate.desired.keys import ApiResource
-from headgate.desired.manifest import MANAGED_BY, MANAGED_BY_LABEL
 from headgate.handlers.routing import Router
 from headgate.handlers.stateless import NoDiffBase, NoProgress
 
@@ -19,7 +18,7 @@ PREFIX = "headgate.dev"
 
 
 async def watch(connection: Connection, router: Router, *, spawned: Callable[[], None]) -> None:
-    """Watch everything until cancelled. Raises when a watch fails for good.
+    """Watch Headgate's own kinds until cancelled. Raises when a watch fails for good.
 
     ``spawned`` is called once Kopf has taken SIGTERM and SIGINT for itself, so that they can be taken back.
     """
@@ -44,7 +43,7 @@ async def watch(connection: Connection, router: Router, *, spawned: Callable[[],
 
 
 def settings() -> kopf.OperatorSettings:
-    """No Events, no finalizers, no annotations, no peering; only labelled children are sent to us."""
+    """No Events, no finalizers, no annotations, no peering."""
     chosen = kopf.OperatorSettings()
     chosen.posting.enabled = False
     chosen.peering.standalone = True
@@ -56,21 +55,18 @@ def settings() -> kopf.OperatorSettings:
     chosen.watching.chunk_size = 500
     # Watching for new kinds would take a right to list all definitions; ours exist before the watches start.
     chosen.scanning.disabled = True
-    for resource in LABELLED_RESOURCES:
-        selected = (resource.group, resource.version, resource.plural)
-        chosen.watching.label_selectors[selected] = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
     return chosen
 
 
 def registry(connection: Connection, router: Router) -> kopf.OperatorRegistry:
-    """One handler per watched kind."""
+    """One handler for each of Headgate's own kinds."""
     handlers = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=handlers)
     def login(**_: Any) -> kopf.ConnectionInfo:
         return connection.for_kopf()
 
-    for resource in WATCHED:
+    for resource in CUSTOM_RESOURCES:
         on_event(handlers, resource, router)
     return handlers
 

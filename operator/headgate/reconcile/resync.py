@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter
@@ -47,9 +47,13 @@ class Resync:
         )
         self._log = structlog.get_logger("headgate.resync")
 
-    async def fill(self) -> None:
-        """Fill the cache; waits for kinds that do not exist yet, and for the API server."""
-        await asyncio.gather(*(self._fill(resource) for resource in WATCHED))
+    async def fill(self) -> Mapping[ApiResource, int]:
+        """Fill the cache; waits for kinds that do not exist yet, and for the API server.
+
+        Returns the version of each kind's list.
+        """
+        versions = await asyncio.gather(*(self._fill(resource) for resource in WATCHED))
+        return dict(zip(WATCHED, versions, strict=True))
 
     async def once(self) -> None:
         """Compare every kind once, one after the other."""
@@ -74,13 +78,14 @@ class Resync:
                 self._log.warning("could not compare the cache with the cluster", error=str(error))
                 pause = min(seconds, RETRY_SECONDS * 5)
 
-    async def _fill(self, resource: ApiResource) -> None:
+    async def _fill(self, resource: ApiResource) -> int:
         while True:
             try:
-                for item in (await compare(self._kube, self._cache, resource)).changed:
-                    self._cache.upsert(resource, item)
+                found = await compare(self._kube, self._cache, resource)
             except (ApiError, Unreachable) as error:
                 self._log.warning("waiting for the cluster", resource=resource.plural, error=str(error))
             else:
-                return
+                for item in found.changed:
+                    self._cache.upsert(resource, item)
+                return found.version
             await asyncio.sleep(RETRY_SECONDS)

@@ -6,7 +6,7 @@ import pytest
 
 from headgate.cluster.cache import Cache
 from headgate.cluster.connection import Connection
-from headgate.cluster.resources import CUSTOM_RESOURCES, LABELLED_RESOURCES, QUOTAS, WATCHED, WORKFLOW_RUNS
+from headgate.cluster.resources import CUSTOM_RESOURCES, QUOTAS, WORKFLOW_RUNS
 from headgate.desired.keys import ApiResource
 from headgate.handlers.routing import Router
 from headgate.handlers.watches import registry, settings
@@ -34,12 +34,13 @@ class World:
                 await fn(event={"type": kind, "object": item})
 
 
-@pytest.mark.parametrize("resource", WATCHED, ids=lambda resource: resource.plural)
-def test_every_kind_has_one_handler(resource: ApiResource) -> None:
+@pytest.mark.parametrize("resource", CUSTOM_RESOURCES, ids=lambda resource: resource.plural)
+def test_every_kind_of_ours_has_one_handler(resource: ApiResource) -> None:
     selectors = [handler.selector for handler in World().registry._watching.get_all_handlers()]
     watched = [(selector.group, selector.version, selector.any_name) for selector in selectors if selector]
 
     assert watched.count((resource.group, resource.version, resource.plural)) == 1
+    assert len(watched) == len(CUSTOM_RESOURCES)
 
 
 def test_there_is_no_handler_for_which_kopf_would_write() -> None:
@@ -85,16 +86,6 @@ def test_kopf_logs_in_as_the_client_does() -> None:
     info = fn()
 
     assert (info.server, info.scheme, info.token) == ("https://api", "Bearer", "s3cret")
-
-
-def test_of_kinds_that_others_use_too_only_headgate_s_objects_are_watched() -> None:
-    selectors = settings().watching.label_selectors
-
-    for resource in LABELLED_RESOURCES:
-        chosen = selectors[resource.group, resource.version, resource.plural]
-        assert chosen == "app.kubernetes.io/managed-by=headgate"
-    for resource in CUSTOM_RESOURCES:
-        assert (resource.group, resource.version, resource.plural) not in selectors
 
 
 def test_kopf_writes_nothing_and_looks_for_no_peers() -> None:
