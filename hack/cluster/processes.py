@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,8 +64,13 @@ class Process:
             os.close(handle)
 
 
-def spawn(argv: list[str], *, log: Path, cgroup_entrances: list[Path], folder: Path) -> Process:
-    """Starts a program in its own session and cgroups, detached from us; its output is added to the log."""
+def spawn(
+    argv: list[str], *, environment: Mapping[str, str], log: Path, cgroup_entrances: list[Path], folder: Path
+) -> Process:
+    """Starts a program in its own session and cgroups, detached from us; its output is added to the log.
+
+    ``environment`` comes on top of ours.
+    """
     done = subprocess.run(
         ["sh", "-c", _LAUNCH, "sh", str(log), *map(str, cgroup_entrances), "--", *argv],
         stdout=subprocess.PIPE,
@@ -72,6 +78,7 @@ def spawn(argv: list[str], *, log: Path, cgroup_entrances: list[Path], folder: P
         check=True,
         start_new_session=True,
         cwd=folder,
+        env={**os.environ, **environment},
     )
     process = Process.of(int(done.stdout))
     if process is None:
