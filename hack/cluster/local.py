@@ -37,7 +37,7 @@ from hack.image import full_name
 _PATIENCE = 90.0
 _GRACE = 10.0
 _ENVIRONMENT = {"GOGC": "200"}
-"""Go's garbage collector took a sixth of the API server's time on two cores; such machines have more memory than time."""
+"""Go's garbage collector took a sixth of the API server's time on two cores: here memory costs less than time."""
 
 
 class LocalCluster:

@@ -15,6 +15,8 @@ TENANT_TABLES = (
     "workflow_execution_steps",
     "execution_triggers",
     "tasks",
+    "run_endings",
+    "node_memos",
 )
 """Every table of workspaces' rows; each after those that it refers to."""
 SHARED_TABLES = ("quota_pots",)

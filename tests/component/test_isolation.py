@@ -41,6 +41,16 @@ async def two_tenants(world: World) -> World:
     for workspace in ("acme", "other"):
         await world.given(one_node().with_schedule("hourly", "0 * * * *"), workspace)
         await world.admit(workspace=workspace)
+        await world.rows(
+            "INSERT INTO headgate.run_endings SELECT %s, gen_random_uuid(), %s, 'nightly', 'Failed', now(), now()"
+            " RETURNING 1",
+            world.ids[workspace],
+            workspace,
+        )
+        await world.rows(
+            "INSERT INTO headgate.node_memos SELECT %s, gen_random_uuid(), 'extract', 'k', '{}', now() RETURNING 1",
+            world.ids[workspace],
+        )
     return world
 
 
@@ -162,7 +172,7 @@ async def test_the_app_role_cannot_rewrite_what_is_for_ever_or_lift_its_limits(
         "SELECT error_message FROM headgate.workflow_executions",
         "SELECT trigger_key FROM headgate.execution_triggers",
         "SELECT name FROM headgate.workflows",
-        "UPDATE headgate.tasks SET container = '{}'",
+        "UPDATE headgate.tasks SET work = '{}'",
         "DELETE FROM headgate.tasks",
     ],
 )

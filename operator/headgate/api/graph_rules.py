@@ -42,7 +42,7 @@ EARLIER_ONLY = Rule(
     ),
 )
 
-_NOT_A_BRANCH = f"d.contains(':') && !({_ID_OF} in conditions)"
+_NOT_A_BRANCH = f"d.contains(':') && !d.endsWith(':failed') && !d.endsWith(':ended') && !({_ID_OF} in conditions)"
 _NOT_A_BRANCH_AT_N = f"has(n.dependsOn) && n.dependsOn.exists(d, {_NOT_A_BRANCH})"
 
 
@@ -53,7 +53,7 @@ def _with_conditions(body: str) -> str:
 
 BRANCHES_OF_CONDITIONS = Rule(
     cel=_with_conditions(f"!self.exists(n, {_NOT_A_BRANCH_AT_N})"),
-    message="name a branch, as <id>:<branch>, of nodes of type condition only",
+    message="name a branch, as <id>:<branch>, of nodes of type condition only; of an action <id>:failed or <id>:ended",
     message_cel=_with_conditions(
         bind(
             "i",
@@ -62,7 +62,7 @@ BRANCHES_OF_CONDITIONS = Rule(
                 "at",
                 f"self[i].dependsOn.map(d, {_NOT_A_BRANCH}).indexOf(true)",
                 "'node ' + self[i].id + ' depends on ' + self[i].dependsOn[at]"
-                " + ': only a node of type condition has branches, name the id alone'",
+                " + ': only a node of type condition has branches, name the id alone, <id>:failed or <id>:ended'",
             ),
         )
     ),

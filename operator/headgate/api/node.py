@@ -10,30 +10,43 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StringConstraints
 
 from headgate.api.base import KubeModel
+from headgate.api.builtin import Http, Script, Sql
 from headgate.api.container import Container, EnvValueFrom, EnvVar, Mount, Resources, SecretKeyRef
-from headgate.api.cron import CRON_MESSAGE, CRON_PATTERN
+from headgate.api.flow import Approval, Call, Expression, ForEach, Memoize, OnFailure, Retry, Transform
 from headgate.api.rules import Form, ListSet, Rule, bind, exactly_one, listed
-from headgate.api.scalars import Duration, PositiveDuration
+from headgate.api.scalars import PositiveDuration
+from headgate.api.triggers import ConcurrencyPolicy, Event, Manual, MissedRuns, Schedule
 
 __all__ = [
     "CONFIG_OF",
     "DEFAULT_TIMEOUT",
+    "Approval",
+    "Call",
+    "ConcurrencyPolicy",
     "Container",
     "DependencyRef",
     "EnvValueFrom",
     "EnvVar",
+    "Event",
     "Expression",
+    "ForEach",
+    "Http",
     "Manual",
+    "Memoize",
     "MissedRuns",
     "Mount",
     "Node",
     "NodeConfig",
     "NodeId",
     "NodeType",
+    "OnFailure",
     "Resources",
     "Retry",
     "Schedule",
+    "Script",
     "SecretKeyRef",
+    "Sql",
+    "Transform",
 ]
 
 _NODE_ID = r"[a-z]([-_a-z0-9]*[a-z0-9])?"
@@ -58,9 +71,6 @@ DependencyRef = Annotated[
 ]
 """A node id, or ``id:branch`` for a branch of a condition other than ``true``."""
 
-Expression = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
-"""A CEL expression over ``inputs`` and ``nodes.<id>.output``."""
-
 
 class NodeType(StrEnum):
     """The three families of nodes."""
@@ -68,53 +78,6 @@ class NodeType(StrEnum):
     TRIGGER = "trigger"
     ACTION = "action"
     CONDITION = "condition"
-
-
-class MissedRuns(StrEnum):
-    """What happens to ticks that passed while Headgate could not act on them."""
-
-    NONE = "None"
-    LATEST = "Latest"
-    ALL = "All"
-
-
-class Schedule(KubeModel):
-    """Starts a run at the times of a cron expression."""
-
-    cron: Annotated[
-        str,
-        StringConstraints(min_length=9, max_length=128),
-        Form(pattern=CRON_PATTERN, message=CRON_MESSAGE),
-    ]
-    """Five fields: minute, hour, day of month, month, day of week."""
-    time_zone: Annotated[
-        str,
-        StringConstraints(min_length=1, max_length=64),
-        Form(
-            pattern=r"^[A-Za-z][-+_A-Za-z0-9]*(/[A-Za-z0-9][-+_A-Za-z0-9]*)*$",
-            message="write the name of an IANA time zone, such as Europe/Berlin or UTC",
-        ),
-    ] = "UTC"
-    """IANA time zone in which the expression is read, such as ``Europe/Berlin``."""
-    missed_runs: MissedRuns = MissedRuns.LATEST
-    """Which ticks that passed while Headgate was down run later: None, the Latest, or All (the last 100)."""
-
-
-class Manual(KubeModel):
-    """Lets a WorkflowRun start a run here."""
-
-
-class Retry(KubeModel):
-    """How often, and how patiently, a failed attempt is repeated."""
-
-    limit: Annotated[int, Field(ge=0, le=20)] = 0
-    """Attempts after the first at most."""
-    initial_delay: Duration = "5s"
-    """Wait before the second attempt."""
-    factor: Annotated[int, Field(ge=1, le=10)] = 2
-    """By how much each further wait is longer."""
-    max_delay: Duration = "5m"
-    """The longest wait."""
 
 
 DEFAULT_TIMEOUT = "24h"
@@ -130,10 +93,20 @@ def _is_default_timeout(timeout: str) -> bool:
     return timeout == DEFAULT_TIMEOUT
 
 
+def _is_fail(value: OnFailure) -> bool:
+    """Whether an object need not say it: only actions may, so the default is never written out."""
+    return value is OnFailure.FAIL
+
+
+def _is_false(value: bool) -> bool:  # noqa: FBT001 - pydantic calls it with the value
+    """Whether an object need not say it: only actions may, so the default is never written out."""
+    return not value
+
+
 CONFIG_OF: Mapping[NodeType, tuple[str, ...]] = MappingProxyType(
     {
-        NodeType.TRIGGER: ("schedule", "manual"),
-        NodeType.ACTION: ("container",),
+        NodeType.TRIGGER: ("schedule", "manual", "event"),
+        NodeType.ACTION: ("container", "script", "http", "sql", "transform", "workflow", "approval"),
         NodeType.CONDITION: ("expression",),
     }
 )
@@ -148,6 +121,10 @@ def _config_fits(node_type: NodeType) -> Rule:
         message=f"set config.{listed(members)}: the node is of type {node_type}",
         at=".config",
     )
+
+
+def _article(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
 def _actions_only(name: str) -> Rule:
@@ -170,12 +147,26 @@ class NodeConfig(KubeModel):
     """Trigger: at the times of a cron expression."""
     manual: Manual | None = None
     """Trigger: by a WorkflowRun."""
+    event: Event | None = None
+    """Trigger: by the end of another workflow's run."""
     container: Container | None = None
     """Action: run a container to its end.
 
     It may write up to 4096 bytes of JSON to the file named by ``$HEADGATE_OUTPUT``; later nodes read them as
     ``nodes.<id>.output``.
     """
+    script: Script | None = None
+    """Action: run a Python or shell script in the runner."""
+    http: Http | None = None
+    """Action: send an HTTP request from the runner."""
+    sql: Sql | None = None
+    """Action: run a statement on a Postgres database from the runner."""
+    transform: Transform | None = None
+    """Action: compute a value."""
+    workflow: Call | None = None
+    """Action: run another workflow."""
+    approval: Approval | None = None
+    """Action: wait for a person's approval."""
     expression: Expression | None = None
     """Condition: a CEL expression whose value (true, false, or a string) names the branch taken."""
 
@@ -203,8 +194,16 @@ class Node(KubeModel):
             reason="FieldValueRequired",
             at=".dependsOn",
         ),
-        _actions_only("retry"),
-        _actions_only("timeout"),
+        *(_actions_only(name) for name in ("retry", "timeout", "forEach", "onFailure", "memoize", "final")),
+        *(
+            Rule(
+                cel=f"!has(self.{name}) || !({' || '.join(f'has(self.config.{kind})' for kind in kinds)})",
+                message=f"remove {name}: a node that is {listed(_article(kind) for kind in kinds)} has none",
+                reason="FieldValueForbidden",
+                at=f".{name}",
+            )
+            for name, kinds in (("forEach", ("approval",)), ("memoize", ("approval", "workflow", "transform")))
+        ),
     )
 
     id: NodeId
@@ -214,7 +213,8 @@ class Node(KubeModel):
     depends_on: Annotated[tuple[DependencyRef, ...], Field(max_length=20), ListSet(), _ONE_BRANCH] = ()
     """Nodes listed earlier that come before this one. Of several triggers, whichever fired; of other nodes, all.
 
-    A condition is followed on ``true``, or as ``id:branch`` on the branch named.
+    A condition is followed on ``true``, or as ``id:branch`` on the branch named; an action when it succeeded, as
+    ``id:failed`` when it failed for good, and as ``id:ended`` either way.
     """
     config: NodeConfig
     """What the node does."""
@@ -222,3 +222,17 @@ class Node(KubeModel):
     """How often a failed attempt is repeated; actions only."""
     timeout: Annotated[PositiveDuration, Field(exclude_if=_is_default_timeout)] = DEFAULT_TIMEOUT
     """How long one attempt may take, waiting for its pod included; actions only."""
+    for_each: ForEach | None = None
+    """Run the node once for every item of a list; actions only."""
+    on_failure: Annotated[OnFailure, Field(exclude_if=_is_fail)] = OnFailure.FAIL
+    """Fail ends the run as Failed when the node fails for good; Continue goes on as if it had succeeded without output.
+
+    Either way nodes that depend on ``id:failed`` run then, and those that depend on ``id:ended`` always do.
+    """
+    memoize: Memoize | None = None
+    """Take an earlier output of the same key instead of running; actions only."""
+    final: Annotated[bool, Field(exclude_if=_is_false)] = False
+    """Run when all other nodes have ended, whatever became of them, also of a run that is cancelled gracefully.
+
+    It reads how the run went as ``run.phase``; actions only.
+    """

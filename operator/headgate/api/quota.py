@@ -147,6 +147,8 @@ class QuotaSpec(KubeModel):
     one pot, and what the API server enforces is divided by ``quotaRef.share``."""
     on_exceeded: OnExceeded = OnExceeded.QUEUE
     """Queue lets a run wait until there is room for it. Reject refuses it, and says when it may succeed."""
+    weight: Annotated[int, Field(ge=1, le=100)] = 1
+    """How many attempts of a Workspace on this plan are started for one of a Workspace of weight 1, when both wait."""
 
 
 class QuotaStatus(Status):

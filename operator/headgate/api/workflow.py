@@ -3,38 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
 from headgate.api.base import CustomResource, KubeModel, PrinterColumn, ResourceKind, Status
 from headgate.api.graph_rules import GRAPH_RULES
+from headgate.api.inputs import Input, Output
 from headgate.api.node import Node
-from headgate.api.rules import Form, FreeForm, ListMap, Rule, name_fits_label
+from headgate.api.rules import ListMap, Rule, name_fits_label
 from headgate.api.scalars import PositiveDuration
 
-INPUT_NAME_PATTERN = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
-INPUT_NAME_MESSAGE = "use letters, digits and '_' only in the name of an input, and no digit first"
 
-InputName = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=63),
-    Form(pattern=INPUT_NAME_PATTERN, message=INPUT_NAME_MESSAGE),
-]
-"""Names an input of a workflow."""
+class Concurrency(KubeModel):
+    """How many runs of this workflow may be under way at the same time; others wait."""
 
-
-class Input(KubeModel):
-    """A value that a run is given."""
-
-    name: InputName
-    """Name, read as ``inputs.<name>`` in expressions."""
-    description: Annotated[str, StringConstraints(max_length=1024)] = ""
-    """What the value means."""
-    required: bool = False
-    """Whether a run that does not give it, and for which there is no default, is refused."""
-    default: Annotated[Any, FreeForm()] = None
-    """The value where a run gives none; any JSON."""
+    limit: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Runs at most; as many as the Quota allows when absent."""
+    mutex: Annotated[str, StringConstraints(min_length=1, max_length=253)] | None = None
+    """Runs of the workspace with the same mutex never run at the same time. ``${{ ... }}`` over inputs is replaced."""
 
 
 class WorkflowSpec(KubeModel):
@@ -43,9 +30,9 @@ class WorkflowSpec(KubeModel):
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             # CEL sees no values of free form; through dyn() it may ask at least whether one is there.
-            cel="""!self.nodes.exists(n, has(n.config.schedule)) ||
+            cel="""!self.nodes.exists(n, has(n.config.schedule) || has(n.config.event)) ||
                 !has(self.inputs) || self.inputs.all(i, !i.required || has(dyn(i).default))""",
-            message="give every required input a default: a schedule starts runs without inputs",
+            message="give every required input a default: a schedule or an event starts runs without inputs",
         ),
     )
 
@@ -64,6 +51,12 @@ class WorkflowSpec(KubeModel):
         *GRAPH_RULES,
     ]
     """The graph, in an order in which every node comes after those it depends on."""
+    outputs: Annotated[tuple[Output, ...], Field(max_length=32), ListMap("name")] = ()
+    """Values that a run gives when it has succeeded."""
+    concurrency: Concurrency = Field(default_factory=Concurrency)
+    """How many runs may be under way at the same time."""
+    priority: Annotated[int, Field(ge=-100, le=100)] = 0
+    """Runs of a higher priority go before others of the same workspace, where they wait."""
     timeout: PositiveDuration | None = None
     """How long a run may take at most; no limit when absent."""
     suspend: bool = False

@@ -9,10 +9,11 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, StringConstraints
 
 from headgate.api.base import CustomResource, KubeModel, PrinterColumn, ResourceKind, Status
+from headgate.api.debugging import Debug, RunMode
+from headgate.api.inputs import INPUT_NAME_MESSAGE, INPUT_NAME_PATTERN, InputName
 from headgate.api.node import NodeId
 from headgate.api.rules import FreeForm, ListMap, Rule, name_fits_label
 from headgate.api.scalars import DnsSubdomain
-from headgate.api.workflow import INPUT_NAME_MESSAGE, INPUT_NAME_PATTERN, InputName
 
 
 class WorkflowReference(KubeModel):
@@ -27,22 +28,62 @@ def _is_kept(name: str) -> Rule:
     now, before = f"dyn(self).{name}", f"dyn(oldSelf).{name}"
     return Rule(
         cel=f"has({now}) == has({before}) && (!has({now}) || {now} == {before})",
-        message=f"leave {name} as it is, only cancel can be changed; create another WorkflowRun",
+        message=f"leave {name} as it is, only what steers a run can be changed; create another WorkflowRun",
         reason="FieldValueForbidden",
         at=f".{name}",
     )
 
 
+class Decision(KubeModel):
+    """What a person decided on an approval node."""
+
+    node: NodeId
+    """The approval node."""
+    approved: bool
+    """True lets the run go on; false fails the node."""
+    by: Annotated[str, StringConstraints(min_length=1, max_length=253)]
+    """The name of the user who decides, as the API server knows it."""
+    comment: Annotated[str, StringConstraints(max_length=1024)] = ""
+    """Why."""
+
+
 class WorkflowRunSpec(KubeModel):
-    """What to run. Only ``cancel`` can be changed later."""
+    """What to run. What steers a run can be changed later: cancel, suspend, retry, resume, priority and approvals."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        *(_is_kept(name) for name in ("workflowRef", "trigger", "inputs")),
+        *(_is_kept(name) for name in ("workflowRef", "trigger", "inputs", "mode", "debug", "replayOf", "version")),
         Rule(
-            cel="!oldSelf.cancel || self.cancel",
+            cel="(!oldSelf.cancel || self.cancel) && (!oldSelf.cancelNow || self.cancelNow)",
             message="leave cancel true: a cancelled run stays cancelled; create another WorkflowRun",
             reason="FieldValueForbidden",
             at=".cancel",
+        ),
+        *(
+            Rule(
+                cel=f"!has(oldSelf.{name}) || (has(self.{name}) && self.{name} >= oldSelf.{name})",
+                message=f"raise {name}, or leave it: it counts how often that was asked for",
+                reason="FieldValueForbidden",
+                at=f".{name}",
+            )
+            for name in ("retry", "resume")
+        ),
+        Rule(
+            cel="""!has(oldSelf.approvals) || (has(self.approvals) &&
+                oldSelf.approvals.all(o, self.approvals.exists(n, n == o)))""",
+            message="leave the approvals that are there: a decision is never taken back",
+            reason="FieldValueForbidden",
+            at=".approvals",
+        ),
+        Rule(
+            cel="self.mode != 'Normal' || !has(self.debug)",
+            message="set mode to Test or Debug, or remove debug",
+            at=".debug",
+        ),
+        Rule(
+            cel="self.mode == 'Debug' || !has(self.debug) || !has(self.debug.breakpoints)"
+            " || self.debug.breakpoints.size() == 0",
+            message="set mode to Debug: only such a run stops at breakpoints",
+            at=".debug.breakpoints",
         ),
         Rule(
             cel=f"""!has(dyn(self).inputs) ||
@@ -61,8 +102,28 @@ class WorkflowRunSpec(KubeModel):
         Field(max_length=64),
     ] = Field(default_factory=dict)
     """Values for the workflow's inputs; any JSON, 64 KiB at most in all."""
+    version: Annotated[int, Field(ge=1)] | None = None
+    """Number of the workflow's version to run; the current one when absent."""
+    replay_of: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    """Id of an earlier run of the workflow, whose inputs and trigger this one takes; ``version`` may be another."""
+    mode: RunMode = RunMode.NORMAL
+    """Normal, or Test or Debug: such runs count for no quota, health or cost figure, and reach no network."""
+    debug: Debug | None = None
+    """What a Test or Debug run does otherwise."""
+    priority: Annotated[int, Field(ge=-100, le=100)] | None = None
+    """Goes before the workflow's own priority."""
+    suspend: bool = False
+    """While true no further node starts; what runs goes on."""
     cancel: bool = False
-    """Set to true to stop the run: what runs is ended, what waits never starts."""
+    """Set to true to stop the run: what runs is asked to end, what waits never starts, final nodes run."""
+    cancel_now: bool = False
+    """Set to true to stop the run at once: what runs is killed, and final nodes do not run."""
+    retry: Annotated[int, Field(ge=0, le=1000)] = 0
+    """Raise it to run the failed nodes of a failed run again, and what comes after them; finished ones are kept."""
+    resume: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """Raise it to let a run go on that stands at a breakpoint."""
+    approvals: Annotated[tuple[Decision, ...], Field(max_length=100), ListMap("node")] = ()
+    """Decisions on approval nodes. The API server sees to it that ``by`` is whoever adds the decision."""
 
 
 class RunPhase(StrEnum):
@@ -157,6 +218,8 @@ class WorkflowRunStatus(Status):
         ListMap("id"),
     ] = ()
     """The nodes as they are; triggers left out."""
+    outputs: Annotated[dict[str, Annotated[Any, FreeForm()]], Field(max_length=32)] = Field(default_factory=dict)
+    """The run's outputs, once it has succeeded."""
     waiting_for: Annotated[tuple[WaitingFor, ...], Field(max_length=100)] = ()
     """Why the run does not go on right now."""
     waiting: Annotated[str, StringConstraints(max_length=128)] | None = None

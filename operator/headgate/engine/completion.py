@@ -77,9 +77,10 @@ async def _take_in(
     again = TaskRow(
         ref.node,
         ref.attempt + 1,
-        task.container,
+        task.work,
         task.timeout_seconds,
         due_at=now + delay,
+        kind=task.kind,
         waiting_reason="Retry",
         waiting_message=clip(
             f"attempt {ref.attempt} failed ({outcome.reason}); the next one starts in {format_duration(delay)}"

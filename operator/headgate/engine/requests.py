@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from headgate.api.workflow import Input
+from headgate.api.inputs import Input
 from headgate.domain.graph import Graph
 from headgate.engine.bounds import INPUTS_BYTES, check_json
 from headgate.engine.types import Refused, RunRequest, TriggerKind

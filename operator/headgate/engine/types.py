@@ -74,6 +74,8 @@ class WorkspaceRecord:
     """Name of the Quota whose limits all workspaces on it have together; None where the workspace has its own."""
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     retention: Retention = field(default_factory=Retention)
+    weight: int = 1
+    """How many of its tasks are claimed for one of a workspace of weight 1, when both wait."""
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,7 @@ def _settings(record: WorkspaceRecord) -> dict[str, Any]:
     breaker, retention = record.breaker, record.retention
     return limits | {
         "on_exceeded": record.on_exceeded.value,
+        "weight": record.weight,
         "failure_threshold": breaker.failure_threshold,
         "failure_window": parse_duration(breaker.window),
         "cool_down": parse_duration(breaker.cool_down),

@@ -70,6 +70,7 @@ class Tenants:
             limits=quota.spec.limits,
             suspended=workspace.spec.suspend,
             on_exceeded=quota.spec.on_exceeded,
+            weight=quota.spec.weight,
             pot=quota.metadata.name if quota.spec.sharing is Sharing.SHARED else None,
             breaker=workspace.spec.circuit_breaker,
             retention=workspace.spec.retention,

@@ -37,12 +37,16 @@ class TaskRow:
 
     node: str
     attempt: int
-    container: Mapping[str, Any]
+    work: Mapping[str, Any]
+    """What is to be done, with all expressions replaced; its form depends on the kind."""
     timeout_seconds: int
-    due_at: datetime
+    due_at: datetime | None
+    """When it may be claimed; None where nobody has to claim it."""
     waiting_reason: str | None = None
     waiting_message: str | None = None
     waiting_until: datetime | None = None
+    kind: str = "job"
+    """Who does it: job, runner, call or approval."""
 
 
 @dataclass(frozen=True)

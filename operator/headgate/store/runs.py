@@ -29,8 +29,9 @@ class StateRow:
 class OpenTask:
     """The queue's row of one attempt."""
 
-    container: Mapping[str, Any]
+    work: Mapping[str, Any]
     timeout_seconds: int
+    kind: str = "job"
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class LoadedRun:
 
 
 _LOAD = """
-    SELECT e.status, e.version_id, e.trigger_node, e.waiting_reason, e.deadline, e.running_since, e.probe, t.container,
-        t.timeout_seconds,
+    SELECT e.status, e.version_id, e.trigger_node, e.waiting_reason, e.deadline, e.running_since, e.probe,
+        t.work, t.kind, t.timeout_seconds,
         (SELECT jsonb_agg(jsonb_build_array(node, attempt, phase, branch, reason, message)) FROM (
             SELECT DISTINCT ON (node) node, attempt, phase, branch, reason,
                 CASE phase WHEN 'Failed' THEN message ELSE '' END AS message
@@ -82,7 +83,7 @@ async def load(tx: Transaction, key: RunKey, node: str = "", attempt: int = 0) -
         running_since=row.running_since,
         probe=row.probe,
         states=tuple(StateRow(*state) for state in row.states or ()),
-        task=None if row.container is None else OpenTask(row.container, row.timeout_seconds),
+        task=None if row.work is None else OpenTask(row.work, row.timeout_seconds, row.kind),
     )
 
 

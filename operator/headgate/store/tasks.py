@@ -39,29 +39,32 @@ class QueuedTask:
     workspace: str
     namespace: str
     workflow: str
-    container: Mapping[str, Any]
+    work: Mapping[str, Any]
     timeout_seconds: int
     job_uid: str | None
 
 
 _COLUMNS = """t.workspace_id, t.execution_id, t.node, t.attempt, w.name AS workspace, t.namespace, t.workflow,
-    t.container, t.timeout_seconds, t.job_uid"""
+    t.work, t.timeout_seconds, t.job_uid"""
 
 # Workspaces take turns: the first due task of each, then the second of each, and so on. ``present`` hops from
 # workspace to workspace along the index instead of reading the queue, so that a claim costs the number of workspaces
 # that have something queued, however much it is. What another claimer has locked is left to it.
 _CLAIM = f"""
     WITH RECURSIVE present AS (
-        (SELECT workspace_id FROM headgate.tasks WHERE due_at IS NOT NULL ORDER BY workspace_id LIMIT 1)
+        (SELECT workspace_id FROM headgate.tasks WHERE due_at IS NOT NULL AND kind = 'job'
+         ORDER BY workspace_id LIMIT 1)
         UNION ALL
         SELECT (SELECT t.workspace_id FROM headgate.tasks t
-                WHERE t.due_at IS NOT NULL AND t.workspace_id > p.workspace_id ORDER BY t.workspace_id LIMIT 1)
+                WHERE t.due_at IS NOT NULL AND t.kind = 'job' AND t.workspace_id > p.workspace_id
+                ORDER BY t.workspace_id LIMIT 1)
         FROM present p WHERE p.workspace_id IS NOT NULL
     ), candidates AS (
-        SELECT d.*, row_number() OVER (PARTITION BY p.workspace_id ORDER BY d.due_at) AS turn
+        SELECT d.*, row_number() OVER (PARTITION BY p.workspace_id ORDER BY d.priority DESC, d.due_at) AS turn
         FROM present p CROSS JOIN LATERAL (
-            SELECT t.workspace_id, t.execution_id, t.node, t.attempt, t.due_at FROM headgate.tasks t
-            WHERE t.workspace_id = p.workspace_id AND t.due_at <= %(now)s ORDER BY t.due_at LIMIT %(limit)s
+            SELECT t.workspace_id, t.execution_id, t.node, t.attempt, t.priority, t.due_at FROM headgate.tasks t
+            WHERE t.workspace_id = p.workspace_id AND t.kind = 'job' AND t.due_at <= %(now)s
+            ORDER BY t.priority DESC, t.due_at LIMIT %(limit)s
         ) d
     ), chosen AS (
         SELECT * FROM candidates ORDER BY turn, due_at, workspace_id LIMIT %(limit)s
@@ -79,7 +82,7 @@ _CLAIM = f"""
     ), upcoming AS (
         SELECT min(n.due_at) AS next_due FROM present p CROSS JOIN LATERAL (
             SELECT t.due_at FROM headgate.tasks t
-            WHERE t.workspace_id = p.workspace_id AND t.due_at > %(now)s ORDER BY t.due_at LIMIT 1
+            WHERE t.workspace_id = p.workspace_id AND t.kind = 'job' AND t.due_at > %(now)s ORDER BY t.due_at LIMIT 1
         ) n
     )
     SELECT u.next_due, {_COLUMNS}
@@ -97,7 +100,9 @@ async def claim(
     return [_task(row) for row in rows if row.node is not None], rows[0].next_due
 
 
-_OPEN = f"SELECT {_COLUMNS} FROM headgate.tasks t JOIN headgate.workspaces w ON w.id = t.workspace_id"  # noqa: S608 - constants
+_OPEN = (
+    f"SELECT {_COLUMNS} FROM headgate.tasks t JOIN headgate.workspaces w ON w.id = t.workspace_id WHERE t.kind = 'job'"  # noqa: S608 - constants
+)
 
 
 async def open_tasks(tx: Transaction) -> list[QueuedTask]:
@@ -179,7 +184,7 @@ def _task(row: Any) -> QueuedTask:
         row.workspace,
         row.namespace,
         row.workflow,
-        row.container,
+        row.work,
         row.timeout_seconds,
         row.job_uid,
     )

@@ -15,7 +15,7 @@ from headgate.store.tables import quotas, retention_policies
 
 LIMITS = tuple(column.name for column in quotas.columns if column.name.startswith("max_"))
 """Names of the limits, as in ``Limits``."""
-_PLAN = (*LIMITS, "on_exceeded")
+_PLAN = (*LIMITS, "on_exceeded", "weight")
 _BREAKER = ("failure_threshold", "failure_window", "cool_down", "half_open_runs")
 _RETENTION = tuple(column.name for column in retention_policies.columns if column.name.endswith("_days"))
 _SETTINGS = (*_PLAN, *_BREAKER, *_RETENTION)

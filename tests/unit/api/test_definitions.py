@@ -139,7 +139,14 @@ def test_lists_with_keys_are_maps_to_the_api_server() -> None:
     assert maps == {
         ".namespaces": ["name"],
         ".inputs": ["name"],
+        ".outputs": ["name"],
         ".nodes": ["id"],
         ".nodes[].config.container.env": ["name"],
         ".nodes[].config.container.mounts": ["path"],
+        ".nodes[].config.http.headers": ["name"],
+        ".nodes[].config.script.env": ["name"],
+        ".nodes[].config.sql.parameters": ["name"],
+        ".debug.breakpoints": ["node"],
+        ".debug.mocks": ["node"],
+        ".approvals": ["node"],
     }

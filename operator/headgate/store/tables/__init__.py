@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headgate.store.tables.base import SCHEMA, metadata
-from headgate.store.tables.history import execution_steps, execution_triggers, executions
+from headgate.store.tables.history import execution_steps, execution_triggers, executions, node_memos, run_endings
 from headgate.store.tables.tasks import tasks
 from headgate.store.tables.tenants import breakers, pots, quotas, retention_policies, usage, workspaces
 from headgate.store.tables.workflows import schedules, versions, workflows
@@ -15,9 +15,11 @@ __all__ = [
     "execution_triggers",
     "executions",
     "metadata",
+    "node_memos",
     "pots",
     "quotas",
     "retention_policies",
+    "run_endings",
     "schedules",
     "tasks",
     "usage",

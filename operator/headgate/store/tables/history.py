@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, Uuid, text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from headgate.store.tables.base import Time, metadata
@@ -29,6 +29,20 @@ executions = Table(
     Column("duration_ms", BigInteger),
     Column("error_message", Text),
     Column("probe", Integer),
+    Column("mode", Text, nullable=False, server_default="Normal"),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("mutex", Text),
+    Column("depth", Integer, nullable=False, server_default="0"),
+    Column("parent_run", Uuid),
+    Column("parent_node", Text),
+    Column("parent_attempt", Integer),
+    Column("event", JSONB),
+    Column("outputs", JSONB),
+    Column("options", JSONB, nullable=False, server_default="{}"),
+    Column("replay_of", Uuid),
+    Column("retries", Integer, nullable=False, server_default="0"),
+    Column("held", Text),
+    Column("cancelling", Boolean, nullable=False, server_default="false"),
     postgresql_partition_by="RANGE (started_at)",
 )
 Index(
@@ -51,6 +65,18 @@ Index(
     executions.c.started_at,
     postgresql_where=text("status IN ('Pending', 'Running', 'Suspended')"),
 )
+Index(
+    "workflow_executions_mutex",
+    executions.c.workspace_id,
+    executions.c.mutex,
+    postgresql_where=text("mutex IS NOT NULL AND status IN ('Pending', 'Running', 'Suspended')"),
+)
+Index(
+    "workflow_executions_parent",
+    executions.c.workspace_id,
+    executions.c.parent_run,
+    postgresql_where=text("parent_run IS NOT NULL"),
+)
 
 execution_steps = Table(
     "workflow_execution_steps",
@@ -68,6 +94,9 @@ execution_steps = Table(
     Column("output", JSONB),
     Column("attempt_started_at", Time),
     Column("attempt_finished_at", Time),
+    Column("log_path", Text),
+    Column("log_bytes", BigInteger),
+    Column("log_truncated", Boolean),
     postgresql_partition_by="RANGE (started_at)",
 )
 
@@ -77,5 +106,29 @@ execution_triggers = Table(
     Column("workspace_id", Uuid, primary_key=True),
     Column("trigger_key", Text, primary_key=True),
     Column("execution_id", Uuid),
+    Column("created_at", Time, nullable=False),
+)
+
+run_endings = Table(
+    "run_endings",
+    metadata,
+    Column("workspace_id", Uuid, primary_key=True),
+    Column("run_id", Uuid, primary_key=True),
+    Column("namespace", Text, nullable=False),
+    Column("workflow", Text, nullable=False),
+    Column("phase", Text, nullable=False),
+    Column("ended_at", Time, nullable=False),
+    Column("due_at", Time, nullable=False),
+    Column("failures", Integer, nullable=False, server_default="0"),
+)
+
+node_memos = Table(
+    "node_memos",
+    metadata,
+    Column("workspace_id", Uuid, primary_key=True),
+    Column("workflow_id", Uuid, primary_key=True),
+    Column("node", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("output", JSONB),
     Column("created_at", Time, nullable=False),
 )

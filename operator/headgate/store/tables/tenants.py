@@ -41,6 +41,7 @@ quotas = Table(
     Column("max_api_calls_per_hour", Integer, nullable=False),
     Column("max_concurrent_runs", Integer, nullable=False),
     Column("on_exceeded", Text, nullable=False, server_default="Queue"),
+    Column("weight", Integer, nullable=False, server_default="1"),
     Column("pot", Text),
     Index("workspace_resource_quotas_pot", "pot", postgresql_where=text("pot IS NOT NULL")),
 )

@@ -1,0 +1,76 @@
+-- More kinds of work than Jobs, runs that belong to other runs, and what steers runs. Columns have constant defaults,
+-- so that no row is rewritten.
+
+ALTER TABLE headgate.tasks RENAME COLUMN container TO work;
+ALTER TABLE headgate.tasks
+    ADD COLUMN kind text NOT NULL DEFAULT 'job' CHECK (kind IN ('job', 'runner', 'call', 'approval')),
+    ADD COLUMN priority integer NOT NULL DEFAULT 0 CHECK (priority BETWEEN -100 AND 100);
+COMMENT ON COLUMN headgate.tasks.kind IS 'Who does the work: a Job, a runner, another run, or a person.';
+COMMENT ON COLUMN headgate.tasks.work IS 'What is to be done, with all expressions replaced; its form depends on the kind.';
+COMMENT ON COLUMN headgate.tasks.priority IS 'That of the run: within a workspace higher ones are claimed first.';
+DROP INDEX headgate.tasks_due;
+CREATE INDEX tasks_due ON headgate.tasks (workspace_id, kind, priority DESC, due_at) WHERE due_at IS NOT NULL;
+
+ALTER TABLE headgate.workspace_resource_quotas
+    ADD COLUMN weight integer NOT NULL DEFAULT 1 CHECK (weight BETWEEN 1 AND 100);
+COMMENT ON COLUMN headgate.workspace_resource_quotas.weight IS 'Tasks claimed for one of a workspace of weight 1, when both wait.';
+
+ALTER TABLE headgate.workflow_executions
+    ADD COLUMN mode text NOT NULL DEFAULT 'Normal' CHECK (mode IN ('Normal', 'Test', 'Debug')),
+    ADD COLUMN priority integer NOT NULL DEFAULT 0 CHECK (priority BETWEEN -100 AND 100),
+    ADD COLUMN mutex text CHECK (octet_length(mutex) <= 1024),
+    ADD COLUMN depth integer NOT NULL DEFAULT 0 CHECK (depth BETWEEN 0 AND 16),
+    ADD COLUMN parent_run uuid,
+    ADD COLUMN parent_node text,
+    ADD COLUMN parent_attempt integer,
+    ADD COLUMN event jsonb,
+    ADD COLUMN outputs jsonb,
+    ADD COLUMN options jsonb NOT NULL DEFAULT '{}',
+    ADD COLUMN replay_of uuid,
+    ADD COLUMN retries integer NOT NULL DEFAULT 0 CHECK (retries >= 0),
+    ADD COLUMN held text CHECK (octet_length(held) <= 1024),
+    ADD COLUMN cancelling boolean NOT NULL DEFAULT false;
+COMMENT ON COLUMN headgate.workflow_executions.mode IS 'Test and Debug runs count for no quota, health or cost figure.';
+COMMENT ON COLUMN headgate.workflow_executions.mutex IS 'Runs of the workspace with the same one never run at the same time.';
+COMMENT ON COLUMN headgate.workflow_executions.depth IS 'How many runs called, or set off, each other up to this one.';
+COMMENT ON COLUMN headgate.workflow_executions.parent_run IS 'The run of which a node called this one.';
+COMMENT ON COLUMN headgate.workflow_executions.event IS 'The end of another run that set this one off.';
+COMMENT ON COLUMN headgate.workflow_executions.options IS 'What a Test or Debug run does otherwise.';
+COMMENT ON COLUMN headgate.workflow_executions.retries IS 'How often its failed nodes were run again.';
+COMMENT ON COLUMN headgate.workflow_executions.held IS 'Why no further node starts while it is Suspended.';
+COMMENT ON COLUMN headgate.workflow_executions.cancelling IS 'It was asked to end: only final nodes start.';
+CREATE INDEX workflow_executions_mutex ON headgate.workflow_executions (workspace_id, mutex)
+    WHERE mutex IS NOT NULL AND status IN ('Pending', 'Running', 'Suspended');
+CREATE INDEX workflow_executions_parent ON headgate.workflow_executions (workspace_id, parent_run)
+    WHERE parent_run IS NOT NULL;
+
+ALTER TABLE headgate.workflow_execution_steps
+    ADD COLUMN log_path text CHECK (octet_length(log_path) <= 1024),
+    ADD COLUMN log_bytes bigint,
+    ADD COLUMN log_truncated boolean;
+COMMENT ON COLUMN headgate.workflow_execution_steps.log_path IS 'Where its log lies in the object store; NULL where none was kept.';
+
+-- An outbox: written in the transaction that ends a run, taken off by the one that acts on it.
+CREATE TABLE headgate.run_endings (
+    workspace_id  uuid NOT NULL,
+    run_id        uuid NOT NULL,
+    namespace     text NOT NULL,
+    workflow      text NOT NULL,
+    phase         text NOT NULL,
+    ended_at      timestamptz NOT NULL,
+    due_at        timestamptz NOT NULL,
+    failures      integer NOT NULL DEFAULT 0,
+    PRIMARY KEY (workspace_id, run_id)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+COMMENT ON TABLE headgate.run_endings IS 'Runs that ended and for whose end something waits: a node that called them, or triggers of other workflows.';
+
+CREATE TABLE headgate.node_memos (
+    workspace_id  uuid NOT NULL,
+    workflow_id   uuid NOT NULL,
+    node          text NOT NULL,
+    key           text NOT NULL,
+    output        jsonb,
+    created_at    timestamptz NOT NULL,
+    PRIMARY KEY (workspace_id, workflow_id, node, key)
+);
+COMMENT ON TABLE headgate.node_memos IS 'Outputs of nodes that are taken again; the key holds a hash of what the node does.';

@@ -1,0 +1,13 @@
+DROP TABLE headgate.run_endings, headgate.node_memos;
+ALTER TABLE headgate.workflow_execution_steps
+    DROP COLUMN log_path, DROP COLUMN log_bytes, DROP COLUMN log_truncated;
+ALTER TABLE headgate.workflow_executions
+    DROP COLUMN mode, DROP COLUMN priority, DROP COLUMN mutex, DROP COLUMN depth, DROP COLUMN parent_run,
+    DROP COLUMN parent_node, DROP COLUMN parent_attempt, DROP COLUMN event, DROP COLUMN outputs, DROP COLUMN options,
+    DROP COLUMN replay_of, DROP COLUMN retries, DROP COLUMN held, DROP COLUMN cancelling;
+ALTER TABLE headgate.workspace_resource_quotas DROP COLUMN weight;
+DROP INDEX headgate.tasks_due;
+DELETE FROM headgate.tasks WHERE kind <> 'job';
+ALTER TABLE headgate.tasks DROP COLUMN kind, DROP COLUMN priority;
+ALTER TABLE headgate.tasks RENAME COLUMN work TO container;
+CREATE INDEX tasks_due ON headgate.tasks (workspace_id, due_at) WHERE due_at IS NOT NULL;
