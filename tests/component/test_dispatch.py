@@ -105,7 +105,9 @@ async def test_a_claim_says_when_the_next_attempt_is_due(world: World) -> None:
 async def test_an_attempt_that_this_release_cannot_read_does_not_hold_up_the_others(world: World) -> None:
     await world.given(one_node())
     broken, good = await world.admit(), await world.admit()
-    await world.rows("""UPDATE headgate.tasks SET work = '{"image": 7}' WHERE execution_id = %s RETURNING 1""", broken)
+    await world.rows(
+        """UPDATE headgate.tasks SET work = '{"container": {"image": 7}}' WHERE execution_id = %s RETURNING 1""", broken
+    )
 
     assert [task.ref.run_id for task in await world.claim()] == [good]
 

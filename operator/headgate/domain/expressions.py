@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any
 
-from headgate.api.node import Container, Node
+from headgate.api.node import Node
 from headgate.api.workflow import WorkflowSpec
 from headgate.domain import templates
 from headgate.domain.graph import Dependency
 from headgate.domain.lexer import Kind, Token, tokens
+from headgate.domain.templating import templated
 
 NODE_FIELDS = ("output", "phase")
 """What can be read of a node: ``nodes.<id>.output`` and ``nodes.<id>.phase``."""
@@ -37,20 +37,13 @@ class Reference:
     """Whether a minus sign follows the name: perhaps the name was meant to go on."""
 
 
-def templated(container: Container) -> dict[str, Any]:
-    """The parts of a container in which ``${{ }}`` is replaced: command, args, and the values of env by name."""
-    return {
-        "command": container.command,
-        "args": container.args,
-        "env": {variable.name: variable.value for variable in container.env if variable.value is not None},
-    }
-
-
 def expressions_of(node: Node) -> tuple[str, ...]:
-    """Every expression that the node has evaluated, in order and each once: the condition, or those in its strings."""
-    found = [] if node.config.expression is None else [node.config.expression]
-    if node.config.container is not None:
-        found += templates.expressions(templated(node.config.container))
+    """Every expression that the node has evaluated before it starts, in order and each once."""
+    config = node.config
+    found = [] if config.expression is None else [config.expression]
+    if config.transform is not None:
+        found.append(config.transform.expression)
+    found += templates.expressions(templated(config.to_wire()))
     return tuple(dict.fromkeys(found))
 
 
@@ -93,9 +86,8 @@ def problems(spec: WorkflowSpec) -> tuple[str, ...]:
     upstream = _upstream(spec.nodes)
     found: list[str] = []
     for node in spec.nodes:
-        if node.config.container is not None:
-            unclosed = templates.unclosed(templated(node.config.container))
-            found += [f"node {node.id}: {text[:40]!r} is not closed by }}}}" for text in unclosed]
+        unclosed = templates.unclosed(templated(node.config.to_wire()))
+        found += [f"node {node.id}: {text[:40]!r} is not closed by }}}}" for text in unclosed]
         for expression in expressions_of(node):
             for reference in references(expression):
                 problem = _problem(reference, node.id, inputs, upstream)

@@ -42,6 +42,18 @@ def render(tree: Any, values: Mapping[str, Any]) -> Any:
     return tree
 
 
+def substitute(tree: Any, values: Mapping[str, Any]) -> Any:
+    """As ``render``, but a string that is one expression and nothing else becomes the value itself."""
+    if isinstance(tree, str):
+        whole = next(_placeholders(tree), None)
+        return values[whole[2]] if whole is not None and whole[:2] == (0, len(tree)) else _render(tree, values)
+    if isinstance(tree, Mapping):
+        return {key: substitute(value, values) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [substitute(value, values) for value in tree]
+    return tree
+
+
 def as_text(value: Any) -> str:
     """A value inside a string: strings as they are, everything else as compact JSON."""
     return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)

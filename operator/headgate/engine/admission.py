@@ -54,8 +54,7 @@ async def admit_in(
     definition, trigger, inputs = asked
     run_id = context.new_id(now)
     run = await decide(context, definition, RunKey(workspace_id, run_id, uuid7_time(run_id)), trigger, inputs, now)
-    origin = starting.Origin(definition.version_id, request.kind.value, request.key, trigger, request.resource, inputs)
-    verdict = await starting.admit(tx, run, origin)
+    verdict = await starting.admit(tx, run, _origin(definition, request, trigger, inputs))
     if verdict is not None and verdict.refused:
         return refused(verdict), Effects(), False
     if verdict is None:
@@ -79,6 +78,25 @@ async def _understand(
         return trigger
     inputs = resolve_inputs(definition.spec.inputs, request.inputs)
     return inputs if isinstance(inputs, Refused) else (definition, trigger, inputs)
+
+
+def _origin(definition: Definition, request: RunRequest, trigger: str, inputs: Mapping[str, Any]) -> starting.Origin:
+    parent = request.parent
+    return starting.Origin(
+        version_id=definition.version_id,
+        kind=request.kind.value,
+        key=request.key,
+        node=trigger,
+        resource=request.resource,
+        inputs=inputs,
+        mode=request.mode.value,
+        priority=definition.spec.priority if request.priority is None else request.priority,
+        depth=request.depth,
+        parent=(parent.run_id, parent.node, parent.attempt) if parent is not None else None,
+        event=request.event,
+        options=request.debug.to_wire() if request.debug is not None else {},
+        replay_of=request.replay_of,
+    )
 
 
 async def follow_up(tx: Transaction, run: starting.NewRun, verdict: starting.Verdict) -> Effects:

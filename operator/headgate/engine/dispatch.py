@@ -65,7 +65,7 @@ def _readable(found: Iterable[QueuedTask]) -> tuple[JobTask, ...]:
     readable: list[JobTask] = []
     for task in found:
         try:
-            container = Container.model_validate(task.work)
+            container = Container.model_validate(task.work.get("container"))
         except ValidationError as error:
             # Without its values, which are the tenant's.
             fields = [".".join(str(part) for part in problem["loc"]) for problem in error.errors()]

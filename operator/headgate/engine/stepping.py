@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
 
-from headgate.api.node import Container, Node
+from headgate.api.node import Node, NodeConfig
 from headgate.api.workflow_run import NodePhase, RunPhase
-from headgate.domain import templates
 from headgate.domain.durations import parse_duration
-from headgate.domain.expressions import templated
 from headgate.domain.graph import NodeState, step
+from headgate.domain.templating import rendered
 from headgate.engine.bounds import BRANCH_CHARACTERS, VALUE_BYTES, check_json, clip
 from headgate.engine.definition import Definition
 from headgate.engine.types import Evaluator, ExpressionError
@@ -87,10 +86,7 @@ class _Walk:
         for node in nodes:
             try:
                 values = await self._evaluate(node, inputs, {**outputs, **self.fresh})
-                if node.config.container is not None:
-                    self._queue(node, _rendered(node, node.config.container, values))
-                else:
-                    self._decide(node, values)
+                self._begin(node, values)
             except _Unready as problem:
                 self._record(node, NodePhase.FAILED, reason=INVALID_EXPRESSION, message=clip(str(problem)))
 
@@ -112,6 +108,21 @@ class _Walk:
                 raise _Unready(f"node {node.id}: {value}")
         return dict(zip(expressions, values, strict=True))
 
+    def _begin(self, node: Node, values: Mapping[str, Any]) -> None:
+        config = node.config
+        if config.expression is not None:
+            self._decide(node, values)
+        elif config.transform is not None:
+            self._transform(node, config.transform.expression, values)
+        else:
+            self._queue(node, *_work(node, values))
+
+    def _transform(self, node: Node, expression: str, values: Mapping[str, Any]) -> None:
+        value = values.get(expression)
+        _check_value(node, expression, value)
+        self.fresh[node.id] = value
+        self._record(node, NodePhase.SUCCEEDED, output=value)
+
     def _decide(self, node: Node, values: Mapping[str, Any]) -> None:
         expression = node.config.expression or ""
         value = values.get(expression)
@@ -129,11 +140,13 @@ class _Walk:
         self.fresh[node.id] = value
         self._record(node, NodePhase.SUCCEEDED, branch=branch, output=value)
 
-    def _queue(self, node: Node, container: Container) -> None:
+    def _queue(self, node: Node, kind: str, work: Mapping[str, Any]) -> None:
         self.states[node.id] = NodeState(NodePhase.QUEUED, attempt=1)
         self.steps.append(StepRow(node.id, 1, NodePhase.QUEUED.value))
         timeout = max(1, math.ceil(parse_duration(node.timeout).total_seconds()))
-        self.tasks.append(TaskRow(node.id, 1, container.to_wire(), timeout, due_at=self.now))
+        # An approval falls due when nobody has decided in time.
+        due_at = self.now + timedelta(seconds=timeout) if kind == "approval" else self.now
+        self.tasks.append(TaskRow(node.id, 1, work, timeout, due_at, kind=kind))
 
     def _record(
         self,
@@ -157,22 +170,28 @@ def _check_value(node: Node, expression: str, value: Any) -> None:
         raise _Unready(f"node {node.id}: expression {expression!r}: {error}") from None
 
 
-def _rendered(node: Node, container: Container, values: Mapping[str, Any]) -> Container:
-    """The container with the values of its expressions. Raises ``_Unready`` when they do not fit in."""
-    if not values:
-        return container
-    for expression, value in values.items():
-        _check_value(node, expression, value)
-    parts = templates.render(templated(container), values)
-    wire = container.to_wire()
-    wire |= {"command": parts["command"], "args": parts["args"]}
-    wire["env"] = [
-        {**variable, "value": parts["env"][variable["name"]]} if "value" in variable else variable
-        for variable in wire["env"]
-    ]
-    try:
-        return Container.model_validate(wire)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise _Unready(f"node {node.id}: {where} with its expressions replaced: {first['msg']}") from None
+_KINDS = {
+    "container": "job",
+    "script": "runner",
+    "http": "runner",
+    "sql": "runner",
+    "workflow": "call",
+    "approval": "approval",
+}
+"""Who does what a member of a config asks for."""
+
+
+def _work(node: Node, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Kind and content of a task, with the values of its expressions. Raises ``_Unready`` when they do not fit in."""
+    config = node.config.to_wire()
+    (member,) = config
+    if values:
+        for expression, value in values.items():
+            _check_value(node, expression, value)
+        try:
+            config = NodeConfig.model_validate(rendered(config, values)).to_wire()
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise _Unready(f"node {node.id}: {where} with its expressions replaced: {first['msg']}") from None
+    return _KINDS[member], config

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from headgate.api.circuit_breaker import BreakerState, CircuitBreaker
+from headgate.api.debugging import Debug, RunMode
 from headgate.api.quota import Limits, OnExceeded
 from headgate.api.retention import Retention
 from headgate.api.workflow_run import NodePhase, RunPhase
@@ -129,6 +130,8 @@ class TriggerKind(StrEnum):
 
     RESOURCE = "resource"
     SCHEDULE = "schedule"
+    EVENT = "event"
+    CALL = "call"
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,21 @@ class RunRequest:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     resource: str | None = None
     """Name of the WorkflowRun that mirrors the run."""
+    version: int | None = None
+    """Number of the version; the current one when None."""
+    mode: RunMode = RunMode.NORMAL
+    debug: Debug | None = None
+    """What a Test or Debug run does otherwise."""
+    priority: int | None = None
+    """The workflow's own when None."""
+    replay_of: UUID | None = None
+    """The run whose inputs and trigger it takes."""
+    parent: TaskRef | None = None
+    """The attempt of a node that calls it."""
+    depth: int = 0
+    """How many runs called, or set off, each other up to this one."""
+    event: Mapping[str, Any] | None = None
+    """The end of another run that sets it off."""
 
 
 @dataclass(frozen=True)

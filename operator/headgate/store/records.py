@@ -38,7 +38,7 @@ class TaskRow:
     node: str
     attempt: int
     work: Mapping[str, Any]
-    """What is to be done, with all expressions replaced; its form depends on the kind."""
+    """The node's config, with all expressions replaced."""
     timeout_seconds: int
     due_at: datetime | None
     """When it may be claimed; None where nobody has to claim it."""

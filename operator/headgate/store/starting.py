@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -40,7 +40,8 @@ _ADMIT = compact(f"""
     ), verdict AS MATERIALIZED (SELECT room.* FROM room, reserved), {_COUNTED}, run AS (
         INSERT INTO headgate.workflow_executions (workspace_id, id, started_at, workflow_id, version_id, status,
             trigger_kind, trigger_key, trigger_node, resource, inputs, waiting_reason, waiting_until, running_since,
-            deadline, finished_at, duration_ms, error_message, probe)
+            deadline, finished_at, duration_ms, error_message, probe, mode, priority, mutex, depth, parent_run,
+            parent_node, parent_attempt, event, options, replay_of)
         SELECT %(workspace_id)s, %(run_id)s, %(started_at)s, %(workflow_id)s, %(version_id)s,
             CASE started WHEN 1 THEN %(status)s ELSE 'Pending' END, %(trigger_kind)s, %(trigger_key)s,
             %(trigger_node)s, %(resource)s, CAST(%(inputs)s AS jsonb), reason, until,
@@ -49,7 +50,9 @@ _ADMIT = compact(f"""
             CASE started WHEN 1 THEN CAST(%(finished_at)s AS timestamptz) END,
             CASE started WHEN 1 THEN CAST(%(duration_ms)s AS bigint) END,
             CASE started WHEN 1 THEN CAST(%(error_message)s AS text) END,
-            probe
+            probe, %(mode)s, %(priority)s, %(mutex)s, %(depth)s, CAST(%(parent_run)s AS uuid),
+            CAST(%(parent_node)s AS text), CAST(%(parent_attempt)s AS integer), CAST(%(event)s AS jsonb),
+            CAST(%(options)s AS jsonb), CAST(%(replay_of)s AS uuid)
         FROM verdict
     ), steps AS ({insert_steps(_STARTED)}), queue AS ({insert_tasks(_STARTED)})
     SELECT {_ANSWER}, EXISTS (SELECT FROM reserved) AS kept FROM room r
@@ -130,6 +133,18 @@ class Origin:
     node: str
     resource: str | None
     inputs: Mapping[str, Any]
+    mode: str = "Normal"
+    priority: int = 0
+    mutex: str | None = None
+    depth: int = 0
+    """How many runs called, or set off, each other up to this one."""
+    parent: tuple[UUID, str, int] | None = None
+    """Run, node and attempt that called it."""
+    event: Mapping[str, Any] | None = None
+    """The end of another run that set it off."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What a Test or Debug run does otherwise."""
+    replay_of: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -155,6 +170,14 @@ async def admit(tx: Transaction, run: NewRun, origin: Origin) -> Verdict | None:
         "trigger_node": origin.node,
         "resource": origin.resource,
         "inputs": to_json(origin.inputs),
+        "mode": origin.mode,
+        "priority": origin.priority,
+        "mutex": origin.mutex,
+        "depth": origin.depth,
+        **dict(zip(("parent_run", "parent_node", "parent_attempt"), origin.parent or (None, None, None), strict=True)),
+        "event": to_json(origin.event) if origin.event is not None else None,
+        "options": to_json(origin.options),
+        "replay_of": origin.replay_of,
         "overtake": False,
     }
     row = await tx.one(_ADMIT, parameters)

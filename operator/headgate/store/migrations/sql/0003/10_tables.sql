@@ -2,11 +2,12 @@
 -- so that no row is rewritten.
 
 ALTER TABLE headgate.tasks RENAME COLUMN container TO work;
+UPDATE headgate.tasks SET work = jsonb_build_object('container', work);
 ALTER TABLE headgate.tasks
     ADD COLUMN kind text NOT NULL DEFAULT 'job' CHECK (kind IN ('job', 'runner', 'call', 'approval')),
     ADD COLUMN priority integer NOT NULL DEFAULT 0 CHECK (priority BETWEEN -100 AND 100);
 COMMENT ON COLUMN headgate.tasks.kind IS 'Who does the work: a Job, a runner, another run, or a person.';
-COMMENT ON COLUMN headgate.tasks.work IS 'What is to be done, with all expressions replaced; its form depends on the kind.';
+COMMENT ON COLUMN headgate.tasks.work IS 'The node''s config, with all expressions replaced.';
 COMMENT ON COLUMN headgate.tasks.priority IS 'That of the run: within a workspace higher ones are claimed first.';
 DROP INDEX headgate.tasks_due;
 CREATE INDEX tasks_due ON headgate.tasks (workspace_id, kind, priority DESC, due_at) WHERE due_at IS NOT NULL;

@@ -10,4 +10,5 @@ DROP INDEX headgate.tasks_due;
 DELETE FROM headgate.tasks WHERE kind <> 'job';
 ALTER TABLE headgate.tasks DROP COLUMN kind, DROP COLUMN priority;
 ALTER TABLE headgate.tasks RENAME COLUMN work TO container;
+UPDATE headgate.tasks SET container = container -> 'container';
 CREATE INDEX tasks_due ON headgate.tasks (workspace_id, due_at) WHERE due_at IS NOT NULL;

@@ -1,0 +1,69 @@
+"""Which parts of a node's config hold ``${{ expression }}``, and a config with values in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+from headgate.domain import templates
+
+_TEMPLATED: Mapping[str, tuple[tuple[str, ...], ...]] = MappingProxyType(
+    {
+        "container": (("command",), ("args",), ("env", "value")),
+        "script": (("env", "value"),),
+        "http": (("url",), ("headers", "value"), ("body",)),
+        "sql": (("parameters", "value"),),
+        "workflow": (("inputs",),),
+        "approval": (("message",),),
+    }
+)
+"""Of each member of a config, the paths of what is replaced; lists on the way are gone through.
+
+What would become code is not among them: the source of a script, and the text of a statement.
+"""
+
+
+def templated(config: Mapping[str, Any]) -> list[Any]:
+    """The parts of a config, in the form that Kubernetes stores, in which expressions are replaced."""
+    found: list[Any] = []
+
+    def collect(part: Any) -> Any:
+        found.append(part)
+        return part
+
+    for member, path in _paths(config):
+        _changed(config[member], path, collect)
+    return found
+
+
+def rendered(config: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The config with every expression replaced by its value. Raises ``KeyError`` for one that ``values`` lacks.
+
+    A string that is one expression and nothing else becomes that value where any JSON may stand, as in the inputs of
+    another workflow; anywhere else values become text.
+    """
+    result = dict(config)
+    for member, path in _paths(config):
+        put = partial(templates.substitute if member == "workflow" else templates.render, values=values)
+        result[member] = _changed(result[member], path, put)
+    return result
+
+
+def _paths(config: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for member, paths in _TEMPLATED.items():
+        if member in config:
+            for path in paths:
+                yield member, path
+
+
+def _changed(tree: Any, path: tuple[str, ...], change: Callable[[Any], Any]) -> Any:
+    if not path:
+        return change(tree)
+    if isinstance(tree, list):
+        return [_changed(item, path, change) for item in tree]
+    first, *rest = path
+    if not isinstance(tree, Mapping) or first not in tree:
+        return tree
+    return {**tree, first: _changed(tree[first], tuple(rest), change)}
