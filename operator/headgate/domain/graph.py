@@ -13,7 +13,6 @@ from headgate.api.workflow_run import NodePhase, RunPhase
 
 TRUE_BRANCH = "true"
 FAILED_BRANCH = "failed"
-ENDED_BRANCH = "ended"
 
 
 @dataclass(frozen=True)
@@ -161,20 +160,17 @@ def _obstacle(node: Node, state: NodeState, dependency: Dependency, *, always: b
 
     With ``always`` a plain dependency on an action only gives the order.
     """
-    branch = dependency.branch
+    phase, branch = state.phase, dependency.branch
+    failed, succeeded = phase is NodePhase.FAILED, phase is NodePhase.SUCCEEDED
     if node.type is NodeType.CONDITION:
-        if state.phase is NodePhase.SUCCEEDED:
-            return None if state.branch == branch else "BranchNotTaken"
-        return _NEVER[state.phase]
-    if branch == ENDED_BRANCH and state.phase is not NodePhase.SKIPPED:
+        taken = succeeded and state.branch == branch
+    elif branch == TRUE_BRANCH:
+        taken = always or succeeded or (failed and node.on_failure is OnFailure.CONTINUE)
+    else:
+        taken = failed if branch == FAILED_BRANCH else phase is not NodePhase.SKIPPED
+    if taken:
         return None
-    if branch == TRUE_BRANCH and always:
-        return None
-    if state.phase is NodePhase.SUCCEEDED:
-        return "BranchNotTaken" if branch == FAILED_BRANCH else None
-    if state.phase is NodePhase.FAILED and (branch == FAILED_BRANCH or node.on_failure is OnFailure.CONTINUE):
-        return None
-    return _NEVER[state.phase]
+    return "BranchNotTaken" if succeeded else _NEVER[phase]
 
 
 _NEVER = {
