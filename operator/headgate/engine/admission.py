@@ -14,6 +14,7 @@ from headgate.domain.ids import uuid7_time
 from headgate.engine.breakers import settle
 from headgate.engine.context import Context, milliseconds
 from headgate.engine.definition import Definition, UnreadableVersion
+from headgate.engine.facts import Facts
 from headgate.engine.outcome import error_message, finished
 from headgate.engine.reasons import WAITING_MESSAGES
 from headgate.engine.requests import choose_trigger, resolve_inputs
@@ -53,7 +54,8 @@ async def admit_in(
         return asked, Effects(), False
     definition, trigger, inputs = asked
     run_id = context.new_id(now)
-    run = await decide(context, definition, RunKey(workspace_id, run_id, uuid7_time(run_id)), trigger, inputs, now)
+    key = RunKey(workspace_id, run_id, uuid7_time(run_id))
+    run = await decide(context, tx, definition, key, trigger, inputs, now)
     verdict = await starting.admit(tx, run, _origin(definition, request, trigger, inputs))
     if verdict is not None and verdict.refused:
         return refused(verdict), Effects(), False
@@ -123,6 +125,7 @@ def refused(verdict: starting.Verdict) -> Refused:
 
 async def decide(
     context: Context,
+    tx: Transaction,
     definition: Definition,
     key: RunKey,
     trigger: str,
@@ -131,10 +134,7 @@ async def decide(
 ) -> starting.NewRun:
     """A run of ``definition`` as it is once it has gone as far as it goes by itself."""
     states: dict[str, NodeState] = definition.graph.started_by(trigger)
-
-    async def facts(_: frozenset[str]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        return inputs, {}
-
+    facts = Facts(tx, key, definition.workflow_id, inputs, recorded=False)
     progress = await advance(definition, key.id, states, facts, context.evaluator, now)
     return new_run(definition, key, progress, inputs, now)
 
@@ -156,7 +156,8 @@ def new_run(
         deadline=_deadline(now, timeout) if not ended else None,
         finished_at=now if ended else None,
         duration_ms=milliseconds(now - key.started_at) if ended else None,
-        error_message=error_message(definition.graph, progress.states, progress.outcome),
+        error_message=progress.error or error_message(definition.graph, progress.states, progress.outcome),
+        outputs=progress.outputs,
         steps=progress.steps,
         tasks=progress.tasks,
         bytes=size(dict(inputs)) + sum(step.bytes for step in progress.steps),

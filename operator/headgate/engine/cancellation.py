@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from headgate.api.node import NodeType
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.engine.bounds import clip
 from headgate.engine.breakers import settle
@@ -89,11 +88,7 @@ async def _end(
     """End the run with its nodes that have not ended, whatever they were at."""
     now = context.now()
     states = states_of(definition.graph, run)
-    open_nodes = [
-        (node.id, states[node.id])
-        for node in definition.graph.nodes
-        if node.type is not NodeType.TRIGGER and not states[node.id].phase.is_final
-    ]
+    open_nodes = [(name, state) for name, state in states.items() if not state.phase.is_final]
     steps = [
         StepRow(
             name,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from headgate.api.workflow_run import NodePhase
 from headgate.domain.durations import format_duration
@@ -15,11 +13,13 @@ from headgate.engine.bounds import OUTPUT_BYTES, REASON_BYTES, check_json, clip
 from headgate.engine.breakers import settle
 from headgate.engine.context import Context, milliseconds, run_key
 from headgate.engine.definition import Definition, UnreadableVersion
+from headgate.engine.facts import Facts
 from headgate.engine.outcome import error_message, finished, states_of
-from headgate.engine.stepping import Facts, advance
+from headgate.engine.repeating import luck, refusal_to_repeat
+from headgate.engine.stepping import advance
 from headgate.engine.types import Effects, Outcome, TaskRef
 from headgate.engine.unreadable import fail_unreadable
-from headgate.store import runs
+from headgate.store import memos, runs
 from headgate.store.database import Transaction
 from headgate.store.records import RunKey, StepRow, TaskRow
 from headgate.store.runs import Room
@@ -71,9 +71,17 @@ async def _take_in(
     ended = _step_row(ref, outcome, now)
     # Repeating the attempt would make no room for its output.
     may_repeat = not outcome.succeeded and outcome.reason != STORAGE_LIMIT
-    delay = delay_before_next(definition.graph.by_id[ref.node].retry, ref.attempt) if may_repeat else None
+    node = definition.node(ref.node)
+    facts = Facts(tx, run.key, definition.workflow_id)
+    delay = delay_before_next(node.retry, ref.attempt, luck(context.randomness)) if may_repeat else None
+    if delay is not None and node.retry.when is not None:
+        refusal = await refusal_to_repeat(context.evaluator, definition, node, run.key, facts, ended)
+        if refusal is not None:
+            ended, delay = replace(ended, message=clip(f"{ended.message}; {refusal}".removeprefix("; "))), None
     if delay is None:
-        return await _go_on(context, tx, definition, run, ref, ended, now)
+        if outcome.succeeded and (digest := task.work.get("memo")) is not None:
+            await memos.put(tx, ref.workspace_id, definition.workflow_id, node.id, digest, outcome.output, now)
+        return await _go_on(context, tx, definition, run, ref, ended, facts, now)
     again = TaskRow(
         ref.node,
         ref.attempt + 1,
@@ -99,11 +107,13 @@ async def _go_on(
     run: runs.LoadedRun,
     ref: TaskRef,
     ended: StepRow,
+    facts: Facts,
     now: datetime,
 ) -> tuple[Effects, Room]:
     states = states_of(definition.graph, run)
     states[ref.node] = NodeState(NodePhase(ended.phase), ref.attempt, None, ended.reason, ended.message)
-    facts = _facts(tx, run.key, ended)
+    if ended.phase == _SUCCEEDED:
+        facts.fresh[ref.node] = ended.output
     progress = await advance(definition, ref.run_id, states, facts, context.evaluator, now)
     await _record(tx, definition, run.key, ref, (ended, *progress.steps), progress.tasks)
     effects, room = Effects(frozenset([ref.run_id]), tasks_queued=bool(progress.tasks)), Room()
@@ -114,7 +124,8 @@ async def _go_on(
             status=progress.outcome.value,
             finished_at=now,
             duration_ms=milliseconds(now - run.key.started_at),
-            error_message=error_message(definition.graph, progress.states, progress.outcome),
+            error_message=progress.error or error_message(definition.graph, progress.states, progress.outcome),
+            outputs=progress.outputs,
         )
         effects |= Effects(finished=(finished(run.key, definition.namespace, progress.outcome, now),))
         since = run.running_since or run.key.started_at
@@ -132,16 +143,6 @@ def bounded(outcome: Outcome) -> Outcome:
             return replace(outcome, output=None)
         return replace(outcome, succeeded=False, output=None, reason=INVALID_OUTPUT, message=clip(str(error)))
     return outcome
-
-
-def _facts(tx: Transaction, key: RunKey, ended: StepRow) -> Facts:
-    async def facts(nodes: frozenset[str]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        inputs, outputs = await runs.facts(tx, key, nodes)
-        if ended.phase == _SUCCEEDED:
-            outputs[ended.node] = ended.output
-        return inputs, outputs
-
-    return facts
 
 
 def _step_row(ref: TaskRef, outcome: Outcome, now: datetime) -> StepRow:

@@ -83,7 +83,7 @@ async def _start(context: Context, key: RunKey) -> tuple[Verdict | None, Effects
             return None, Effects()
         definition = await context.definitions.get(tx, key.workspace_id, loaded.version_id)
         inputs, _ = await runs.facts(tx, key, ())
-        run = await decide(context, definition, key, loaded.trigger_node, inputs, now)
+        run = await decide(context, tx, definition, key, loaded.trigger_node, inputs, now)
         verdict = await starting.start(tx, run)
         if verdict is None or verdict.reason is not None:
             return verdict, Effects()

@@ -224,6 +224,8 @@ class RunView:
     """In listed order; triggers left out."""
     waiting: tuple[Waiting, ...]
     error_message: str | None = None
+    outputs: Mapping[str, Any] | None = None
+    """What it gave, once it has succeeded."""
 
 
 @dataclass(frozen=True)

@@ -243,6 +243,7 @@ class RunReconciler:
             duration=duration(view.started_at, view.finished_at),
             progress=progress(nodes),
             nodes=nodes,
+            outputs=dict(view.outputs or {}),
             waiting_for=waiting,
             waiting=waiting_column(waiting),
         )

@@ -10,7 +10,8 @@ from headgate.store.database import Transaction
 from headgate.store.records import RunKey
 
 _VIEW = """
-    SELECT e.version_id, e.status, e.resource, e.finished_at, e.waiting_reason, e.waiting_until, e.error_message,
+    SELECT e.version_id, e.status, e.resource, e.finished_at, e.waiting_reason, e.waiting_until,
+        e.error_message, e.outputs,
         (SELECT jsonb_agg(to_jsonb(latest)) FROM (
             SELECT DISTINCT ON (node) node, attempt, phase, reason, message, output, attempt_started_at,
                 attempt_finished_at

@@ -24,11 +24,13 @@ class StepRow:
     output: Any = None
     attempt_started_at: datetime | None = None
     attempt_finished_at: datetime | None = None
+    replaces: int = 0
+    """Bytes of an earlier output of the attempt that this one is written over."""
 
     @property
     def bytes(self) -> int:
-        """What its output takes of the workspace's storage."""
-        return size(self.output)
+        """What its output takes of the workspace's storage, more than before."""
+        return size(self.output) - self.replaces
 
 
 @dataclass(frozen=True)

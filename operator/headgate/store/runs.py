@@ -10,7 +10,7 @@ from uuid import UUID
 
 from headgate.store.database import Transaction
 from headgate.store.fragments import OVERWRITE, insert_steps, insert_tasks
-from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json
+from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json, to_json
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,32 @@ async def facts(tx: Transaction, key: RunKey, nodes: Iterable[str]) -> tuple[dic
     return row.inputs, row.outputs or {}
 
 
+_ITEMS = """
+    SELECT output FROM headgate.workflow_execution_steps
+    WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND execution_id = %(run_id)s
+        AND node = %(node)s AND attempt = 1
+"""
+
+
+async def items(tx: Transaction, key: RunKey, node: str) -> list[Any]:
+    """What a node that runs for every item of a list has in the place of its output until it has ended."""
+    found: list[Any] = await tx.value(_ITEMS, key.parameters() | {"node": node}) or []
+    return found
+
+
+_RESULTS = """
+    SELECT node, output FROM headgate.workflow_execution_steps
+    WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND execution_id = %(run_id)s
+        AND starts_with(node, %(prefix)s) AND phase = 'Succeeded' AND output IS NOT NULL
+"""
+
+
+async def results(tx: Transaction, key: RunKey, node: str) -> dict[str, Any]:
+    """The outputs of a node's items, by their names."""
+    rows = await tx.rows(_RESULTS, key.parameters() | {"prefix": f"{node}."})
+    return {row.node: row.output for row in rows}
+
+
 _KEPT = "JOIN kept ON kept.fits"
 _RECORD = f"""
     WITH kept AS MATERIALIZED (
@@ -147,7 +173,7 @@ _FINISH = """
     WITH finished AS (
         UPDATE headgate.workflow_executions
         SET status = %(status)s, finished_at = %(finished_at)s, duration_ms = %(duration_ms)s,
-            error_message = %(error_message)s,
+            error_message = %(error_message)s, outputs = CAST(%(outputs)s AS jsonb),
             waiting_reason = NULL, waiting_until = NULL
         WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND id = %(run_id)s AND status = 'Running'
         RETURNING 1
@@ -170,7 +196,14 @@ class Room:
 
 
 async def finish(
-    tx: Transaction, key: RunKey, *, status: str, finished_at: datetime, duration_ms: int, error_message: str | None
+    tx: Transaction,
+    key: RunKey,
+    *,
+    status: str,
+    finished_at: datetime,
+    duration_ms: int,
+    error_message: str | None,
+    outputs: Mapping[str, Any] | None,
 ) -> Room:
     """End a Running run and give back its place."""
     parameters = {
@@ -179,6 +212,7 @@ async def finish(
         "finished_at": finished_at,
         "duration_ms": duration_ms,
         "error_message": error_message,
+        "outputs": to_json(outputs) if outputs is not None else None,
     }
     row = await tx.row(_FINISH, key.parameters() | parameters)
     return Room() if row is None else Room(row.queued > 0, row.pot)

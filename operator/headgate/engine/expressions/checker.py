@@ -24,9 +24,10 @@ class ExpressionChecker:
 
     async def problems(self, spec: WorkflowSpec) -> tuple[str, ...]:
         """What is wrong, each naming the node and what to change; empty when all is good."""
-        owned = [(node.id, expression) for node in spec.nodes for expression in expressions_of(node)]
+        owned = [(f"node {node.id}", expression) for node in spec.nodes for expression in expressions_of(node)]
+        owned += [(f"output {output.name}", output.expression) for output in spec.outputs]
         if not owned:
             return problems(spec)
         verdicts = await self._compiler.check_many([expression for _, expression in owned])
-        compiled = (f"node {node}: {verdict}" for (node, _), verdict in zip(owned, verdicts, strict=True) if verdict)
+        compiled = (f"{owner}: {verdict}" for (owner, _), verdict in zip(owned, verdicts, strict=True) if verdict)
         return (*problems(spec), *compiled)
