@@ -52,6 +52,10 @@ class Graph:
     nodes: tuple[Node, ...]
     edges: Mapping[str, tuple[Dependency, ...]] = field(compare=False)
     by_id: Mapping[str, Node] = field(compare=False)
+    triggers_of: Mapping[str, tuple[str, ...]] = field(compare=False)
+    """The triggers that each node names."""
+    inner: Mapping[str, tuple[tuple[Node, Dependency], ...]] = field(compare=False)
+    """The other nodes that each node names, with the edge."""
 
     @classmethod
     def of(cls, nodes: Iterable[Node]) -> Graph:
@@ -70,7 +74,15 @@ class Graph:
                 raise ValueError(f"node id {node.id!r} is used twice")
             by_id[node.id] = node
             edges[node.id] = dependencies
-        return cls(nodes, edges, by_id)
+        named = {name: [(by_id[edge.node], edge) for edge in edges[name]] for name in by_id}
+        triggers_of = {
+            name: tuple(before.id for before, _ in found if before.type is NodeType.TRIGGER)
+            for name, found in named.items()
+        }
+        inner = {
+            name: tuple(edge for edge in found if edge[0].type is not NodeType.TRIGGER) for name, found in named.items()
+        }
+        return cls(nodes, edges, by_id, triggers_of, inner)
 
     def triggers(self) -> tuple[Node, ...]:
         """The trigger nodes."""
@@ -138,15 +150,11 @@ def _judge(
 
 def _admission(graph: Graph, waiter: Node, states: Mapping[str, NodeState]) -> str | None:
     """``_READY``, the reason for never running, or None while it is open. A reason for never outweighs waiting."""
-    waiting = False
-    dependencies = graph.edges[waiter.id]
-    triggers = [d for d in dependencies if graph.by_id[d.node].type is NodeType.TRIGGER]
-    if triggers and not any(states[d.node].phase is NodePhase.SUCCEEDED for d in triggers):
+    triggers = graph.triggers_of[waiter.id]
+    if triggers and not any(states[name].phase is NodePhase.SUCCEEDED for name in triggers):
         return "NotTriggered"
-    for dependency in dependencies:
-        node = graph.by_id[dependency.node]
-        if node.type is NodeType.TRIGGER:
-            continue
+    waiting = False
+    for node, dependency in graph.inner[waiter.id]:
         state = states[node.id]
         if not state.phase.is_final:
             waiting = True
