@@ -34,6 +34,7 @@ CONDITION_SECONDS = 5.0
 FEWEST_RUNS = 3
 REPAIRED_OF_EACH_KIND = 7
 ALIKE_SECONDS = 60.0
+SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -137,13 +138,19 @@ async def test_each_of_two_thousand_is_refused_with_a_reason_or_told_of_while_th
     phases = await running
     say(f"{figures(outcomes)}\nin {time.monotonic() - began:.0f} s; {len(phases)} healthy runs")
     assert len(outcomes) == 2000
-    assert [str(outcome) for outcome in outcomes if not (outcome.accepted or outcome.refused)] == []
-    assert [str(outcome) for outcome in outcomes if outcome.accepted and outcome.told is None] == []
+    expect_all_well(outcomes)
     assert set(phases) == {"Succeeded"}
     assert operator.running
     assert operator.process.pid == pid
     assert operator.answers("/healthz") == 200
     assert alarms(operator) == []
+
+
+def expect_all_well(outcomes: Iterable[Outcome]) -> None:
+    """Fail with the objects, whole, of which nobody said what is wrong with them, or that nothing is."""
+    bad = [outcome for outcome in outcomes if not (outcome.refused or outcome.told)]
+    if bad:
+        pytest.fail(f"{len(bad)} are neither refused nor told of:\n" + "\n".join(map(str, bad[:SHOWN])), pytrace=False)
 
 
 async def run_on(cluster: Cluster, namespace: str, over: asyncio.Event) -> list[str]:
@@ -167,6 +174,7 @@ async def test_what_was_repaired_is_as_if_it_had_never_been_broken(
     cluster: Cluster, stage: Stage, number: int, say: Callable[[object], None]
 ) -> None:
     outcomes = await stage.submit(stage.crowd(workflows=200, quotas=40, workspaces=80), number)
+    expect_all_well(outcomes)
     chosen = [outcome for kind in KINDS for outcome in to_repair(outcomes, kind, stage.prefix)]
     say([f"{outcome.manifest['kind']} {outcome.why_not_ready or 'odd'}" for outcome in chosen])
     assert {outcome.manifest["kind"] for outcome in chosen} == set(KINDS), "nothing to repair of some kind"

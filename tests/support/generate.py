@@ -6,9 +6,12 @@ Hypothesis chooses, always from what is prepared: thousands of objects are made 
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
@@ -23,6 +26,7 @@ Way = tuple[str, ...]
 _MATCHES = re.compile(r"self\.matches\(r?'(.*)'\)", re.DOTALL)
 _MOST_ITEMS = 3
 _FLOOD = 150
+_TRIES = 20
 
 
 def one_of(values: Sequence[Json]) -> st.SearchStrategy[Json]:
@@ -33,24 +37,41 @@ def one_of(values: Sequence[Json]) -> st.SearchStrategy[Json]:
 ANY_JSON = one_of((*HOSTILE, *HARMLESS))
 
 
+class _Enough(Exception):  # noqa: N818 - nothing went wrong
+    """There are as many as were asked for."""
+
+
+@dataclass(frozen=True, repr=False)
+class _Held(Generic[T]):
+    """A value that is not written out: it may be large."""
+
+    value: T
+
+
 def many(strategy: st.SearchStrategy[T], count: int, number: int) -> list[T]:
-    """So many examples; the same ones for the same seed."""
-    found: list[T] = []
+    """So many different examples, where there are; the same ones for the same seed.
+
+    Hypothesis likes to come back to what it had: that is what the repetitions are for.
+    """
+    found: dict[str, T] = {}
 
     @seed(number)
     @settings(
-        max_examples=count,
+        max_examples=count * _TRIES,
         phases=[Phase.generate],
         database=None,
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(strategy)
-    def collect(example: T) -> None:
-        found.append(copy.deepcopy(example))
+    @given(strategy.map(_Held))
+    def collect(held: _Held[T]) -> None:
+        if len(found) == count:
+            raise _Enough
+        found.setdefault(json.dumps(held.value, sort_keys=True), copy.deepcopy(held.value))
 
-    collect()
-    return found[:count]
+    with suppress(_Enough):
+        collect()
+    return list(found.values())
 
 
 def of_schema(schema: Mapping[str, Json]) -> st.SearchStrategy[Json]:

@@ -42,7 +42,7 @@ class Answer:
 
 @dataclass
 class Watch:
-    """Hears of every object, and keeps each as it was when ``wanted`` held of it last."""
+    """Hears of every object, and keeps each as it was when ``wanted`` first held of it."""
 
     session: aiohttp.ClientSession
     server: str
@@ -78,12 +78,30 @@ class Watch:
 
     async def follow(self, resource: ApiResource, started: asyncio.Event) -> None:
         """Listen for ever to all that happens to objects of a kind."""
-        where = self.server + path(resource)
-        async with self.session.get(where, params={"limit": "1"}) as response:
-            version = (await response.json())["metadata"]["resourceVersion"]
-        query = {"watch": "true", "resourceVersion": version, "allowWatchBookmarks": "true"}
-        async with self.session.get(where, params=query, timeout=_NO_TIMEOUT) as response:
+        version = ""
+        while True:
+            version = version or await self._look(resource)
+            try:
+                async for event in self._events(resource, version, started):
+                    version = self._heard(event)
+            except aiohttp.ClientError:
+                continue
+
+    async def _look(self, resource: ApiResource) -> str:
+        """See all objects as they are, and from which version on to listen."""
+        async with self.session.get(self.server + path(resource)) as response:
             response.raise_for_status()
+            listed = await response.json()
+        for item in listed["items"]:
+            self._heard({"type": "ADDED", "object": item})
+        return str(listed["metadata"]["resourceVersion"])
+
+    async def _events(
+        self, resource: ApiResource, version: str, started: asyncio.Event
+    ) -> AsyncIterator[Mapping[str, Any]]:
+        """What happens from a version on, until the server hangs up, as it does on those who listen too slowly."""
+        query = {"watch": "true", "resourceVersion": version}
+        async with self.session.get(self.server + path(resource), params=query, timeout=_NO_TIMEOUT) as response:
             if response.connection is not None and response.connection.transport is not None:
                 self._transports.append(response.connection.transport)
             started.set()
@@ -91,8 +109,7 @@ class Watch:
             async for chunk in response.content.iter_any():
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
-                    self._heard(json.loads(line))
-        raise ConnectionError(f"the watch of {resource.plural} ended")
+                    yield json.loads(line)
 
     async def hang_up(self) -> None:
         """End the watches' connections, and return when they are closed: closing TLS takes turns of the loop."""
@@ -105,21 +122,24 @@ class Watch:
 
         await eventually(closed, every=0.01, what="the end of the watches")
 
-    def _heard(self, event: Mapping[str, Any]) -> None:
-        if event["type"] == "ERROR":
-            raise ConnectionError(f"the watch was refused: {event['object']}")
-        if event["type"] in ("ADDED", "MODIFIED") and self.wanted(event["object"]):
-            uid = event["object"]["metadata"]["uid"]
-            self._seen.setdefault(uid, (time.monotonic(), event["object"]))
+    def _heard(self, event: Mapping[str, Any]) -> str:
+        """Take note; the version to go on from, which is none where the server says that it is too old."""
+        item = event["object"]
+        if event["type"] == "ERROR" or "metadata" not in item:
+            return ""
+        if event["type"] in ("ADDED", "MODIFIED") and self.wanted(item):
+            uid = item["metadata"]["uid"]
+            self._seen.setdefault(uid, (time.monotonic(), item))
             if (waiting := self._waiting.get(uid)) is not None:
                 waiting.set()
+        return str(item["metadata"]["resourceVersion"])
 
 
 @asynccontextmanager
 async def watching(
     connection: Connection, resources: Iterable[ApiResource], wanted: Callable[[Object], bool]
 ) -> AsyncIterator[Watch]:
-    """A watch over all objects of the kinds, from now on. It fails, and with it the test, when a connection ends."""
+    """A watch over all objects of the kinds."""
     connector = aiohttp.TCPConnector(ssl=connection.ssl_context(), limit=100)
     async with (
         aiohttp.ClientSession(connector=connector, headers=connection.headers()) as session,
