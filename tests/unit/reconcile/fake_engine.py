@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from headgate.domain.task import Outcome, TaskRef, Waiting
 from headgate.engine.engine import Engine
-from headgate.engine.types import Effects, WorkspaceUsage
+from headgate.engine.types import Effects, WorkspaceRecord, WorkspaceUsage
 
 
 class FakeEngine(Engine):
@@ -46,6 +47,10 @@ class FakeEngine(Engine):
         if self.failures:
             raise self.failures.pop(0)
         return self.used
+
+    async def sync_workspace(self, record: WorkspaceRecord) -> UUID:
+        self._note("sync", record)
+        return UUID(int=1)
 
     async def suspend_workspace(self, name: str) -> None:
         self._note("suspend", name)
