@@ -15,8 +15,8 @@ def to_repeat(graph: Graph, states: Mapping[str, NodeState]) -> dict[str, NodeSt
     """The nodes that run again, as they are before they do.
 
     Those that failed or were cancelled, and of a node that runs for every item of a list the items that did; those that
-    were skipped after one of these; and all final ones, as the run ends anew. What succeeded is kept, and so is a failure
-    from which the run went on (``onFailure: Continue``). A number under which an attempt was made is never used again.
+    were skipped after one of these; and all final ones, as the run ends anew. What succeeded is kept, and so is a
+    failure from which the run went on (``onFailure: Continue``). No number of an attempt is ever used again.
     """
     repeated: dict[str, NodeState] = {}
     for node in graph.nodes:

@@ -8,12 +8,16 @@ from uuid import UUID
 
 from headgate.api.workflow_run import Decision
 from headgate.domain import approvals
+from headgate.engine.bounds import clip
 from headgate.engine.completion import complete
 from headgate.engine.context import Context, run_key
 from headgate.engine.dispatch import record_waiting
 from headgate.engine.types import Effects, TaskRef
 from headgate.store import control
 from headgate.store.runs import Room
+
+COMMENT_BYTES = 2048
+"""Of a comment at most, so that it fits into an output."""
 
 
 async def decide(
@@ -38,7 +42,8 @@ async def decide(
         if refusal is not None:
             effects |= await record_waiting(context, ref, refusal)
             continue
-        new, room = await complete(context, ref, approvals.outcome(decision))
+        said = decision.model_copy(update={"comment": clip(decision.comment, COMMENT_BYTES)})
+        new, room = await complete(context, ref, approvals.outcome(said))
         effects |= new
         rooms.append(room)
         del opened[decision.node, decision.attempt]

@@ -56,7 +56,7 @@ async def advance(
     """Step the run until everything that is left waits for an attempt, or it has ended.
 
     Reads ``facts`` only where an expression has to be evaluated. Raises what the evaluator raises besides
-    ``ExpressionError``, which fails the node. With ``cancelling`` no further item of a list starts but for final nodes.
+    ``ExpressionError``, which fails the node. With ``cancelling`` no further item starts, but for final nodes.
     """
     walk = _Walk(definition, run_id, dict(states), facts, evaluator, now, cancelling)
     while True:
