@@ -115,7 +115,9 @@ def _array(schema: Mapping[str, Json]) -> st.SearchStrategy[Json]:
     keys = schema.get("x-kubernetes-list-map-keys", ())
     by: Callable[[Json], Json] | None = None
     if keys:
-        by = lambda item: tuple(str(item.get(key)) for key in keys)  # noqa: E731 - a function only where there are keys
+        members = schema["items"].get("properties", {})
+        defaults = {key: members.get(key, {}).get("default") for key in keys}
+        by = lambda item: tuple(str(item.get(key, defaults[key])) for key in keys)  # noqa: E731 - only where there are keys
     elif schema.get("x-kubernetes-list-type") == "set":
         by = repr
     most = min(schema.get("maxItems", _MOST_ITEMS), _MOST_ITEMS)

@@ -148,9 +148,11 @@ class KubeClient:
             "PATCH", resource, where, query={"fieldManager": FIELD_MANAGER}, body=patch, content=_MERGE
         )
 
-    async def delete(self, resource: ApiResource, name: str, namespace: str = "", *, uid: str = "") -> None:
-        """Delete an object and, in the background, what it owns. With ``uid`` only that very object."""
-        options: Object = {"propagationPolicy": "Background"}
+    async def delete(
+        self, resource: ApiResource, name: str, namespace: str = "", *, uid: str = "", foreground: bool = False
+    ) -> None:
+        """Delete an object and what it owns: afterwards, or with ``foreground`` before. Only that one with ``uid``."""
+        options: Object = {"propagationPolicy": "Foreground" if foreground else "Background"}
         if uid:
             options["preconditions"] = {"uid": uid}
         await self._request("DELETE", resource, path(resource, namespace, name), body=options)

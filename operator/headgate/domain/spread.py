@@ -31,10 +31,10 @@ def index_of(name: str) -> int | None:
 
 
 def items_of(node: str, states: Mapping[str, NodeState]) -> dict[int, NodeState]:
-    """The states of a node's items that have started, by index."""
+    """The states of a node's items that have started, by index; those that are to start anew have not."""
     found: dict[int, NodeState] = {}
     for name, state in states.items():
-        if node_of(name) == node and (index := index_of(name)) is not None:
+        if state.phase is not NodePhase.PENDING and node_of(name) == node and (index := index_of(name)) is not None:
             found[index] = state
     return found
 

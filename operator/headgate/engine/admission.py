@@ -55,7 +55,8 @@ async def admit_in(
     definition, trigger, inputs = asked
     run_id = context.new_id(now)
     key = RunKey(workspace_id, run_id, uuid7_time(run_id))
-    run = await decide(context, tx, definition, key, trigger, inputs, now)
+    facts = Facts(tx, key, definition.workflow_id, inputs, recorded=False)
+    run = await decide(context, definition, key, definition.graph.started_by(trigger), facts, inputs, now)
     verdict = await starting.admit(tx, run, _origin(definition, request, trigger, inputs))
     if verdict is not None and verdict.refused:
         return refused(verdict), Effects(), False
@@ -125,16 +126,17 @@ def refused(verdict: starting.Verdict) -> Refused:
 
 async def decide(
     context: Context,
-    tx: Transaction,
     definition: Definition,
     key: RunKey,
-    trigger: str,
+    states: Mapping[str, NodeState],
+    facts: Facts,
     inputs: Mapping[str, Any],
     now: datetime,
 ) -> starting.NewRun:
-    """A run of ``definition`` as it is once it has gone as far as it goes by itself."""
-    states: dict[str, NodeState] = definition.graph.started_by(trigger)
-    facts = Facts(tx, key, definition.workflow_id, inputs, recorded=False)
+    """A run of ``definition``, from ``states`` on, as it is once it has gone as far as it goes by itself.
+
+    ``inputs`` are those that are to be counted as kept now.
+    """
     progress = await advance(definition, key.id, states, facts, context.evaluator, now)
     return new_run(definition, key, progress, inputs, now)
 

@@ -37,7 +37,7 @@ async def _cancel(context: Context, key: RunKey, reason: str) -> Effects:
         if run is None or RunPhase(run.status).is_final:
             return Effects(frozenset([key.id]) if run is not None else frozenset())
         definition = await context.definitions.get(tx, key.workspace_id, run.version_id)
-        return await _end(context, tx, definition, run, RunPhase.CANCELLED, "Cancelled", reason)
+        return await cut_short(context, tx, definition, run, RunPhase.CANCELLED, "Cancelled", reason)
 
 
 async def cancel_resource(context: Context, workspace_id: UUID, trigger_key: str) -> Effects:
@@ -69,14 +69,15 @@ async def expire_runs(context: Context, now: datetime) -> tuple[Effects, frozens
 async def _expire(context: Context, key: RunKey, now: datetime) -> Effects:
     async with context.database.tenant(key.workspace_id, lock=key.id) as tx:
         run = await runs.load(tx, key)
-        if run is None or run.status != "Running" or run.deadline is None or run.deadline > now:
+        if run is None or not run.has_place or run.deadline is None or run.deadline > now:
             return Effects()
         definition = await context.definitions.get(tx, key.workspace_id, run.version_id)
         reason = f"{RUN_TIMEOUT}: the run took longer than {definition.spec.timeout}"
-        return await _end(context, tx, definition, run, RunPhase.FAILED, RUN_TIMEOUT, reason)
+        phase = RunPhase.CANCELLED if run.cancelling else RunPhase.FAILED
+        return await cut_short(context, tx, definition, run, phase, RUN_TIMEOUT, reason)
 
 
-async def _end(
+async def cut_short(
     context: Context,
     tx: Transaction,
     definition: Definition,

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from headgate.api.workflow_run import NodePhase
+from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.durations import format_duration
 from headgate.domain.graph import NodeState
 from headgate.domain.retry import delay_before_next
 from headgate.engine.bounds import OUTPUT_BYTES, REASON_BYTES, check_json, clip
-from headgate.engine.breakers import settle
-from headgate.engine.context import Context, milliseconds, run_key
+from headgate.engine.context import Context, run_key
 from headgate.engine.definition import Definition, UnreadableVersion
+from headgate.engine.ending import conclude
 from headgate.engine.facts import Facts
-from headgate.engine.outcome import error_message, finished, states_of
+from headgate.engine.outcome import states_of
 from headgate.engine.repeating import luck, refusal_to_repeat
-from headgate.engine.stepping import advance
+from headgate.engine.stepping import CANCELLED, Progress, advance
 from headgate.engine.types import Effects, Outcome, TaskRef
 from headgate.engine.unreadable import fail_unreadable
 from headgate.store import memos, runs
@@ -69,11 +69,16 @@ async def _take_in(
 ) -> tuple[Effects, Room]:
     now = context.now()
     ended = _step_row(ref, outcome, now)
-    # Repeating the attempt would make no room for its output.
-    may_repeat = not outcome.succeeded and outcome.reason != STORAGE_LIMIT
+    if task.stopping and not outcome.succeeded:
+        ended = replace(ended, phase=NodePhase.CANCELLED.value, reason=CANCELLED, message="")
+    # Repeating the attempt would make no room for its output, nor another decision.
+    may_repeat = (
+        not outcome.succeeded and outcome.reason != STORAGE_LIMIT and not task.stopping and task.kind != "approval"
+    )
     node = definition.node(ref.node)
     facts = Facts(tx, run.key, definition.workflow_id)
-    delay = delay_before_next(node.retry, ref.attempt, luck(context.randomness)) if may_repeat else None
+    tries = ref.attempt - task.first_attempt + 1
+    delay = delay_before_next(node.retry, tries, luck(context.randomness)) if may_repeat else None
     if delay is not None and node.retry.when is not None:
         refusal = await refusal_to_repeat(context.evaluator, definition, node, run.key, facts, ended)
         if refusal is not None:
@@ -87,8 +92,9 @@ async def _take_in(
         ref.attempt + 1,
         task.work,
         task.timeout_seconds,
-        due_at=now + delay,
+        due_at=now + delay if run.status != RunPhase.SUSPENDED else None,
         kind=task.kind,
+        first_attempt=task.first_attempt,
         waiting_reason="Retry",
         waiting_message=clip(
             f"attempt {ref.attempt} failed ({outcome.reason}); the next one starts in {format_duration(delay)}"
@@ -114,23 +120,15 @@ async def _go_on(
     states[ref.node] = NodeState(NodePhase(ended.phase), ref.attempt, None, ended.reason, ended.message)
     if ended.phase == _SUCCEEDED:
         facts.fresh[ref.node] = ended.output
-    progress = await advance(definition, ref.run_id, states, facts, context.evaluator, now)
-    await _record(tx, definition, run.key, ref, (ended, *progress.steps), progress.tasks)
-    effects, room = Effects(frozenset([ref.run_id]), tasks_queued=bool(progress.tasks)), Room()
-    if progress.outcome is not None:
-        room = await runs.finish(
-            tx,
-            run.key,
-            status=progress.outcome.value,
-            finished_at=now,
-            duration_ms=milliseconds(now - run.key.started_at),
-            error_message=progress.error or error_message(definition.graph, progress.states, progress.outcome),
-            outputs=progress.outputs,
+    if run.status == RunPhase.SUSPENDED:
+        progress = Progress(states, None, (), ())
+    else:
+        progress = await advance(
+            definition, ref.run_id, states, facts, context.evaluator, now, cancelling=run.cancelling
         )
-        effects |= Effects(finished=(finished(run.key, definition.namespace, progress.outcome, now),))
-        since = run.running_since or run.key.started_at
-        effects |= await settle(tx, ref.workspace_id, progress.outcome, now, since=since, probe=run.probe)
-    return effects, room
+    await _record(tx, definition, run.key, ref, (ended, *progress.steps), progress.tasks)
+    concluded, room = await conclude(tx, definition, run, progress, now)
+    return Effects(frozenset([ref.run_id]), tasks_queued=bool(progress.tasks)) | concluded, room
 
 
 def bounded(outcome: Outcome) -> Outcome:

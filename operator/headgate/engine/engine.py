@@ -23,6 +23,7 @@ from headgate.engine import (
     workspaces,
 )
 from headgate.engine.context import Context
+from headgate.engine.run_control import RunControl
 from headgate.engine.types import (
     Admitted,
     Claimed,
@@ -46,6 +47,7 @@ from headgate.engine.types import (
 from headgate.store import maintenance, runs
 from headgate.store.database import Database
 from headgate.store.errors import PartitionMissing
+from headgate.store.runs import Room
 from headgate.store.schedules import ScheduleKey
 
 _log = structlog.get_logger(__name__)
@@ -67,6 +69,8 @@ class Engine:
     ) -> None:
         """``clock`` gives the time with its zone, ``randomness`` as many unpredictable bytes as it is asked for."""
         self._context = Context(database, clock, randomness, evaluator)
+        self.control = RunControl(self._context, self._make_use)
+        """What people do with runs."""
 
     async def ping(self) -> None:
         """Return when Postgres answers. Raises ``DatabaseUnavailable``, or ``DatabaseNotMigrated``."""
@@ -220,8 +224,11 @@ class Engine:
         Recording it once more changes nothing. Where the run ends, Pending runs of its workspace start.
         """
         effects, room = await completion.complete(self._context, ref, outcome)
+        return await self._make_use(effects, ref.workspace_id, room)
+
+    async def _make_use(self, effects: Effects, workspace_id: UUID, room: Room) -> Effects:
         if room.waiting:
-            effects = await self._and_start_pending(effects, ref.workspace_id)
+            effects = await self._and_start_pending(effects, workspace_id)
         if room.pot is not None:
             effects = await self._and(effects, pending.start_in_pot(self._context, room.pot), pot=room.pot)
         return effects

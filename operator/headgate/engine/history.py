@@ -50,9 +50,14 @@ async def run_view(context: Context, workspace_id: UUID, run_id: UUID) -> RunVie
         started_at=key.started_at,
         finished_at=_utc(row.finished_at),
         nodes=tuple(_node_view(node, steps.get(node), _items(node, steps)) for node in order),
-        waiting=_run_waiting(row.waiting_reason, _utc(row.waiting_until)) + _node_waiting(order, row.waiting),
+        waiting=_held(row.held)
+        + _run_waiting(row.waiting_reason, _utc(row.waiting_until))
+        + _node_waiting(order, row.waiting),
         error_message=row.error_message,
         outputs=row.outputs,
+        retries=row.retries,
+        held=row.held,
+        cancelling=row.cancelling,
     )
 
 
@@ -127,6 +132,14 @@ def _node_view(node: str, step: dict[str, Any] | None, items: list[dict[str, Any
 
 def _run_waiting(reason: str | None, until: datetime | None) -> tuple[Waiting, ...]:
     return () if reason is None else (Waiting(reason, WAITING_MESSAGES.get(reason, ""), None, until),)
+
+
+def _held(held: str | None) -> tuple[Waiting, ...]:
+    """Why a run is Suspended: the word before the colon, and the sentence behind it."""
+    if held is None:
+        return ()
+    reason, _, message = held.partition(": ")
+    return (Waiting(reason, message),)
 
 
 def _node_waiting(nodes: tuple[str, ...], rows: list[dict[str, Any]] | None) -> tuple[Waiting, ...]:

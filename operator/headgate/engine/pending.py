@@ -9,6 +9,8 @@ import structlog
 from headgate.engine.admission import decide, follow_up
 from headgate.engine.context import Context, run_key
 from headgate.engine.definition import UnreadableVersion
+from headgate.engine.facts import Facts
+from headgate.engine.outcome import states_of
 from headgate.engine.types import Effects
 from headgate.engine.unreadable import fail_unreadable
 from headgate.store import runs, starting, workspaces
@@ -83,7 +85,10 @@ async def _start(context: Context, key: RunKey) -> tuple[Verdict | None, Effects
             return None, Effects()
         definition = await context.definitions.get(tx, key.workspace_id, loaded.version_id)
         inputs, _ = await runs.facts(tx, key, ())
-        run = await decide(context, tx, definition, key, loaded.trigger_node, inputs, now)
+        # What a retried run was given was counted when it started first.
+        added = {} if loaded.retries else inputs
+        states, facts = states_of(definition.graph, loaded), Facts(tx, key, definition.workflow_id, inputs)
+        run = await decide(context, definition, key, states, facts, added, now)
         verdict = await starting.start(tx, run)
         if verdict is None or verdict.reason is not None:
             return verdict, Effects()

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from headgate.api.node import Node
 from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.domain import approvals
 from headgate.domain.durations import parse_duration
 from headgate.domain.graph import NodeState, phase_so_far, step
 from headgate.domain.spread import item_name, items_of, spread
@@ -25,6 +26,7 @@ INVALID_EXPRESSION = "InvalidExpression"
 INVALID_OUTPUT = "InvalidOutput"
 MEMOIZED = "Memoized"
 ITEMS_FAILED = "ItemsFailed"
+CANCELLED = "Cancelled"
 
 
 @dataclass(frozen=True)
@@ -48,18 +50,20 @@ async def advance(
     facts: Facts,
     evaluator: Evaluator,
     now: datetime,
+    *,
+    cancelling: bool = False,
 ) -> Progress:
     """Step the run until everything that is left waits for an attempt, or it has ended.
 
     Reads ``facts`` only where an expression has to be evaluated. Raises what the evaluator raises besides
-    ``ExpressionError``, which fails the node.
+    ``ExpressionError``, which fails the node. With ``cancelling`` no further item starts, but for final nodes.
     """
-    walk = _Walk(definition, run_id, dict(states), facts, evaluator, now)
+    walk = _Walk(definition, run_id, dict(states), facts, evaluator, now, cancelling)
     while True:
         decided = step(definition.graph, walk.states)
         for node_id, state in decided.skipped.items():
             walk.states[node_id] = state
-            walk.steps.append(StepRow(node_id, 0, state.phase.value, reason=state.reason))
+            walk.steps.append(StepRow(node_id, state.attempt, state.phase.value, reason=state.reason))
         for node_id in decided.ready:
             await walk.start(definition.graph.by_id[node_id])
         moved = [await walk.go_on(node) for node in walk.spreading()]
@@ -75,6 +79,7 @@ class _Walk:
     facts: Facts
     evaluator: Evaluator
     now: datetime
+    cancelling: bool
     lists: dict[str, list[Any]] = field(default_factory=dict)
     """The items of nodes that run for each of them, as far as they are at hand."""
     steps: list[StepRow] = field(default_factory=list)
@@ -93,9 +98,15 @@ class _Walk:
             self._fail(node.id, INVALID_EXPRESSION, str(problem))
             return
         self.lists[node.id] = items
-        self.states[node.id] = NodeState(NodePhase.RUNNING, 1)
+        attempt = self._attempt(node.id)
+        self.states[node.id] = NodeState(NodePhase.RUNNING, attempt)
         # Until they have all ended, the items are kept in the place of the output.
-        self.steps.append(StepRow(node.id, 1, NodePhase.RUNNING.value, output=items, attempt_started_at=self.now))
+        self.steps.append(StepRow(node.id, attempt, NodePhase.RUNNING.value, output=items, attempt_started_at=self.now))
+
+    def _attempt(self, name: str) -> int:
+        """The number of the attempt that is being made: 1, unless the run was retried."""
+        state = self.states.get(name)
+        return max(1, state.attempt) if state is not None else 1
 
     def spreading(self) -> list[Node]:
         """The nodes that are being run for every item of a list."""
@@ -110,6 +121,11 @@ class _Walk:
         if node.id not in self.lists:
             self.lists[node.id] = await self.facts.items(node.id)
         items = self.lists[node.id]
+        if self.cancelling and not node.final:
+            if any(not state.phase.is_final for state in items_of(node.id, self.states).values()):
+                return False
+            self._record(node.id, NodePhase.CANCELLED, CANCELLED, replaces=size(items))
+            return True
         decided = spread(node, len(items), items_of(node.id, self.states))
         for index in decided.start:
             await self._begin(node, item_name(node.id, index), {"item": items[index], "index": index})
@@ -182,12 +198,14 @@ class _Walk:
                 self._record(name, NodePhase.SUCCEEDED, MEMOIZED, output=known.output)
                 return
             work = {**work, "memo": digest}
-        self.states[name] = NodeState(NodePhase.QUEUED, attempt=1)
-        self.steps.append(StepRow(name, 1, NodePhase.QUEUED.value))
+        attempt = self._attempt(name)
+        self.states[name] = NodeState(NodePhase.QUEUED, attempt)
+        self.steps.append(StepRow(name, attempt, NodePhase.QUEUED.value))
         timeout = max(1, math.ceil(parse_duration(node.timeout).total_seconds()))
         # An approval falls due when nobody has decided in time.
         due_at = self.now + timedelta(seconds=timeout) if kind == "approval" else self.now
-        self.tasks.append(TaskRow(name, 1, work, timeout, due_at, kind=kind))
+        task = TaskRow(name, attempt, work, timeout, due_at, kind=kind, first_attempt=attempt)
+        self.tasks.append(_told(task) if kind == "approval" else task)
 
     async def _evaluate(self, node: Node, expressions: tuple[str, ...], more: Mapping[str, Any]) -> dict[str, Any]:
         """The values of a node's expressions. Raises ``Unready`` for one that has none."""
@@ -229,11 +247,20 @@ class _Walk:
         output: Any = None,
         replaces: int = 0,
     ) -> None:
-        self.states[name] = NodeState(phase, 1, branch, reason, message)
+        attempt = self._attempt(name)
+        self.states[name] = NodeState(phase, attempt, branch, reason, message)
         started = None if replaces else self.now
         self.steps.append(
-            StepRow(name, 1, phase.value, branch, reason, message, None, output, started, self.now, replaces)
+            StepRow(name, attempt, phase.value, branch, reason, message, None, output, started, self.now, replaces)
         )
+
+
+def _told(task: TaskRow) -> TaskRow:
+    """An approval says from the beginning what it waits for."""
+    waiting = approvals.waiting(approvals.approval_of(task.work), task.node, task.due_at)
+    return replace(
+        task, waiting_reason=waiting.reason, waiting_message=clip(waiting.message), waiting_until=waiting.until
+    )
 
 
 def _merged(steps: list[StepRow]) -> tuple[StepRow, ...]:

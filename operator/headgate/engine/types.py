@@ -226,6 +226,12 @@ class RunView:
     error_message: str | None = None
     outputs: Mapping[str, Any] | None = None
     """What it gave, once it has succeeded."""
+    retries: int = 0
+    """How often its failed nodes were run again."""
+    held: str | None = None
+    """Why it is Suspended."""
+    cancelling: bool = False
+    """Whether it was asked to end."""
 
 
 @dataclass(frozen=True)
@@ -295,6 +301,8 @@ class Effects:
     """Whether there is something new to claim."""
     cancelled: tuple[TaskRef, ...] = ()
     """Attempts under way whose Jobs are to be ended."""
+    stopping: tuple[TaskRef, ...] = ()
+    """Attempts under way that are asked to end: their Jobs are to be ended, and their ends told as any other."""
     finished: tuple[FinishedRun, ...] = ()
     """Runs that ended, each told once; not at all where the process ended between the transaction and its answer."""
     breakers: frozenset[UUID] = frozenset()
@@ -303,11 +311,12 @@ class Effects:
     def __or__(self, other: Effects) -> Effects:
         """Both together."""
         return Effects(
-            self.runs | other.runs,
-            self.tasks_queued or other.tasks_queued,
-            self.cancelled + other.cancelled,
-            self.finished + other.finished,
-            self.breakers | other.breakers,
+            runs=self.runs | other.runs,
+            tasks_queued=self.tasks_queued or other.tasks_queued,
+            cancelled=self.cancelled + other.cancelled,
+            stopping=self.stopping + other.stopping,
+            finished=self.finished + other.finished,
+            breakers=self.breakers | other.breakers,
         )
 
 

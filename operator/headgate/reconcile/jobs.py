@@ -66,6 +66,9 @@ class JobReconciler:
         if self._effects.is_cancelled(ref) and not _is_over(live):
             await self._workloads.end(ref)
             return
+        if self._effects.is_stopping(ref) and not _is_over(live):
+            await self._workloads.end(ref, leaving_nothing=True)
+            return
         pods = self._cache.pods_of(key.object_key)
         if _is_over(live) and not any(map(has_ended, pods)):
             # News of the pod may come later than news of the Job, and it is the pod that has the output.

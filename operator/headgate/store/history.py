@@ -11,7 +11,7 @@ from headgate.store.records import RunKey
 
 _VIEW = """
     SELECT e.version_id, e.status, e.resource, e.finished_at, e.waiting_reason, e.waiting_until,
-        e.error_message, e.outputs,
+        e.error_message, e.outputs, e.retries, e.held, e.cancelling,
         (SELECT jsonb_agg(to_jsonb(latest)) FROM (
             SELECT DISTINCT ON (node) node, attempt, phase, reason, message, output, attempt_started_at,
                 attempt_finished_at

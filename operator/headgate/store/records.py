@@ -49,6 +49,8 @@ class TaskRow:
     waiting_until: datetime | None = None
     kind: str = "job"
     """Who does it: job, runner, call or approval."""
+    first_attempt: int = 1
+    """The attempt from which retries count."""
 
 
 @dataclass(frozen=True)

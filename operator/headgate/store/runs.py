@@ -32,6 +32,10 @@ class OpenTask:
     work: Mapping[str, Any]
     timeout_seconds: int
     kind: str = "job"
+    stopping: bool = False
+    """Whether it was asked to end."""
+    first_attempt: int = 1
+    """The attempt from which retries count."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +53,29 @@ class LoadedRun:
     """The episode of the half-open circuit breaker in which it is tried."""
     states: tuple[StateRow, ...]
     task: OpenTask | None
+    error_message: str | None = None
+    retries: int = 0
+    """How often its failed nodes were run again."""
+    held: str | None = None
+    """Why it is Suspended."""
+    cancelling: bool = False
+    """Whether it was asked to end, so that only final nodes start."""
+
+    @property
+    def has_place(self) -> bool:
+        """Whether it counts as under way: a run that is suspended before it started does not."""
+        return self.status == "Running" or (self.status == "Suspended" and self.running_since is not None)
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether it counts among those that wait for room."""
+        return self.status == "Pending" and self.waiting_reason != "WorkflowSuspended"
 
 
 _LOAD = """
     SELECT e.status, e.version_id, e.trigger_node, e.waiting_reason, e.deadline, e.running_since, e.probe,
-        t.work, t.kind, t.timeout_seconds,
+        e.error_message, e.retries, e.held, e.cancelling,
+        t.work, t.kind, t.timeout_seconds, t.stopping, t.first_attempt,
         (SELECT jsonb_agg(jsonb_build_array(node, attempt, phase, branch, reason, message)) FROM (
             SELECT DISTINCT ON (node) node, attempt, phase, branch, reason,
                 CASE phase WHEN 'Failed' THEN message ELSE '' END AS message
@@ -83,13 +105,19 @@ async def load(tx: Transaction, key: RunKey, node: str = "", attempt: int = 0) -
         running_since=row.running_since,
         probe=row.probe,
         states=tuple(StateRow(*state) for state in row.states or ()),
-        task=None if row.work is None else OpenTask(row.work, row.timeout_seconds, row.kind),
+        task=None
+        if row.work is None
+        else OpenTask(row.work, row.timeout_seconds, row.kind, row.stopping, row.first_attempt),
+        error_message=row.error_message,
+        retries=row.retries,
+        held=row.held,
+        cancelling=row.cancelling,
     )
 
 
 _FACTS = """
     SELECT e.inputs, (
-        SELECT jsonb_object_agg(s.node, s.output) FROM headgate.workflow_execution_steps s
+        SELECT jsonb_object_agg(s.node, s.output ORDER BY s.attempt) FROM headgate.workflow_execution_steps s
         WHERE s.workspace_id = %(workspace_id)s AND s.started_at = %(started_at)s AND s.execution_id = %(run_id)s
             AND s.phase = 'Succeeded' AND s.node = ANY(%(nodes)s) AND s.output IS NOT NULL
     ) AS outputs
@@ -107,7 +135,8 @@ async def facts(tx: Transaction, key: RunKey, nodes: Iterable[str]) -> tuple[dic
 _ITEMS = """
     SELECT output FROM headgate.workflow_execution_steps
     WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND execution_id = %(run_id)s
-        AND node = %(node)s AND attempt = 1
+        AND node = %(node)s
+    ORDER BY attempt DESC LIMIT 1
 """
 
 
@@ -121,6 +150,7 @@ _RESULTS = """
     SELECT node, output FROM headgate.workflow_execution_steps
     WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND execution_id = %(run_id)s
         AND starts_with(node, %(prefix)s) AND phase = 'Succeeded' AND output IS NOT NULL
+    ORDER BY attempt
 """
 
 
@@ -174,7 +204,7 @@ _FINISH = """
         UPDATE headgate.workflow_executions
         SET status = %(status)s, finished_at = %(finished_at)s, duration_ms = %(duration_ms)s,
             error_message = %(error_message)s, outputs = CAST(%(outputs)s AS jsonb),
-            waiting_reason = NULL, waiting_until = NULL
+            waiting_reason = NULL, waiting_until = NULL, held = NULL
         WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND id = %(run_id)s AND status = 'Running'
         RETURNING 1
     )
@@ -229,7 +259,7 @@ _END = f"""
         UPDATE headgate.workflow_executions
         SET status = %(status)s, finished_at = %(finished_at)s, duration_ms = %(duration_ms)s,
             error_message = %(error_message)s,
-            waiting_reason = NULL, waiting_until = NULL
+            waiting_reason = NULL, waiting_until = NULL, held = NULL
         WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND id = %(run_id)s
     )
     SELECT node, attempt FROM gone WHERE holder IS NOT NULL AND (SELECT count(*) FROM used) >= 0 ORDER BY node
@@ -252,8 +282,8 @@ async def end(
     """
     parameters = {
         "today": finished_at.date(),
-        "was_running": 1 if run.status == "Running" else 0,
-        "was_queued": 1 if run.status == "Pending" and run.waiting_reason != "WorkflowSuspended" else 0,
+        "was_running": 1 if run.has_place else 0,
+        "was_queued": 1 if run.is_queued else 0,
         "status": status,
         "finished_at": finished_at,
         "duration_ms": duration_ms,
@@ -265,7 +295,8 @@ async def end(
 
 
 _OVERDUE = """
-    SELECT workspace_id, id FROM headgate.workflow_executions WHERE status = 'Running' AND deadline <= %(now)s
+    SELECT workspace_id, id FROM headgate.workflow_executions
+    WHERE status IN ('Running', 'Suspended') AND deadline <= %(now)s
     ORDER BY deadline
 """
 

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from headgate.store.database import Transaction
-from headgate.store.fragments import compact, insert_steps, insert_tasks
+from headgate.store.fragments import OVERWRITE, compact, insert_steps, insert_tasks
 from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json, to_json
 
 # ``headgate.room`` locks what the workspace uses and decides; what follows in the statement writes what was decided.
@@ -79,7 +79,7 @@ _START = compact(f"""
         FROM verdict v
         WHERE e.workspace_id = %(workspace_id)s AND e.started_at = %(started_at)s AND e.id = %(run_id)s
             AND (e.waiting_reason, e.waiting_until) IS DISTINCT FROM (v.reason, v.until)
-    ), steps AS ({insert_steps(_STARTED)}), queue AS ({insert_tasks(_STARTED)})
+    ), steps AS ({insert_steps(_STARTED + OVERWRITE)}), queue AS ({insert_tasks(_STARTED)})
     SELECT {_ANSWER} FROM room r
 """)  # noqa: S608 - constants
 

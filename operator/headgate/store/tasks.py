@@ -42,10 +42,12 @@ class QueuedTask:
     work: Mapping[str, Any]
     timeout_seconds: int
     job_uid: str | None
+    stopping: bool = False
+    """Whether it was asked to end."""
 
 
 _COLUMNS = """t.workspace_id, t.execution_id, t.node, t.attempt, w.name AS workspace, t.namespace, t.workflow,
-    t.work, t.timeout_seconds, t.job_uid"""
+    t.work, t.timeout_seconds, t.job_uid, t.stopping"""
 
 # Workspaces take turns: the first due task of each, then the second of each, and so on. ``present`` hops from
 # workspace to workspace along the index instead of reading the queue, so that a claim costs the number of workspaces
@@ -187,4 +189,5 @@ def _task(row: Any) -> QueuedTask:
         row.work,
         row.timeout_seconds,
         row.job_uid,
+        row.stopping,
     )

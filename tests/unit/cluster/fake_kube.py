@@ -23,6 +23,8 @@ class FakeKube(KubeClient):
         self.objects: dict[ObjectKey, Object] = {}
         self.requests: list[tuple[str, ObjectKey]] = []
         self.version = 0
+        self.foreground: list[ObjectKey] = []
+        """What was deleted only after what it owns."""
         self._page_size = page_size
         self._failures: dict[str, list[ApiError | Unreachable]] = {}
 
@@ -106,7 +108,11 @@ class FakeKube(KubeClient):
             return self.vanish(resource, name, namespace)
         return seen
 
-    async def delete(self, resource: ApiResource, name: str, namespace: str = "", *, uid: str = "") -> None:
+    async def delete(
+        self, resource: ApiResource, name: str, namespace: str = "", *, uid: str = "", foreground: bool = False
+    ) -> None:
+        if foreground:
+            self.foreground.append(resource.key(name, namespace))
         key = self._existing(self._asked("delete", resource.key(name, namespace)))
         item = self.objects[key]
         if uid and uid != item["metadata"]["uid"]:

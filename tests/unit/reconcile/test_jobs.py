@@ -229,6 +229,16 @@ class TestCancelled:
         assert await world.reconcile() == []
         assert world.kube.verbs() == [f"delete {KEY.object_key}"]
 
+    async def test_one_that_is_asked_to_end_has_ended_when_nothing_is_left_of_it(self) -> None:
+        world = World()
+        world.sees(a_job(), a_pod().running())
+        await world.effects.handle(Effects(stopping=(REF,)))
+
+        assert await world.reconcile() == []
+        assert world.kube.foreground == [KEY.object_key]
+        await world.reconciler.deleted(a_job().manifest())
+        assert [(told, ref) for told, ref, *_ in world.engine.told] == [("complete", REF)]
+
     async def test_again_and_again_until_it_is(self) -> None:
         world = World()
         world.sees(a_job())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, Table, Text, Uuid, text
+from sqlalchemy import Boolean, Column, Index, Integer, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from headgate.store.tables.base import Time, metadata
@@ -26,6 +26,9 @@ tasks = Table(
     Column("waiting_until", Time),
     Column("kind", Text, nullable=False, server_default="job"),
     Column("priority", Integer, nullable=False, server_default="0"),
+    Column("stopping", Boolean, nullable=False, server_default="false"),
+    Column("first_attempt", Integer, nullable=False, server_default="1"),
+    Index("tasks_approvals", "workspace_id", "due_at", postgresql_where=text("kind = 'approval'")),
     Index(
         "tasks_due",
         "workspace_id",

@@ -9,6 +9,12 @@ ALTER TABLE headgate.tasks
 COMMENT ON COLUMN headgate.tasks.kind IS 'Who does the work: a Job, a runner, another run, or a person.';
 COMMENT ON COLUMN headgate.tasks.work IS 'The node''s config, with all expressions replaced.';
 COMMENT ON COLUMN headgate.tasks.priority IS 'That of the run: within a workspace higher ones are claimed first.';
+ALTER TABLE headgate.tasks
+    ADD COLUMN stopping boolean NOT NULL DEFAULT false,
+    ADD COLUMN first_attempt integer NOT NULL DEFAULT 1 CHECK (first_attempt BETWEEN 1 AND attempt);
+COMMENT ON COLUMN headgate.tasks.stopping IS 'It was asked to end: however it fails, it was cancelled.';
+COMMENT ON COLUMN headgate.tasks.first_attempt IS 'The attempt from which the node''s retries count: a run that is retried begins anew.';
+CREATE INDEX tasks_approvals ON headgate.tasks (workspace_id, due_at) WHERE kind = 'approval';
 DROP INDEX headgate.tasks_due;
 CREATE INDEX tasks_due ON headgate.tasks (workspace_id, kind, priority DESC, due_at) WHERE due_at IS NOT NULL;
 
@@ -50,6 +56,12 @@ ALTER TABLE headgate.workflow_execution_steps
     ADD COLUMN log_bytes bigint,
     ADD COLUMN log_truncated boolean;
 COMMENT ON COLUMN headgate.workflow_execution_steps.log_path IS 'Where its log lies in the object store; NULL where none was kept.';
+
+ALTER TABLE headgate.workflow_execution_steps
+    DROP CONSTRAINT workflow_execution_steps_phase_check,
+    ADD CONSTRAINT workflow_execution_steps_phase_check
+        CHECK (phase IN ('Pending', 'Queued', 'Running', 'Succeeded', 'Failed', 'Skipped', 'Cancelled'));
+COMMENT ON COLUMN headgate.workflow_execution_steps.phase IS 'Pending only where the run was retried: the attempt that the node makes next.';
 
 -- An outbox: written in the transaction that ends a run, taken off by the one that acts on it.
 CREATE TABLE headgate.run_endings (
