@@ -47,6 +47,11 @@ def expressions_of(node: Node) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def mutex_expressions(spec: WorkflowSpec) -> tuple[str, ...]:
+    """Every expression in the workflow's mutex, in order and each once."""
+    return tuple(dict.fromkeys(templates.expressions(spec.concurrency.mutex or "")))
+
+
 def references(expression: str) -> Iterator[Reference]:
     """What an expression reads, such as ``nodes.load.output``, ``nodes["load-all"]`` or ``inputs.?day``.
 
@@ -93,7 +98,19 @@ def problems(spec: WorkflowSpec) -> tuple[str, ...]:
                 problem = _problem(reference, node.id, inputs, upstream)
                 if problem is not None:
                     found.append(f"node {node.id}: {problem}")
+    found += _problems_with_mutex(spec, inputs)
     return tuple(dict.fromkeys(found))
+
+
+def _problems_with_mutex(spec: WorkflowSpec, inputs: set[str]) -> Iterator[str]:
+    for text in templates.unclosed(spec.concurrency.mutex or ""):
+        yield f"concurrency.mutex: {text[:40]!r} is not closed by }}}}"
+    for expression in mutex_expressions(spec):
+        for reference in references(expression):
+            if reference.variable == "nodes":
+                yield "concurrency.mutex: it is known before any node runs: use inputs only"
+            elif (problem := _problem(reference, "", inputs, {})) is not None:
+                yield f"concurrency.mutex: {problem}"
 
 
 def _reference(variable: str, following: Sequence[Token]) -> Reference:

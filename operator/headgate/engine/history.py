@@ -9,9 +9,10 @@ from uuid import UUID
 from headgate.api.node import NodeType
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.ids import uuid7_time
+from headgate.engine.bounds import clip
 from headgate.engine.context import Context, run_key
 from headgate.engine.definition import UnreadableVersion
-from headgate.engine.reasons import WAITING_MESSAGES
+from headgate.engine.reasons import WAITING_MESSAGES, waiting_for_mutex, waiting_for_others
 from headgate.engine.types import NodeView, RunFilter, RunPage, RunSummary, RunView, TriggerKind, Waiting
 from headgate.store import history
 
@@ -48,7 +49,7 @@ async def run_view(context: Context, workspace_id: UUID, run_id: UUID) -> RunVie
         started_at=key.started_at,
         finished_at=_utc(row.finished_at),
         nodes=tuple(_node_view(node, steps.get(node)) for node in order),
-        waiting=_run_waiting(row.waiting_reason, _utc(row.waiting_until)) + _node_waiting(order, row.waiting),
+        waiting=_run_waiting(row) + _node_waiting(order, row.waiting),
         error_message=row.error_message,
     )
 
@@ -115,8 +116,17 @@ def _node_view(node: str, step: dict[str, Any] | None) -> NodeView:
     )
 
 
-def _run_waiting(reason: str | None, until: datetime | None) -> tuple[Waiting, ...]:
-    return () if reason is None else (Waiting(reason, WAITING_MESSAGES.get(reason, ""), None, until),)
+def _run_waiting(row: Any) -> tuple[Waiting, ...]:
+    match row.waiting_reason:
+        case None:
+            return ()
+        case "Mutex":
+            message = waiting_for_mutex(row.mutex, row.holder)
+        case "WorkflowConcurrency":
+            message = waiting_for_others(row.concurrency_limit)
+        case reason:
+            message = WAITING_MESSAGES.get(reason, "")
+    return (Waiting(row.waiting_reason, clip(message), None, _utc(row.waiting_until)),)
 
 
 def _node_waiting(nodes: tuple[str, ...], rows: list[dict[str, Any]] | None) -> tuple[Waiting, ...]:

@@ -11,6 +11,14 @@ from headgate.store.records import RunKey
 
 _VIEW = """
     SELECT e.version_id, e.status, e.resource, e.finished_at, e.waiting_reason, e.waiting_until, e.error_message,
+        e.mutex, e.concurrency_limit, CASE e.waiting_reason WHEN 'Mutex' THEN (
+            SELECT jsonb_build_object('id', h.id, 'resource', h.resource, 'workflow', w.name)
+            FROM headgate.workflow_executions h
+            JOIN headgate.workflows w ON w.workspace_id = h.workspace_id AND w.id = h.workflow_id
+            WHERE h.workspace_id = e.workspace_id AND h.mutex = e.mutex AND h.status IN ('Running', 'Suspended')
+                AND h.running_since IS NOT NULL
+            LIMIT 1
+        ) END AS holder,
         (SELECT jsonb_agg(to_jsonb(latest)) FROM (
             SELECT DISTINCT ON (node) node, attempt, phase, reason, message, output, attempt_started_at,
                 attempt_finished_at

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from headgate.store.database import Transaction
-from headgate.store.fragments import OVERWRITE, insert_steps, insert_tasks
+from headgate.store.fragments import OVERWRITE, UNCOUNTED, insert_steps, insert_tasks
 from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json
 
 
@@ -43,6 +43,7 @@ class LoadedRun:
     version_id: UUID
     trigger_node: str
     waiting_reason: str | None
+    waiting_until: datetime | None
     deadline: datetime | None
     running_since: datetime | None
     probe: int | None
@@ -52,8 +53,8 @@ class LoadedRun:
 
 
 _LOAD = """
-    SELECT e.status, e.version_id, e.trigger_node, e.waiting_reason, e.deadline, e.running_since, e.probe,
-        t.work, t.kind, t.timeout_seconds,
+    SELECT e.status, e.version_id, e.trigger_node, e.waiting_reason, e.waiting_until, e.deadline,
+        e.running_since, e.probe, t.work, t.kind, t.timeout_seconds,
         (SELECT jsonb_agg(jsonb_build_array(node, attempt, phase, branch, reason, message)) FROM (
             SELECT DISTINCT ON (node) node, attempt, phase, branch, reason,
                 CASE phase WHEN 'Failed' THEN message ELSE '' END AS message
@@ -79,6 +80,7 @@ async def load(tx: Transaction, key: RunKey, node: str = "", attempt: int = 0) -
         version_id=row.version_id,
         trigger_node=row.trigger_node,
         waiting_reason=row.waiting_reason,
+        waiting_until=row.waiting_until,
         deadline=row.deadline,
         running_since=row.running_since,
         probe=row.probe,
@@ -219,7 +221,7 @@ async def end(
     parameters = {
         "today": finished_at.date(),
         "was_running": 1 if run.status == "Running" else 0,
-        "was_queued": 1 if run.status == "Pending" and run.waiting_reason != "WorkflowSuspended" else 0,
+        "was_queued": 1 if run.status == "Pending" and run.waiting_reason not in UNCOUNTED else 0,
         "status": status,
         "finished_at": finished_at,
         "duration_ms": duration_ms,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from headgate.api.workflow import WorkflowSpec
-from headgate.domain.expressions import expressions_of, problems
+from headgate.domain.expressions import expressions_of, mutex_expressions, problems
 
 
 class Compiler(Protocol):
@@ -24,9 +24,10 @@ class ExpressionChecker:
 
     async def problems(self, spec: WorkflowSpec) -> tuple[str, ...]:
         """What is wrong, each naming the node and what to change; empty when all is good."""
-        owned = [(node.id, expression) for node in spec.nodes for expression in expressions_of(node)]
+        owned = [(f"node {node.id}", expression) for node in spec.nodes for expression in expressions_of(node)]
+        owned += [("concurrency.mutex", expression) for expression in mutex_expressions(spec)]
         if not owned:
             return problems(spec)
         verdicts = await self._compiler.check_many([expression for _, expression in owned])
-        compiled = (f"node {node}: {verdict}" for (node, _), verdict in zip(owned, verdicts, strict=True) if verdict)
+        compiled = (f"{owner}: {verdict}" for (owner, _), verdict in zip(owned, verdicts, strict=True) if verdict)
         return (*problems(spec), *compiled)
