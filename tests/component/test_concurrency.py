@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -21,7 +22,7 @@ REQUESTS = 200
 DONE = Outcome(True)
 
 
-def limited(name: str = "nightly", **concurrency: object) -> WorkflowBuilder:
+def limited(name: str = "nightly", **concurrency: Any) -> WorkflowBuilder:
     """A workflow of one container whose runs wait for each other."""
     return one_node(name).with_spec(concurrency=concurrency)
 
@@ -47,7 +48,7 @@ async def replicas(world: World, fresh: TestDatabase) -> AsyncIterator[list[Engi
 class TestManyAtOnce:
     @pytest.mark.parametrize(("concurrency", "room"), [({"limit": 5}, 5), ({"mutex": "deploy"}, 1)], ids=str)
     async def test_exactly_as_many_start_as_there_is_room_for(
-        self, world: World, replicas: list[Engine], concurrency: dict[str, object], room: int
+        self, world: World, replicas: list[Engine], concurrency: dict[str, Any], room: int
     ) -> None:
         await world.given_workspace(max_concurrent_runs=1_000)
         await world.given(limited(**concurrency))
@@ -206,7 +207,7 @@ class TestLimitOfAWorkflow:
 
 class TestWhoWaitsForOthers:
     @pytest.mark.parametrize("concurrency", [{"limit": 1}, {"mutex": "deploy"}], ids=str)
-    async def test_holds_up_no_run_behind(self, world: World, concurrency: dict[str, object]) -> None:
+    async def test_holds_up_no_run_behind(self, world: World, concurrency: dict[str, Any]) -> None:
         await world.given(limited("held", **concurrency))
         await world.given(one_node("free"))
         for _ in range(3):

@@ -37,8 +37,8 @@ async def record_jobs(context: Context, jobs: Iterable[tuple[TaskRef, str]]) -> 
     if not listed:
         return Effects()
     async with context.database.system() as tx:
-        gone = await tasks.set_jobs(tx, listed)
-    return Effects(cancelled=tuple(_ref(key) for key in gone))
+        gone, waited = await tasks.set_jobs(tx, listed)
+    return Effects(waited, cancelled=tuple(_ref(key) for key in gone))
 
 
 async def mark_running(context: Context, ref: TaskRef, started_at: datetime) -> Effects:

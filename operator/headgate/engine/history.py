@@ -12,7 +12,13 @@ from headgate.domain.ids import uuid7_time
 from headgate.engine.bounds import clip
 from headgate.engine.context import Context, run_key
 from headgate.engine.definition import UnreadableVersion
-from headgate.engine.reasons import WAITING_MESSAGES, waiting_for_mutex, waiting_for_others
+from headgate.engine.reasons import (
+    WAITING_MESSAGES,
+    waiting_for_approval,
+    waiting_for_called,
+    waiting_for_mutex,
+    waiting_for_others,
+)
 from headgate.engine.types import NodeView, RunFilter, RunPage, RunSummary, RunView, TriggerKind, Waiting
 from headgate.store import history
 
@@ -86,6 +92,7 @@ async def list_runs(
             finished_at=_utc(row.finished_at),
             duration_ms=row.duration_ms,
             error_message=row.error_message,
+            waiting=row.waiting_reason,
         )
         for row in rows
     )
@@ -131,8 +138,21 @@ def _run_waiting(row: Any) -> tuple[Waiting, ...]:
 
 def _node_waiting(nodes: tuple[str, ...], rows: list[dict[str, Any]] | None) -> tuple[Waiting, ...]:
     order = {node: index for index, node in enumerate(nodes)}
-    waiting = [Waiting(row["reason"], row["message"] or "", row["node"], _parsed(row["until"])) for row in rows or ()]
+    waiting = [_task_waiting(row) for row in rows or ()]
     return tuple(sorted(waiting, key=lambda item: order.get(item.node or "", 0)))
+
+
+def _task_waiting(row: dict[str, Any]) -> Waiting:
+    """What a task says that it waits for or, where it says nothing, what its kind waits for."""
+    if row["reason"] is not None:
+        return Waiting(row["reason"], row["message"] or "", row["node"], _parsed(row["until"]))
+    match row["kind"]:
+        case "call":
+            return Waiting("CalledRun", clip(waiting_for_called(row["called"])), row["node"])
+        case "approval":
+            return Waiting("Approval", clip(waiting_for_approval(row["asks"])), row["node"], _parsed(row["due"]))
+        case _:
+            return Waiting("Runner", "no runner of the workspace has taken it on yet", row["node"])
 
 
 def _parsed(text: str | None) -> datetime | None:

@@ -32,3 +32,18 @@ def waiting_for_mutex(mutex: str, holder: Mapping[str, Any] | None) -> str:
 def waiting_for_others(limit: int | None) -> str:
     """What a run waits for that its workflow's limit holds up."""
     return f"as many runs of the workflow are under way as its concurrency.limit allows: {limit}"
+
+
+def waiting_for_called(called: Mapping[str, Any] | None) -> str:
+    """Which run a node called, and what that one waits for. ``called`` has ``id``, ``workflow`` and ``reason``."""
+    if called is None:
+        return "the run that it calls has not been made yet"
+    waits = f", which waits: {called['reason']}" if called["reason"] else ""
+    return f"the end of run {called['id']} of workflow {called['workflow']}{waits}"
+
+
+def waiting_for_approval(asks: str | None) -> str:
+    """What a person is asked to decide."""
+    return (
+        f"a person has to approve: {asks}" if asks else "a person has to approve: see spec.approvals of a WorkflowRun"
+    )

@@ -146,27 +146,37 @@ _SET_JOBS = """
     WITH made AS (
         SELECT * FROM jsonb_to_recordset(CAST(%(jobs)s AS jsonb))
             AS j (workspace_id uuid, run_id uuid, node text, attempt integer, job_uid text)
+    ), waited AS (
+        SELECT m.*, t.waiting_reason IS NOT NULL AS waited FROM made m
+        JOIN headgate.tasks t ON t.workspace_id = m.workspace_id AND t.execution_id = m.run_id AND t.node = m.node
+            AND t.attempt = m.attempt
     ), known AS (
-        UPDATE headgate.tasks t SET job_uid = m.job_uid, due_at = NULL
-        FROM made m
+        UPDATE headgate.tasks t SET job_uid = m.job_uid, due_at = NULL, waiting_reason = NULL, waiting_message = NULL,
+            waiting_until = NULL
+        FROM waited m
         WHERE t.workspace_id = m.workspace_id AND t.execution_id = m.run_id AND t.node = m.node
             AND t.attempt = m.attempt
-        RETURNING t.workspace_id, t.execution_id, t.node, t.attempt
+        RETURNING t.workspace_id, t.execution_id, t.node, t.attempt, m.waited
     )
-    SELECT m.workspace_id, m.run_id, m.node, m.attempt FROM made m
+    SELECT m.workspace_id, m.run_id, m.node, m.attempt, k.node IS NULL AS gone FROM made m
     LEFT JOIN known k ON k.workspace_id = m.workspace_id AND k.execution_id = m.run_id AND k.node = m.node
         AND k.attempt = m.attempt
-    WHERE k.node IS NULL
+    WHERE k.node IS NULL OR k.waited
 """
 
 
-async def set_jobs(tx: Transaction, jobs: Iterable[tuple[TaskKey, str]]) -> list[TaskKey]:
-    """Remember the uids of the Jobs of attempts. Returns the attempts that are not open any more."""
+async def set_jobs(tx: Transaction, jobs: Iterable[tuple[TaskKey, str]]) -> tuple[list[TaskKey], frozenset[UUID]]:
+    """Remember the uids of the Jobs of attempts, which therefore wait for no retry and no room any more.
+
+    Returns the attempts that are not open any more, and the runs of those that waited.
+    """
     listed = [
         {**key.parameters(), "workspace_id": str(key.workspace_id), "run_id": str(key.run_id), "job_uid": uid}
         for key, uid in jobs
     ]
-    return [TaskKey(*row) for row in await tx.rows(_SET_JOBS, {"jobs": to_json(listed)})]
+    rows = await tx.rows(_SET_JOBS, {"jobs": to_json(listed)})
+    gone = [TaskKey(row.workspace_id, row.run_id, row.node, row.attempt) for row in rows if row.gone]
+    return gone, frozenset(row.run_id for row in rows if not row.gone)
 
 
 _MARK_RUNNING = """

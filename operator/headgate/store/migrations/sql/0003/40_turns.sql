@@ -12,3 +12,6 @@ COMMENT ON COLUMN headgate.dispatch_turns.next_turn IS 'The turn of its next tas
 ALTER TABLE headgate.dispatch_turns ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY system ON headgate.dispatch_turns TO headgate_system USING (true);
 GRANT SELECT, INSERT, UPDATE, DELETE ON headgate.dispatch_turns TO headgate_system;
+
+-- An attempt whose Job exists waits no more for what kept the Job from being made.
+GRANT UPDATE (waiting_reason, waiting_message, waiting_until) ON headgate.tasks TO headgate_system;
