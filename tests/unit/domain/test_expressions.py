@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from headgate.api.workflow import Concurrency
 from headgate.domain.expressions import Reference, expressions_of, problems, reads, references
 from tests.unit.domain.nodes import a_condition, a_spec, a_trigger, an_action
 
@@ -130,3 +131,19 @@ def test_the_same_problem_is_told_once() -> None:
     spec = a_spec(a_trigger(), an_action("report", "start", args=["${{ inputs.a }}", "${{ inputs.a + 1 }}"]))
 
     assert len(problems(spec)) == 1
+
+
+@pytest.mark.parametrize(
+    ("mutex", "found"),
+    [
+        ("deploy", ()),
+        ("deploy-${{ inputs.day }}-${{ run.workflow }}", ()),
+        ("${{ inputs.dya }}", ("concurrency.mutex: there is no input dya: declare it in spec.inputs",)),
+        ("${{ nodes.start.phase }}", ("concurrency.mutex: it is known before any node runs: use inputs only",)),
+        ("${{ inputs.day }", ("concurrency.mutex: '${{ inputs.day }' is not closed by }}",)),
+    ],
+)
+def test_a_mutex_may_name_inputs(mutex: str, found: tuple[str, ...]) -> None:
+    spec = a_spec(a_trigger("start"), inputs=("day",)).model_copy(update={"concurrency": Concurrency(mutex=mutex)})
+
+    assert problems(spec) == found
