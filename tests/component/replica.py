@@ -55,8 +55,8 @@ class FusedDatabase(Database):
         self._fuse.done()
 
     @asynccontextmanager
-    async def system(self) -> AsyncIterator[Transaction]:
-        async with super().system() as tx:
+    async def system(self, *, lock: int | None = None) -> AsyncIterator[Transaction]:
+        async with super().system(lock=lock) as tx:
             yield tx
             self._fuse.before()
         self._fuse.done()

@@ -19,5 +19,5 @@ TENANT_TABLES = (
     "node_memos",
 )
 """Every table of workspaces' rows; each after those that it refers to."""
-SHARED_TABLES = ("quota_pots",)
-"""Tables of rows that several workspaces share."""
+SHARED_TABLES = ("quota_pots", "dispatch_turns")
+"""Tables of rows that several workspaces share, or that no single one may see."""

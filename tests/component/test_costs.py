@@ -12,7 +12,7 @@ import pytest
 from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 
 from headgate.engine.types import Outcome, RunFilter, Waiting
-from headgate.store import history, maintenance, runs, schedules, starting, tasks, workflows, workspaces
+from headgate.store import history, maintenance, pending, runs, schedules, starting, tasks, workflows, workspaces
 from tests.builders import a_workflow, container
 from tests.component.world import World, one_node
 
@@ -154,7 +154,9 @@ async def test_firing_when_nothing_is_due_takes_four(warm: World, sent: list[str
     assert len(sent) == 4
 
 
-@pytest.mark.parametrize("module", [runs, starting, tasks, schedules, workflows, workspaces, history, maintenance])
+@pytest.mark.parametrize(
+    "module", [runs, starting, pending, tasks, schedules, workflows, workspaces, history, maintenance]
+)
 def test_every_statement_is_short_enough_for_psycopg_to_keep_what_it_read(module: ModuleType) -> None:
     statements = {name: text for name, text in vars(module).items() if isinstance(text, str) and name.isupper()}
     assert statements

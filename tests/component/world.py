@@ -104,12 +104,19 @@ class World:
         on_exceeded: OnExceeded = OnExceeded.QUEUE,
         pot: str | None = None,
         breaker: CircuitBreaker | None = None,
+        weight: int = 1,
         limits: Limits | None = None,
         **named_limits: int,
     ) -> UUID:
         """Record a workspace; limits as they are, or by their names in ``Limits``."""
         record = WorkspaceRecord(
-            name, limits or Limits(**named_limits), suspended, on_exceeded, pot, breaker=breaker or CircuitBreaker()
+            name,
+            limits or Limits(**named_limits),
+            suspended,
+            on_exceeded,
+            pot,
+            breaker=breaker or CircuitBreaker(),
+            weight=weight,
         )
         self.ids[name] = await self.engine.sync_workspace(record)
         return self.ids[name]

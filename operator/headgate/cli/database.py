@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from headgate.domain.durations import format_duration
-from headgate.engine.types import RunSummary, RunView
+from headgate.engine.types import RunSummary, RunView, Waiting
 
 URL = "HEADGATE_DATABASE_URL"
 MIGRATION_URL = "HEADGATE_DATABASE_MIGRATION_URL"
@@ -60,12 +60,12 @@ def history(
 
 
 def _runs_table(runs: tuple[RunSummary, ...]) -> Table:
-    table = Table("RUN", "WORKFLOW", "VERSION", "TRIGGER", "PHASE", "STARTED", "DURATION", "ERROR", box=None)
+    table = Table("RUN", "WORKFLOW", "VERSION", "TRIGGER", "PHASE", "STARTED", "DURATION", "WHY", box=None)
     for item in runs:
         lasted = _lasted(item.started_at, item.finished_at)
         name = f"{item.namespace}/{item.workflow}"
         row = (str(item.run_id), name, str(item.version), item.kind, item.phase, _time(item.started_at), lasted)
-        table.add_row(*row, item.error_message or "")
+        table.add_row(*row, item.error_message or (f"waits: {item.waiting}" if item.waiting else ""))
     return table
 
 
@@ -78,7 +78,16 @@ def _run_table(view: RunView) -> Table:
         output = "" if node.output is None else _short(node.output)
         lasted = _lasted(node.started_at, node.finished_at)
         table.add_row(node.id, node.phase, str(node.attempt), _time(node.started_at), lasted, why, output)
+    if view.waiting:
+        table.caption = "\n".join(_waits(waiting) for waiting in view.waiting)
+        table.caption_justify = "left"
     return table
+
+
+def _waits(waiting: Waiting) -> str:
+    who = f"{waiting.node} waits" if waiting.node else "waits"
+    until = f" until {_time(waiting.until)}" if waiting.until else ""
+    return f"{who}{until}: {': '.join(part for part in (waiting.reason, waiting.message) if part)}"
 
 
 def _short(value: object) -> str:

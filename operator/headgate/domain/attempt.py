@@ -135,8 +135,8 @@ def _underway(pod: Mapping[str, Any], node: str) -> Verdict:
     if reason not in _STARTING:
         return Starting(Waiting(_refined(reason, message), _cut(message or reason), node))
     scheduled = _condition(pod, "PodScheduled", status="False")
-    if scheduled is not None and scheduled.get("reason") == "Unschedulable":
-        return Starting(Waiting("Unschedulable", _cut(str(scheduled.get("message", ""))), node))
+    if scheduled is not None and (reason := str(scheduled.get("reason"))) in ("Unschedulable", "SchedulingGated"):
+        return Starting(Waiting(reason, _cut(str(scheduled.get("message", ""))), node))
     return Starting(None)
 
 

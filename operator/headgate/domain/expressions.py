@@ -68,6 +68,11 @@ def _templates(node: Node) -> list[Any]:
     return templated(node.config.to_wire()) + key
 
 
+def mutex_expressions(spec: WorkflowSpec) -> tuple[str, ...]:
+    """Every expression in the workflow's mutex, in order and each once."""
+    return tuple(dict.fromkeys(templates.expressions(spec.concurrency.mutex or "")))
+
+
 def references(expression: str) -> Iterator[Reference]:
     """What an expression reads, such as ``nodes.load.output``, ``nodes["load-all"]`` or ``inputs.?day``.
 
@@ -120,6 +125,7 @@ def problems(spec: WorkflowSpec) -> tuple[str, ...]:
             problem = _problem(reference, "", inputs, everything) or _misplaced(reference, output.expression, None)
             if problem is not None:
                 found.append(f"output {output.name}: {problem}")
+    found += _problems_with_mutex(spec, inputs)
     return tuple(dict.fromkeys(found))
 
 
@@ -136,6 +142,17 @@ def _misplaced(reference: Reference, expression: str, node: Node | None) -> str 
     if (reference.variable, reference.name) == ("run", "phase") and not (node is not None and node.final):
         return "there is no run.phase here: only final nodes know how the run went"
     return None
+
+
+def _problems_with_mutex(spec: WorkflowSpec, inputs: set[str]) -> Iterator[str]:
+    for text in templates.unclosed(spec.concurrency.mutex or ""):
+        yield f"concurrency.mutex: {text[:40]!r} is not closed by }}}}"
+    for expression in mutex_expressions(spec):
+        for reference in references(expression):
+            if reference.variable == "nodes":
+                yield "concurrency.mutex: it is known before any node runs: use inputs only"
+            elif (problem := _problem(reference, "", inputs, {})) is not None:
+                yield f"concurrency.mutex: {problem}"
 
 
 def _reference(variable: str, following: Sequence[Token]) -> Reference:

@@ -12,6 +12,7 @@ from headgate.domain.durations import parse_duration
 from headgate.domain.graph import NodeState
 from headgate.domain.ids import uuid7_time
 from headgate.engine.breakers import settle
+from headgate.engine.concurrency import mutex_of, told_of_holder
 from headgate.engine.context import Context, milliseconds
 from headgate.engine.definition import Definition, UnreadableVersion
 from headgate.engine.facts import Facts
@@ -52,12 +53,27 @@ async def admit_in(
     asked = await _understand(context, tx, request, target.version_id)
     if isinstance(asked, Refused):
         return asked, Effects(), False
-    definition, trigger, inputs = asked
+    return await _record(context, tx, request, now, *asked)
+
+
+async def _record(
+    context: Context,
+    tx: Transaction,
+    request: RunRequest,
+    now: datetime,
+    definition: Definition,
+    trigger: str,
+    inputs: dict[str, Any],
+) -> tuple[Admitted | Refused, Effects, bool]:
+    workspace_id = request.workspace_id
     run_id = context.new_id(now)
     key = RunKey(workspace_id, run_id, uuid7_time(run_id))
     facts = Facts(tx, key, definition.workflow_id, inputs, recorded=False)
     run = await decide(context, definition, key, definition.graph.started_by(trigger), facts, inputs, now)
-    verdict = await starting.admit(tx, run, _origin(definition, request, trigger, inputs))
+    mutex = await mutex_of(definition, run_id, inputs, context.evaluator)
+    if isinstance(mutex, Refused):
+        return mutex, Effects(), False
+    verdict = await starting.admit(tx, run, _origin(definition, request, trigger, inputs, mutex))
     if verdict is not None and verdict.refused:
         return refused(verdict), Effects(), False
     if verdict is None:
@@ -83,7 +99,9 @@ async def _understand(
     return inputs if isinstance(inputs, Refused) else (definition, trigger, inputs)
 
 
-def _origin(definition: Definition, request: RunRequest, trigger: str, inputs: Mapping[str, Any]) -> starting.Origin:
+def _origin(
+    definition: Definition, request: RunRequest, trigger: str, inputs: Mapping[str, Any], mutex: str | None
+) -> starting.Origin:
     parent = request.parent
     return starting.Origin(
         version_id=definition.version_id,
@@ -94,6 +112,8 @@ def _origin(definition: Definition, request: RunRequest, trigger: str, inputs: M
         inputs=inputs,
         mode=request.mode.value,
         priority=definition.spec.priority if request.priority is None else request.priority,
+        mutex=mutex,
+        concurrency_limit=definition.spec.concurrency.limit,
         depth=request.depth,
         parent=(parent.run_id, parent.node, parent.attempt) if parent is not None else None,
         event=request.event,
@@ -107,6 +127,7 @@ async def follow_up(tx: Transaction, run: starting.NewRun, verdict: starting.Ver
     if verdict.reason is not None:
         return Effects(frozenset([run.key.id]))
     effects = Effects(frozenset([run.key.id]), tasks_queued=bool(run.tasks))
+    effects |= await told_of_holder(tx, run.key.workspace_id, verdict)
     if verdict.probe is not None:
         effects |= Effects(breakers=frozenset([run.key.workspace_id]))
     if run.finished_at is not None:

@@ -20,7 +20,7 @@ _log = structlog.get_logger(__name__)
 
 async def claim_jobs(context: Context, holder: str, limit: int, now: datetime, lease: timedelta) -> Claimed:
     """Lease up to ``limit`` due attempts, workspaces taking turns. See ``Engine.claim_jobs``."""
-    async with context.database.system() as tx:
+    async with context.database.system(lock=tasks.CLAIM_LOCK) as tx:
         found, next_due = await tasks.claim(tx, holder=holder, limit=limit, now=now, lease_until=now + lease)
     return Claimed(_readable(found), next_due.astimezone(UTC) if next_due is not None else None)
 
@@ -37,8 +37,8 @@ async def record_jobs(context: Context, jobs: Iterable[tuple[TaskRef, str]]) -> 
     if not listed:
         return Effects()
     async with context.database.system() as tx:
-        gone = await tasks.set_jobs(tx, listed)
-    return Effects(cancelled=tuple(_ref(key) for key in gone))
+        gone, waited = await tasks.set_jobs(tx, listed)
+    return Effects(waited, cancelled=tuple(_ref(key) for key in gone))
 
 
 async def mark_running(context: Context, ref: TaskRef, started_at: datetime) -> Effects:

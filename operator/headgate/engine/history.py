@@ -11,9 +11,16 @@ from headgate.api.node import NodeType
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.ids import uuid7_time
 from headgate.domain.spread import index_of, node_of
+from headgate.engine.bounds import clip
 from headgate.engine.context import Context, run_key
 from headgate.engine.definition import UnreadableVersion
-from headgate.engine.reasons import WAITING_MESSAGES
+from headgate.engine.reasons import (
+    WAITING_MESSAGES,
+    waiting_for_approval,
+    waiting_for_called,
+    waiting_for_mutex,
+    waiting_for_others,
+)
 from headgate.engine.types import NodeView, RunFilter, RunPage, RunSummary, RunView, TriggerKind, Waiting
 from headgate.store import history
 
@@ -50,9 +57,7 @@ async def run_view(context: Context, workspace_id: UUID, run_id: UUID) -> RunVie
         started_at=key.started_at,
         finished_at=_utc(row.finished_at),
         nodes=tuple(_node_view(node, steps.get(node), _items(node, steps)) for node in order),
-        waiting=_held(row.held)
-        + _run_waiting(row.waiting_reason, _utc(row.waiting_until))
-        + _node_waiting(order, row.waiting),
+        waiting=_held(row.held) + _run_waiting(row) + _node_waiting(order, row.waiting),
         error_message=row.error_message,
         outputs=row.outputs,
         retries=row.retries,
@@ -93,6 +98,7 @@ async def list_runs(
             finished_at=_utc(row.finished_at),
             duration_ms=row.duration_ms,
             error_message=row.error_message,
+            waiting=row.waiting_reason,
         )
         for row in rows
     )
@@ -130,8 +136,17 @@ def _node_view(node: str, step: dict[str, Any] | None, items: list[dict[str, Any
     )
 
 
-def _run_waiting(reason: str | None, until: datetime | None) -> tuple[Waiting, ...]:
-    return () if reason is None else (Waiting(reason, WAITING_MESSAGES.get(reason, ""), None, until),)
+def _run_waiting(row: Any) -> tuple[Waiting, ...]:
+    match row.waiting_reason:
+        case None:
+            return ()
+        case "Mutex":
+            message = waiting_for_mutex(row.mutex, row.holder)
+        case "WorkflowConcurrency":
+            message = waiting_for_others(row.concurrency_limit)
+        case reason:
+            message = WAITING_MESSAGES.get(reason, "")
+    return (Waiting(row.waiting_reason, clip(message), None, _utc(row.waiting_until)),)
 
 
 def _held(held: str | None) -> tuple[Waiting, ...]:
@@ -147,10 +162,22 @@ def _node_waiting(nodes: tuple[str, ...], rows: list[dict[str, Any]] | None) -> 
     waiting: dict[tuple[str, str], Waiting] = {}
     for row in rows or ():
         # Of the items of a list that wait for the same, one speaks for all.
-        node = node_of(row["node"])
-        told = Waiting(row["reason"], row["message"] or "", node, _parsed(row["until"]))
-        waiting.setdefault((node, told.reason), told)
+        told = _task_waiting({**row, "node": node_of(row["node"])})
+        waiting.setdefault((told.node or "", told.reason), told)
     return tuple(sorted(waiting.values(), key=lambda item: order.get(item.node or "", 0)))
+
+
+def _task_waiting(row: dict[str, Any]) -> Waiting:
+    """What a task says that it waits for or, where it says nothing, what its kind waits for."""
+    if row["reason"] is not None:
+        return Waiting(row["reason"], row["message"] or "", row["node"], _parsed(row["until"]))
+    match row["kind"]:
+        case "call":
+            return Waiting("CalledRun", clip(waiting_for_called(row["called"])), row["node"])
+        case "approval":
+            return Waiting("Approval", clip(waiting_for_approval(row["asks"])), row["node"], _parsed(row["due"]))
+        case _:
+            return Waiting("Runner", "no runner of the workspace has taken it on yet", row["node"])
 
 
 def _parsed(text: str | None) -> datetime | None:

@@ -1,4 +1,4 @@
-"""Starts runs that had to wait, the oldest first."""
+"""Starts runs that had to wait: those of the highest priority first, and of these the oldest."""
 
 from __future__ import annotations
 
@@ -13,24 +13,40 @@ from headgate.engine.facts import Facts
 from headgate.engine.outcome import states_of
 from headgate.engine.types import Effects
 from headgate.engine.unreadable import fail_unreadable
-from headgate.store import runs, starting, workspaces
+from headgate.store import pending, runs, starting, workspaces
 from headgate.store.errors import DatabaseUnavailable
+from headgate.store.fragments import UNCOUNTED
+from headgate.store.pending import PendingRuns
 from headgate.store.records import RunKey
 from headgate.store.starting import Verdict
 
 _log = structlog.get_logger(__name__)
 
-WORKFLOW_SUSPENDED = "WorkflowSuspended"
+MOST_PASSED = 20
+"""Runs that are gone past, or told anew what they wait for, in one go; the next round goes on with others."""
 
 
 async def start_pending(context: Context, workspace_id: UUID) -> Effects:
-    """Start what there is room for, one transaction for each run, until the oldest one has to go on waiting."""
+    """Start what there is room for, one transaction for each run, until the first one has to go on waiting.
+
+    Runs that limits of their own hold up are gone past. Where one of them was recorded as waiting for something else,
+    it is tried as well, so that its view says what holds it up.
+    """
     effects = Effects()
-    while True:
-        verdict, new = await _start_oldest(context, workspace_id)
+    passed: list[UUID] = []
+    while len(passed) < MOST_PASSED:
+        found, verdict, new = await _start_first(context, workspace_id, passed)
         effects |= new
-        if verdict is None or verdict.reason not in (None, WORKFLOW_SUSPENDED):
+        if found.first is None:
+            for run_id in found.unaware:
+                _, new = await _try(context, workspace_id, run_id)
+                effects |= new
             return effects
+        if verdict is None or verdict.reason not in (None, *UNCOUNTED):
+            return effects
+        if verdict.reason is not None:
+            passed.append(found.first)
+    return effects
 
 
 async def start_all_pending(context: Context) -> Effects:
@@ -63,11 +79,19 @@ async def start_in_pot(context: Context, pot: str) -> Effects:
     return effects
 
 
-async def _start_oldest(context: Context, workspace_id: UUID) -> tuple[Verdict | None, Effects]:
-    """Try the oldest Pending run. No verdict when there is none, or somebody else has started it."""
+async def _start_first(
+    context: Context, workspace_id: UUID, passed: list[UUID]
+) -> tuple[PendingRuns, Verdict | None, Effects]:
+    """Try the run whose turn it is. No verdict when there is none, or somebody else has started it."""
     async with context.database.tenant(workspace_id) as tx:
-        run_id = await starting.oldest_pending(tx, workspace_id)
-    key = run_key(workspace_id, run_id) if run_id is not None else None
+        found = await pending.pending(tx, workspace_id, passed, MOST_PASSED)
+    if found.first is None:
+        return found, None, Effects()
+    return found, *(await _try(context, workspace_id, found.first))
+
+
+async def _try(context: Context, workspace_id: UUID, run_id: UUID) -> tuple[Verdict | None, Effects]:
+    key = run_key(workspace_id, run_id)
     if key is None:
         return None, Effects()
     try:
@@ -90,6 +114,9 @@ async def _start(context: Context, key: RunKey) -> tuple[Verdict | None, Effects
         states, facts = states_of(definition.graph, loaded), Facts(tx, key, definition.workflow_id, inputs)
         run = await decide(context, definition, key, states, facts, added, now)
         verdict = await starting.start(tx, run)
-        if verdict is None or verdict.reason is not None:
-            return verdict, Effects()
+        if verdict is None:
+            return None, Effects()
+        if verdict.reason is not None:
+            changed = (verdict.reason, verdict.until) != (loaded.waiting_reason, loaded.waiting_until)
+            return verdict, Effects(frozenset([key.id] if changed else []))
         return verdict, await follow_up(tx, run, verdict)

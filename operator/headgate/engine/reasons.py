@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 WAITING_MESSAGES: Mapping[str, str] = MappingProxyType(
     {
@@ -14,7 +15,35 @@ WAITING_MESSAGES: Mapping[str, str] = MappingProxyType(
         "StorageLimit": "the records of the workspace's runs take as much as maxStorageMB of the quota allows",
         "CircuitOpen": "too many runs failed, and the circuit breaker holds new ones back; look at the failed ones, or "
         "let all start by a new value of the Workspace's annotation headgate.dev/reset-circuit-breaker",
-        "Queued": "older runs of the workspace start first",
+        "Queued": "runs of the workspace that are older, or of a higher priority, start first",
     }
 )
 """By reason."""
+
+
+def waiting_for_mutex(mutex: str, holder: Mapping[str, Any] | None) -> str:
+    """Who holds the mutex that a run waits for. ``holder`` has the holder's ``id`` and, as ``resource``, its name."""
+    if holder is None:
+        return f"the mutex {mutex!r} was held, and is free by now"
+    name = f" (WorkflowRun {holder['resource']})" if holder["resource"] else ""
+    return f"run {holder['id']}{name} of workflow {holder['workflow']} holds the mutex {mutex!r}"
+
+
+def waiting_for_others(limit: int | None) -> str:
+    """What a run waits for that its workflow's limit holds up."""
+    return f"as many runs of the workflow are under way as its concurrency.limit allows: {limit}"
+
+
+def waiting_for_called(called: Mapping[str, Any] | None) -> str:
+    """Which run a node called, and what that one waits for. ``called`` has ``id``, ``workflow`` and ``reason``."""
+    if called is None:
+        return "the run that it calls has not been made yet"
+    waits = f", which waits: {called['reason']}" if called["reason"] else ""
+    return f"the end of run {called['id']} of workflow {called['workflow']}{waits}"
+
+
+def waiting_for_approval(asks: str | None) -> str:
+    """What a person is asked to decide."""
+    return (
+        f"a person has to approve: {asks}" if asks else "a person has to approve: see spec.approvals of a WorkflowRun"
+    )

@@ -249,6 +249,8 @@ class RunSummary:
     finished_at: datetime | None
     duration_ms: int | None
     error_message: str | None
+    waiting: str | None = None
+    """Why it has not started."""
 
 
 @dataclass(frozen=True)

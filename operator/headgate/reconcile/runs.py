@@ -28,7 +28,7 @@ from headgate.store.errors import DatabaseUnavailable
 
 WAIT_SECONDS = 15.0
 """Until a run that cannot be admitted yet is looked at again, where no event says so earlier."""
-FINAL_REFUSALS = frozenset({"InvalidInputs", "InvalidTrigger"})
+FINAL_REFUSALS = frozenset({"InvalidInputs", "InvalidTrigger", "InvalidMutex"})
 """Refusals that stay, because a WorkflowRun's spec cannot be changed."""
 
 REJECTIONS = frozenset({"DailyLimit", "ConcurrencyLimit", "StorageLimit"})
@@ -154,6 +154,7 @@ class RunReconciler:
             trigger=run.spec.trigger,
             inputs=run.spec.inputs,
             resource=key.name,
+            priority=run.spec.priority,
         )
         admission, effects = await self._engine.admit(request)
         match admission:

@@ -101,6 +101,10 @@ class WorkflowReconciler:
         reason, message = Reason.RECONCILED, f"version {version.number} is current"
         if workflow.spec.suspend:
             reason, message = Reason.SUSPENDED, "no new run starts because spec.suspend is true"
+            if schedules.next_tick is not None:
+                message += (
+                    f"; ticks from {schedules.next_tick:%Y-%m-%dT%H:%M:%SZ} on wait, and missedRuns decides on them"
+                )
         for trigger, why in schedules.errors.items():
             message = f"{message}; the last tick of {trigger} made no run: {why}"
         conditions = ready(workflow.status.conditions, reason, message, generation, self._wall())

@@ -128,9 +128,14 @@ class Database:
             yield transaction
 
     @asynccontextmanager
-    async def system(self) -> AsyncIterator[Transaction]:
-        """One transaction that sees what crosses workspaces, and no more. Raises like ``tenant``."""
+    async def system(self, *, lock: int | None = None) -> AsyncIterator[Transaction]:
+        """One transaction that sees what crosses workspaces, and no more. Raises like ``tenant``.
+
+        With ``lock``, it waits until no other transaction holds that number, and sees all that those did.
+        """
         begin = _BEGIN.format(role=SYSTEM, workspace_id="", plans=_SYSTEM_PLANS, **self._timeouts)
+        if lock is not None:
+            begin += _LOCK.format(key=lock)
         async with self._transaction(begin) as transaction:
             yield transaction
 

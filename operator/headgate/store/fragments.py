@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 def insert_steps(tail: str) -> str:
     """Adds the rows of ``%(steps)s``; ``tail`` follows the FROM clause."""
@@ -17,14 +19,22 @@ def insert_steps(tail: str) -> str:
     """  # noqa: S608 - constants
 
 
-def insert_tasks(tail: str) -> str:
-    """Adds the rows of ``%(tasks)s`` for ``%(workflow)s`` in ``%(namespace)s``; ``tail`` follows the FROM clause."""
+PRIORITY_OF_RUN = """(SELECT e.priority FROM headgate.workflow_executions e WHERE e.workspace_id = %(workspace_id)s
+    AND e.started_at = %(started_at)s AND e.id = %(run_id)s)"""
+
+
+def insert_tasks(tail: str, priority: str = PRIORITY_OF_RUN) -> str:
+    """Adds the rows of ``%(tasks)s`` for ``%(workflow)s`` in ``%(namespace)s``; ``tail`` follows the FROM clause.
+
+    They get the run's priority; ``priority`` gives it where the statement is the one that adds the run.
+    """
     return f"""
     INSERT INTO headgate.tasks (workspace_id, execution_id, node, attempt, namespace, workflow, work,
-        timeout_seconds, due_at, waiting_reason, waiting_message, waiting_until, kind, first_attempt)
+        timeout_seconds, due_at, waiting_reason, waiting_message, waiting_until, kind, first_attempt,
+        priority)
     SELECT %(workspace_id)s, %(run_id)s, t.node, t.attempt, %(namespace)s, %(workflow)s, t.work,
         t.timeout_seconds, t.due_at,
-        t.waiting_reason, t.waiting_message, t.waiting_until, t.kind, t.first_attempt
+        t.waiting_reason, t.waiting_message, t.waiting_until, t.kind, t.first_attempt, {priority}
     FROM jsonb_to_recordset(CAST(%(tasks)s AS jsonb)) AS t (node text, attempt integer, work jsonb, kind text,
         timeout_seconds integer, due_at timestamptz, waiting_reason text, waiting_message text,
         waiting_until timestamptz, first_attempt integer) {tail}
@@ -39,6 +49,17 @@ OVERWRITE = """
         attempt_finished_at = excluded.attempt_finished_at
 """
 """Follows ``insert_steps`` where rows may be there: a start that is known stays."""
+
+
+OWN_LIMITS = ("WorkflowConcurrency", "Mutex")
+"""Reasons of runs that wait for others of their workflow, or for a mutex."""
+UNCOUNTED = ("WorkflowSuspended", *OWN_LIMITS)
+"""Reasons of runs that are not counted as queued: they hold up none that come after them."""
+
+
+def literals(words: Iterable[str]) -> str:
+    """Words of ours as a list in SQL."""
+    return ", ".join(f"'{word}'" for word in words)
 
 
 def compact(statement: str) -> str:

@@ -7,11 +7,20 @@ from typing import Any
 from uuid import UUID
 
 from headgate.store.database import Transaction
+from headgate.store.fragments import compact
 from headgate.store.records import RunKey
 
-_VIEW = """
+_VIEW = compact("""
     SELECT e.version_id, e.status, e.resource, e.finished_at, e.waiting_reason, e.waiting_until,
         e.error_message, e.outputs, e.retries, e.held, e.cancelling,
+        e.mutex, e.concurrency_limit, CASE e.waiting_reason WHEN 'Mutex' THEN (
+            SELECT jsonb_build_object('id', h.id, 'resource', h.resource, 'workflow', w.name)
+            FROM headgate.workflow_executions h
+            JOIN headgate.workflows w ON w.workspace_id = h.workspace_id AND w.id = h.workflow_id
+            WHERE h.workspace_id = e.workspace_id AND h.mutex = e.mutex AND h.status IN ('Running', 'Suspended')
+                AND h.running_since IS NOT NULL
+            LIMIT 1
+        ) END AS holder,
         (SELECT jsonb_agg(to_jsonb(latest)) FROM (
             SELECT DISTINCT ON (node) node, attempt, phase, reason, message, output, attempt_started_at,
                 attempt_finished_at
@@ -19,14 +28,24 @@ _VIEW = """
             WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND execution_id = %(run_id)s
             ORDER BY node, attempt DESC
         ) latest) AS steps,
-        (SELECT jsonb_agg(jsonb_build_object('node', node, 'reason', waiting_reason, 'message', waiting_message,
-                'until', waiting_until) ORDER BY node)
-            FROM headgate.tasks
-            WHERE workspace_id = %(workspace_id)s AND execution_id = %(run_id)s AND waiting_reason IS NOT NULL
+        (SELECT jsonb_agg(jsonb_build_object('node', t.node, 'reason', t.waiting_reason, 'message', t.waiting_message,
+                'until', t.waiting_until, 'kind', t.kind, 'due', t.due_at, 'asks', t.work #> '{approval,message}',
+                'called', CASE t.kind WHEN 'call' THEN (
+                    SELECT jsonb_build_object('id', c.id, 'workflow', w.name, 'reason', c.waiting_reason)
+                    FROM headgate.workflow_executions c
+                    JOIN headgate.workflows w ON w.workspace_id = c.workspace_id AND w.id = c.workflow_id
+                    WHERE c.workspace_id = t.workspace_id AND c.parent_run = t.execution_id AND c.parent_node = t.node
+                        AND c.parent_attempt = t.attempt
+                    LIMIT 1
+                ) END) ORDER BY t.node)
+            FROM headgate.tasks t
+            WHERE t.workspace_id = %(workspace_id)s AND t.execution_id = %(run_id)s
+                AND (t.waiting_reason IS NOT NULL OR t.kind IN ('call', 'approval')
+                    OR t.kind = 'runner' AND t.holder IS NULL)
         ) AS waiting
     FROM headgate.workflow_executions e
     WHERE e.workspace_id = %(workspace_id)s AND e.started_at = %(started_at)s AND e.id = %(run_id)s
-"""
+""")
 
 
 async def run(tx: Transaction, key: RunKey) -> Any | None:
@@ -86,7 +105,7 @@ async def page(
         SELECT listed.*, w.namespace, w.name AS workflow, v.number AS version
         FROM {_OF_STATUS if statuses else ""} (
             SELECT e.id, e.started_at, e.workflow_id, e.version_id, e.status, e.trigger_kind, e.resource, e.finished_at,
-                e.duration_ms, e.error_message
+                e.duration_ms, e.error_message, e.waiting_reason
             FROM headgate.workflow_executions e
             WHERE e.workspace_id = %(workspace_id)s {_STATUS if statuses else ""} {_BEFORE if before else ""}
                 {_WORKFLOW if workflow else ""}

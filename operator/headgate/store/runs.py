@@ -47,6 +47,7 @@ class LoadedRun:
     version_id: UUID
     trigger_node: str
     waiting_reason: str | None
+    waiting_until: datetime | None
     deadline: datetime | None
     running_since: datetime | None
     probe: int | None
@@ -69,12 +70,12 @@ class LoadedRun:
     @property
     def is_queued(self) -> bool:
         """Whether it counts among those that wait for room."""
-        return self.status == "Pending" and self.waiting_reason != "WorkflowSuspended"
+        return self.status == "Pending" and self.waiting_reason not in UNCOUNTED
 
 
 _LOAD = """
-    SELECT e.status, e.version_id, e.trigger_node, e.waiting_reason, e.deadline, e.running_since, e.probe,
-        e.error_message, e.retries, e.held, e.cancelling,
+    SELECT e.status, e.version_id, e.trigger_node, e.waiting_reason, e.waiting_until, e.deadline,
+        e.running_since, e.probe, e.error_message, e.retries, e.held, e.cancelling,
         t.work, t.kind, t.timeout_seconds, t.stopping, t.first_attempt,
         (SELECT jsonb_agg(jsonb_build_array(node, attempt, phase, branch, reason, message)) FROM (
             SELECT DISTINCT ON (node) node, attempt, phase, branch, reason,
@@ -101,6 +102,7 @@ async def load(tx: Transaction, key: RunKey, node: str = "", attempt: int = 0) -
         version_id=row.version_id,
         trigger_node=row.trigger_node,
         waiting_reason=row.waiting_reason,
+        waiting_until=row.waiting_until,
         deadline=row.deadline,
         running_since=row.running_since,
         probe=row.probe,

@@ -9,17 +9,18 @@ from typing import Any
 from uuid import UUID
 
 from headgate.store.database import Transaction
-from headgate.store.fragments import OVERWRITE, compact, insert_steps, insert_tasks
+from headgate.store.fragments import OVERWRITE, UNCOUNTED, compact, insert_steps, insert_tasks, literals
 from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json, to_json
 
 # ``headgate.room`` locks what the workspace uses and decides; what follows in the statement writes what was decided.
-_ROOM = """
+_ROOM = f"""
     room AS MATERIALIZED (
         SELECT r.*, asked.counted, CASE WHEN r.reason IS NULL THEN 1 ELSE 0 END AS started,
-            CASE WHEN r.reason IS NULL OR r.reason = 'WorkflowSuspended' THEN 0 ELSE 1 END AS queued
-        FROM asked, headgate.room(%(workspace_id)s, %(workflow_id)s, %(now)s, %(bytes)s, %(overtake)s) r
+            CASE WHEN r.reason IS NULL OR r.reason IN ({literals(UNCOUNTED)}) THEN 0 ELSE 1 END AS queued, asked.mutex
+        FROM asked, headgate.room(%(workspace_id)s, %(workflow_id)s, %(now)s, %(bytes)s, %(overtake)s,
+            asked.concurrency_limit, asked.mutex) r
     )
-"""
+"""  # noqa: S608 - constants
 _COUNTED = """
     counted AS MATERIALIZED (
         SELECT headgate.count_use(%(workspace_id)s, %(today)s, v.started * %(slots)s, v.queued - v.counted,
@@ -29,10 +30,13 @@ _COUNTED = """
     )
 """
 _STARTED = "JOIN verdict v ON v.started = 1"
-_ANSWER = "r.reason, r.refused, r.until, r.probe, (SELECT max(done) FROM counted)"
+_ANSWER = "r.reason, r.refused, r.until, r.probe, r.mutex, (SELECT max(done) FROM counted)"
 
 _ADMIT = compact(f"""
-    WITH asked AS (SELECT 0 AS counted), {_ROOM}, reserved AS (
+    WITH asked AS (
+        SELECT 0 AS counted, CAST(%(concurrency_limit)s AS integer) AS concurrency_limit,
+            CAST(%(mutex)s AS text) AS mutex
+    ), {_ROOM}, reserved AS (
         INSERT INTO headgate.execution_triggers (workspace_id, trigger_key, execution_id, created_at)
         SELECT %(workspace_id)s, %(trigger_key)s, %(run_id)s, %(started_at)s FROM room WHERE NOT refused
         ON CONFLICT (workspace_id, trigger_key) DO NOTHING
@@ -41,7 +45,7 @@ _ADMIT = compact(f"""
         INSERT INTO headgate.workflow_executions (workspace_id, id, started_at, workflow_id, version_id, status,
             trigger_kind, trigger_key, trigger_node, resource, inputs, waiting_reason, waiting_until, running_since,
             deadline, finished_at, duration_ms, error_message, outputs, probe, mode, priority, mutex, depth, parent_run,
-            parent_node, parent_attempt, event, options, replay_of)
+            parent_node, parent_attempt, event, options, replay_of, concurrency_limit)
         SELECT %(workspace_id)s, %(run_id)s, %(started_at)s, %(workflow_id)s, %(version_id)s,
             CASE started WHEN 1 THEN %(status)s ELSE 'Pending' END, %(trigger_kind)s, %(trigger_key)s,
             %(trigger_node)s, %(resource)s, CAST(%(inputs)s AS jsonb), reason, until,
@@ -51,17 +55,19 @@ _ADMIT = compact(f"""
             CASE started WHEN 1 THEN CAST(%(duration_ms)s AS bigint) END,
             CASE started WHEN 1 THEN CAST(%(error_message)s AS text) END,
             CASE started WHEN 1 THEN CAST(%(outputs)s AS jsonb) END,
-            probe, %(mode)s, %(priority)s, %(mutex)s, %(depth)s, CAST(%(parent_run)s AS uuid),
+            probe, %(mode)s, %(priority)s, mutex, %(depth)s, CAST(%(parent_run)s AS uuid),
             CAST(%(parent_node)s AS text), CAST(%(parent_attempt)s AS integer), CAST(%(event)s AS jsonb),
-            CAST(%(options)s AS jsonb), CAST(%(replay_of)s AS uuid)
+            CAST(%(options)s AS jsonb), CAST(%(replay_of)s AS uuid),
+            CAST(%(concurrency_limit)s AS integer)
         FROM verdict
-    ), steps AS ({insert_steps(_STARTED)}), queue AS ({insert_tasks(_STARTED)})
+    ), steps AS ({insert_steps(_STARTED)}), queue AS ({insert_tasks(_STARTED, "%(priority)s")})
     SELECT {_ANSWER}, EXISTS (SELECT FROM reserved) AS kept FROM room r
 """)  # noqa: S608 - constants
 
 _START = compact(f"""
     WITH asked AS (
-        SELECT CASE waiting_reason WHEN 'WorkflowSuspended' THEN 0 ELSE 1 END AS counted
+        SELECT CASE WHEN waiting_reason IN ({literals(UNCOUNTED)}) THEN 0 ELSE 1 END AS counted,
+            concurrency_limit, mutex
         FROM headgate.workflow_executions
         WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND id = %(run_id)s AND status = 'Pending'
     ), {_ROOM}, verdict AS (SELECT * FROM room), {_COUNTED}, run AS (
@@ -141,6 +147,9 @@ class Origin:
     mode: str = "Normal"
     priority: int = 0
     mutex: str | None = None
+    """No other run of the workspace with the same one is under way while it is."""
+    concurrency_limit: int | None = None
+    """How many runs of its workflow may be under way, it being one of them."""
     depth: int = 0
     """How many runs called, or set off, each other up to this one."""
     parent: tuple[UUID, str, int] | None = None
@@ -164,6 +173,8 @@ class Verdict:
     """When it may start, where that is known."""
     probe: int | None = None
     """The episode of the half-open circuit breaker in which it is tried."""
+    mutex: str | None = None
+    """The run's mutex, which it holds from now on if it started."""
 
 
 async def admit(tx: Transaction, run: NewRun, origin: Origin) -> Verdict | None:
@@ -178,6 +189,7 @@ async def admit(tx: Transaction, run: NewRun, origin: Origin) -> Verdict | None:
         "mode": origin.mode,
         "priority": origin.priority,
         "mutex": origin.mutex,
+        "concurrency_limit": origin.concurrency_limit,
         "depth": origin.depth,
         **dict(zip(("parent_run", "parent_node", "parent_attempt"), origin.parent or (None, None, None), strict=True)),
         "event": to_json(origin.event) if origin.event is not None else None,
@@ -186,13 +198,13 @@ async def admit(tx: Transaction, run: NewRun, origin: Origin) -> Verdict | None:
         "overtake": False,
     }
     row = await tx.one(_ADMIT, parameters)
-    return Verdict(row.reason, row.refused, row.until, row.probe) if row.kept or row.refused else None
+    return Verdict(row.reason, row.refused, row.until, row.probe, row.mutex) if row.kept or row.refused else None
 
 
 async def start(tx: Transaction, run: NewRun) -> Verdict | None:
     """Start a Pending run if there is room now. None when it is not Pending any more."""
     row = await tx.row(_START, run.parameters() | {"overtake": True})
-    return None if row is None else Verdict(row.reason, until=row.until, probe=row.probe)
+    return None if row is None else Verdict(row.reason, until=row.until, probe=row.probe, mutex=row.mutex)
 
 
 @dataclass(frozen=True)
@@ -224,17 +236,3 @@ async def find_target(
     parameters = {"workspace_id": workspace_id, "namespace": namespace, "name": name, "trigger_key": trigger_key}
     row = await tx.one(_TARGET, parameters)
     return AdmissionTarget(row.workflow_id, row.version_id, row.key_used, row.run_id)
-
-
-_PENDING = """
-    SELECT e.id FROM headgate.workflow_executions e
-    JOIN headgate.workflows w ON w.workspace_id = e.workspace_id AND w.id = e.workflow_id AND NOT w.suspended
-    WHERE e.workspace_id = %(workspace_id)s AND e.status = 'Pending'
-    ORDER BY e.started_at, e.id LIMIT 1
-"""
-
-
-async def oldest_pending(tx: Transaction, workspace_id: UUID) -> UUID | None:
-    """The run that has been Pending the longest, of workflows that are not suspended."""
-    found: UUID | None = await tx.value(_PENDING, {"workspace_id": workspace_id})
-    return found

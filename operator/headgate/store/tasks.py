@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from headgate.store.database import Transaction
+from headgate.store.fragments import compact
 from headgate.store.records import to_json
 
 
@@ -49,32 +50,57 @@ class QueuedTask:
 _COLUMNS = """t.workspace_id, t.execution_id, t.node, t.attempt, w.name AS workspace, t.namespace, t.workflow,
     t.work, t.timeout_seconds, t.job_uid, t.stopping"""
 
-# Workspaces take turns: the first due task of each, then the second of each, and so on. ``present`` hops from
-# workspace to workspace along the index instead of reading the queue, so that a claim costs the number of workspaces
-# that have something queued, however much it is. What another claimer has locked is left to it.
-_CLAIM = f"""
+# Workspaces take turns, by weight. A turn is a number: a workspace's next task has the turn of its last one and one
+# divided by its weight; a workspace that comes anew, or again, has the present turn, so that having been idle neither
+# saves up turns nor costs any. ``dispatch_turns`` keeps the numbers from claim to claim: whoever was served least goes
+# first, however few a claim takes.
+#
+# ``present`` and ``levels`` hop along the index, from workspace to workspace and from priority to priority, instead of
+# reading the queue, so that a claim costs the number of workspaces that have something queued, however much it is. What
+# another transaction has locked is left to it.
+_JOBS = "FROM headgate.tasks t WHERE t.kind = 'job' AND t.due_at IS NOT NULL AND"
+_CLAIM = compact(f"""
     WITH RECURSIVE present AS (
-        (SELECT workspace_id FROM headgate.tasks WHERE due_at IS NOT NULL AND kind = 'job'
-         ORDER BY workspace_id LIMIT 1)
+        (SELECT workspace_id FROM headgate.tasks WHERE due_at IS NOT NULL ORDER BY workspace_id LIMIT 1)
         UNION ALL
         SELECT (SELECT t.workspace_id FROM headgate.tasks t
-                WHERE t.due_at IS NOT NULL AND t.kind = 'job' AND t.workspace_id > p.workspace_id
-                ORDER BY t.workspace_id LIMIT 1)
+                WHERE t.due_at IS NOT NULL AND t.workspace_id > p.workspace_id ORDER BY t.workspace_id LIMIT 1)
         FROM present p WHERE p.workspace_id IS NOT NULL
+    ), levels AS (
+        SELECT p.workspace_id, (SELECT t.priority {_JOBS} t.workspace_id = p.workspace_id
+            ORDER BY t.priority DESC LIMIT 1) AS priority
+        FROM present p WHERE p.workspace_id IS NOT NULL
+        UNION ALL
+        SELECT l.workspace_id, (SELECT t.priority {_JOBS} t.workspace_id = l.workspace_id AND t.priority < l.priority
+            ORDER BY t.priority DESC LIMIT 1)
+        FROM levels l WHERE l.priority IS NOT NULL
     ), candidates AS (
-        SELECT d.*, row_number() OVER (PARTITION BY p.workspace_id ORDER BY d.priority DESC, d.due_at) AS turn
-        FROM present p CROSS JOIN LATERAL (
-            SELECT t.workspace_id, t.execution_id, t.node, t.attempt, t.priority, t.due_at FROM headgate.tasks t
-            WHERE t.workspace_id = p.workspace_id AND t.kind = 'job' AND t.due_at <= %(now)s
-            ORDER BY t.priority DESC, t.due_at LIMIT %(limit)s
+        SELECT d.*, row_number() OVER (PARTITION BY d.workspace_id ORDER BY d.priority DESC, d.due_at) AS place
+        FROM levels l CROSS JOIN LATERAL (
+            SELECT t.workspace_id, t.execution_id, t.node, t.attempt, t.priority, t.due_at
+            {_JOBS} t.workspace_id = l.workspace_id AND t.priority = l.priority AND t.due_at <= %(now)s
+            ORDER BY t.due_at LIMIT %(limit)s
         ) d
+    ), present_turn AS (
+        SELECT coalesce(max(last_turn), 0) AS turn FROM headgate.dispatch_turns
     ), chosen AS (
-        SELECT * FROM candidates ORDER BY turn, due_at, workspace_id LIMIT %(limit)s
+        SELECT c.*, 1.0 / q.weight AS step,
+            GREATEST(coalesce(s.next_turn, 0), present_turn.turn) + (c.place - 1.0) / q.weight AS turn
+        FROM candidates c CROSS JOIN present_turn JOIN headgate.workspace_resource_quotas q USING (workspace_id)
+        LEFT JOIN headgate.dispatch_turns s USING (workspace_id)
+        ORDER BY turn, due_at, workspace_id LIMIT %(limit)s
     ), locked AS (
-        SELECT t.workspace_id, t.execution_id, t.node, t.attempt, c.turn, c.due_at AS due_before
+        SELECT t.workspace_id, t.execution_id, t.node, t.attempt, c.turn, c.step, c.due_at AS due_before
         FROM headgate.tasks t JOIN chosen c USING (workspace_id, execution_id, node, attempt)
         WHERE t.due_at <= %(now)s
         FOR UPDATE OF t SKIP LOCKED
+    ), served AS (
+        INSERT INTO headgate.dispatch_turns AS s (workspace_id, last_turn, next_turn)
+        SELECT workspace_id, max(turn), max(turn + step) FROM locked GROUP BY workspace_id
+        ON CONFLICT (workspace_id) DO UPDATE SET last_turn = excluded.last_turn, next_turn = excluded.next_turn
+    ), forgotten AS (
+        DELETE FROM headgate.dispatch_turns s WHERE s.next_turn <= (SELECT max(turn) FROM locked)
+            AND NOT EXISTS (SELECT FROM locked l WHERE l.workspace_id = s.workspace_id)
     ), claimed AS (
         UPDATE headgate.tasks t SET due_at = %(lease_until)s, holder = %(holder)s
         FROM locked l
@@ -82,21 +108,27 @@ _CLAIM = f"""
             AND t.attempt = l.attempt
         RETURNING t.*, l.turn, l.due_before
     ), upcoming AS (
-        SELECT min(n.due_at) AS next_due FROM present p CROSS JOIN LATERAL (
-            SELECT t.due_at FROM headgate.tasks t
-            WHERE t.workspace_id = p.workspace_id AND t.kind = 'job' AND t.due_at > %(now)s ORDER BY t.due_at LIMIT 1
+        SELECT min(n.due_at) AS next_due FROM levels l CROSS JOIN LATERAL (
+            SELECT t.due_at {_JOBS} t.workspace_id = l.workspace_id AND t.priority = l.priority
+                AND t.due_at > %(now)s ORDER BY t.due_at LIMIT 1
         ) n
     )
     SELECT u.next_due, {_COLUMNS}
     FROM upcoming u LEFT JOIN (claimed t JOIN headgate.workspaces w ON w.id = t.workspace_id) ON true
     ORDER BY t.turn, t.due_before, t.workspace_id
-"""  # noqa: S608 - constants
+""")  # noqa: S608 - constants
+
+CLAIM_LOCK = 0x6865616467617465
+"""Held by a transaction that claims, so that claims see each other's turns."""
 
 
 async def claim(
     tx: Transaction, *, holder: str, limit: int, now: datetime, lease_until: datetime
 ) -> tuple[list[QueuedTask], datetime | None]:
-    """Lease up to ``limit`` due tasks, fairly over workspaces. Also the earliest time at which another falls due."""
+    """Lease up to ``limit`` due tasks, fairly over workspaces. Also the earliest time at which another falls due.
+
+    Hold ``CLAIM_LOCK``.
+    """
     parameters = {"holder": holder, "limit": limit, "now": now, "lease_until": lease_until}
     rows = await tx.rows(_CLAIM, parameters)
     return [_task(row) for row in rows if row.node is not None], rows[0].next_due
@@ -116,27 +148,37 @@ _SET_JOBS = """
     WITH made AS (
         SELECT * FROM jsonb_to_recordset(CAST(%(jobs)s AS jsonb))
             AS j (workspace_id uuid, run_id uuid, node text, attempt integer, job_uid text)
+    ), waited AS (
+        SELECT m.*, t.waiting_reason IS NOT NULL AS waited FROM made m
+        JOIN headgate.tasks t ON t.workspace_id = m.workspace_id AND t.execution_id = m.run_id AND t.node = m.node
+            AND t.attempt = m.attempt
     ), known AS (
-        UPDATE headgate.tasks t SET job_uid = m.job_uid, due_at = NULL
-        FROM made m
+        UPDATE headgate.tasks t SET job_uid = m.job_uid, due_at = NULL, waiting_reason = NULL, waiting_message = NULL,
+            waiting_until = NULL
+        FROM waited m
         WHERE t.workspace_id = m.workspace_id AND t.execution_id = m.run_id AND t.node = m.node
             AND t.attempt = m.attempt
-        RETURNING t.workspace_id, t.execution_id, t.node, t.attempt
+        RETURNING t.workspace_id, t.execution_id, t.node, t.attempt, m.waited
     )
-    SELECT m.workspace_id, m.run_id, m.node, m.attempt FROM made m
+    SELECT m.workspace_id, m.run_id, m.node, m.attempt, k.node IS NULL AS gone FROM made m
     LEFT JOIN known k ON k.workspace_id = m.workspace_id AND k.execution_id = m.run_id AND k.node = m.node
         AND k.attempt = m.attempt
-    WHERE k.node IS NULL
+    WHERE k.node IS NULL OR k.waited
 """
 
 
-async def set_jobs(tx: Transaction, jobs: Iterable[tuple[TaskKey, str]]) -> list[TaskKey]:
-    """Remember the uids of the Jobs of attempts. Returns the attempts that are not open any more."""
+async def set_jobs(tx: Transaction, jobs: Iterable[tuple[TaskKey, str]]) -> tuple[list[TaskKey], frozenset[UUID]]:
+    """Remember the uids of the Jobs of attempts, which therefore wait for no retry and no room any more.
+
+    Returns the attempts that are not open any more, and the runs of those that waited.
+    """
     listed = [
         {**key.parameters(), "workspace_id": str(key.workspace_id), "run_id": str(key.run_id), "job_uid": uid}
         for key, uid in jobs
     ]
-    return [TaskKey(*row) for row in await tx.rows(_SET_JOBS, {"jobs": to_json(listed)})]
+    rows = await tx.rows(_SET_JOBS, {"jobs": to_json(listed)})
+    gone = [TaskKey(row.workspace_id, row.run_id, row.node, row.attempt) for row in rows if row.gone]
+    return gone, frozenset(row.run_id for row in rows if not row.gone)
 
 
 _MARK_RUNNING = """

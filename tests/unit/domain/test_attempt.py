@@ -242,6 +242,13 @@ class TestWaiting:
 
         assert waiting(a_pod().unschedulable(message)) == Waiting("Unschedulable", message, "extract")
 
+    def test_for_whoever_put_a_gate_before_its_scheduling(self) -> None:
+        pod = a_pod().manifest()
+        gate = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "gated"}
+        pod["status"]["conditions"] = [gate]
+
+        assert judge(a_job().manifest(), [pod], "extract") == Starting(Waiting("SchedulingGated", "gated", "extract"))
+
     def test_long_messages_are_cut(self) -> None:
         found = waiting(a_pod().waiting("ErrImagePull", "x" * 5_000))
 

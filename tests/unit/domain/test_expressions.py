@@ -6,6 +6,7 @@ import pytest
 
 from headgate.api.inputs import Output
 from headgate.api.node import Node
+from headgate.api.workflow import Concurrency
 from headgate.domain.expressions import Reference, expressions_of, problems, reads, references
 from tests.unit.domain.nodes import a_condition, a_spec, a_trigger, an_action
 
@@ -181,3 +182,19 @@ def test_the_outputs_of_a_run_read_any_node(expression: str, problem: str | None
     spec = spec.model_copy(update={"outputs": (Output(name="sum", expression=expression),)})
 
     assert problems(spec) == ((problem,) if problem else ())
+
+
+@pytest.mark.parametrize(
+    ("mutex", "found"),
+    [
+        ("deploy", ()),
+        ("deploy-${{ inputs.day }}-${{ run.workflow }}", ()),
+        ("${{ inputs.dya }}", ("concurrency.mutex: there is no input dya: declare it in spec.inputs",)),
+        ("${{ nodes.start.phase }}", ("concurrency.mutex: it is known before any node runs: use inputs only",)),
+        ("${{ inputs.day }", ("concurrency.mutex: '${{ inputs.day }' is not closed by }}",)),
+    ],
+)
+def test_a_mutex_may_name_inputs(mutex: str, found: tuple[str, ...]) -> None:
+    spec = a_spec(a_trigger("start"), inputs=("day",)).model_copy(update={"concurrency": Concurrency(mutex=mutex)})
+
+    assert problems(spec) == found

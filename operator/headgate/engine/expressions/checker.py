@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from headgate.api.workflow import WorkflowSpec
-from headgate.domain.expressions import expressions_of, problems
+from headgate.domain.expressions import expressions_of, mutex_expressions, problems
 
 
 class Compiler(Protocol):
@@ -26,6 +26,7 @@ class ExpressionChecker:
         """What is wrong, each naming the node and what to change; empty when all is good."""
         owned = [(f"node {node.id}", expression) for node in spec.nodes for expression in expressions_of(node)]
         owned += [(f"output {output.name}", output.expression) for output in spec.outputs]
+        owned += [("concurrency.mutex", expression) for expression in mutex_expressions(spec)]
         if not owned:
             return problems(spec)
         verdicts = await self._compiler.check_many([expression for _, expression in owned])

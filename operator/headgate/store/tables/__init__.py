@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headgate.store.tables.base import SCHEMA, metadata
 from headgate.store.tables.history import execution_steps, execution_triggers, executions, node_memos, run_endings
-from headgate.store.tables.tasks import tasks
+from headgate.store.tables.tasks import tasks, turns
 from headgate.store.tables.tenants import breakers, pots, quotas, retention_policies, usage, workspaces
 from headgate.store.tables.workflows import schedules, versions, workflows
 
@@ -22,6 +22,7 @@ __all__ = [
     "run_endings",
     "schedules",
     "tasks",
+    "turns",
     "usage",
     "versions",
     "workflows",

@@ -43,6 +43,7 @@ executions = Table(
     Column("retries", Integer, nullable=False, server_default="0"),
     Column("held", Text),
     Column("cancelling", Boolean, nullable=False, server_default="false"),
+    Column("concurrency_limit", Integer),
     postgresql_partition_by="RANGE (started_at)",
 )
 Index(
@@ -69,7 +70,24 @@ Index(
     "workflow_executions_mutex",
     executions.c.workspace_id,
     executions.c.mutex,
+    executions.c.status,
     postgresql_where=text("mutex IS NOT NULL AND status IN ('Pending', 'Running', 'Suspended')"),
+)
+Index(
+    "workflow_executions_pending",
+    executions.c.workspace_id,
+    executions.c.priority.desc(),
+    executions.c.started_at,
+    executions.c.id,
+    postgresql_where=text("status = 'Pending'"),
+)
+Index(
+    "workflow_executions_limited",
+    executions.c.workspace_id,
+    executions.c.priority.desc(),
+    executions.c.started_at,
+    executions.c.id,
+    postgresql_where=text("status = 'Pending' AND (mutex IS NOT NULL OR concurrency_limit IS NOT NULL)"),
 )
 Index(
     "workflow_executions_parent",

@@ -1,8 +1,8 @@
-"""The queue."""
+"""The queue, and whose turn it is."""
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Integer, Table, Text, Uuid, text
+from sqlalchemy import Boolean, Column, Double, Index, Integer, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from headgate.store.tables.base import Time, metadata
@@ -37,4 +37,12 @@ tasks = Table(
         "due_at",
         postgresql_where=text("due_at IS NOT NULL"),
     ),
+)
+
+turns = Table(
+    "dispatch_turns",
+    metadata,
+    Column("workspace_id", Uuid, primary_key=True),
+    Column("last_turn", Double, nullable=False),
+    Column("next_turn", Double, nullable=False),
 )

@@ -11,8 +11,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    run_scripts("0003/10_tables.sql", "0003/20_security.sql")
+    run_scripts("0003/10_tables.sql", "0003/20_security.sql", "0003/30_concurrency.sql", "0003/40_turns.sql")
 
 
 def downgrade() -> None:
-    run_scripts("0003/down.sql")
+    run_scripts("0003/down_dispatch.sql", "0002/20_counting.sql", "0003/down.sql")

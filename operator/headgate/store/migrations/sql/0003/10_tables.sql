@@ -46,7 +46,7 @@ COMMENT ON COLUMN headgate.workflow_executions.options IS 'What a Test or Debug 
 COMMENT ON COLUMN headgate.workflow_executions.retries IS 'How often its failed nodes were run again.';
 COMMENT ON COLUMN headgate.workflow_executions.held IS 'Why no further node starts while it is Suspended.';
 COMMENT ON COLUMN headgate.workflow_executions.cancelling IS 'It was asked to end: only final nodes start.';
-CREATE INDEX workflow_executions_mutex ON headgate.workflow_executions (workspace_id, mutex)
+CREATE INDEX workflow_executions_mutex ON headgate.workflow_executions (workspace_id, mutex, status)
     WHERE mutex IS NOT NULL AND status IN ('Pending', 'Running', 'Suspended');
 CREATE INDEX workflow_executions_parent ON headgate.workflow_executions (workspace_id, parent_run)
     WHERE parent_run IS NOT NULL;

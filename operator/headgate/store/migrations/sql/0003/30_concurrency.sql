@@ -1,0 +1,145 @@
+-- Runs may wait for others of their workflow, or for a mutex. Both are decided where room is, under the lock of the row
+-- of workspace_usage: a run takes its place, and the mutex with it, only in a transaction that holds it. Such runs are not
+-- counted in ``queued``, so that they hold up no other run.
+
+ALTER TABLE headgate.workflow_executions ADD COLUMN concurrency_limit integer CHECK (concurrency_limit >= 1);
+COMMENT ON COLUMN headgate.workflow_executions.concurrency_limit IS 'How many runs of its workflow may be under way at the same time, it being one of them.';
+
+-- Runs that wait, in the order in which they start.
+CREATE INDEX workflow_executions_pending ON headgate.workflow_executions (workspace_id, priority DESC, started_at, id)
+    WHERE status = 'Pending';
+CREATE INDEX workflow_executions_limited ON headgate.workflow_executions (workspace_id, priority DESC, started_at, id)
+    WHERE status = 'Pending' AND (mutex IS NOT NULL OR concurrency_limit IS NOT NULL);
+
+DROP FUNCTION headgate.room;
+CREATE FUNCTION headgate.room(
+    _workspace uuid, _workflow uuid, _now timestamptz, _bytes bigint, _overtake boolean,
+    _limit integer, _mutex text,
+    OUT reason text, OUT refused boolean, OUT until timestamptz, OUT probe integer
+) LANGUAGE plpgsql AS $$
+DECLARE
+    used     headgate.workspace_usage;
+    quota    headgate.workspace_resource_quotas;
+    pot      headgate.quota_pots;
+    breaker  headgate.workspace_circuit_breakers;
+    today    date := (_now AT TIME ZONE 'UTC')::date;
+    stopped  boolean;
+    paused   boolean;
+BEGIN
+    SELECT * INTO STRICT used FROM headgate.workspace_usage WHERE workspace_id = _workspace FOR UPDATE;
+    SELECT * INTO STRICT quota FROM headgate.workspace_resource_quotas WHERE workspace_id = _workspace;
+    IF quota.pot IS NOT NULL THEN
+        SELECT * INTO STRICT pot FROM headgate.quota_pots WHERE name = quota.pot FOR UPDATE;
+        used.running := pot.running;
+        used.day := pot.day;
+        used.executions := pot.executions;
+        used.storage_bytes := pot.storage_bytes;
+    END IF;
+    SELECT * INTO breaker FROM headgate.workspace_circuit_breakers WHERE workspace_id = _workspace;
+    SELECT suspended INTO STRICT stopped FROM headgate.workspaces WHERE id = _workspace;
+    SELECT suspended INTO STRICT paused FROM headgate.workflows WHERE workspace_id = _workspace AND id = _workflow;
+    refused := false;
+    IF stopped THEN
+        reason := 'Suspended';
+    ELSIF paused THEN
+        reason := 'WorkflowSuspended';
+    ELSIF _limit IS NOT NULL AND _limit <= (
+        SELECT count(*) FROM (
+            SELECT FROM headgate.workflow_executions e
+            WHERE e.workspace_id = _workspace AND e.workflow_id = _workflow AND e.status IN ('Running', 'Suspended')
+                AND e.running_since IS NOT NULL
+            LIMIT _limit
+        ) under_way
+    ) THEN
+        reason := 'WorkflowConcurrency';
+    ELSIF _mutex IS NOT NULL AND EXISTS (
+        SELECT FROM headgate.workflow_executions e
+        WHERE e.workspace_id = _workspace AND e.mutex = _mutex AND e.status IN ('Running', 'Suspended')
+            AND e.running_since IS NOT NULL
+    ) THEN
+        reason := 'Mutex';
+    ELSIF used.day >= today AND used.executions >= quota.max_executions_per_day
+        OR quota.max_executions_per_day = 0 THEN
+        reason := 'DailyLimit';
+        until := (today + 1)::timestamp AT TIME ZONE 'UTC';
+    ELSIF used.running >= quota.max_concurrent_runs THEN
+        reason := 'ConcurrencyLimit';
+    ELSIF used.storage_bytes >= quota.max_storage_mb::bigint * 1000000
+        OR used.storage_bytes + _bytes > quota.max_storage_mb::bigint * 1000000 THEN
+        reason := 'StorageLimit';
+    END IF;
+    IF reason IS NOT NULL THEN
+        refused := quota.on_exceeded = 'Reject' AND reason IN ('DailyLimit', 'ConcurrencyLimit', 'StorageLimit');
+    ELSIF breaker.state = 'Open' AND _now < breaker.retry_at THEN
+        reason := 'CircuitOpen';
+        until := breaker.retry_at;
+    ELSIF breaker.state = 'HalfOpen' AND breaker.probes + LEAST(breaker.passed, breaker.half_open_runs - 1)
+        >= breaker.half_open_runs THEN
+        reason := 'CircuitOpen';
+    ELSIF NOT _overtake AND (
+        used.queued > 0
+        OR _mutex IS NOT NULL AND EXISTS (
+            SELECT FROM headgate.workflow_executions e
+            WHERE e.workspace_id = _workspace AND e.mutex = _mutex AND e.status = 'Pending'
+                AND e.waiting_reason IN ('WorkflowConcurrency', 'Mutex')
+        )
+        OR _limit IS NOT NULL AND EXISTS (
+            SELECT FROM headgate.workflow_executions e
+            WHERE e.workspace_id = _workspace AND e.workflow_id = _workflow AND e.status = 'Pending'
+                AND e.waiting_reason IN ('WorkflowConcurrency', 'Mutex')
+        )
+    ) THEN
+        reason := 'Queued';
+    ELSIF breaker.state = 'Open' THEN
+        probe := breaker.episode + 1;
+    ELSIF breaker.state = 'HalfOpen' THEN
+        probe := breaker.episode;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION headgate.room IS 'Whether one more run may start, which keeps so many bytes: why not, whether it is refused or waits, until when, and the episode in which the circuit breaker tries it.';
+
+CREATE OR REPLACE FUNCTION headgate.count_use(
+    _workspace uuid, _today date, _running integer, _queued integer, _executions integer, _bytes bigint, _probe integer
+) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    waiting integer;
+BEGIN
+    UPDATE headgate.workspace_usage SET
+        running = running + _running,
+        queued = queued + _queued,
+        executions = CASE WHEN day >= _today THEN executions ELSE 0 END + _executions,
+        day = GREATEST(day, _today),
+        storage_bytes = storage_bytes + _bytes
+    WHERE workspace_id = _workspace
+    RETURNING queued INTO STRICT waiting;
+    UPDATE headgate.quota_pots p SET
+        running = p.running + _running,
+        executions = CASE WHEN p.day >= _today THEN p.executions ELSE 0 END + _executions,
+        day = GREATEST(p.day, _today),
+        storage_bytes = p.storage_bytes + _bytes
+    FROM headgate.workspace_resource_quotas q
+    WHERE q.workspace_id = _workspace AND p.name = q.pot AND (_running, _executions, _bytes) <> (0, 0, 0);
+    IF _probe IS NOT NULL THEN
+        UPDATE headgate.workspace_circuit_breakers SET
+            probes = CASE WHEN episode = _probe THEN probes + 1 ELSE 1 END,
+            passed = CASE WHEN episode = _probe THEN passed ELSE 0 END,
+            state = 'HalfOpen', episode = _probe, retry_at = NULL
+        WHERE workspace_id = _workspace;
+    END IF;
+    IF waiting = 0 AND _running < 0 THEN
+        SELECT count(*) INTO waiting FROM (
+            SELECT FROM headgate.workflow_executions e
+            WHERE e.workspace_id = _workspace AND e.status = 'Pending'
+                AND (e.mutex IS NOT NULL OR e.concurrency_limit IS NOT NULL)
+                AND e.waiting_reason IN ('WorkflowConcurrency', 'Mutex')
+            LIMIT 1
+        ) held;
+    END IF;
+    RETURN waiting;
+END
+$$;
+COMMENT ON FUNCTION headgate.count_use IS 'Adds to what the workspace and its pot use. Returns how many runs wait for room in the workspace; when a place is given back, one at least where a run waits for its mutex or for others of its workflow.';
+
+REVOKE ALL ON FUNCTION headgate.room FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION headgate.room TO headgate_app;
