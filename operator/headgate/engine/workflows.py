@@ -1,4 +1,4 @@
-"""Keeps the versions and the schedules of workflows."""
+"""Keeps the versions, the schedules and the event triggers of workflows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from headgate.domain.schedule import next_tick
 from headgate.engine.context import Context
 from headgate.engine.definition import check, content_of
 from headgate.engine.types import VersionRecord
-from headgate.store import schedules, workflows
+from headgate.store import events, schedules, workflows
 from headgate.store.workflows import KnownWorkflow
 
 
@@ -38,6 +38,7 @@ async def record_version(
         await workflows.set_current(tx, workspace_id, workflow_id, version.id, suspended=spec.suspend)
         first_ticks = {node: (_stored(schedule), next_tick(schedule, now)) for node, schedule in wanted.items()}
         await schedules.replace(tx, workspace_id, workflow_id, first_ticks)
+        await events.replace(tx, workspace_id, workflow_id, namespace, _events(spec))
     return VersionRecord(workflow_id, version.id, version.number, content_hash)
 
 
@@ -55,6 +56,11 @@ def _is_current(known: KnownWorkflow, content_hash: str, spec: WorkflowSpec, wan
         and known.suspended == spec.suspend
         and known.schedules == {node: _stored(schedule) for node, schedule in wanted.items()}
     )
+
+
+def _events(spec: WorkflowSpec) -> dict[str, tuple[str, tuple[str, ...]]]:
+    found = ((node.id, node.config.event) for node in spec.nodes)
+    return {node: (event.workflow, tuple(event.phases)) for node, event in found if event is not None}
 
 
 def _stored(schedule: Schedule) -> dict[str, object]:

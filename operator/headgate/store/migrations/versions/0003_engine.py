@@ -11,7 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    run_scripts("0003/10_tables.sql", "0003/20_security.sql")
+    run_scripts("0003/10_tables.sql", "0003/15_endings.sql", "0003/20_security.sql")
 
 
 def downgrade() -> None:
