@@ -43,8 +43,8 @@ async def two_tenants(world: World) -> World:
         await world.given(one_node().with_schedule("hourly", "0 * * * *").with_trigger("end", event), workspace)
         await world.admit(workspace=workspace)
         await world.rows(
-            "INSERT INTO headgate.run_endings SELECT %s, gen_random_uuid(), %s, 'nightly', 'Failed', now(), now(), 0, now()"
-            " RETURNING 1",
+            "INSERT INTO headgate.run_endings SELECT %s, gen_random_uuid(), %s, 'nightly', 'Failed', now(), now(), 0,"
+            " now() RETURNING 1",
             world.ids[workspace],
             workspace,
         )

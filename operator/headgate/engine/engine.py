@@ -140,7 +140,7 @@ class Engine:
         for ticked in fired:
             if ticked is not None:
                 effects |= ticked.effects
-                workflows.add(ticked.workflow)
+                workflows |= {ticked.workflow} if ticked.workflow is not None else set()
         behind = {key.workspace_id for key, ticked in zip(keys, fired, strict=True) if ticked and ticked.behind}
         for workspace_id in behind:
             effects = await self._and_start_pending(effects, workspace_id)
