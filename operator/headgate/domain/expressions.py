@@ -17,7 +17,9 @@ NODE_FIELDS = ("output", "phase")
 """What can be read of a node: ``nodes.<id>.output`` and ``nodes.<id>.phase``."""
 RUN_FIELDS = ("id", "workflow")
 """What can be read of the run."""
-VARIABLES = ("inputs", "nodes", "run")
+EVENT_FIELDS = ("workflow", "runId", "phase", "outputs")
+"""What can be read of the end of another run that set this one off."""
+VARIABLES = ("inputs", "nodes", "run", "event")
 """What expressions can refer to."""
 _LONGEST_REFERENCE = 6
 """Tokens that ``["a"]["output"]`` takes after a variable."""
@@ -84,13 +86,17 @@ def problems(spec: WorkflowSpec) -> tuple[str, ...]:
     """
     inputs = {declared.name for declared in spec.inputs}
     upstream = _upstream(spec.nodes)
+    hears = any(node.config.event is not None for node in spec.nodes)
     found: list[str] = []
     for node in spec.nodes:
         unclosed = templates.unclosed(templated(node.config.to_wire()))
         found += [f"node {node.id}: {text[:40]!r} is not closed by }}}}" for text in unclosed]
         for expression in expressions_of(node):
             for reference in references(expression):
-                problem = _problem(reference, node.id, inputs, upstream)
+                if reference.variable == "event":
+                    problem = _problem_with_event(reference.name, hears=hears)
+                else:
+                    problem = _problem(reference, node.id, inputs, upstream)
                 if problem is not None:
                     found.append(f"node {node.id}: {problem}")
     return tuple(dict.fromkeys(found))
@@ -133,6 +139,14 @@ def _problem(reference: Reference, reader: str, inputs: set[str], upstream: dict
         return f"there is no input {name}: declare it in spec.inputs"
     if reference.variable == "run" and name not in RUN_FIELDS:
         return f"there is no run.{name}: a run has {' and '.join(RUN_FIELDS)}"
+    return None
+
+
+def _problem_with_event(name: str | None, *, hears: bool) -> str | None:
+    if not hears:
+        return "there is no event: none of the triggers is the end of another workflow's run"
+    if name is not None and name not in EVENT_FIELDS:
+        return f"there is no event.{name}: an event has {', '.join(EVENT_FIELDS)}"
     return None
 
 

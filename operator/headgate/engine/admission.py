@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -16,7 +17,7 @@ from headgate.engine.context import Context, milliseconds
 from headgate.engine.definition import Definition, UnreadableVersion
 from headgate.engine.outcome import error_message, finished
 from headgate.engine.reasons import WAITING_MESSAGES
-from headgate.engine.requests import choose_trigger, resolve_inputs
+from headgate.engine.requests import choose_trigger, resolve_inputs, too_deep
 from headgate.engine.stepping import Progress, advance
 from headgate.engine.types import Admitted, Effects, Refused, RunRequest
 from headgate.store import starting
@@ -53,7 +54,8 @@ async def admit_in(
         return asked, Effects(), False
     definition, trigger, inputs = asked
     run_id = context.new_id(now)
-    run = await decide(context, definition, RunKey(workspace_id, run_id, uuid7_time(run_id)), trigger, inputs, now)
+    key = RunKey(workspace_id, run_id, uuid7_time(run_id))
+    run = await decide(context, definition, key, trigger, inputs, now, event=request.event)
     verdict = await starting.admit(tx, run, _origin(definition, request, trigger, inputs))
     if verdict is not None and verdict.refused:
         return refused(verdict), Effects(), False
@@ -73,7 +75,7 @@ async def _understand(
         definition = await context.definitions.get(tx, request.workspace_id, version_id)
     except UnreadableVersion as problem:
         return Refused("UnreadableVersion", str(problem))
-    trigger = choose_trigger(definition.graph, request)
+    trigger = too_deep(request) or choose_trigger(definition.graph, request)
     if isinstance(trigger, Refused):
         return trigger
     inputs = resolve_inputs(definition.spec.inputs, request.inputs)
@@ -128,15 +130,18 @@ async def decide(
     trigger: str,
     inputs: Mapping[str, Any],
     now: datetime,
+    *,
+    event: Mapping[str, Any] | None = None,
 ) -> starting.NewRun:
     """A run of ``definition`` as it is once it has gone as far as it goes by itself."""
     states: dict[str, NodeState] = definition.graph.started_by(trigger)
 
-    async def facts(_: frozenset[str]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        return inputs, {}
+    async def facts(_: frozenset[str]) -> tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any] | None]:
+        return inputs, {}, event
 
     progress = await advance(definition, key.id, states, facts, context.evaluator, now)
-    return new_run(definition, key, progress, inputs, now)
+    run = new_run(definition, key, progress, inputs, now)
+    return run if event is None else replace(run, bytes=run.bytes + size(dict(event)))
 
 
 def new_run(

@@ -135,11 +135,13 @@ def bounded(outcome: Outcome) -> Outcome:
 
 
 def _facts(tx: Transaction, key: RunKey, ended: StepRow) -> Facts:
-    async def facts(nodes: frozenset[str]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        inputs, outputs = await runs.facts(tx, key, nodes)
+    async def facts(
+        nodes: frozenset[str],
+    ) -> tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any] | None]:
+        inputs, outputs, event = await runs.facts(tx, key, nodes)
         if ended.phase == _SUCCEEDED:
             outputs[ended.node] = ended.output
-        return inputs, outputs
+        return inputs, outputs, event
 
     return facts
 

@@ -82,8 +82,8 @@ async def _start(context: Context, key: RunKey) -> tuple[Verdict | None, Effects
             # Whoever was faster goes on with the next one.
             return None, Effects()
         definition = await context.definitions.get(tx, key.workspace_id, loaded.version_id)
-        inputs, _ = await runs.facts(tx, key, ())
-        run = await decide(context, definition, key, loaded.trigger_node, inputs, now)
+        inputs, _, event = await runs.facts(tx, key, ())
+        run = await decide(context, definition, key, loaded.trigger_node, inputs, now, event=event)
         verdict = await starting.start(tx, run)
         if verdict is None or verdict.reason is not None:
             return verdict, Effects()

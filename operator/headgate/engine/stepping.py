@@ -21,8 +21,8 @@ from headgate.engine.definition import Definition
 from headgate.engine.types import Evaluator, ExpressionError
 from headgate.store.records import StepRow, TaskRow
 
-Facts = Callable[[frozenset[str]], Awaitable[tuple[Mapping[str, Any], Mapping[str, Any]]]]
-"""Gives the run's inputs, and the outputs of the nodes asked for that have one."""
+Facts = Callable[[frozenset[str]], Awaitable[tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any] | None]]]
+"""Gives the run's inputs, the outputs of the nodes asked for that have one, and the event that set the run off."""
 
 INVALID_EXPRESSION = "InvalidExpression"
 
@@ -82,15 +82,21 @@ class _Walk:
             *(self.definition.reads[node.id] for node in nodes if node.id in self.definition.expressions)
         )
         wanted = any(node.id in self.definition.expressions for node in nodes)
-        inputs, outputs = await self.facts(asking) if wanted else ({}, {})
+        inputs, outputs, event = await self.facts(asking) if wanted else ({}, {}, None)
         for node in nodes:
             try:
-                values = await self._evaluate(node, inputs, {**outputs, **self.fresh})
+                values = await self._evaluate(node, inputs, {**outputs, **self.fresh}, event)
                 self._begin(node, values)
             except _Unready as problem:
                 self._record(node, NodePhase.FAILED, reason=INVALID_EXPRESSION, message=clip(str(problem)))
 
-    async def _evaluate(self, node: Node, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, Any]:
+    async def _evaluate(
+        self,
+        node: Node,
+        inputs: Mapping[str, Any],
+        outputs: Mapping[str, Any],
+        event: Mapping[str, Any] | None,
+    ) -> dict[str, Any]:
         variables = {
             "inputs": inputs,
             "nodes": {
@@ -98,6 +104,7 @@ class _Walk:
                 for name in self.definition.reads.get(node.id, ())
             },
             "run": {"id": str(self.run_id), "workflow": self.definition.workflow},
+            "event": event,
         }
         expressions = self.definition.expressions.get(node.id, ())
         if not expressions:

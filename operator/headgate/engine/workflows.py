@@ -6,10 +6,11 @@ from uuid import UUID
 
 from headgate.api.node import Schedule
 from headgate.api.workflow import WorkflowSpec
+from headgate.domain import triggers
 from headgate.domain.schedule import next_tick
 from headgate.engine.context import Context
 from headgate.engine.definition import check, content_of
-from headgate.engine.types import VersionRecord
+from headgate.engine.types import DefinitionError, VersionRecord
 from headgate.store import events, schedules, workflows
 from headgate.store.workflows import KnownWorkflow
 
@@ -19,6 +20,8 @@ async def record_version(
 ) -> VersionRecord:
     """Make ``spec`` the current version of the workflow. See ``Engine.record_version``."""
     check(spec)
+    if (problem := triggers.problem(name, spec)) is not None:
+        raise DefinitionError(problem)
     content_hash, stored = content_of(spec)
     wanted = {node.id: node.config.schedule for node in spec.nodes if node.config.schedule is not None}
     async with context.database.tenant(workspace_id) as tx:

@@ -88,7 +88,7 @@ async def load(tx: Transaction, key: RunKey, node: str = "", attempt: int = 0) -
 
 
 _FACTS = """
-    SELECT e.inputs, (
+    SELECT e.inputs, e.event, (
         SELECT jsonb_object_agg(s.node, s.output) FROM headgate.workflow_execution_steps s
         WHERE s.workspace_id = %(workspace_id)s AND s.started_at = %(started_at)s AND s.execution_id = %(run_id)s
             AND s.phase = 'Succeeded' AND s.node = ANY(%(nodes)s) AND s.output IS NOT NULL
@@ -98,10 +98,12 @@ _FACTS = """
 """
 
 
-async def facts(tx: Transaction, key: RunKey, nodes: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The run's inputs, and the outputs of ``nodes`` that have one."""
+async def facts(
+    tx: Transaction, key: RunKey, nodes: Iterable[str]
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]:
+    """The run's inputs, the outputs of ``nodes`` that have one, and the event that set the run off."""
     row = await tx.one(_FACTS, key.parameters() | {"nodes": list(nodes)})
-    return row.inputs, row.outputs or {}
+    return row.inputs, row.outputs or {}, row.event
 
 
 _KEPT = "JOIN kept ON kept.fits"
