@@ -19,7 +19,9 @@ NODE_FIELDS = ("output", "phase")
 """What can be read of a node: ``nodes.<id>.output`` and ``nodes.<id>.phase``."""
 RUN_FIELDS = ("id", "workflow", "phase")
 """What can be read of the run; its phase by final nodes only."""
-VARIABLES = ("inputs", "nodes", "run", "item", "index", "attempt")
+EVENT_FIELDS = ("workflow", "runId", "phase", "outputs")
+"""What can be read of the end of another run that set this one off."""
+VARIABLES = ("inputs", "nodes", "run", "event", "item", "index", "attempt")
 """What expressions can refer to: ``item`` and ``index`` where a node runs for each item of a list, ``attempt`` where it
 is decided whether a failed one is repeated."""
 _LONGEST_REFERENCE = 6
@@ -110,13 +112,17 @@ def problems(spec: WorkflowSpec) -> tuple[str, ...]:
     """
     inputs = {declared.name for declared in spec.inputs}
     upstream = _upstream(spec.nodes)
+    hears = any(node.config.event is not None for node in spec.nodes)
     found: list[str] = []
     for node in spec.nodes:
         unclosed = templates.unclosed(_templates(node))
         found += [f"node {node.id}: {text[:40]!r} is not closed by }}}}" for text in unclosed]
         for expression in expressions_of(node):
             for reference in references(expression):
-                problem = _problem(reference, node.id, inputs, upstream) or _misplaced(reference, expression, node)
+                if reference.variable == "event":
+                    problem = _problem_with_event(reference.name, hears=hears)
+                else:
+                    problem = _problem(reference, node.id, inputs, upstream) or _misplaced(reference, expression, node)
                 if problem is not None:
                     found.append(f"node {node.id}: {problem}")
     everything = {"": set(upstream), **upstream}
@@ -192,6 +198,14 @@ def _problem(reference: Reference, reader: str, inputs: set[str], upstream: dict
         return f"there is no input {name}: declare it in spec.inputs"
     if reference.variable == "run" and name not in RUN_FIELDS:
         return f"there is no run.{name}: a run has {listed(RUN_FIELDS, last='and')}"
+    return None
+
+
+def _problem_with_event(name: str | None, *, hears: bool) -> str | None:
+    if not hears:
+        return "there is no event: none of the triggers is the end of another workflow's run"
+    if name is not None and name not in EVENT_FIELDS:
+        return f"there is no event.{name}: an event has {', '.join(EVENT_FIELDS)}"
     return None
 
 

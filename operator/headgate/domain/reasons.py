@@ -40,6 +40,8 @@ class Reason(StrEnum):
     """The namespace belongs to no Workspace that could run anything."""
     INVALID_SCHEDULE = "InvalidSchedule"
     """A cron expression or time zone of the Workflow cannot work."""
+    INVALID_TRIGGER = "InvalidTrigger"
+    """An event of the Workflow cannot start it."""
     INVALID_EXPRESSION = "InvalidExpression"
     """A CEL expression of the Workflow cannot be read, or refers to what is not there."""
     DELETING = "Deleting"

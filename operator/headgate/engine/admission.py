@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,7 +19,7 @@ from headgate.engine.definition import Definition, UnreadableVersion
 from headgate.engine.facts import Facts
 from headgate.engine.outcome import error_message, finished
 from headgate.engine.reasons import WAITING_MESSAGES
-from headgate.engine.requests import choose_trigger, resolve_inputs
+from headgate.engine.requests import choose_trigger, resolve_inputs, too_deep
 from headgate.engine.stepping import Progress, advance
 from headgate.engine.types import Admitted, Effects, Refused, RunRequest
 from headgate.store import starting
@@ -68,8 +69,10 @@ async def _record(
     workspace_id = request.workspace_id
     run_id = context.new_id(now)
     key = RunKey(workspace_id, run_id, uuid7_time(run_id))
-    facts = Facts(tx, key, definition.workflow_id, inputs, recorded=False)
-    run = await decide(context, definition, key, definition.graph.started_by(trigger), facts, inputs, now)
+    facts = Facts(tx, key, definition.workflow_id, inputs, request.event, recorded=False)
+    run = await decide(
+        context, definition, key, definition.graph.started_by(trigger), facts, inputs, now, event=request.event
+    )
     mutex = await mutex_of(definition, run_id, inputs, context.evaluator)
     if isinstance(mutex, Refused):
         return mutex, Effects(), False
@@ -92,7 +95,7 @@ async def _understand(
         definition = await context.definitions.get(tx, request.workspace_id, version_id)
     except UnreadableVersion as problem:
         return Refused("UnreadableVersion", str(problem))
-    trigger = choose_trigger(definition.graph, request)
+    trigger = too_deep(request) or choose_trigger(definition.graph, request)
     if isinstance(trigger, Refused):
         return trigger
     inputs = resolve_inputs(definition.spec.inputs, request.inputs)
@@ -153,13 +156,16 @@ async def decide(
     facts: Facts,
     inputs: Mapping[str, Any],
     now: datetime,
+    *,
+    event: Mapping[str, Any] | None = None,
 ) -> starting.NewRun:
     """A run of ``definition``, from ``states`` on, as it is once it has gone as far as it goes by itself.
 
-    ``inputs`` are those that are to be counted as kept now.
+    ``inputs`` and ``event`` are those that are to be counted as kept now.
     """
     progress = await advance(definition, key.id, states, facts, context.evaluator, now)
-    return new_run(definition, key, progress, inputs, now)
+    run = new_run(definition, key, progress, inputs, now)
+    return run if event is None else replace(run, bytes=run.bytes + size(dict(event)))
 
 
 def new_run(

@@ -14,6 +14,7 @@ from headgate.engine import (
     admission,
     breakers,
     cancellation,
+    chaining,
     completion,
     dispatch,
     history,
@@ -144,7 +145,7 @@ class Engine:
         for ticked in fired:
             if ticked is not None:
                 effects |= ticked.effects
-                workflows.add(ticked.workflow)
+                workflows |= {ticked.workflow} if ticked.workflow is not None else set()
         behind = {key.workspace_id for key, ticked in zip(keys, fired, strict=True) if ticked and ticked.behind}
         for workspace_id in behind:
             effects = await self._and_start_pending(effects, workspace_id)
@@ -156,6 +157,15 @@ class Engine:
         except PartitionMissing:
             await self.ensure_partitions(now)
             return await schedules.fire_safely(self._context, key, now)
+
+    async def chain_runs(self, now: datetime) -> Fired:
+        """Act on the ends of runs and start the runs that nodes call, as far as they are due, and say when more is.
+
+        The attempt that called a run ends with it, and event triggers start their runs, each once for each ending. A
+        called run ends with the run that called it, and when its node's timeout is over. What fails is logged, stays
+        due, and does not disturb the others.
+        """
+        return await chaining.chain_runs(self._context, self, now)
 
     async def admit(self, request: RunRequest) -> tuple[Admitted | Refused, Effects]:
         """Admit a run; the same key gives the same run again.

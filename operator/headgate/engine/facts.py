@@ -29,6 +29,8 @@ class Facts:
     workflow_id: UUID
     inputs: Mapping[str, Any] | None = None
     """The inputs, where they are at hand."""
+    event: Mapping[str, Any] | None = None
+    """The end of another run that set this one off: known once the inputs are."""
     recorded: bool = True
     """Whether anything of the run's steps is in the database yet."""
     fresh: dict[str, Any] = field(default_factory=dict)
@@ -38,7 +40,7 @@ class Facts:
         """The run's inputs, and the outputs of the nodes that have one."""
         inputs, outputs = self.inputs, {name: self.fresh[name] for name in nodes & self.fresh.keys()}
         if inputs is None or (self.recorded and len(outputs) < len(nodes)):
-            inputs, recorded = await runs.facts(self.tx, self.key, nodes)
+            inputs, recorded, self.event = await runs.facts(self.tx, self.key, nodes)
             outputs = recorded | outputs
         return inputs, outputs
 

@@ -108,11 +108,11 @@ async def _start(context: Context, key: RunKey) -> tuple[Verdict | None, Effects
             # Whoever was faster goes on with the next one.
             return None, Effects()
         definition = await context.definitions.get(tx, key.workspace_id, loaded.version_id)
-        inputs, _ = await runs.facts(tx, key, ())
+        inputs, _, event = await runs.facts(tx, key, ())
         # What a retried run was given was counted when it started first.
-        added = {} if loaded.retries else inputs
-        states, facts = states_of(definition.graph, loaded), Facts(tx, key, definition.workflow_id, inputs)
-        run = await decide(context, definition, key, states, facts, added, now)
+        added, happened = ({}, None) if loaded.retries else (inputs, event)
+        states, facts = states_of(definition.graph, loaded), Facts(tx, key, definition.workflow_id, inputs, event)
+        run = await decide(context, definition, key, states, facts, added, now, event=happened)
         verdict = await starting.start(tx, run)
         if verdict is None:
             return None, Effects()

@@ -12,6 +12,20 @@ from headgate.engine.types import Refused, RunRequest, TriggerKind
 
 INVALID_INPUTS = "InvalidInputs"
 INVALID_TRIGGER = "InvalidTrigger"
+TOO_DEEP = "TooDeep"
+MAX_DEPTH = 8
+"""How many times in a row a run may call, or set off, another one."""
+
+
+def too_deep(request: RunRequest) -> Refused | None:
+    """Refuses the run that would be one too many in a row: workflows that set each other off would never end."""
+    if request.depth <= MAX_DEPTH:
+        return None
+    return Refused(
+        TOO_DEEP,
+        f"runs called, or set off, each other {MAX_DEPTH} times in a row, and this would be once more: look for "
+        "workflows that call each other, or that start at each other's end",
+    )
 
 
 def resolve_inputs(declared: tuple[Input, ...], given: Mapping[str, Any]) -> dict[str, Any] | Refused:
@@ -43,6 +57,8 @@ def choose_trigger(graph: Graph, request: RunRequest) -> str | Refused:
             return Refused(INVALID_TRIGGER, f"the workflow has no trigger {request.trigger!r}; it has: {known}")
         if request.kind is TriggerKind.RESOURCE and node.config.manual is None:
             return Refused(INVALID_TRIGGER, f"trigger {request.trigger!r} is not a manual one")
+        if request.kind is TriggerKind.EVENT and node.config.event is None:
+            return Refused(INVALID_TRIGGER, f"trigger {request.trigger!r} is not an event any more")
         return request.trigger
     manual = next((node.id for node in triggers.values() if node.config.manual is not None), None)
     if manual is None:

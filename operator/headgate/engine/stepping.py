@@ -229,6 +229,7 @@ class _Walk:
             "inputs": inputs,
             "nodes": {name: {"output": outputs.get(name), "phase": self.states[name].phase.value} for name in names},
             "run": run,
+            "event": self.facts.event,
             **more,
         }
         return dict(zip(expressions, await self.evaluator.evaluate_many(expressions, variables), strict=True))

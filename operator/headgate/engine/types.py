@@ -279,7 +279,7 @@ class ScheduleView:
     """The last tick that was acted on."""
     next_tick: datetime | None
     errors: Mapping[str, str]
-    """Why the last tick of a trigger node made no run, for those where it did not."""
+    """Why the last tick or event of a trigger node made no run, for those where it did not."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from headgate.store.database import Transaction
-from headgate.store.fragments import OVERWRITE, insert_steps, insert_tasks
+from headgate.store.fragments import OVERWRITE, UNCOUNTED, insert_steps, insert_tasks
 from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json, to_json
 
 
@@ -118,7 +118,7 @@ async def load(tx: Transaction, key: RunKey, node: str = "", attempt: int = 0) -
 
 
 _FACTS = """
-    SELECT e.inputs, (
+    SELECT e.inputs, e.event, (
         SELECT jsonb_object_agg(s.node, s.output ORDER BY s.attempt) FROM headgate.workflow_execution_steps s
         WHERE s.workspace_id = %(workspace_id)s AND s.started_at = %(started_at)s AND s.execution_id = %(run_id)s
             AND s.phase = 'Succeeded' AND s.node = ANY(%(nodes)s) AND s.output IS NOT NULL
@@ -128,10 +128,12 @@ _FACTS = """
 """
 
 
-async def facts(tx: Transaction, key: RunKey, nodes: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The run's inputs, and the outputs of ``nodes`` that have one."""
+async def facts(
+    tx: Transaction, key: RunKey, nodes: Iterable[str]
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]:
+    """The run's inputs, the outputs of ``nodes`` that have one, and the event that set the run off."""
     row = await tx.one(_FACTS, key.parameters() | {"nodes": list(nodes)})
-    return row.inputs, row.outputs or {}
+    return row.inputs, row.outputs or {}, row.event
 
 
 _ITEMS = """

@@ -37,6 +37,7 @@ tasks = Table(
         "due_at",
         postgresql_where=text("due_at IS NOT NULL"),
     ),
+    Index("tasks_calls", "workspace_id", "due_at", postgresql_where=text("kind = 'call' AND due_at IS NOT NULL")),
 )
 
 turns = Table(

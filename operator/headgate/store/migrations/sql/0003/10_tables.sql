@@ -73,9 +73,30 @@ CREATE TABLE headgate.run_endings (
     ended_at      timestamptz NOT NULL,
     due_at        timestamptz NOT NULL,
     failures      integer NOT NULL DEFAULT 0,
+    started_at    timestamptz NOT NULL,
     PRIMARY KEY (workspace_id, run_id)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 COMMENT ON TABLE headgate.run_endings IS 'Runs that ended and for whose end something waits: a node that called them, or triggers of other workflows.';
+COMMENT ON COLUMN headgate.run_endings.started_at IS 'That of the run, which leads to its partition.';
+CREATE INDEX run_endings_due ON headgate.run_endings (workspace_id, due_at);
+
+-- What waits for the ends of other workflows' runs: the event triggers of the current versions.
+CREATE TABLE headgate.workflow_events (
+    workspace_id  uuid NOT NULL,
+    workflow_id   uuid NOT NULL,
+    node          text NOT NULL CHECK (octet_length(node) BETWEEN 1 AND 40),
+    namespace     text NOT NULL,
+    source        text NOT NULL CHECK (octet_length(source) BETWEEN 1 AND 253),
+    phases        text[] NOT NULL,
+    last_error    text CHECK (octet_length(last_error) <= 1024),
+    PRIMARY KEY (workspace_id, workflow_id, node),
+    FOREIGN KEY (workspace_id, workflow_id) REFERENCES headgate.workflows
+);
+COMMENT ON COLUMN headgate.workflow_events.source IS 'Name of the workflow of the same namespace whose runs end.';
+COMMENT ON COLUMN headgate.workflow_events.last_error IS 'Why the last ending made no run; NULL where it made one.';
+CREATE INDEX workflow_events_source ON headgate.workflow_events (workspace_id, namespace, source);
+
+CREATE INDEX tasks_calls ON headgate.tasks (workspace_id, due_at) WHERE kind = 'call' AND due_at IS NOT NULL;
 
 CREATE TABLE headgate.node_memos (
     workspace_id  uuid NOT NULL,

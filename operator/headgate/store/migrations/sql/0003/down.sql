@@ -1,4 +1,8 @@
-DROP TABLE headgate.run_endings, headgate.node_memos;
+DROP TRIGGER keep_ending ON headgate.workflow_executions;
+DROP TRIGGER keep_ending_of_new ON headgate.workflow_executions;
+DROP FUNCTION headgate.keep_ending();
+DROP TABLE headgate.run_endings, headgate.node_memos, headgate.workflow_events;
+DROP INDEX headgate.tasks_calls;
 DELETE FROM headgate.workflow_execution_steps WHERE phase = 'Pending';
 ALTER TABLE headgate.workflow_execution_steps
     DROP CONSTRAINT workflow_execution_steps_phase_check,
