@@ -205,7 +205,8 @@ async def test_what_was_done_before_a_crash_is_not_done_again(world: World, monk
     await world.given(after("nightly"))
     await world.given(after("nightly", "other"))
     await world.succeed(await world.admit())
-    admit, admitted = world.engine.admit, []
+    admit = world.engine.admit
+    admitted: list[Any] = []
 
     async def dies_after_the_first(request: Any) -> Any:
         if admitted:
