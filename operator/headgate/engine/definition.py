@@ -12,10 +12,12 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from headgate.api.workflow import WorkflowSpec
+from headgate.domain import input_schemas
 from headgate.domain import schedule as schedules
 from headgate.domain.durations import parse_duration
 from headgate.domain.expressions import expressions_of, reads
 from headgate.domain.graph import Graph
+from headgate.domain.input_schemas import InputSchema
 from headgate.engine.types import DefinitionError
 from headgate.store import workflows
 from headgate.store.database import Transaction
@@ -37,6 +39,8 @@ class Definition:
     reads: Mapping[str, frozenset[str]]
     """Nodes that a node's expressions can read, out of those that come before it, directly or not. What runs beside it
     is left out, as the value would depend on which of the two was faster."""
+    input_schemas: Mapping[str, InputSchema]
+    """By input; those without a schema are absent."""
 
 
 def define(version_id: UUID, content: workflows.VersionContent) -> Definition:
@@ -63,6 +67,7 @@ def define(version_id: UUID, content: workflows.VersionContent) -> Definition:
         graph=graph,
         expressions=expressions,
         reads=read,
+        input_schemas={item.name: InputSchema.of(item.json_schema) for item in spec.inputs if item.json_schema},
     )
 
 
@@ -79,6 +84,9 @@ def check(spec: WorkflowSpec) -> Graph:
         problem = schedules.validate(node.config.schedule) if node.config.schedule is not None else None
         if problem is not None:
             raise DefinitionError(f"node {node.id}: {problem}")
+    for declared in spec.inputs:
+        if (problem := input_schemas.problem(declared)) is not None:
+            raise DefinitionError(problem)
     return graph
 
 
