@@ -42,6 +42,8 @@ class Reason(StrEnum):
     """A cron expression or time zone of the Workflow cannot work."""
     INVALID_TRIGGER = "InvalidTrigger"
     """An event of the Workflow cannot start it."""
+    INVALID_INPUT_SCHEMA = "InvalidInputSchema"
+    """The JSON Schema of an input of the Workflow cannot be used, or the input's default does not fit it."""
     INVALID_EXPRESSION = "InvalidExpression"
     """A CEL expression of the Workflow cannot be read, or refers to what is not there."""
     DELETING = "Deleting"

@@ -98,7 +98,7 @@ async def _understand(
     trigger = too_deep(request) or choose_trigger(definition.graph, request)
     if isinstance(trigger, Refused):
         return trigger
-    inputs = resolve_inputs(definition.spec.inputs, request.inputs)
+    inputs = resolve_inputs(definition.spec.inputs, definition.input_schemas, request.inputs)
     return inputs if isinstance(inputs, Refused) else (definition, trigger, inputs)
 
 

@@ -13,10 +13,12 @@ from pydantic import ValidationError
 
 from headgate.api.node import Node
 from headgate.api.workflow import WorkflowSpec
+from headgate.domain import input_schemas
 from headgate.domain import schedule as schedules
 from headgate.domain.durations import parse_duration
 from headgate.domain.expressions import entry_expressions, expressions_of, reads, work_expressions
 from headgate.domain.graph import Graph
+from headgate.domain.input_schemas import InputSchema
 from headgate.domain.spread import node_of
 from headgate.engine.types import DefinitionError
 from headgate.store import workflows
@@ -47,6 +49,8 @@ class Definition:
 
     Under ``OUTPUTS``: what the outputs of the run read.
     """
+    input_schemas: Mapping[str, InputSchema]
+    """By input; those without a schema are absent."""
 
     def node(self, name: str) -> Node:
         """The node of that id, or of which it is the name of an item."""
@@ -83,6 +87,7 @@ def define(version_id: UUID, content: workflows.VersionContent) -> Definition:
         entry=entry,
         work=work,
         reads=read,
+        input_schemas={item.name: InputSchema.of(item.json_schema) for item in spec.inputs if item.json_schema},
     )
 
 
@@ -99,6 +104,9 @@ def check(spec: WorkflowSpec) -> Graph:
         problem = schedules.validate(node.config.schedule) if node.config.schedule is not None else None
         if problem is not None:
             raise DefinitionError(f"node {node.id}: {problem}")
+    for declared in spec.inputs:
+        if (problem := input_schemas.problem(declared)) is not None:
+            raise DefinitionError(problem)
     return graph
 
 

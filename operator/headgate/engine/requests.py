@@ -7,6 +7,7 @@ from typing import Any
 
 from headgate.api.inputs import Input
 from headgate.domain.graph import Graph
+from headgate.domain.input_schemas import WORK, InputSchema
 from headgate.engine.bounds import INPUTS_BYTES, check_json
 from headgate.engine.types import Refused, RunRequest, TriggerKind
 
@@ -28,8 +29,13 @@ def too_deep(request: RunRequest) -> Refused | None:
     )
 
 
-def resolve_inputs(declared: tuple[Input, ...], given: Mapping[str, Any]) -> dict[str, Any] | Refused:
-    """The values of all declared inputs, defaults included; None for an optional one that was not given."""
+def resolve_inputs(
+    declared: tuple[Input, ...], schemas: Mapping[str, InputSchema], given: Mapping[str, Any]
+) -> dict[str, Any] | Refused:
+    """The values of all declared inputs, defaults included; None for an optional one that was not given.
+
+    What is given must fit the input's schema; a default was held against it when the workflow was accepted.
+    """
     names = {item.name for item in declared}
     unknown = sorted(set(given) - names)
     if unknown:
@@ -44,7 +50,17 @@ def resolve_inputs(declared: tuple[Input, ...], given: Mapping[str, Any]) -> dic
         check_json(values, INPUTS_BYTES, "inputs")
     except ValueError as error:
         return Refused(INVALID_INPUTS, str(error))
-    return values
+    return _unfit({name: values[name] for name in schemas if given.get(name) is not None}, schemas) or values
+
+
+def _unfit(values: Mapping[str, Any], schemas: Mapping[str, InputSchema]) -> Refused | None:
+    if sum(schemas[name].work(value) for name, value in values.items()) > WORK and len(values) > 1:
+        return Refused(INVALID_INPUTS, "the inputs are together too large for their schemas; give them smaller values")
+    for name, value in values.items():
+        if (problem := schemas[name].problem(value)) is not None:
+            message = f"input {name!r}: {problem}; give it a value that fits the schema that the workflow has for it"
+            return Refused(INVALID_INPUTS, message)
+    return None
 
 
 def choose_trigger(graph: Graph, request: RunRequest) -> str | Refused:

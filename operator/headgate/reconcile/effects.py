@@ -33,6 +33,8 @@ class EffectHandler:
         """Set when a circuit breaker changed."""
         self.work = asyncio.Event()
         """Set when there may be something to claim."""
+        self.chain = asyncio.Event()
+        """Set when there may be a call to make, or an ending to act on."""
 
     def mirror(self, run_id: UUID, key: Key) -> None:
         """Note that the WorkflowRun mirrors the run."""
@@ -54,6 +56,8 @@ class EffectHandler:
         """Do what follows. Jobs are ended by their own reconciliation, which repeats what fails."""
         if effects.tasks_queued:
             self.work.set()
+        if effects.tasks_queued or effects.finished:
+            self.chain.set()
         if effects.breakers:
             self.breakers.set()
         for run in effects.finished:

@@ -12,7 +12,7 @@ from headgate.cluster.cache import Cache
 from headgate.cluster.client import Object
 from headgate.cluster.resources import WORKFLOWS
 from headgate.desired.keys import NAMESPACE
-from headgate.domain import schedule, triggers
+from headgate.domain import input_schemas, schedule, triggers
 from headgate.domain.conditions import not_ready, ready
 from headgate.domain.reasons import Reason
 from headgate.domain.run_status import seconds
@@ -82,6 +82,7 @@ class WorkflowReconciler:
             trouble = (
                 schedule_problem(workflow.spec)
                 or trigger_problem(key.name, workflow.spec)
+                or input_problem(workflow.spec)
                 or await self._expression_problem(workflow.spec)
             )
             if trouble is not None:
@@ -157,6 +158,14 @@ def trigger_problem(name: str, spec: WorkflowSpec) -> tuple[str, str] | None:
     """Reason and message of the first event that cannot start the workflow."""
     problem = triggers.problem(name, spec)
     return None if problem is None else (Reason.INVALID_TRIGGER, problem)
+
+
+def input_problem(spec: WorkflowSpec) -> tuple[str, str] | None:
+    """Reason and message of the first input whose schema cannot be used."""
+    for declared in spec.inputs:
+        if (problem := input_schemas.problem(declared)) is not None:
+            return Reason.INVALID_INPUT_SCHEMA, problem
+    return None
 
 
 def schedule_problem(spec: WorkflowSpec) -> tuple[str, str] | None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from headgate.domain.task import Outcome, TaskRef, Waiting
 from headgate.engine.engine import Engine
-from headgate.engine.types import Effects, WorkspaceRecord, WorkspaceUsage
+from headgate.engine.types import Effects, Fired, WorkspaceRecord, WorkspaceUsage
 
 
 class FakeEngine(Engine):
@@ -19,6 +19,7 @@ class FakeEngine(Engine):
         self.effects = Effects()
         self.failures: list[Exception] = []
         self.running = 0
+        self.chained = Fired(self.effects, frozenset(), None)
         self.used: tuple[WorkspaceUsage, ...] = ()
 
     def fail(self, *errors: Exception) -> None:
@@ -39,6 +40,10 @@ class FakeEngine(Engine):
 
     async def record_waiting(self, ref: TaskRef, waiting: Waiting | None) -> Effects:
         return self._note("waiting", ref, waiting)
+
+    async def chain_runs(self, now: datetime) -> Fired:
+        self._note("chain", now)
+        return self.chained
 
     async def running_runs(self, name: str) -> int:
         return self.running
