@@ -21,7 +21,7 @@ from tests.support.databases import TestDatabase
 from tests.support.operator_process import OperatorProcess
 
 ROUNDS = 3
-FAN_OUT = 40
+FAN_OUT = 20
 CLAIMED = "SELECT count(*) FROM headgate.tasks WHERE namespace = %s AND holder = 'helper' AND job_uid IS NULL"
 JOBS_MADE = 'headgate_kubernetes_requests_total{code="201",resource="jobs",verb="POST"}'
 
@@ -51,8 +51,10 @@ def kill_when_it_has_claimed(helper: OperatorProcess, database: TestDatabase, na
 async def test_a_helper_that_is_killed_between_claim_and_record_loses_and_doubles_nothing(
     cluster: Cluster, acme: str, new_operator: Callable[..., OperatorProcess], database: TestDatabase, audit_log: Path
 ) -> None:
-    new_operator("leader", HEADGATE_CLAIM_BATCH="1", HEADGATE_CLAIM_SECONDS="5").start().wait_until_leading()
-    helper = new_operator("helper", HEADGATE_CLAIM_BATCH="5", HEADGATE_CLAIM_SECONDS="5").start()
+    # A short lease of what is claimed, and a long one of leadership, so that nobody else leads.
+    leases = {"HEADGATE_CLAIM_SECONDS": "5", "HEADGATE_LEASE_DURATION_SECONDS": "60"}
+    new_operator("leader", HEADGATE_CLAIM_BATCH="1", **leases).start().wait_until_leading()
+    helper = new_operator("helper", HEADGATE_CLAIM_BATCH="5", **leases).start()
     await cluster.ready_workspace(a_workspace(acme).with_quota(acme))
     container = {"image": cluster.image, "command": ["true"], "resources": {"requests": {"cpu": "10m"}}}
     fan_out = a_workflow("fan-out", acme)

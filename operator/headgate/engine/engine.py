@@ -169,7 +169,7 @@ class Engine:
         return answer, effects
 
     async def start_pending(self, workspace_id: UUID) -> Effects:
-        """Start the workspace's Pending runs for which there is room, the oldest first."""
+        """Start the workspace's Pending runs for which there is room, by priority and then the oldest first."""
         return await pending.start_pending(self._context, workspace_id)
 
     async def _and_start_pending(self, effects: Effects, workspace_id: UUID) -> Effects:
