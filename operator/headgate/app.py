@@ -184,6 +184,7 @@ def compose(
             base.effects,
             holder=settings.pod_name,
             lease=timedelta(seconds=settings.claim_seconds),
+            batch=settings.claim_batch,
             wall=wall,
         ),
         timekeeper=Timekeeper(engine, base.effects, queue.add, wall=wall),

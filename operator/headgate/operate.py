@@ -9,8 +9,9 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -30,6 +31,7 @@ from headgate.engine.engine import Engine
 from headgate.engine.expressions.checker import ExpressionChecker
 from headgate.engine.expressions.evaluator import CelEvaluator
 from headgate.probes import Health, application, serve
+from headgate.reconcile.helper import Helper
 from headgate.settings import OperatorSettings
 from headgate.store.absent import AbsentDatabase
 from headgate.store.database import Database
@@ -64,19 +66,21 @@ async def operate(settings: OperatorSettings) -> int:
         apart = KubeClient(connection, requests, concurrency=2)
         stack.push_async_callback(apart.aclose)
         leadership = _leadership(apart, settings)
-        health.ready = True
-        log.info("standing by", http_port=port)
-        if not await _reached(leadership.acquire(), stop):
-            # It may have become ours at that very moment.
-            await leadership.release()
-            return 0
-        leading.set(1)
-        health.ready = False
         evaluator = CelEvaluator()
         stack.push_async_callback(evaluator.aclose)
         database = _database(settings)
         stack.push_async_callback(database.close)
         engine = Engine(database, clock=wall, randomness=secrets.token_bytes, evaluator=evaluator)
+        health.ready = True
+        log.info("standing by", http_port=port)
+        async with _helping(settings, engine, kube):
+            leads = await _reached(leadership.acquire(), stop)
+        if not leads:
+            # It may have become ours at that very moment.
+            await leadership.release()
+            return 0
+        leading.set(1)
+        health.ready = False
         operator = compose(settings, connection, kube, engine, ExpressionChecker(evaluator), registry, health)
         async with asyncio.TaskGroup() as group:
             keeping = group.create_task(_keep_or_end(leadership))
@@ -86,6 +90,33 @@ async def operate(settings: OperatorSettings) -> int:
         await leadership.release()
         log.info("ended")
     return 0
+
+
+@asynccontextmanager
+async def _helping(settings: OperatorSettings, engine: Engine, kube: KubeClient) -> AsyncIterator[None]:
+    """Meanwhile the replica makes Jobs beside the leader. In the end what was claimed is dealt with, in short time."""
+    if not settings.share_dispatch or settings.database_url is None:
+        yield
+        return
+    helper = Helper(
+        engine,
+        kube,
+        holder=settings.pod_name,
+        lease=timedelta(seconds=settings.claim_seconds),
+        batch=settings.claim_batch,
+        wall=wall,
+        monotonic=time.monotonic,
+    )
+    helping = asyncio.create_task(helper.run())
+    try:
+        yield
+    finally:
+        # The Lease may be ours by now, and is not renewed meanwhile.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(settings.lease_duration_seconds / 5):
+                await helper.stop()
+        helping.cancel()
+        await asyncio.wait([helping])
 
 
 def _end_on_signals(stop: asyncio.Event) -> None:

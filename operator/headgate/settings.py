@@ -47,5 +47,9 @@ class OperatorSettings(BaseSettings):
     """How long a Job, and its pod's log, stay after its end is recorded."""
     dns_addresses: str = ""
     """DNS servers, beside the cluster's DNS pods, that pods may ask: addresses with commas between."""
+    share_dispatch: bool = True
+    """Whether a replica that does not lead makes Jobs too."""
+    claim_batch: int = Field(default=50, ge=1, le=500)
+    """Attempts that a replica takes on at once at most."""
     claim_seconds: float = Field(default=15.0, ge=1.0)
     """How long an attempt that a replica took on is its alone before its Job is known to exist."""

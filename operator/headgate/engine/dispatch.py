@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import structlog
 from pydantic import ValidationError
@@ -18,11 +19,23 @@ from headgate.store.tasks import QueuedTask, TaskKey
 _log = structlog.get_logger(__name__)
 
 
-async def claim_jobs(context: Context, holder: str, limit: int, now: datetime, lease: timedelta) -> Claimed:
+async def claim_jobs(
+    context: Context, holder: str, limit: int, now: datetime, lease: timedelta, leave: Collection[UUID]
+) -> Claimed:
     """Lease up to ``limit`` due attempts, workspaces taking turns. See ``Engine.claim_jobs``."""
     async with context.database.system(lock=tasks.CLAIM_LOCK) as tx:
-        found, next_due = await tasks.claim(tx, holder=holder, limit=limit, now=now, lease_until=now + lease)
+        found, next_due = await tasks.claim(
+            tx, holder=holder, limit=limit, now=now, lease_until=now + lease, leave=leave
+        )
     return Claimed(_readable(found), next_due.astimezone(UTC) if next_due is not None else None)
+
+
+async def give_back(context: Context, holder: str, refs: Iterable[TaskRef], now: datetime) -> None:
+    """End leases before their time. See ``Engine.give_back``."""
+    keys = [_key(ref) for ref in refs]
+    if keys:
+        async with context.database.system() as tx:
+            await tasks.give_back(tx, keys, holder=holder, now=now)
 
 
 async def open_tasks(context: Context) -> tuple[JobTask, ...]:

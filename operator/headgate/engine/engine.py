@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -183,7 +183,7 @@ class Engine:
         return answer, effects
 
     async def start_pending(self, workspace_id: UUID) -> Effects:
-        """Start the workspace's Pending runs for which there is room, the oldest first."""
+        """Start the workspace's Pending runs for which there is room, by priority and then the oldest first."""
         return await pending.start_pending(self._context, workspace_id)
 
     async def _and_start_pending(self, effects: Effects, workspace_id: UUID) -> Effects:
@@ -203,14 +203,23 @@ class Engine:
         return await pending.start_all_pending(self._context)
 
     async def claim_jobs(
-        self, holder: str, limit: int, now: datetime, lease: timedelta = timedelta(seconds=15)
+        self,
+        holder: str,
+        limit: int,
+        now: datetime,
+        lease: timedelta = timedelta(seconds=15),
+        leave: Collection[UUID] = (),
     ) -> Claimed:
         """Take up to ``limit`` attempts that are due, workspaces taking turns. No two claimers get the same one.
 
         They are the holder's until ``record_jobs`` says that their Jobs exist. Those for which that does not happen
-        within ``lease`` can be claimed again, with the same content.
+        within ``lease`` can be claimed again, with the same content. Those of the runs in ``leave`` are left to others.
         """
-        return await dispatch.claim_jobs(self._context, holder, limit, now, lease)
+        return await dispatch.claim_jobs(self._context, holder, limit, now, lease, leave)
+
+    async def give_back(self, holder: str, refs: Iterable[TaskRef], now: datetime) -> None:
+        """End the holder's claims of attempts at once: another replica may take them."""
+        await dispatch.give_back(self._context, holder, refs, now)
 
     async def record_jobs(self, jobs: Iterable[tuple[TaskRef, str]]) -> Effects:
         """Remember that the Jobs of attempts exist, by uid. Attempts that ended meanwhile come back as cancelled."""

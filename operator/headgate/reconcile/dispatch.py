@@ -15,8 +15,6 @@ from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.loops import forever
 from headgate.reconcile.workloads import ForeignJob, Workloads
 
-BATCH = 50
-"""Attempts claimed at once at most."""
 REFUSED_SECONDS = 10.0
 """Until an attempt that the API server refused for now is tried again."""
 
@@ -32,6 +30,7 @@ class Dispatcher:
         *,
         holder: str,
         lease: timedelta,
+        batch: int,
         wall: Callable[[], datetime],
     ) -> None:
         self._engine = engine
@@ -39,6 +38,7 @@ class Dispatcher:
         self._effects = effects
         self._holder = holder
         self._lease = lease
+        self._batch = batch
         self._wall = wall
         self._log = structlog.get_logger("headgate.dispatch")
 
@@ -49,7 +49,7 @@ class Dispatcher:
     async def once(self) -> datetime | None:
         """Claim until nothing is due, and create the Jobs. Returns when the next attempt is due, where one is known."""
         while True:
-            claimed = await self._engine.claim_jobs(self._holder, BATCH, self._wall(), self._lease)
+            claimed = await self._engine.claim_jobs(self._holder, self._batch, self._wall(), self._lease)
             if not claimed.tasks:
                 return claimed.next_due
             created = await asyncio.gather(*(self._create(task) for task in claimed.tasks))

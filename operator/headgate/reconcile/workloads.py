@@ -32,17 +32,7 @@ class Workloads:
 
         Raises ``ForeignJob`` where the name is taken, and ``ApiError`` for what the API server refuses.
         """
-        manifest = job(task, self._spec_of(task.workspace))
-        try:
-            created = await self._kube.create(JOBS, manifest)
-        except ApiError as error:
-            if not error.is_already_exists:
-                raise
-            created = await self._kube.get(JOBS, manifest["metadata"]["name"], task.namespace)
-            if attempt_of(created) != task.ref:
-                raise ForeignJob(
-                    f"Job {manifest['metadata']['name']} exists and is not of this run; delete it"
-                ) from None
+        created = await make_job(self._kube, task, self._spec_of(task.workspace))
         self._cache.upsert(JOBS, created)
         return str(created["metadata"]["uid"])
 
@@ -114,6 +104,20 @@ class Workloads:
         except ApiError as error:
             if not (error.is_not_found or error.is_conflict):
                 raise
+
+
+async def make_job(kube: KubeClient, task: JobTask, workspace: WorkspaceSpec) -> Object:
+    """The attempt's Job: created, or found where an earlier try made it. Raises as ``Workloads.ensure``."""
+    manifest = job(task, workspace)
+    try:
+        return await kube.create(JOBS, manifest)
+    except ApiError as error:
+        if not error.is_already_exists:
+            raise
+        found = await kube.get(JOBS, manifest["metadata"]["name"], task.namespace)
+        if attempt_of(found) != task.ref:
+            raise ForeignJob(f"Job {manifest['metadata']['name']} exists and is not of this run; delete it") from None
+        return found
 
 
 def attempt_of(live: Object) -> TaskRef | None:

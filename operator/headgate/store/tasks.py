@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -79,6 +79,7 @@ _CLAIM = compact(f"""
         FROM levels l CROSS JOIN LATERAL (
             SELECT t.workspace_id, t.execution_id, t.node, t.attempt, t.priority, t.due_at
             {_JOBS} t.workspace_id = l.workspace_id AND t.priority = l.priority AND t.due_at <= %(now)s
+                AND t.execution_id <> ALL(%(leave)s)
             ORDER BY t.due_at LIMIT %(limit)s
         ) d
     ), present_turn AS (
@@ -123,15 +124,36 @@ CLAIM_LOCK = 0x6865616467617465
 
 
 async def claim(
-    tx: Transaction, *, holder: str, limit: int, now: datetime, lease_until: datetime
+    tx: Transaction, *, holder: str, limit: int, now: datetime, lease_until: datetime, leave: Collection[UUID] = ()
 ) -> tuple[list[QueuedTask], datetime | None]:
     """Lease up to ``limit`` due tasks, fairly over workspaces. Also the earliest time at which another falls due.
 
-    Hold ``CLAIM_LOCK``.
+    Those of the runs in ``leave`` are left to others. Hold ``CLAIM_LOCK``.
     """
-    parameters = {"holder": holder, "limit": limit, "now": now, "lease_until": lease_until}
+    parameters = {
+        "holder": holder,
+        "limit": limit,
+        "now": now,
+        "lease_until": lease_until,
+        "leave": list(leave),
+    }
     rows = await tx.rows(_CLAIM, parameters)
     return [_task(row) for row in rows if row.node is not None], rows[0].next_due
+
+
+_GIVE_BACK = """
+    UPDATE headgate.tasks t SET due_at = %(now)s
+    FROM jsonb_to_recordset(CAST(%(attempts)s AS jsonb))
+        AS a (workspace_id uuid, run_id uuid, node text, attempt integer)
+    WHERE t.workspace_id = a.workspace_id AND t.execution_id = a.run_id AND t.node = a.node AND t.attempt = a.attempt
+        AND t.holder = %(holder)s AND t.job_uid IS NULL AND t.due_at > %(now)s
+"""
+
+
+async def give_back(tx: Transaction, attempts: Iterable[TaskKey], *, holder: str, now: datetime) -> None:
+    """End the holder's leases of attempts before their time."""
+    listed = to_json([_listed(key) for key in attempts])
+    await tx.execute(_GIVE_BACK, {"attempts": listed, "holder": holder, "now": now})
 
 
 _OPEN = (
@@ -172,10 +194,7 @@ async def set_jobs(tx: Transaction, jobs: Iterable[tuple[TaskKey, str]]) -> tupl
 
     Returns the attempts that are not open any more, and the runs of those that waited.
     """
-    listed = [
-        {**key.parameters(), "workspace_id": str(key.workspace_id), "run_id": str(key.run_id), "job_uid": uid}
-        for key, uid in jobs
-    ]
+    listed = [_listed(key) | {"job_uid": uid} for key, uid in jobs]
     rows = await tx.rows(_SET_JOBS, {"jobs": to_json(listed)})
     gone = [TaskKey(row.workspace_id, row.run_id, row.node, row.attempt) for row in rows if row.gone]
     return gone, frozenset(row.run_id for row in rows if not row.gone)
@@ -220,6 +239,10 @@ async def set_waiting(
     """Record what an attempt waits for. Returns whether that was news."""
     parameters = {"reason": reason, "message": message, "until": until}
     return bool(await tx.execute(_SET_WAITING, key.parameters() | parameters))
+
+
+def _listed(key: TaskKey) -> dict[str, Any]:
+    return key.parameters() | {"workspace_id": str(key.workspace_id), "run_id": str(key.run_id)}
 
 
 def _task(row: Any) -> QueuedTask:
