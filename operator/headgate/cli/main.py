@@ -9,6 +9,7 @@ import uvloop
 
 from headgate.cli.database import history, migrate
 from headgate.cli.release import release
+from headgate.cli.versions import diff, rollback, versions
 from headgate.settings import OperatorSettings
 from headgate.telemetry import configure_logging
 
@@ -28,6 +29,9 @@ def operator() -> None:
 app.command()(migrate)
 app.command()(history)
 app.command()(release)
+app.command()(versions)
+app.command()(diff)
+app.command()(rollback)
 
 
 @app.command("version")

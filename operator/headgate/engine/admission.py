@@ -19,6 +19,7 @@ from headgate.engine.definition import Definition, UnreadableVersion
 from headgate.engine.facts import Facts
 from headgate.engine.outcome import error_message, finished
 from headgate.engine.reasons import WAITING_MESSAGES
+from headgate.engine.replay import meant
 from headgate.engine.requests import choose_trigger, resolve_inputs, too_deep
 from headgate.engine.stepping import Progress, advance
 from headgate.engine.types import Admitted, Effects, Refused, RunRequest
@@ -51,17 +52,18 @@ async def admit_in(
         return _earlier(target.run_id), Effects(), False
     if target.workflow_id is None or target.version_id is None:
         return Refused("WorkflowNotFound", f"there is no accepted workflow {request.workflow!r}"), Effects(), False
-    asked = await _understand(context, tx, request, target.version_id)
+    wanted = await meant(tx, request, target.workflow_id, target.version_id)
+    asked = wanted if isinstance(wanted, Refused) else await _understand(context, tx, *wanted)
     if isinstance(asked, Refused):
         return asked, Effects(), False
-    return await _record(context, tx, request, now, *asked)
+    return await _record(context, tx, now, *asked)
 
 
 async def _record(
     context: Context,
     tx: Transaction,
-    request: RunRequest,
     now: datetime,
+    request: RunRequest,
     definition: Definition,
     trigger: str,
     inputs: dict[str, Any],
@@ -89,8 +91,8 @@ async def _record(
 
 async def _understand(
     context: Context, tx: Transaction, request: RunRequest, version_id: UUID
-) -> tuple[Definition, str, dict[str, Any]] | Refused:
-    """The version, the trigger node and all inputs that a request amounts to."""
+) -> tuple[RunRequest, Definition, str, dict[str, Any]] | Refused:
+    """The request with the version, the trigger node and all inputs that it amounts to."""
     try:
         definition = await context.definitions.get(tx, request.workspace_id, version_id)
     except UnreadableVersion as problem:
@@ -99,7 +101,7 @@ async def _understand(
     if isinstance(trigger, Refused):
         return trigger
     inputs = resolve_inputs(definition.spec.inputs, definition.input_schemas, request.inputs)
-    return inputs if isinstance(inputs, Refused) else (definition, trigger, inputs)
+    return inputs if isinstance(inputs, Refused) else (request, definition, trigger, inputs)
 
 
 def _origin(

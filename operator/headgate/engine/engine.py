@@ -45,6 +45,7 @@ from headgate.engine.types import (
     WorkspaceRecord,
     WorkspaceUsage,
 )
+from headgate.engine.versions import Versions
 from headgate.store import maintenance, runs
 from headgate.store.database import Database
 from headgate.store.errors import PartitionMissing
@@ -72,6 +73,8 @@ class Engine:
         self._context = Context(database, clock, randomness, evaluator)
         self.control = RunControl(self._context, self._make_use)
         """What people do with runs."""
+        self.versions = Versions(self._context)
+        """What workflows were before."""
 
     async def ping(self) -> None:
         """Return when Postgres answers. Raises ``DatabaseUnavailable``, or ``DatabaseNotMigrated``."""

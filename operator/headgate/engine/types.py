@@ -39,6 +39,7 @@ __all__ = [
     "TaskRef",
     "TriggerKind",
     "VersionRecord",
+    "VersionView",
     "Waiting",
     "WorkspaceRecord",
     "WorkspaceUsage",
@@ -135,8 +136,19 @@ class TriggerKind(StrEnum):
 
 
 @dataclass(frozen=True)
+class VersionView:
+    """A version in a list."""
+
+    number: int
+    created_at: datetime
+    content_hash: str
+    current: bool
+    """Whether new runs start with it."""
+
+
+@dataclass(frozen=True)
 class RunRequest:
-    """Asks for a run of the current version of a workflow."""
+    """Asks for a run of a workflow."""
 
     workspace_id: UUID
     namespace: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from headgate.api.workflow_run import NodeStatus, RunPhase, WaitingFor, WorkflowRun, WorkflowRunStatus
 from headgate.cluster.cache import Cache
@@ -15,6 +16,7 @@ from headgate.domain.conditions import not_ready, ready, reconciling
 from headgate.domain.reasons import Reason
 from headgate.domain.run_status import duration, patience, progress, seconds, summary, waiting_column, waiting_for
 from headgate.engine.engine import Engine
+from headgate.engine.replay import UNKNOWN_RUN, UNKNOWN_VERSION
 from headgate.engine.suspension import RUN_SUSPENDED
 from headgate.engine.types import Admitted, Refused, RunRequest, RunView, TriggerKind
 from headgate.reconcile.dependents import Dependents
@@ -28,7 +30,7 @@ from headgate.store.errors import DatabaseUnavailable
 
 WAIT_SECONDS = 15.0
 """Until a run that cannot be admitted yet is looked at again, where no event says so earlier."""
-FINAL_REFUSALS = frozenset({"InvalidInputs", "InvalidTrigger", "InvalidMutex"})
+FINAL_REFUSALS = frozenset({"InvalidInputs", "InvalidTrigger", "InvalidMutex", UNKNOWN_RUN, UNKNOWN_VERSION})
 """Refusals that stay, because a WorkflowRun's spec cannot be changed."""
 
 REJECTIONS = frozenset({"DailyLimit", "ConcurrencyLimit", "StorageLimit"})
@@ -145,6 +147,11 @@ class RunReconciler:
     async def _admit(
         self, key: Key, live: Object, run: WorkflowRun, tenant: Tenant, trigger_key: str
     ) -> RunView | None:
+        replay_of = _run_id(run.spec.replay_of)
+        if isinstance(replay_of, Refused):
+            status = self._without_run(run, RunPhase.FAILED, replay_of.reason, replay_of.message)
+            await self._status.write(WORKFLOW_RUNS, live, status)
+            return None
         request = RunRequest(
             workspace_id=tenant.workspace_id,
             namespace=key.namespace,
@@ -154,7 +161,9 @@ class RunReconciler:
             trigger=run.spec.trigger,
             inputs=run.spec.inputs,
             resource=key.name,
+            version=run.spec.version,
             priority=run.spec.priority,
+            replay_of=replay_of,
         )
         admission, effects = await self._engine.admit(request)
         match admission:
@@ -275,3 +284,10 @@ def is_final(live: Object) -> bool:
     """Whether the WorkflowRun's status says that its run has ended."""
     phase = (live.get("status") or {}).get("phase")
     return phase in {phase.value for phase in RunPhase if phase.is_final}
+
+
+def _run_id(text: str | None) -> UUID | Refused | None:
+    try:
+        return UUID(text) if text is not None else None
+    except ValueError:
+        return Refused(UNKNOWN_RUN, f"{text!r} is not the id of a run: status.runId of a WorkflowRun is one")

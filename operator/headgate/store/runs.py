@@ -136,6 +136,29 @@ async def facts(
     return row.inputs, row.outputs or {}, row.event
 
 
+@dataclass(frozen=True)
+class RunOrigin:
+    """What a run was asked for with."""
+
+    workflow_id: UUID
+    version_id: UUID
+    trigger: str
+    inputs: Mapping[str, Any]
+    event: Mapping[str, Any] | None
+
+
+_ORIGIN = """
+    SELECT workflow_id, version_id, trigger_node, inputs, event FROM headgate.workflow_executions
+    WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND id = %(run_id)s
+"""
+
+
+async def origin(tx: Transaction, key: RunKey) -> RunOrigin | None:
+    """What the run was asked for with, or None where there is no such run."""
+    row = await tx.row(_ORIGIN, key.parameters())
+    return None if row is None else RunOrigin(*row)
+
+
 _ITEMS = """
     SELECT output FROM headgate.workflow_execution_steps
     WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND execution_id = %(run_id)s

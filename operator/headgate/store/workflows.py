@@ -185,3 +185,59 @@ _RETIRE_ALL = """
 async def retire_all(tx: Transaction, workspace_id: UUID, now: datetime) -> None:
     """``retire`` for every workflow of a workspace."""
     await tx.execute(_RETIRE_ALL, {"workspace_id": workspace_id, "now": now})
+
+
+@dataclass(frozen=True)
+class VersionOf:
+    """What a number of a workflow's version refers to."""
+
+    id: UUID | None
+    """None where there is no such version."""
+    newest: int
+
+
+_VERSION_OF = """
+    SELECT max(number) AS newest,
+        (SELECT id FROM headgate.workflow_versions
+         WHERE workspace_id = %(workspace_id)s AND workflow_id = %(workflow_id)s AND number = %(number)s) AS id
+    FROM headgate.workflow_versions WHERE workspace_id = %(workspace_id)s AND workflow_id = %(workflow_id)s
+"""
+
+
+async def version_of(tx: Transaction, workspace_id: UUID, workflow_id: UUID, number: int) -> VersionOf:
+    """The version of that number."""
+    row = await tx.one(_VERSION_OF, {"workspace_id": workspace_id, "workflow_id": workflow_id, "number": number})
+    return VersionOf(row.id, row.newest)
+
+
+_VERSIONS = """
+    SELECT v.number, v.created_at, v.content_hash, v.id = w.current_version_id AS current
+    FROM headgate.workflows w
+    JOIN headgate.workflow_versions v ON v.workspace_id = w.workspace_id AND v.workflow_id = w.id
+    WHERE w.workspace_id = %(workspace_id)s AND w.namespace = %(namespace)s AND w.name = %(name)s
+        AND w.deleted_at IS NULL
+    ORDER BY v.number DESC
+"""
+
+
+async def versions(tx: Transaction, workspace_id: UUID, namespace: str, name: str) -> list[Any]:
+    """The versions of the active workflow of that name, the newest first, without their content."""
+    return await tx.rows(_VERSIONS, {"workspace_id": workspace_id, "namespace": namespace, "name": name})
+
+
+_VERSION_SPEC = """
+    SELECT v.spec
+    FROM headgate.workflows w
+    JOIN headgate.workflow_versions v ON v.workspace_id = w.workspace_id AND v.workflow_id = w.id
+    WHERE w.workspace_id = %(workspace_id)s AND w.namespace = %(namespace)s AND w.name = %(name)s
+        AND w.deleted_at IS NULL AND v.number = %(number)s
+"""
+
+
+async def version_spec(
+    tx: Transaction, workspace_id: UUID, namespace: str, name: str, number: int
+) -> Mapping[str, Any] | None:
+    """The content of a version of the active workflow of that name."""
+    parameters = {"workspace_id": workspace_id, "namespace": namespace, "name": name, "number": number}
+    found: Mapping[str, Any] | None = await tx.value(_VERSION_SPEC, parameters)
+    return found

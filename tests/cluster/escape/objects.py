@@ -504,9 +504,10 @@ def decided(*by: str, approved: bool = True) -> dict[str, Any]:
     return {"spec": {"approvals": [{"node": "ask", "approved": approved, "by": name} for name in by]}}
 
 
-def _run(*by: str) -> dict[str, Any]:
+def a_run(name: str, *by: str) -> dict[str, Any]:
+    """A WorkflowRun that these decide on from the beginning."""
     spec = {"workflowRef": {"name": "prop"}, "suspend": True, **decided(*by)["spec"]}
-    return _object("headgate.dev/v1alpha1", "WorkflowRun", spec=spec)
+    return _object("headgate.dev/v1alpha1", "WorkflowRun", name, spec=spec)
 
 
 def decisions() -> Iterator[Case]:
@@ -516,7 +517,7 @@ def decisions() -> Iterator[Case]:
     tries = {
         "in-another-s-name": patch(prop, decided(EDITOR)),
         "in-two-names": patch(prop, decided(OWNER, EDITOR)),
-        "from-the-beginning": create(own("workflowruns"), _run(EDITOR)),
+        "from-the-beginning": create(own("workflowruns"), a_run("try", EDITOR)),
         "as-the-operator": patch(prop, decided("system:serviceaccount:{system}:headgate-operator")),
         "in-a-list": patch(
             prop, [{"op": "add", "path": "/spec/approvals", "value": decided(EDITOR)["spec"]["approvals"]}], JSON_PATCH
@@ -526,8 +527,8 @@ def decisions() -> Iterator[Case]:
         yield Case(f"decision-{name}", attempt, policy("decisions"), in_own_name)
     yield Case(
         "decision-made-by-the-owner-from-the-beginning",
-        create(own("workflowruns"), _run(OWNER)),
+        create(own("workflowruns"), a_run("try", OWNER)),
         policy("decisions"),
-        create(own("workflowruns"), _run(EDITOR)),
+        create(own("workflowruns"), a_run("try", EDITOR)),
         who="editor",
     )

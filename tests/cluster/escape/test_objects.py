@@ -65,14 +65,16 @@ def test_everybody_decides_in_their_own_name(stage: Stage, case: Case) -> None:
 
 def test_a_decision_is_never_taken_back(stage: Stage) -> None:
     owner, editor = stage.identity("owner"), stage.identity("editor")
-    run = objects.own("workflowruns", "prop")
-    assert owner.tries(requests.patch(run, objects.decided(objects.OWNER)), dry=False).admitted
+    run = objects.own("workflowruns", "decided")
+    made = owner.tries(requests.create(objects.own("workflowruns"), objects.a_run("decided", objects.OWNER)), dry=False)
+    assert made.admitted, made.message
 
     for change in (objects.decided(), objects.decided(objects.OWNER, approved=False), objects.decided(objects.EDITOR)):
         for who in (owner, editor):
             assert "never taken back" in who.tries(requests.patch(run, change)).message
     both = objects.decided(objects.OWNER, objects.EDITOR)
     assert editor.tries(requests.patch(run, both)).admitted
+    assert owner.tries(requests.delete(run), dry=False).admitted
 
 
 @each(namespaces.own())
