@@ -32,6 +32,8 @@ class OpenTask:
     work: Mapping[str, Any]
     timeout_seconds: int
     kind: str = "job"
+    holder: str | None = None
+    """Who claimed it last."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class LoadedRun:
 
 _LOAD = """
     SELECT e.status, e.version_id, e.trigger_node, e.waiting_reason, e.deadline, e.running_since, e.probe,
-        t.work, t.kind, t.timeout_seconds,
+        t.work, t.kind, t.timeout_seconds, t.holder,
         (SELECT jsonb_agg(jsonb_build_array(node, attempt, phase, branch, reason, message)) FROM (
             SELECT DISTINCT ON (node) node, attempt, phase, branch, reason,
                 CASE phase WHEN 'Failed' THEN message ELSE '' END AS message
@@ -83,7 +85,7 @@ async def load(tx: Transaction, key: RunKey, node: str = "", attempt: int = 0) -
         running_since=row.running_since,
         probe=row.probe,
         states=tuple(StateRow(*state) for state in row.states or ()),
-        task=None if row.work is None else OpenTask(row.work, row.timeout_seconds, row.kind),
+        task=None if row.work is None else OpenTask(row.work, row.timeout_seconds, row.kind, row.holder),
     )
 
 

@@ -26,6 +26,9 @@ tasks = Table(
     Column("waiting_until", Time),
     Column("kind", Text, nullable=False, server_default="job"),
     Column("priority", Integer, nullable=False, server_default="0"),
+    Column("expires_at", Time),
+    Column("losses", Integer, nullable=False, server_default="0"),
+    Index("tasks_runner", "workspace_id", "execution_id", postgresql_where=text("kind = 'runner'")),
     Index(
         "tasks_due",
         "workspace_id",

@@ -9,6 +9,12 @@ ALTER TABLE headgate.tasks
 COMMENT ON COLUMN headgate.tasks.kind IS 'Who does the work: a Job, a runner, another run, or a person.';
 COMMENT ON COLUMN headgate.tasks.work IS 'The node''s config, with all expressions replaced.';
 COMMENT ON COLUMN headgate.tasks.priority IS 'That of the run: within a workspace higher ones are claimed first.';
+ALTER TABLE headgate.tasks
+    ADD COLUMN expires_at timestamptz,
+    ADD COLUMN losses integer NOT NULL DEFAULT 0 CHECK (losses >= 0);
+COMMENT ON COLUMN headgate.tasks.expires_at IS 'When its timeout has passed; null where a Job keeps to it.';
+CREATE INDEX tasks_runner ON headgate.tasks (workspace_id, execution_id) WHERE kind = 'runner';
+COMMENT ON COLUMN headgate.tasks.losses IS 'Runners of its run that died while it was open.';
 DROP INDEX headgate.tasks_due;
 CREATE INDEX tasks_due ON headgate.tasks (workspace_id, kind, priority DESC, due_at) WHERE due_at IS NOT NULL;
 

@@ -8,6 +8,8 @@ ALTER TABLE headgate.workflow_executions
 ALTER TABLE headgate.workspace_resource_quotas DROP COLUMN weight;
 DROP INDEX headgate.tasks_due;
 DELETE FROM headgate.tasks WHERE kind <> 'job';
+DROP INDEX headgate.tasks_runner;
+ALTER TABLE headgate.tasks DROP COLUMN expires_at, DROP COLUMN losses;
 ALTER TABLE headgate.tasks DROP COLUMN kind, DROP COLUMN priority;
 ALTER TABLE headgate.tasks RENAME COLUMN work TO container;
 UPDATE headgate.tasks SET container = container -> 'container';
