@@ -92,7 +92,7 @@ async def release(tx: Transaction, workspace_id: UUID, run_id: UUID, holders: st
     Where they held nothing it counts for all that was due: it is for that they were made.
     """
     parameters = {"workspace_id": workspace_id, "run_id": run_id, "holders": holders, "now": now}
-    return int(await tx.value(_RELEASE, parameters))
+    return int(await tx.value(_RELEASE, parameters) or 0)
 
 
 _OPEN = """
