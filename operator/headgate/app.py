@@ -21,6 +21,7 @@ from headgate.desired.context import ClusterFacts
 from headgate.desired.keys import NAMESPACE, ApiResource
 from headgate.engine.engine import Engine
 from headgate.engine.expressions.checker import ExpressionChecker
+from headgate.engine.run_metrics import RunMetrics
 from headgate.handlers.routing import Router
 from headgate.handlers.watches import watch
 from headgate.probes import Health, heartbeat
@@ -37,7 +38,6 @@ from headgate.reconcile.queue import QueueMetrics, WorkQueue
 from headgate.reconcile.quotas import QuotaReconciler
 from headgate.reconcile.recovery import Recovery
 from headgate.reconcile.resync import Resync
-from headgate.reconcile.run_metrics import RunMetrics
 from headgate.reconcile.runs import RunReconciler, is_settled
 from headgate.reconcile.shares import Shares
 from headgate.reconcile.status import StatusWriter

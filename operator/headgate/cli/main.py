@@ -10,7 +10,7 @@ import uvloop
 from headgate.cli.database import history, migrate
 from headgate.cli.release import release
 from headgate.cli.versions import diff, rollback, versions
-from headgate.settings import OperatorSettings
+from headgate.settings import GatewaySettings, OperatorSettings
 from headgate.telemetry import configure_logging
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Headgate: multi-tenant workflows on Kubernetes.")
@@ -24,6 +24,16 @@ def operator() -> None:
     settings = OperatorSettings()
     configure_logging(settings.log_level)
     raise typer.Exit(uvloop.run(operate(settings)))
+
+
+@app.command()
+def gateway() -> None:
+    """Run the gateway, configured by HEADGATE_... environment variables."""
+    from headgate.gateway.serve import serve_gateway
+
+    settings = GatewaySettings()
+    configure_logging(settings.log_level, service="headgate-gateway")
+    raise typer.Exit(uvloop.run(serve_gateway(settings)))
 
 
 app.command()(migrate)

@@ -17,7 +17,7 @@ from headgate.engine.facts import Facts
 from headgate.engine.outcome import states_of
 from headgate.engine.repeating import luck, refusal_to_repeat
 from headgate.engine.stepping import CANCELLED, Progress, advance
-from headgate.engine.types import Effects, Outcome, TaskRef
+from headgate.engine.types import Effects, LeaseLost, Outcome, TaskRef
 from headgate.engine.unreadable import fail_unreadable
 from headgate.store import memos, runs
 from headgate.store.database import Transaction
@@ -29,25 +29,33 @@ STORAGE_LIMIT = "StorageLimit"
 _SUCCEEDED = NodePhase.SUCCEEDED.value
 
 
-async def complete(context: Context, ref: TaskRef, outcome: Outcome) -> tuple[Effects, Room]:
+async def complete(
+    context: Context, ref: TaskRef, outcome: Outcome, *, holder: str | None = None
+) -> tuple[Effects, Room]:
     """Record the end of an attempt in one transaction. The last value says who may start now.
 
     Repeats the attempt where the node's retry says so; otherwise steps the run, and ends it when nothing is left. An
     attempt that is not open, because its end was recorded before or its run was ended, changes nothing; the run is
     named all the same, as the first answer may never have arrived.
+
+    With ``holder`` the attempt must be open and that holder's. Raises ``LeaseLost`` otherwise, and has written nothing.
     """
     key = run_key(ref.workspace_id, ref.run_id)
     if key is None:
         return Effects(), Room()
     try:
-        return await _complete(context, key, ref, bounded(outcome))
+        return await _complete(context, key, ref, bounded(outcome), holder)
     except UnreadableVersion as problem:
         return await fail_unreadable(context, key, problem), Room(waiting=True)
 
 
-async def _complete(context: Context, key: RunKey, ref: TaskRef, outcome: Outcome) -> tuple[Effects, Room]:
+async def _complete(
+    context: Context, key: RunKey, ref: TaskRef, outcome: Outcome, holder: str | None
+) -> tuple[Effects, Room]:
     async with context.database.tenant(ref.workspace_id, lock=ref.run_id) as tx:
         run = await runs.load(tx, key, ref.node, ref.attempt)
+        if holder is not None and (run is None or run.task is None or run.task.holder != holder):
+            raise LeaseLost(ref)
         if run is None or run.task is None:
             return Effects(frozenset([ref.run_id]) if run is not None else frozenset()), Room()
         definition = await context.definitions.get(tx, ref.workspace_id, run.version_id)

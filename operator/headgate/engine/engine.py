@@ -9,7 +9,9 @@ from uuid import UUID
 
 import structlog
 
+from headgate.api.container import SecretKeyRef
 from headgate.api.workflow import WorkflowSpec
+from headgate.domain.runner_task import OpenRunnerTask, RunnerTask
 from headgate.engine import (
     admission,
     breakers,
@@ -19,6 +21,7 @@ from headgate.engine import (
     dispatch,
     history,
     pending,
+    runner_tasks,
     schedules,
     workflows,
     workspaces,
@@ -240,12 +243,57 @@ class Engine:
         """Record what an attempt waits for, or with None that it does not. Writes nothing when that is known."""
         return await dispatch.record_waiting(self._context, ref, waiting)
 
-    async def complete(self, ref: TaskRef, outcome: Outcome) -> Effects:
+    async def claim_runner(
+        self, workspace_id: UUID, namespace: str, run_id: UUID | None, holder: str, lease: timedelta
+    ) -> tuple[RunnerTask | None, Effects]:
+        """Take the next attempt for a runner of the run, or of any run of the namespace. No two holders get the same.
+
+        It is the holder's until the lease runs out, and can be claimed again then, as the same attempt.
+        """
+        return await runner_tasks.claim(self._context, workspace_id, namespace, run_id, holder, lease)
+
+    async def heartbeat_runner(self, ref: TaskRef, holder: str, lease: timedelta) -> None:
+        """Make the holder's lease end that much after now. Raises ``LeaseLost``: then it has to give up the attempt."""
+        await runner_tasks.heartbeat(self._context, ref, holder, lease)
+
+    async def complete_runner(
+        self, ref: TaskRef, namespace: str, outcome: Outcome, holder: str, lease: timedelta
+    ) -> tuple[RunnerTask | None, Effects]:
+        """``complete``, and then ``claim_runner`` of the same run: what the holder may go on with, or None.
+
+        Raises ``LeaseLost`` where the attempt is not the holder's any more; then nothing was recorded.
+        """
+        effects = await self.complete(ref, outcome, holder=holder)
+        try:
+            task, claimed = await self.claim_runner(ref.workspace_id, namespace, ref.run_id, holder, lease)
+        except Exception:
+            # What was recorded must be heard of; the holder asks again for what there is to do.
+            _log.warning("next_task_not_claimed", exc_info=True, run_id=str(ref.run_id))
+            return None, effects
+        return task, effects | claimed
+
+    async def release_runner(self, workspace_id: UUID, run_id: UUID, holders: str) -> int:
+        """Make claimable at once what holders whose names begin with ``holders``, and who are gone, have of a run.
+
+        It counts as a loss for these attempts; where there are none, for all that were due.
+        """
+        return await runner_tasks.release(self._context, workspace_id, run_id, holders)
+
+    async def open_runner_tasks(self) -> tuple[OpenRunnerTask, ...]:
+        """Every attempt for a runner that has not ended, in all workspaces, those of a run together."""
+        return await runner_tasks.open_tasks(self._context)
+
+    async def runner_secrets(self, workspace_id: UUID, run_id: UUID) -> tuple[SecretKeyRef, ...]:
+        """References to what a runner has to read to execute any node of the run's version."""
+        return await runner_tasks.secrets(self._context, workspace_id, run_id)
+
+    async def complete(self, ref: TaskRef, outcome: Outcome, *, holder: str | None = None) -> Effects:
         """Record how an attempt ended, with all that follows: a retry, the next nodes, the end of the run.
 
-        Recording it once more changes nothing. Where the run ends, Pending runs of its workspace start.
+        Recording it once more changes nothing. Where the run ends, Pending runs of its workspace start. With ``holder``
+        it raises ``LeaseLost``, and records nothing, where the attempt is not open or not that holder's any more.
         """
-        effects, room = await completion.complete(self._context, ref, outcome)
+        effects, room = await completion.complete(self._context, ref, outcome, holder=holder)
         return await self._make_use(effects, ref.workspace_id, room)
 
     async def _make_use(self, effects: Effects, workspace_id: UUID, room: Room) -> Effects:

@@ -27,6 +27,7 @@ __all__ = [
     "FinishedRun",
     "Fired",
     "JobTask",
+    "LeaseLost",
     "NodeView",
     "Outcome",
     "Refused",
@@ -124,6 +125,13 @@ class VersionRecord:
 
 class DefinitionError(ValueError):
     """A workflow that cannot run as it is written; the message says what to change."""
+
+
+class LeaseLost(Exception):  # noqa: N818 - a state of the world, not a mistake
+    """An attempt that is not the caller's: it ended, was cancelled, or another one took it when the lease ran out."""
+
+    def __init__(self, ref: TaskRef) -> None:
+        super().__init__(f"attempt {ref.attempt} of node {ref.node} is not yours any more: give it up")
 
 
 class TriggerKind(StrEnum):

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from uuid import UUID
 
 from headgate.domain.task import TaskRef
+from headgate.engine.run_metrics import RunMetrics
 from headgate.engine.types import Effects
 from headgate.reconcile.keys import Key, Topic, key_for
-from headgate.reconcile.run_metrics import RunMetrics
 from headgate.reconcile.workloads import Workloads
 
 REMEMBERED = 4096

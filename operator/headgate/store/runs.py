@@ -36,6 +36,8 @@ class OpenTask:
     """Whether it was asked to end."""
     first_attempt: int = 1
     """The attempt from which retries count."""
+    holder: str | None = None
+    """Who claimed it last."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class LoadedRun:
 _LOAD = """
     SELECT e.status, e.version_id, e.trigger_node, e.waiting_reason, e.waiting_until, e.deadline,
         e.running_since, e.probe, e.error_message, e.retries, e.held, e.cancelling,
-        t.work, t.kind, t.timeout_seconds, t.stopping, t.first_attempt,
+        t.work, t.kind, t.timeout_seconds, t.stopping, t.first_attempt, t.holder,
         (SELECT jsonb_agg(jsonb_build_array(node, attempt, phase, branch, reason, message)) FROM (
             SELECT DISTINCT ON (node) node, attempt, phase, branch, reason,
                 CASE phase WHEN 'Failed' THEN message ELSE '' END AS message
@@ -109,7 +111,7 @@ async def load(tx: Transaction, key: RunKey, node: str = "", attempt: int = 0) -
         states=tuple(StateRow(*state) for state in row.states or ()),
         task=None
         if row.work is None
-        else OpenTask(row.work, row.timeout_seconds, row.kind, row.stopping, row.first_attempt),
+        else OpenTask(row.work, row.timeout_seconds, row.kind, row.stopping, row.first_attempt, row.holder),
         error_message=row.error_message,
         retries=row.retries,
         held=row.held,

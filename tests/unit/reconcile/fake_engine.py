@@ -32,7 +32,7 @@ class FakeEngine(Engine):
         self.told.append(what)
         return self.effects
 
-    async def complete(self, ref: TaskRef, outcome: Outcome) -> Effects:
+    async def complete(self, ref: TaskRef, outcome: Outcome, *, holder: str | None = None) -> Effects:
         return self._note("complete", ref, outcome)
 
     async def mark_running(self, ref: TaskRef, started_at: datetime) -> Effects:

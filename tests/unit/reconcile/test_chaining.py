@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from prometheus_client import CollectorRegistry
 
 from headgate.cluster.cache import Cache
+from headgate.engine.run_metrics import RunMetrics
 from headgate.engine.types import Effects, Fired
 from headgate.reconcile.chaining import PACE_SECONDS, Chainer
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.keys import Key, Topic
 from headgate.reconcile.loops import NET_SECONDS
-from headgate.reconcile.run_metrics import RunMetrics
 from headgate.reconcile.workloads import Workloads
 from headgate.store.errors import DatabaseUnavailable
 from tests.unit.cluster.fake_kube import FakeKube

@@ -9,10 +9,10 @@ from prometheus_client import CollectorRegistry
 from headgate.api.workflow_run import RunPhase
 from headgate.cluster.cache import Cache
 from headgate.cluster.resources import JOBS
+from headgate.engine.run_metrics import RunMetrics
 from headgate.engine.types import Effects, FinishedRun
 from headgate.reconcile.effects import REMEMBERED, EffectHandler
 from headgate.reconcile.keys import Key, Topic, key_for
-from headgate.reconcile.run_metrics import RunMetrics
 from headgate.reconcile.workloads import Workloads
 from tests.unit.cluster.fake_kube import FakeKube
 from tests.workload_builders import RUN_ID, a_job, a_task

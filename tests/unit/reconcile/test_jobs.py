@@ -10,11 +10,11 @@ from headgate.cluster.cache import Cache
 from headgate.cluster.errors import Unreachable
 from headgate.cluster.resources import EVENTS, JOBS, PODS
 from headgate.domain.task import Outcome, Waiting
+from headgate.engine.run_metrics import RunMetrics
 from headgate.engine.types import Effects
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.jobs import JobReconciler
 from headgate.reconcile.keys import Key, Topic
-from headgate.reconcile.run_metrics import RunMetrics
 from headgate.reconcile.workloads import Workloads
 from headgate.store.errors import DatabaseUnavailable
 from tests.unit.cluster.fake_kube import FakeKube

@@ -10,11 +10,11 @@ from headgate.cluster.cache import Cache
 from headgate.cluster.client import Object
 from headgate.cluster.resources import QUOTAS, WORKSPACES
 from headgate.desired.keys import NAMESPACE
+from headgate.engine.run_metrics import RunMetrics
 from headgate.reconcile.children import Children
 from headgate.reconcile.dependents import Dependents
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.keys import Key, Topic
-from headgate.reconcile.run_metrics import RunMetrics
 from headgate.reconcile.shares import Shares
 from headgate.reconcile.status import StatusWriter
 from headgate.reconcile.teardown import Teardown

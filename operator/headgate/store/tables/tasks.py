@@ -29,6 +29,9 @@ tasks = Table(
     Column("stopping", Boolean, nullable=False, server_default="false"),
     Column("first_attempt", Integer, nullable=False, server_default="1"),
     Index("tasks_approvals", "workspace_id", "due_at", postgresql_where=text("kind = 'approval'")),
+    Column("expires_at", Time),
+    Column("losses", Integer, nullable=False, server_default="0"),
+    Index("tasks_runner", "workspace_id", "execution_id", postgresql_where=text("kind = 'runner'")),
     Index(
         "tasks_due",
         "workspace_id",

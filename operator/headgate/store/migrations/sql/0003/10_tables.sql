@@ -11,10 +11,15 @@ COMMENT ON COLUMN headgate.tasks.work IS 'The node''s config, with all expressio
 COMMENT ON COLUMN headgate.tasks.priority IS 'That of the run: within a workspace higher ones are claimed first.';
 ALTER TABLE headgate.tasks
     ADD COLUMN stopping boolean NOT NULL DEFAULT false,
-    ADD COLUMN first_attempt integer NOT NULL DEFAULT 1 CHECK (first_attempt BETWEEN 1 AND attempt);
+    ADD COLUMN first_attempt integer NOT NULL DEFAULT 1 CHECK (first_attempt BETWEEN 1 AND attempt),
+    ADD COLUMN expires_at timestamptz,
+    ADD COLUMN losses integer NOT NULL DEFAULT 0 CHECK (losses >= 0);
 COMMENT ON COLUMN headgate.tasks.stopping IS 'It was asked to end: however it fails, it was cancelled.';
 COMMENT ON COLUMN headgate.tasks.first_attempt IS 'The attempt from which the node''s retries count: a run that is retried begins anew.';
 CREATE INDEX tasks_approvals ON headgate.tasks (workspace_id, due_at) WHERE kind = 'approval';
+COMMENT ON COLUMN headgate.tasks.expires_at IS 'When its timeout has passed; null where a Job keeps to it.';
+CREATE INDEX tasks_runner ON headgate.tasks (workspace_id, execution_id) WHERE kind = 'runner';
+COMMENT ON COLUMN headgate.tasks.losses IS 'Runners of its run that died while it was open.';
 DROP INDEX headgate.tasks_due;
 CREATE INDEX tasks_due ON headgate.tasks (workspace_id, kind, priority DESC, due_at) WHERE due_at IS NOT NULL;
 

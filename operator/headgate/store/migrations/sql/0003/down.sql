@@ -18,8 +18,10 @@ ALTER TABLE headgate.workspace_resource_quotas DROP COLUMN weight;
 DROP INDEX headgate.tasks_due;
 DELETE FROM headgate.tasks WHERE kind <> 'job';
 DROP INDEX headgate.tasks_approvals;
+DROP INDEX headgate.tasks_runner;
 ALTER TABLE headgate.tasks
-    DROP COLUMN kind, DROP COLUMN priority, DROP COLUMN stopping, DROP COLUMN first_attempt;
+    DROP COLUMN kind, DROP COLUMN priority, DROP COLUMN stopping, DROP COLUMN first_attempt, DROP COLUMN expires_at,
+    DROP COLUMN losses;
 ALTER TABLE headgate.tasks RENAME COLUMN work TO container;
 UPDATE headgate.tasks SET container = container -> 'container';
 CREATE INDEX tasks_due ON headgate.tasks (workspace_id, due_at) WHERE due_at IS NOT NULL;
