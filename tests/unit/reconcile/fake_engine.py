@@ -18,6 +18,7 @@ class FakeEngine(Engine):
         self.effects = Effects()
         self.failures: list[Exception] = []
         self.running = 0
+        self.room = True
         self.used: tuple[WorkspaceUsage, ...] = ()
 
     def fail(self, *errors: Exception) -> None:
@@ -38,6 +39,10 @@ class FakeEngine(Engine):
 
     async def record_waiting(self, ref: TaskRef, waiting: Waiting | None) -> Effects:
         return self._note("waiting", ref, waiting)
+
+    async def record_log(self, ref: TaskRef, path: str | None, size: int, *, truncated: bool) -> bool:
+        self._note("log", ref, path, size, truncated)
+        return self.room
 
     async def running_runs(self, name: str) -> int:
         return self.running
