@@ -54,7 +54,7 @@ async def operate(settings: OperatorSettings) -> int:
     health = Health(time.monotonic)
     stop = asyncio.Event()
     _end_on_signals(stop)
-    objects = ObjectStore(settings.object_store)
+    objects = ObjectStore(settings.object_store, folder_bytes=settings.object_folder_bytes)
     async with AsyncExitStack() as stack:
         stack.callback(objects.close)
         runner, port = await serve(application(health, registry), settings.http_host, settings.http_port)

@@ -54,6 +54,8 @@ class OperatorSettings(BaseSettings):
 
     Credentials come from the environment as the cloud's own tools read it, never from the URL.
     """
+    object_folder_bytes: int = Field(default=0, ge=0)
+    """How much a folder holds at most, beyond which its oldest objects go; 0 for no limit. Buckets have none."""
     log_limit_bytes: int = Field(default=1_048_576, ge=0, le=67_108_864)
     """How much of an attempt's log is kept, head and tail; 0 keeps none."""
     claim_seconds: float = Field(default=15.0, ge=1.0)

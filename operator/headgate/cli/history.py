@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -25,20 +26,26 @@ class _NoEvaluator:
         return [ExpressionError("nothing is evaluated here") for _ in expressions]
 
 
+@asynccontextmanager
+async def reading(url: str) -> AsyncIterator[Engine]:
+    """An engine that is only asked."""
+    database = Database(url, pool_size=1)
+    try:
+        yield Engine(
+            database, clock=lambda: datetime.now(UTC), randomness=secrets.token_bytes, evaluator=_NoEvaluator()
+        )
+    finally:
+        await database.close()
+
+
 async def read(
     url: str, workspace: str, run: UUID | None, limit: int
 ) -> tuple[tuple[RunSummary, ...] | None, RunView | None]:
     """The newest runs of the workspace, or one run; no runs at all (None) where there is no such workspace."""
-    database = Database(url, pool_size=1)
-    try:
-        engine = Engine(
-            database, clock=lambda: datetime.now(UTC), randomness=secrets.token_bytes, evaluator=_NoEvaluator()
-        )
+    async with reading(url) as engine:
         workspace_id = await engine.workspace_id(workspace)
         if workspace_id is None:
             return None, None
         if run is not None:
             return (), await engine.run_view(workspace_id, run)
         return (await engine.list_runs(workspace_id, RunFilter(), limit=limit)).runs, None
-    finally:
-        await database.close()

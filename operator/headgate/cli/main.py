@@ -8,6 +8,7 @@ import typer
 import uvloop
 
 from headgate.cli.database import history, migrate
+from headgate.cli.logs import logs
 from headgate.cli.release import release
 from headgate.settings import OperatorSettings
 from headgate.telemetry import configure_logging
@@ -27,6 +28,7 @@ def operator() -> None:
 
 app.command()(migrate)
 app.command()(history)
+app.command()(logs)
 app.command()(release)
 
 

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from headgate.objects.folder_room import FolderRoom
+
 T = TypeVar("T")
 
 SCHEMES = ("file", "memory", "s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
@@ -56,10 +58,14 @@ class ObjectStore:
     threads that Python does not know, and where that meets the end of the process it is aborted.
     """
 
-    def __init__(self, url: str) -> None:
-        """Raises ``InvalidObjectStore``."""
+    def __init__(self, url: str, *, folder_bytes: int = 0) -> None:
+        """A folder holds ``folder_bytes`` at most, unless that is 0: the oldest objects make room for new ones.
+
+        Raises ``InvalidObjectStore``.
+        """
         self.scheme = check(url)
         self._url = url
+        self._room = FolderRoom(folder_bytes) if self.scheme == "file" and folder_bytes else None
         self._opening = threading.Lock()
         self._opened: Any = None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="objects")
@@ -77,7 +83,12 @@ class ObjectStore:
         def put(store: Any) -> None:
             import obstore
 
-            obstore.put(store, path, content)
+            if self._room is None:
+                obstore.put(store, path, content)
+                return
+            whole = content if isinstance(content, bytes) else b"".join(content)
+            self._room.make(store, len(whole))
+            obstore.put(store, path, whole)
 
         await self._do(put)
 
@@ -141,7 +152,7 @@ class ObjectStore:
             if self._opened is None:
                 match self.scheme:
                     case "file":
-                        self._opened = from_url(self._url, mkdir=True)
+                        self._opened = from_url(self._url, mkdir=True, automatic_cleanup=True)
                     case "memory":
                         self._opened = from_url(self._url)
                     case _:

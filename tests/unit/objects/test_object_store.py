@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from headgate.objects.folder_room import BLOCK
 from headgate.objects.object_store import InvalidObjectStore, ObjectMissing, ObjectStore, StoreUnavailable, check
 
 
@@ -94,6 +96,26 @@ async def test_a_folder_that_cannot_be_made_is_told_when_it_is_needed(tmp_path: 
     (tmp_path / "taken").unlink()
     await store.put("a", b"x")
     assert await store.get("a") == b"x"
+
+
+async def test_in_a_folder_of_a_limit_the_oldest_make_room(tmp_path: Path) -> None:
+    store = ObjectStore(f"file://{tmp_path}/objects", folder_bytes=10 * 2 * BLOCK)
+    for number in range(11):
+        await store.put(f"run-{number:02d}/log", b"x" * 100)
+        os.utime(tmp_path / "objects" / f"run-{number:02d}" / "log", (number, number))
+
+    left = sorted([found.path async for found in store.list("")])
+
+    assert left == [f"run-{number:02d}/log" for number in range(3, 11)]
+    assert not (tmp_path / "objects" / "run-00").exists()
+
+
+async def test_what_was_there_before_counts(tmp_path: Path) -> None:
+    await ObjectStore(f"file://{tmp_path}/objects").put("old", b"x" * 8 * BLOCK)
+
+    await ObjectStore(f"file://{tmp_path}/objects", folder_bytes=10 * BLOCK).put("new", b"x" * BLOCK)
+
+    assert [path.name for path in (tmp_path / "objects").iterdir()] == ["new"]
 
 
 async def test_a_bucket_that_does_not_answer_tells_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
