@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,14 @@ def objects(tmp_path: Path) -> str:
     return f"file://{tmp_path}/objects"
 
 
+@pytest.fixture
+def replica(new_operator: Callable[..., OperatorProcess], objects: str) -> Iterator[OperatorProcess]:
+    """An operator of this test alone, which lets Jobs go at once when their logs are kept."""
+    operator = new_operator(HEADGATE_OBJECT_STORE=objects, HEADGATE_JOB_TTL_SECONDS="0")
+    yield operator
+    operator.stop()
+
+
 def shell(cluster: Cluster, script: str) -> dict[str, Any]:
     """A container node that runs a shell script."""
     return {"container": {"image": cluster.image, "command": ["sh", "-c", script]}}
@@ -69,16 +77,6 @@ async def shown(
     )
 
 
-async def until_let_go(cluster: Cluster, namespace: str, count: int) -> None:
-    """Return when so many Jobs have their time to live."""
-
-    async def let_go() -> bool:
-        jobs = await cluster.list(JOBS, namespace)
-        return sum("ttlSecondsAfterFinished" in job["spec"] for job in jobs) == count
-
-    await eventually(let_go, within=60, what="the time to live of all Jobs")
-
-
 async def until_nothing_is_left(cluster: Cluster, namespace: str) -> None:
     """Return when Jobs and pods are gone."""
 
@@ -91,12 +89,11 @@ async def until_nothing_is_left(cluster: Cluster, namespace: str) -> None:
 async def test_logs_are_there_after_jobs_and_pods_are_gone_and_long_ones_are_cut(
     cluster: Cluster,
     acme: str,
-    new_operator: Callable[..., OperatorProcess],
+    replica: OperatorProcess,
     database: TestDatabase,
     objects: str,
 ) -> None:
-    operator = new_operator(HEADGATE_OBJECT_STORE=objects, HEADGATE_JOB_TTL_SECONDS="0")
-    operator.start().wait_until_leading()
+    replica.start().wait_until_leading()
     await cluster.ready_workspace(a_workspace(acme).with_quota(acme))
     # 64 bytes a line.
     lines = f"yes {'x' * 63} | head -n {WRITTEN // 64}"
@@ -111,11 +108,11 @@ async def test_logs_are_there_after_jobs_and_pods_are_gone_and_long_ones_are_cut
     assert run["status"]["phase"] == "Failed"
     await until_nothing_is_left(cluster, acme)
 
-    first = await shown(operator, database, f"{acme}/work", "--node", "first", objects=objects)
+    first = await shown(replica, database, f"{acme}/work", "--node", "first", objects=objects)
     assert first.returncode == 0, first.stderr
     assert sorted(first.stdout.splitlines()) == [b"from the first", b"on stderr"]
     second = (
-        await shown(operator, database, f"{acme}/{run['status']['runId']}", "--node=second", objects=objects)
+        await shown(replica, database, f"{acme}/{run['status']['runId']}", "--node=second", objects=objects)
     ).stdout
     assert len(second) <= LIMIT
     assert second.startswith(b"begin\nxxx")
@@ -123,7 +120,7 @@ async def test_logs_are_there_after_jobs_and_pods_are_gone_and_long_ones_are_cut
     head, total, left_out, tail = NOTE.split(second)
     assert int(total) == WRITTEN + len(b"begin\nend\n")
     assert len(head) + 1 + len(tail) + int(left_out) in (int(total), int(total) + 1)
-    both = await shown(operator, database, f"{acme}/work", objects=objects)
+    both = await shown(replica, database, f"{acme}/work", objects=objects)
     assert b"==> first, attempt 1 <==\n" in both.stdout
     assert b"==> second, attempt 1 <==\n" in both.stdout
     recorded = database.rows(
@@ -137,14 +134,14 @@ async def test_logs_are_there_after_jobs_and_pods_are_gone_and_long_ones_are_cut
 async def test_an_operator_killed_between_completing_and_keeping_still_keeps_the_log(
     cluster: Cluster,
     acme: str,
-    new_operator: Callable[..., OperatorProcess],
+    replica: OperatorProcess,
     database: TestDatabase,
     objects: str,
     tmp_path: Path,
 ) -> None:
     (tmp_path / "taken").touch()
-    operator = new_operator(HEADGATE_OBJECT_STORE=f"file://{tmp_path}/taken/objects")
-    operator.start().wait_until_leading()
+    replica.extra = {"HEADGATE_OBJECT_STORE": f"file://{tmp_path}/taken/objects"}
+    replica.start().wait_until_leading()
     await cluster.ready_workspace(a_workspace(acme).with_quota(acme))
     work = (
         a_workflow("work", acme)
@@ -154,36 +151,35 @@ async def test_an_operator_killed_between_completing_and_keeping_still_keeps_the
     await cluster.apply(work, a_run("work", acme, "work"))
     # A store that is away holds up nothing.
     assert (await cluster.finished("work", acme))["status"]["phase"] == "Succeeded"
-    operator.kill()
+    replica.kill()
     assert [job for job in await cluster.list(JOBS, acme) if "ttlSecondsAfterFinished" in job["spec"]] == []
-    live = await shown(operator, database, f"{acme}/work", "--node=first", objects=objects)
+    live = await shown(replica, database, f"{acme}/work", "--node=first", objects=objects)
     assert live.stdout == b"one\n", live.stderr
 
-    operator.extra = {"HEADGATE_OBJECT_STORE": objects, "HEADGATE_JOB_TTL_SECONDS": "0"}
-    operator.start().wait_until_leading()
+    replica.extra = {"HEADGATE_OBJECT_STORE": objects, "HEADGATE_JOB_TTL_SECONDS": "0"}
+    replica.start().wait_until_leading()
     await until_nothing_is_left(cluster, acme)
 
     for node, text in (("first", b"one\n"), ("second", b"two\n")):
-        assert (await shown(operator, database, f"{acme}/work", "--node", node, objects=objects)).stdout == text
+        assert (await shown(replica, database, f"{acme}/work", "--node", node, objects=objects)).stdout == text
 
 
 async def test_a_node_that_took_too_long_or_was_cancelled_keeps_what_it_wrote(
     cluster: Cluster,
     acme: str,
-    new_operator: Callable[..., OperatorProcess],
+    replica: OperatorProcess,
     database: TestDatabase,
     objects: str,
 ) -> None:
-    operator = new_operator(HEADGATE_OBJECT_STORE=objects, HEADGATE_JOB_TTL_SECONDS="0")
-    operator.start().wait_until_leading()
+    replica.start().wait_until_leading()
     await cluster.ready_workspace(a_workspace(acme).with_quota(acme))
-    script = 'trap "echo ending; exit 1" TERM; echo begun; while true; do sleep 0.2; done'
+    script = 'trap "echo ending; sleep 8; exit 1" TERM; echo begun; while true; do sleep 0.2; done'
     slow = a_workflow("slow", acme).with_node("work", shell(cluster, script), timeout="6s")
     long = a_workflow("long", acme).with_node("work", shell(cluster, script))
     await cluster.apply(slow, long, a_run("slow", acme, "slow"), a_run("long", acme, "long"))
 
     async def runs() -> bool:
-        answer = await shown(operator, database, f"{acme}/long", objects=objects)
+        answer = await shown(replica, database, f"{acme}/long", objects=objects)
         return answer.stdout == b"begun\n"
 
     await eventually(runs, within=60, what="the log of a running node")
@@ -195,7 +191,7 @@ async def test_a_node_that_took_too_long_or_was_cancelled_keeps_what_it_wrote(
     for run in ("slow", "long"):
 
         async def kept(run: str = run) -> bytes:
-            return (await shown(operator, database, f"{acme}/{run}", objects=objects)).stdout
+            return (await shown(replica, database, f"{acme}/{run}", objects=objects)).stdout
 
         assert await eventually(kept, within=30, what=f"the log of {run}") == b"begun\nending\n"
 
@@ -203,12 +199,11 @@ async def test_a_node_that_took_too_long_or_was_cancelled_keeps_what_it_wrote(
 async def test_following_goes_on_until_the_attempt_ends(
     cluster: Cluster,
     acme: str,
-    new_operator: Callable[..., OperatorProcess],
+    replica: OperatorProcess,
     database: TestDatabase,
     objects: str,
 ) -> None:
-    operator = new_operator(HEADGATE_OBJECT_STORE=objects)
-    operator.start().wait_until_leading()
+    replica.start().wait_until_leading()
     await cluster.ready_workspace(a_workspace(acme).with_quota(acme))
     await cluster.apply(
         a_workflow("work", acme).with_node("work", shell(cluster, "echo one; sleep 3; echo two")),
@@ -221,6 +216,6 @@ async def test_following_goes_on_until_the_attempt_ends(
 
     await eventually(started, within=30, what="a pod")
 
-    followed = await shown(operator, database, f"{acme}/work", "--node=work", "-f", objects=objects)
+    followed = await shown(replica, database, f"{acme}/work", "--node=work", "-f", objects=objects)
 
     assert followed.stdout == b"one\ntwo\n", followed.stderr
