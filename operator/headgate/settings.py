@@ -12,7 +12,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class OperatorSettings(BaseSettings):
     """What the operator is told. Secrets never show in its ``repr``."""
 
-    model_config = SettingsConfigDict(env_prefix="HEADGATE_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="HEADGATE_", env_ignore_empty=True, frozen=True, hide_input_in_errors=True
+    )
 
     kubeconfig: str | None = None
     """Path of a kubeconfig; the pod's service account when absent."""
@@ -44,7 +46,7 @@ class OperatorSettings(BaseSettings):
     resync_seconds: float = Field(default=600.0, ge=1.0)
     """Between complete comparisons of what is cached with what the API server lists."""
     job_ttl_seconds: int = Field(default=3600, ge=0)
-    """How long a Job, and its pod's log, stay after its end is recorded."""
+    """How long a Job and its pod stay after its end is recorded and its log kept."""
     dns_addresses: str = ""
     """DNS servers, beside the cluster's DNS pods, that pods may ask: addresses with commas between."""
     share_dispatch: bool = True
@@ -59,6 +61,15 @@ class OperatorSettings(BaseSettings):
     """When the kubelet pulls it, where the Workspace says nothing."""
     runner_idle_seconds: float = Field(default=5.0, ge=0.0, le=3600.0)
     """How long a runner waits for more of its run to do."""
+    object_store: str = "file:///var/lib/headgate/objects"
+    """URL of the folder or bucket that keeps logs: file:///path, s3://bucket/prefix, gs://, az:// or memory://.
+
+    Credentials come from the environment as the cloud's own tools read it, never from the URL.
+    """
+    object_folder_bytes: int = Field(default=0, ge=0)
+    """How much a folder holds at most, beyond which its oldest objects go; 0 for no limit. Buckets have none."""
+    log_limit_bytes: int = Field(default=1_048_576, ge=0, le=67_108_864)
+    """How much of an attempt's log is kept, head and tail; 0 keeps none."""
     claim_seconds: float = Field(default=15.0, ge=1.0)
     """How long an attempt that a replica took on is its alone before its Job is known to exist."""
 

@@ -8,6 +8,7 @@ import typer
 import uvloop
 
 from headgate.cli.database import history, migrate
+from headgate.cli.logs import logs
 from headgate.cli.release import release
 from headgate.cli.versions import diff, rollback, versions
 from headgate.settings import GatewaySettings, OperatorSettings
@@ -38,6 +39,7 @@ def gateway() -> None:
 
 app.command()(migrate)
 app.command()(history)
+app.command()(logs)
 app.command()(release)
 app.command()(versions)
 app.command()(diff)

@@ -23,6 +23,7 @@ from headgate.engine import (
     pending,
     runner_tasks,
     schedules,
+    step_logs,
     workflows,
     workspaces,
 )
@@ -42,6 +43,7 @@ from headgate.engine.types import (
     RunRequest,
     RunView,
     ScheduleView,
+    StepLog,
     TaskRef,
     VersionRecord,
     Waiting,
@@ -341,3 +343,20 @@ class Engine:
     async def run_view(self, workspace_id: UUID, run_id: UUID) -> RunView | None:
         """A run as recorded, or None when the workspace has no such run."""
         return await history.run_view(self._context, workspace_id, run_id)
+
+    async def record_log(self, ref: TaskRef, path: str | None, size: int, *, truncated: bool) -> bool:
+        """Note, once, that an attempt's log lies at ``path``, and count its bytes as the workspace's.
+
+        ``path`` is None for a log that is empty. False where it is not to be kept, as there is no room for it: then the
+        attempt's log counts as cut to nothing. How the attempt ended is not touched.
+        """
+        return await step_logs.record_log(self._context, ref, path, size, truncated=truncated)
+
+    async def log_of(self, workspace_id: UUID, run_id: UUID, node: str, attempt: int | None = None) -> StepLog | None:
+        """What is kept of the log of an attempt, the node's latest unless one is named; None where there is none."""
+        found = await step_logs.logs_of(self._context, workspace_id, run_id, node, attempt)
+        return found[0] if found else None
+
+    async def logs_of_run(self, workspace_id: UUID, run_id: UUID) -> tuple[StepLog, ...]:
+        """``log_of`` for every node that was attempted, in the order in which they started."""
+        return await step_logs.logs_of(self._context, workspace_id, run_id)

@@ -37,6 +37,7 @@ __all__ = [
     "RunSummary",
     "RunView",
     "ScheduleView",
+    "StepLog",
     "TaskRef",
     "TriggerKind",
     "VersionRecord",
@@ -351,3 +352,17 @@ class Fired:
     """Namespace and name of the workflows whose schedules ticked."""
     next_due: datetime | None
     """When the next schedule ticks."""
+
+
+@dataclass(frozen=True)
+class StepLog:
+    """What is kept of the log of an attempt."""
+
+    ref: TaskRef
+    phase: NodePhase
+    path: str | None
+    """In the object store; None where nothing is kept: it is empty, there is no room, or it is not there yet."""
+    size: int | None
+    """In bytes; None where its log was not looked at, or could not be read."""
+    truncated: bool
+    """Whether something was left out: all of it, where there is no path."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from headgate.cluster.client import KubeClient, Object
 from headgate.cluster.errors import ApiError, Unreachable
+from headgate.cluster.resources import PODS
 from headgate.desired.keys import ApiResource, ObjectKey
 
 CREATED = "2026-03-01T12:00:00Z"
@@ -25,11 +26,12 @@ class FakeKube(KubeClient):
         self.version = 0
         self.foreground: list[ObjectKey] = []
         """What was deleted only after what it owns."""
+        self.logs: dict[str, bytes] = {}
         self._page_size = page_size
         self._failures: dict[str, list[ApiError | Unreachable]] = {}
 
     def fail(self, verb: str, *errors: ApiError | Unreachable) -> None:
-        """The next requests of that verb (get, list, apply, create, replace, patch, delete) fail so."""
+        """The next requests of that verb (get, list, log, apply, create, replace, patch, delete) fail so."""
         self._failures.setdefault(verb, []).extend(errors)
 
     def put(self, resource: ApiResource, item: Mapping[str, Any], **metadata: Any) -> Object:
@@ -72,6 +74,25 @@ class FakeKube(KubeClient):
                 for item in chosen[start:][: self._page_size]
             ]
             yield {"metadata": {"resourceVersion": version}, "items": bare}
+
+    async def log(
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        *,
+        limit_bytes: int | None = None,
+        tail_lines: int | None = None,
+        follow: bool = False,
+    ) -> AsyncIterator[bytes]:
+        del container, follow
+        self._existing(self._asked("log", PODS.key(pod, namespace)))
+        text = self.logs.get(pod, b"")
+        if tail_lines is not None:
+            text = b"".join(text.splitlines(keepends=True)[-tail_lines:])
+        text = text[:limit_bytes]
+        for start in range(0, len(text), 1000):
+            yield text[start : start + 1000]
 
     async def apply(self, resource: ApiResource, manifest: Mapping[str, Any]) -> Object:
         key = self._asked("apply", _key(resource, manifest))

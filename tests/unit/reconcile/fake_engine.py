@@ -20,6 +20,7 @@ class FakeEngine(Engine):
         self.failures: list[Exception] = []
         self.running = 0
         self.chained = Fired(self.effects, frozenset(), None)
+        self.room = True
         self.used: tuple[WorkspaceUsage, ...] = ()
 
     def fail(self, *errors: Exception) -> None:
@@ -44,6 +45,10 @@ class FakeEngine(Engine):
     async def chain_runs(self, now: datetime) -> Fired:
         self._note("chain", now)
         return self.chained
+
+    async def record_log(self, ref: TaskRef, path: str | None, size: int, *, truncated: bool) -> bool:
+        self._note("log", ref, path, size, truncated)
+        return self.room
 
     async def running_runs(self, name: str) -> int:
         return self.running
