@@ -57,9 +57,10 @@ FROM (
 ) seeds
 """
 BACKLOG = """
-INSERT INTO headgate.tasks (workspace_id, execution_id, node, attempt, namespace, workflow, container, timeout_seconds,
+INSERT INTO headgate.tasks (workspace_id, execution_id, node, attempt, namespace, workflow, work, timeout_seconds,
     due_at)
-SELECT %s, gen_random_uuid(), 'work', 1, 'acme', 'one', '{"image": "busybox"}', 60, now() - interval '1 hour'
+SELECT %s, gen_random_uuid(), 'work', 1, 'acme', 'one', '{"container": {"image": "busybox"}}', 60,
+    now() - interval '1 hour'
 FROM generate_series(1, 100000)
 """
 

@@ -171,6 +171,10 @@ class WorkflowBuilder(Builder[Workflow]):
         """Add an input; `members` are `required`, `default` and `description`."""
         return self._appended("inputs", {"name": name, **members})
 
+    def with_output(self, name: str, expression: str) -> Self:
+        """Add an output."""
+        return self._appended("outputs", {"name": name, "expression": expression})
+
 
 @dataclass(frozen=True)
 class RunBuilder(Builder[WorkflowRun]):

@@ -21,8 +21,10 @@ from headgate.desired.context import ClusterFacts
 from headgate.desired.keys import NAMESPACE, ApiResource
 from headgate.engine.engine import Engine
 from headgate.engine.expressions.checker import ExpressionChecker
+from headgate.engine.run_metrics import RunMetrics
 from headgate.handlers.routing import Router
 from headgate.handlers.watches import watch
+from headgate.objects.object_store import ObjectStore
 from headgate.probes import Health, heartbeat
 from headgate.reconcile.children import Children
 from headgate.reconcile.database import DatabaseMonitor
@@ -37,10 +39,10 @@ from headgate.reconcile.queue import QueueMetrics, WorkQueue
 from headgate.reconcile.quotas import QuotaReconciler
 from headgate.reconcile.recovery import Recovery
 from headgate.reconcile.resync import Resync
-from headgate.reconcile.run_metrics import RunMetrics
 from headgate.reconcile.runs import RunReconciler, is_settled
 from headgate.reconcile.shares import Shares
 from headgate.reconcile.status import StatusWriter
+from headgate.reconcile.step_logs import LogKeeper
 from headgate.reconcile.teardown import Teardown
 from headgate.reconcile.tenants import Tenants
 from headgate.reconcile.timekeeping import Timekeeper
@@ -73,6 +75,7 @@ class Operator:
     recovery: Recovery
     dispatcher: Dispatcher
     timekeeper: Timekeeper
+    logs: LogKeeper
     usage: UsageBook
     facts: Facts
     database: DatabaseMonitor
@@ -94,6 +97,7 @@ class Operator:
                 self.queue.run(self.settings.reconcile_workers),
                 self.dispatcher.run(),
                 self.timekeeper.run(),
+                self.logs.run(),
                 self.usage.run(),
                 self.facts.run(),
                 self.database.run(),
@@ -142,6 +146,7 @@ def compose(
     kube: KubeClient,
     engine: Engine,
     checker: ExpressionChecker,
+    objects: ObjectStore,
     registry: CollectorRegistry,
     health: Health,
 ) -> Operator:
@@ -169,7 +174,17 @@ def compose(
     router = Router(base.cache, base.dependents, queue.add)
     facts = Facts(_learner(settings, kube, connection), changed=lambda: operator.enqueue(Topic.WORKSPACE))
     workspaces = _workspaces(base, kube, engine, facts)
-    reconcilers.update(_reconcilers(base, engine, checker, router, workspaces))
+    logs = LogKeeper(
+        kube,
+        base.cache,
+        engine,
+        objects,
+        base.workloads,
+        registry,
+        limit=settings.log_limit_bytes,
+        monotonic=time.monotonic,
+    )
+    reconcilers.update(_reconcilers(base, engine, checker, router, workspaces, logs))
     operator = Operator(
         connection=connection,
         router=router,
@@ -188,6 +203,7 @@ def compose(
             wall=wall,
         ),
         timekeeper=Timekeeper(engine, base.effects, queue.add, wall=wall),
+        logs=logs,
         usage=base.usage,
         facts=facts,
         database=database,
@@ -277,9 +293,16 @@ def _workspaces(base: _Base, kube: KubeClient, engine: Engine, facts: Facts) -> 
 
 
 def _reconcilers(
-    base: _Base, engine: Engine, checker: ExpressionChecker, router: Router, workspaces: WorkspaceReconciler
+    base: _Base,
+    engine: Engine,
+    checker: ExpressionChecker,
+    router: Router,
+    workspaces: WorkspaceReconciler,
+    logs: LogKeeper,
 ) -> dict[Topic, Callable[[Key], Awaitable[None]]]:
-    jobs = JobReconciler(base.cache, engine, base.workloads, base.effects, requeue=base.queue.add_after, wall=wall)
+    jobs = JobReconciler(
+        base.cache, engine, base.workloads, base.effects, logs, requeue=base.queue.add_after, wall=wall
+    )
     runs = RunReconciler(
         base.cache,
         engine,

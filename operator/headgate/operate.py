@@ -30,6 +30,7 @@ from headgate.cluster.lease import Leadership, LeaseSettings, LostLeadership
 from headgate.engine.engine import Engine
 from headgate.engine.expressions.checker import ExpressionChecker
 from headgate.engine.expressions.evaluator import CelEvaluator
+from headgate.objects.object_store import ObjectStore
 from headgate.probes import Health, application, serve
 from headgate.reconcile.helper import Helper
 from headgate.settings import OperatorSettings
@@ -55,7 +56,9 @@ async def operate(settings: OperatorSettings) -> int:
     health = Health(time.monotonic)
     stop = asyncio.Event()
     _end_on_signals(stop)
+    objects = ObjectStore(settings.object_store, folder_bytes=settings.object_folder_bytes)
     async with AsyncExitStack() as stack:
+        stack.callback(objects.close)
         runner, port = await serve(application(health, registry), settings.http_host, settings.http_port)
         stack.push_async_callback(runner.cleanup)
         connection = connect(settings.kubeconfig)
@@ -81,7 +84,7 @@ async def operate(settings: OperatorSettings) -> int:
             return 0
         leading.set(1)
         health.ready = False
-        operator = compose(settings, connection, kube, engine, ExpressionChecker(evaluator), registry, health)
+        operator = compose(settings, connection, kube, engine, ExpressionChecker(evaluator), objects, registry, health)
         async with asyncio.TaskGroup() as group:
             keeping = group.create_task(_keep_or_end(leadership))
             await _reached(operator.run(spawned=lambda: _end_on_signals(stop)), stop)

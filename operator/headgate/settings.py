@@ -1,4 +1,4 @@
-"""Settings of the operator, from environment variables that start with ``HEADGATE_``."""
+"""Settings of the operator and the gateway, from environment variables that start with ``HEADGATE_``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class OperatorSettings(BaseSettings):
     """What the operator is told. Secrets never show in its ``repr``."""
 
-    model_config = SettingsConfigDict(env_prefix="HEADGATE_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="HEADGATE_", env_ignore_empty=True, frozen=True, hide_input_in_errors=True
+    )
 
     kubeconfig: str | None = None
     """Path of a kubeconfig; the pod's service account when absent."""
@@ -44,12 +46,54 @@ class OperatorSettings(BaseSettings):
     resync_seconds: float = Field(default=600.0, ge=1.0)
     """Between complete comparisons of what is cached with what the API server lists."""
     job_ttl_seconds: int = Field(default=3600, ge=0)
-    """How long a Job, and its pod's log, stay after its end is recorded."""
+    """How long a Job and its pod stay after its end is recorded and its log kept."""
     dns_addresses: str = ""
     """DNS servers, beside the cluster's DNS pods, that pods may ask: addresses with commas between."""
     share_dispatch: bool = True
     """Whether a replica that does not lead makes Jobs too."""
     claim_batch: int = Field(default=50, ge=1, le=500)
     """Attempts that a replica takes on at once at most."""
+    gateway_url: str | None = None
+    """Where runners reach the gateway; without it no http, sql or script node runs, and runs say so."""
+    runner_image: str = "headgate"
+    """Image of runners, which is that of the operator."""
+    runner_image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    """When the kubelet pulls it, where the Workspace says nothing."""
+    runner_idle_seconds: float = Field(default=5.0, ge=0.0, le=3600.0)
+    """How long a runner waits for more of its run to do."""
+    object_store: str = "file:///var/lib/headgate/objects"
+    """URL of the folder or bucket that keeps logs: file:///path, s3://bucket/prefix, gs://, az:// or memory://.
+
+    Credentials come from the environment as the cloud's own tools read it, never from the URL.
+    """
+    object_folder_bytes: int = Field(default=0, ge=0)
+    """How much a folder holds at most, beyond which its oldest objects go; 0 for no limit. Buckets have none."""
+    log_limit_bytes: int = Field(default=1_048_576, ge=0, le=67_108_864)
+    """How much of an attempt's log is kept, head and tail; 0 keeps none."""
     claim_seconds: float = Field(default=15.0, ge=1.0)
     """How long an attempt that a replica took on is its alone before its Job is known to exist."""
+
+
+class GatewaySettings(BaseSettings):
+    """What the gateway is told. Secrets never show in its ``repr``."""
+
+    model_config = SettingsConfigDict(env_prefix="HEADGATE_", env_ignore_empty=True, frozen=True)
+
+    kubeconfig: str | None = None
+    """Path of a kubeconfig; the pod's service account when absent."""
+    api_port: int = Field(default=8000, ge=1, le=65535)
+    """Port of the API."""
+    http_port: int = Field(default=8080, ge=0, le=65535)
+    """Port of /metrics, /healthz and /readyz; 0 picks a free one."""
+    http_host: str = "0.0.0.0"  # noqa: S104 - runners, the kubelet and Prometheus call from outside the pod
+    """Address to listen on."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least level that is logged."""
+    database_url: SecretStr
+    """DSN of Postgres for the runtime login."""
+    database_pool_size: int = Field(default=10, ge=1, le=200)
+    """Connections to Postgres at most."""
+    request_concurrency: int = Field(default=256, ge=1, le=4096)
+    """Connections at the same time at most; others are answered 503."""
+    runner_lease_seconds: float = Field(default=15.0, ge=1.0, le=300.0)
+    """How long an attempt is a runner's without a heartbeat."""

@@ -64,7 +64,7 @@ async def database(fresh: TestDatabase) -> AsyncIterator[Database]:
 async def world(database: Database, fresh: TestDatabase) -> World:
     """An engine at noon of a day in March, with the workspace ``acme``."""
     clock = Clock()
-    world = World(database, fresh.superuser_url, clock, Evaluations())
+    world = World(database, fresh.superuser_url, clock, Evaluations(), url=fresh.url)
     await world.engine.ensure_partitions(clock.now)
     await world.given_workspace()
     return world

@@ -11,6 +11,7 @@ TENANT_TABLES = (
     "workflows",
     "workflow_versions",
     "workflow_schedules",
+    "workflow_events",
     "workflow_executions",
     "workflow_execution_steps",
     "execution_triggers",

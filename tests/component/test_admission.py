@@ -213,6 +213,29 @@ class TestRefusals:
         assert (await world.refused()).reason == "InvalidInputs"
         await world.admit(inputs={"day": 1})
 
+    async def test_with_an_input_that_does_not_fit_its_schema(self, world: World) -> None:
+        schema = {"type": "object", "properties": {"rows": {"items": {"type": "integer", "maximum": 9}}}}
+        await world.given(one_node().with_input("job", schema=schema))
+        refused = await world.refused(inputs={"job": {"rows": [1, 10]}})
+        assert refused == Refused(
+            "InvalidInputs",
+            "input 'job': at /rows/1: the value is greater than the maximum of 9; give it a value that fits the schema "
+            "that the workflow has for it",
+        )
+        await world.admit(inputs={"job": {"rows": [1, 9]}})
+        await world.admit()
+
+    async def test_with_inputs_that_are_together_too_large_for_their_schemas(self, world: World) -> None:
+        workflow = one_node()
+        for name in "abcdef":
+            workflow = workflow.with_input(
+                name, schema={"items": {"allOf": [{"not": {"const": n}} for n in range(120)]}}
+            )
+        await world.given(workflow)
+        value = [7777] * 1500
+        assert "together too large" in (await world.refused(inputs=dict.fromkeys("abcdef", value))).message
+        await world.admit(inputs={"a": value})
+
     async def test_with_inputs_over_64_kib(self, world: World) -> None:
         await world.given(one_node().with_input("text"))
         refused = await world.refused(inputs={"text": "x" * 65_536})

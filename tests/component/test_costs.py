@@ -12,7 +12,20 @@ import pytest
 from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 
 from headgate.engine.types import Outcome, RunFilter, Waiting
-from headgate.store import history, maintenance, pending, runs, schedules, starting, tasks, workflows, workspaces
+from headgate.store import (
+    calls,
+    endings,
+    events,
+    history,
+    maintenance,
+    pending,
+    runs,
+    schedules,
+    starting,
+    tasks,
+    workflows,
+    workspaces,
+)
 from tests.builders import a_workflow, container
 from tests.component.world import World, one_node
 
@@ -154,8 +167,43 @@ async def test_firing_when_nothing_is_due_takes_four(warm: World, sent: list[str
     assert len(sent) == 4
 
 
+async def test_looking_for_endings_and_calls_takes_three(warm: World, sent: list[str]) -> None:
+    with counted(sent):
+        await warm.engine.chain_runs(warm.clock.now)
+    assert len(sent) == 3
+
+
+async def test_a_run_that_others_listen_to_ends_in_as_many_as_any_other(warm: World, sent: list[str]) -> None:
+    await warm.given(
+        a_workflow("after").with_trigger("end", {"event": {"workflow": "nightly"}}).with_node("work", after=["end"])
+    )
+    run = await warm.admit()
+    with counted(sent):
+        await warm.succeed(run, "work")
+    assert len(sent) == 5
+
+
+async def test_acting_on_an_ending_takes_four_and_three_and_what_it_sets_off(warm: World, sent: list[str]) -> None:
+    after = a_workflow("after").with_trigger("end", {"event": {"workflow": "nightly"}})
+    await warm.given(after.with_node("work", after=["end", "by-hand"]))
+    await warm.admit("after")
+    await warm.succeed(await warm.admit(), "work")
+    with counted(sent):
+        await warm.engine.chain_runs(warm.clock.advance(seconds=1))
+    assert len(sent) == 3 + 4 + 4 + 3
+
+
+async def test_making_a_call_takes_four_and_six(warm: World, sent: list[str]) -> None:
+    await warm.given(a_workflow("caller").with_node("call", {"workflow": {"name": "nightly"}}))
+    await warm.admit("caller")
+    with counted(sent):
+        await warm.engine.chain_runs(warm.clock.advance(seconds=1))
+    assert len(sent) == 3 + 4 + 6
+
+
 @pytest.mark.parametrize(
-    "module", [runs, starting, pending, tasks, schedules, workflows, workspaces, history, maintenance]
+    "module",
+    [calls, endings, events, history, maintenance, pending, runs, schedules, starting, tasks, workflows, workspaces],
 )
 def test_every_statement_is_short_enough_for_psycopg_to_keep_what_it_read(module: ModuleType) -> None:
     statements = {name: text for name, text in vars(module).items() if isinstance(text, str) and name.isupper()}

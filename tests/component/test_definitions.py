@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -161,3 +162,18 @@ class TestRetiredWorkflow:
 
     async def test_that_nobody_knows_is_no_trouble(self, world: World) -> None:
         await world.engine.retire_workflow(world.ids["acme"], "acme", "missing")
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ({"schema": {"$ref": "#"}}, r"input day: the schema has \$ref"),
+        ({"schema": {"type": "integer"}, "default": "monday"}, "input day: the default does not fit the schema"),
+    ],
+)
+async def test_an_input_with_a_schema_that_cannot_be_used_is_not_recorded(
+    world: World, members: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(DefinitionError, match=words):
+        await world.given(one_node().with_input("day", **members))
+    assert await world.rows("SELECT FROM headgate.workflow_versions") == []

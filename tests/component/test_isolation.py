@@ -39,11 +39,12 @@ async def two_tenants(world: World) -> World:
     """Two workspaces, each with rows in every table."""
     await world.given_workspace("other")
     for workspace in ("acme", "other"):
-        await world.given(one_node().with_schedule("hourly", "0 * * * *"), workspace)
+        event = {"event": {"workflow": "other"}}
+        await world.given(one_node().with_schedule("hourly", "0 * * * *").with_trigger("end", event), workspace)
         await world.admit(workspace=workspace)
         await world.rows(
-            "INSERT INTO headgate.run_endings SELECT %s, gen_random_uuid(), %s, 'nightly', 'Failed', now(), now()"
-            " RETURNING 1",
+            "INSERT INTO headgate.run_endings SELECT %s, gen_random_uuid(), %s, 'nightly', 'Failed', now(), now(), 0,"
+            " now() RETURNING 1",
             world.ids[workspace],
             workspace,
         )

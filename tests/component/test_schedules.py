@@ -212,3 +212,127 @@ async def test_a_schedule_fires_into_a_month_without_a_partition(world: World) -
     later = datetime(2031, 7, 1, tzinfo=UTC)
     assert len((await fire(world, later)).effects.runs) == 1
     assert later - (await runs(world))[0].started_at < timedelta(seconds=1)
+
+
+class TestForbid:
+    async def test_leaves_a_tick_out_while_a_run_of_the_schedule_has_not_ended(self, world: World) -> None:
+        await world.given(hourly(concurrencyPolicy="Forbid"))
+        await fire(world, at(13))
+        [first] = await runs(world)
+
+        fired = await fire(world, at(14))
+
+        assert [run.run_id for run in await runs(world)] == [first.run_id]
+        assert (fired.effects, fired.workflows) == (Effects(), frozenset({("acme", "nightly")}))
+        view = await world.engine.schedule_view(world.ids["acme"], "acme", "nightly")
+        assert view.errors["hourly"] == (
+            f"ConcurrencyPolicy: the tick of 2026-03-10T14:00Z was left out, because run {first.run_id} of this "
+            "schedule has not ended and concurrencyPolicy is Forbid"
+        )
+
+    async def test_lets_the_next_tick_run_once_the_run_has_ended(self, world: World) -> None:
+        await world.given(hourly(concurrencyPolicy="Forbid"))
+        await fire(world, at(13))
+        await fire(world, at(14))
+        [first] = await runs(world)
+        await world.succeed(first.run_id)
+
+        await fire(world, at(15))
+
+        assert await ticks(world) == ["13:00", "15:00"]
+        assert (await world.engine.schedule_view(world.ids["acme"], "acme", "nightly")).errors == {}
+
+    async def test_counts_a_run_that_waits_for_room(self, world: World) -> None:
+        await world.given_workspace(max_concurrent_runs=0)
+        await world.given(hourly(concurrencyPolicy="Forbid"))
+        await fire(world, at(13))
+        await fire(world, at(14))
+        assert await ticks(world) == ["13:00"]
+
+    async def test_runs_the_first_of_the_ticks_that_were_missed(self, world: World) -> None:
+        await world.given(hourly(concurrencyPolicy="Forbid", missedRuns="All"))
+        await fire(world, at(16))
+        assert await ticks(world) == ["13:00"]
+
+    async def test_does_not_mind_runs_that_another_trigger_started(self, world: World) -> None:
+        await world.given(
+            a_workflow()
+            .with_schedule("hourly", "0 * * * *", concurrencyPolicy="Forbid")
+            .with_schedule("other", "30 * * * *")
+            .with_node("work", after=["hourly", "other", "by-hand"])
+        )
+        await world.admit()
+        await fire(world, at(12, 30))
+        await fire(world, at(13))
+        assert len(await runs(world)) == 3
+
+
+class TestReplace:
+    async def test_cancels_the_earlier_run_and_starts_another(self, world: World) -> None:
+        await world.given_workspace(max_concurrent_runs=1)
+        await world.given(hourly(concurrencyPolicy="Replace"))
+        await fire(world, at(13))
+        [task] = await world.claim()
+
+        fired = await fire(world, at(14))
+
+        second, first = await runs(world)
+        assert (first.phase, second.phase) == (RunPhase.CANCELLED, RunPhase.RUNNING)
+        assert first.error_message == "replaced by the next tick of its schedule"
+        assert fired.effects.cancelled == (task.ref,)
+        assert {run.run_id for run in fired.effects.finished} == {first.run_id}
+        assert (await world.usage())["running"] == 1
+
+    async def test_cancels_all_runs_that_an_earlier_policy_let_start(self, world: World) -> None:
+        await world.given(hourly())
+        await fire(world, at(13))
+        await fire(world, at(14))
+        world.clock.now = at(14, 30)
+        await world.given(hourly(concurrencyPolicy="Replace"))
+
+        await fire(world, at(15))
+
+        phases = [run.phase for run in await runs(world)]
+        assert phases == [RunPhase.RUNNING, RunPhase.CANCELLED, RunPhase.CANCELLED]
+
+    async def test_leaves_alone_what_has_ended_and_what_others_started(self, world: World) -> None:
+        await world.given(
+            a_workflow()
+            .with_schedule("hourly", "0 * * * *", concurrencyPolicy="Replace")
+            .with_node("work", after=["hourly", "by-hand"])
+        )
+        by_hand = await world.admit()
+        await fire(world, at(13))
+        [first] = [run for run in await runs(world) if run.run_id != by_hand]
+        await world.succeed(first.run_id)
+
+        await fire(world, at(14))
+
+        assert await world.phase(first.run_id) is RunPhase.SUCCEEDED
+        assert await world.phase(by_hand) is RunPhase.RUNNING
+
+    async def test_leaves_one_run_when_many_replicas_fire_every_tick(self, world: World) -> None:
+        await world.given(hourly(concurrencyPolicy="Replace"))
+        replicas = [world.another_engine() for _ in range(4)]
+        for hour in (13, 14, 15):
+            world.clock.now = at(hour)
+            await asyncio.gather(*(replica.fire_due(at(hour)) for replica in replicas))
+
+        assert await ticks(world) == ["13:00", "14:00", "15:00"]
+        phases = [run.phase for run in await runs(world)]
+        assert phases == [RunPhase.RUNNING, RunPhase.CANCELLED, RunPhase.CANCELLED]
+
+    async def test_runs_the_last_of_the_ticks_that_were_missed(self, world: World) -> None:
+        await world.given(hourly(concurrencyPolicy="Replace", missedRuns="All"))
+        await fire(world, at(16))
+        assert await ticks(world) == ["16:00"]
+
+
+async def test_no_more_missed_ticks_run_than_the_schedule_says(world: World) -> None:
+    await world.given(
+        a_workflow()
+        .with_trigger("hourly", {"schedule": {"cron": "0 * * * *", "missedRuns": "All", "missedRunsLimit": 2}})
+        .with_node("work", after=["hourly"])
+    )
+    await fire(world, at(17))
+    assert await ticks(world) == ["16:00", "17:00"]

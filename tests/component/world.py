@@ -86,6 +86,8 @@ class World:
     expressions: Evaluations
     ids: dict[str, UUID] = field(default_factory=dict)
     keys: int = 0
+    url: str = ""
+    """Of the database, for those who want a pool of their own."""
 
     def __post_init__(self) -> None:
         self.engine = self.another_engine()

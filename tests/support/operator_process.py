@@ -43,6 +43,7 @@ class OperatorProcess:
             "HEADGATE_POD_NAME": self.name,
             "HEADGATE_LEASE_DURATION_SECONDS": "5",
             **({"HEADGATE_DATABASE_URL": self.database_url} if self.database_url else {}),
+            "HEADGATE_OBJECT_STORE": f"file://{self.log.parent.resolve()}/objects",
             **self.extra,
         }
         self.log.parent.mkdir(parents=True, exist_ok=True)

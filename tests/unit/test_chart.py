@@ -45,6 +45,11 @@ def test_the_operator_reads_no_secret(chart: Rendered) -> None:
     assert chart.verbs("headgate-operator", "secrets") == set()
 
 
+def test_the_operator_reads_logs_and_changes_no_pod(chart: Rendered) -> None:
+    assert chart.verbs("headgate-operator", "pods/log") == {"get"}
+    assert chart.verbs("headgate-operator", "pods") == {"get", "list", "watch"}
+
+
 def test_the_operator_binds_members_roles_by_name_only(chart: Rendered) -> None:
     binding = [rule for rule in chart.rules("headgate-operator") if "bind" in rule["verbs"]]
 
@@ -115,6 +120,49 @@ def test_without_a_database_nothing_migrates_and_the_operator_gets_no_url(chart:
     assert "HEADGATE_DATABASE_URL" not in {variable["name"] for variable in environment}
 
 
+def volume(chart: Rendered) -> dict[str, Any] | None:
+    """What is mounted for the folder."""
+    spec = chart.pods()["headgate-operator"]["spec"]
+    mounted = {mount["name"]: mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"]}
+    assert set(mounted) == {each["name"] for each in spec["volumes"]}
+    found: list[dict[str, Any]] = [each for each in spec["volumes"] if mounted[each["name"]] == "/var/lib/headgate"]
+    return found[0] if found else None
+
+
+def environment(chart: Rendered) -> dict[str, str]:
+    """The operator's plain environment variables."""
+    return {
+        each["name"]: each.get("value", "")
+        for each in chart.pods()["headgate-operator"]["spec"]["containers"][0]["env"]
+    }
+
+
+def test_logs_are_kept_in_a_folder_that_never_outgrows_its_volume(chart: Rendered) -> None:
+    assert volume(chart) == {"name": "objects", "emptyDir": {"sizeLimit": "640M"}}
+    assert environment(chart)["HEADGATE_OBJECT_STORE"] == "file:///var/lib/headgate/objects"
+    assert environment(chart)["HEADGATE_OBJECT_FOLDER_BYTES"] == "512000000"
+    assert environment(chart)["HEADGATE_LOG_LIMIT_BYTES"] == "1048576"
+    with pytest.raises(ChartError, match="emptyDir needs a limit"):
+        render({"objectStore": {"folderMegabytes": 0}})
+
+
+def test_a_claim_may_hold_the_folder() -> None:
+    chart = render({"objectStore": {"existingClaim": "logs", "folderMegabytes": 0}})
+
+    assert volume(chart) == {"name": "objects", "persistentVolumeClaim": {"claimName": "logs"}}
+    assert chart.pods()["headgate-operator"]["spec"]["securityContext"]["fsGroup"] == 65532
+    assert environment(chart)["HEADGATE_OBJECT_FOLDER_BYTES"] == "0"
+
+
+def test_a_bucket_needs_no_volume_and_its_credentials_come_from_a_secret() -> None:
+    chart = render({"objectStore": {"url": "s3://bucket/prefix", "existingSecret": "bucket"}})
+
+    assert volume(chart) is None
+    container = chart.pods()["headgate-operator"]["spec"]["containers"][0]
+    assert container["envFrom"] == [{"secretRef": {"name": "bucket"}}]
+    assert environment(chart)["HEADGATE_OBJECT_STORE"] == "s3://bucket/prefix"
+
+
 def test_migrations_come_before_the_operator() -> None:
     job = render(WITH_DATABASE).one("Job", "headgate-migrate")
 
@@ -175,6 +223,9 @@ def test_a_digest_outweighs_the_tag() -> None:
         {"operator": {"resources": {"request": {}}}},
         {"image": {"digest": "sha256:short"}},
         {"database": {"existingSecret": "No_Name"}},
+        {"objectStore": {"url": "s3://bucket?key=x"}},
+        {"objectStore": {"url": "file:///etc"}},
+        {"logs": {"limitBytes": -1}},
         {"metrics": {"serviceMonitor": {"interval": "often"}}},
     ],
 )

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from hypothesis import strategies as st
 
 from tests.support.generate import many, mutated, of_schema
+from tests.support.generated import Crowd
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -32,6 +34,18 @@ def test_the_same_seed_gives_the_same_objects_and_another_gives_others() -> None
 
     assert many(strategy, 20, 1) == many(strategy, 20, 1) != many(strategy, 20, 2)
     assert len(many(strategy, 20, 1)) == 20
+
+
+def test_a_crowd_holds_as_many_different_objects_of_each_kind_as_wanted_under_names_of_their_own() -> None:
+    crowd = Crowd(30, 20, 10, "x", namespaces=("a", "b"), plans=("team",), others=("theirs",))
+
+    objects = crowd.objects(1)
+
+    assert objects == crowd.objects(1)
+    assert Counter(item["kind"] for item in objects) == {"Workflow": 30, "Quota": 20, "Workspace": 10}
+    own = [item["metadata"]["name"] for item in objects if item["metadata"]["name"].startswith("x-")]
+    assert len(own) == len(set(own)) > 40
+    assert {item["kind"] for item in objects[:6]} == {"Workflow", "Quota", "Workspace"}, "they come mixed"
 
 
 def test_objects_keep_to_types_enums_patterns_and_keys_of_their_schema() -> None:

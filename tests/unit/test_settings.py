@@ -36,6 +36,8 @@ def test_nothing_needs_to_be_set() -> None:
         ("HEADGATE_LOG_LEVEL", "debug", "log_level", "debug"),
         ("HEADGATE_LEASE_DURATION_SECONDS", "7.5", "lease_duration_seconds", 7.5),
         ("HEADGATE_JOB_TTL_SECONDS", "0", "job_ttl_seconds", 0),
+        ("HEADGATE_OBJECT_STORE", "s3://bucket/logs", "object_store", "s3://bucket/logs"),
+        ("HEADGATE_LOG_LIMIT_BYTES", "4096", "log_limit_bytes", 4096),
         ("headgate_namespace", "ops", "namespace", "ops"),
     ],
 )
@@ -84,6 +86,8 @@ def test_the_database_s_password_does_not_show(monkeypatch: pytest.MonkeyPatch) 
         ("RECONCILE_WORKERS", "0"),
         ("KUBERNETES_CONCURRENCY", "0"),
         ("JOB_TTL_SECONDS", "-1"),
+        ("LOG_LIMIT_BYTES", "-1"),
+        ("OBJECT_FOLDER_BYTES", "-1"),
     ],
 )
 def test_what_cannot_work_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:

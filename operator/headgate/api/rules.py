@@ -81,12 +81,15 @@ class Form:
 
 @dataclass(frozen=True)
 class ListMap:
-    """Annotates a list whose entries are told apart by a key; the API server refuses two with the same."""
+    """Annotates a list whose entries are told apart by keys; the API server refuses two with the same ones."""
 
-    key: str
+    keys: tuple[str, ...]
+
+    def __init__(self, *keys: str) -> None:
+        object.__setattr__(self, "keys", keys)
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return handler(core) | {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [self.key]}
+        return handler(core) | {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(self.keys)}
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,8 @@ class Decision(KubeModel):
 
     node: NodeId
     """The approval node."""
+    attempt: Annotated[int, Field(ge=1)] = 1
+    """The attempt of the node that is decided; more than 1 where the run was retried."""
     approved: bool
     """True lets the run go on; false fails the node."""
     by: Annotated[str, StringConstraints(min_length=1, max_length=253)]
@@ -122,7 +124,7 @@ class WorkflowRunSpec(KubeModel):
     """Raise it to run the failed nodes of a failed run again, and what comes after them; finished ones are kept."""
     resume: Annotated[int, Field(ge=0, le=10_000)] = 0
     """Raise it to let a run go on that stands at a breakpoint."""
-    approvals: Annotated[tuple[Decision, ...], Field(max_length=100), ListMap("node")] = ()
+    approvals: Annotated[tuple[Decision, ...], Field(max_length=100), ListMap("node", "attempt", "by")] = ()
     """Decisions on approval nodes. The API server sees to it that ``by`` is whoever adds the decision."""
 
 

@@ -31,11 +31,11 @@ def migrate() -> None:
 
     runtime = os.environ.get(URL)
     try:
-        migrations.upgrade(_required(MIGRATION_URL), runtime_login=make_url(runtime).username if runtime else None)
+        migrations.upgrade(required(MIGRATION_URL), runtime_login=make_url(runtime).username if runtime else None)
     except migrations.MigrationRefused as error:
-        raise typer.Exit(_complain(str(error))) from None
+        raise typer.Exit(complain(str(error))) from None
     except OperationalError as error:
-        raise typer.Exit(_complain(f"Postgres does not answer: {type(error.orig).__name__}")) from None
+        raise typer.Exit(complain(f"Postgres does not answer: {type(error.orig).__name__}")) from None
     typer.echo(f"the database is at revision {migrations.newest_revision()}")
 
 
@@ -47,14 +47,14 @@ def history(
     """Show what Postgres recorded: a workspace's newest runs, or one run with its steps."""
     from headgate.cli.history import read
 
-    runs, view = asyncio.run(read(_required(URL), workspace, _run_id(run), limit))
+    runs, view = asyncio.run(read(required(URL), workspace, _run_id(run), limit))
     console = Console(highlight=False)
     if runs is None:
-        raise typer.Exit(_complain(f"there is no workspace {workspace} in the database"))
+        raise typer.Exit(complain(f"there is no workspace {workspace} in the database"))
     if run is None:
         console.print(_runs_table(runs))
     elif view is None:
-        raise typer.Exit(_complain(f"workspace {workspace} has no run {run}"))
+        raise typer.Exit(complain(f"workspace {workspace} has no run {run}"))
     else:
         console.print(_run_table(view))
 
@@ -117,13 +117,15 @@ def _run_id(text: str | None) -> UUID | None:
         raise typer.BadParameter(f"{text!r} is not the id of a run") from None
 
 
-def _required(name: str) -> str:
+def required(name: str) -> str:
+    """The value of an environment variable that has to be set."""
     value = os.environ.get(name)
     if not value:
-        raise typer.Exit(_complain(f"set {name}"))
+        raise typer.Exit(complain(f"set {name}"))
     return value
 
 
-def _complain(message: str) -> int:
+def complain(message: str) -> int:
+    """Tell what is wrong, and give the exit code for it."""
     typer.echo(f"headgate: {message}", err=True)
     return 1

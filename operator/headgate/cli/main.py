@@ -8,8 +8,10 @@ import typer
 import uvloop
 
 from headgate.cli.database import history, migrate
+from headgate.cli.logs import logs
 from headgate.cli.release import release
-from headgate.settings import OperatorSettings
+from headgate.cli.versions import diff, rollback, versions
+from headgate.settings import GatewaySettings, OperatorSettings
 from headgate.telemetry import configure_logging
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Headgate: multi-tenant workflows on Kubernetes.")
@@ -25,9 +27,23 @@ def operator() -> None:
     raise typer.Exit(uvloop.run(operate(settings)))
 
 
+@app.command()
+def gateway() -> None:
+    """Run the gateway, configured by HEADGATE_... environment variables."""
+    from headgate.gateway.serve import serve_gateway
+
+    settings = GatewaySettings()
+    configure_logging(settings.log_level, service="headgate-gateway")
+    raise typer.Exit(uvloop.run(serve_gateway(settings)))
+
+
 app.command()(migrate)
 app.command()(history)
+app.command()(logs)
 app.command()(release)
+app.command()(versions)
+app.command()(diff)
+app.command()(rollback)
 
 
 @app.command("version")

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from headgate.cluster.connection import Connection
 from headgate.cluster.errors import ApiError, Unreachable
+from headgate.cluster.resources import PODS
 from headgate.desired.keys import ApiResource
 
 FIELD_MANAGER = "headgate"
@@ -26,6 +27,7 @@ _TRIES = 4
 _WATCH_SECONDS = 290
 _SILENCE_SECONDS = 120
 """The API server sends a bookmark every minute or so: after two without one the connection is taken for dead."""
+_LOG_SILENCE_SECONDS = 30
 _LONGEST_PAUSE_SECONDS = 5.0
 
 
@@ -121,6 +123,41 @@ class KubeClient:
         except (aiohttp.ClientError, TimeoutError, OSError, orjson.JSONDecodeError) as error:
             raise Unreachable(f"the watch of {resource.plural} broke: {type(error).__name__}") from error
 
+    async def log(
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        *,
+        limit_bytes: int | None = None,
+        tail_lines: int | None = None,
+        follow: bool = False,
+    ) -> AsyncIterator[bytes]:
+        """What a container has written, as it comes: from its beginning, or its last lines.
+
+        With ``follow`` it goes on until the container ends, and silence is no failure. Raises like all others, also in
+        the middle. It takes no slot: whoever reads logs bounds how many at the same time.
+        """
+        asked = {"container": container, "limitBytes": limit_bytes, "tailLines": tail_lines}
+        query = {name: str(value) for name, value in asked.items() if value is not None}
+        if follow:
+            query["follow"] = "true"
+        timeout = aiohttp.ClientTimeout(total=None, connect=5, sock_read=None if follow else _LOG_SILENCE_SECONDS)
+        try:
+            async with self._session.get(
+                self._connection.server + path(PODS, namespace, pod) + "/log",
+                params=query,
+                headers={**self._connection.headers(), "Accept": "*/*"},
+                timeout=timeout,
+            ) as response:
+                self._requests.labels("GET", "pods/log", str(response.status)).inc()
+                if response.status >= HTTPStatus.BAD_REQUEST:
+                    raise ApiError.of(response.status, _parsed(await response.read()), None)
+                async for chunk in response.content.iter_any():
+                    yield chunk
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unreachable(f"the log of a pod could not be read: {type(error).__name__}") from error
+
     async def apply(self, resource: ApiResource, manifest: Mapping[str, Any]) -> Object:
         """Server-side apply with force; the object as it is afterwards."""
         metadata = manifest["metadata"]
@@ -148,9 +185,11 @@ class KubeClient:
             "PATCH", resource, where, query={"fieldManager": FIELD_MANAGER}, body=patch, content=_MERGE
         )
 
-    async def delete(self, resource: ApiResource, name: str, namespace: str = "", *, uid: str = "") -> None:
-        """Delete an object and, in the background, what it owns. With ``uid`` only that very object."""
-        options: Object = {"propagationPolicy": "Background"}
+    async def delete(
+        self, resource: ApiResource, name: str, namespace: str = "", *, uid: str = "", foreground: bool = False
+    ) -> None:
+        """Delete an object and what it owns: afterwards, or with ``foreground`` before. Only that one with ``uid``."""
+        options: Object = {"propagationPolicy": "Foreground" if foreground else "Background"}
         if uid:
             options["preconditions"] = {"uid": uid}
         await self._request("DELETE", resource, path(resource, namespace, name), body=options)

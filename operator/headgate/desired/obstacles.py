@@ -87,6 +87,12 @@ def obstacle(workspace: Workspace, seen: Seen) -> Obstacle | None:
     return next((found for check in _CHECKS if (found := check(workspace, seen)) is not None), None)
 
 
+def is_merely_uncounted(workspace: Workspace, seen: Seen) -> bool:
+    """Whether nothing is in the way but that the cluster does not count everything yet."""
+    found = obstacle(workspace, seen)
+    return found is not None and found.reason is Reason.QUOTA_NOT_COUNTED
+
+
 def _invalid(workspace: Workspace, _: Seen) -> Obstacle | None:
     problems = problems_of_workspace(workspace)
     return Obstacle(Reason.INVALID_SPEC, "; ".join(problems), stalled=True) if problems else None

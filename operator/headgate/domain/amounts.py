@@ -83,7 +83,9 @@ class Amount:
             return "0"
         if self.form is Form.BINARY and self.is_whole and abs(self.nanos) >= 1024 * _NANOS:
             mantissa, power = _without_factor(self.nanos // _NANOS, 1024)
-            return f"{mantissa}{_BINARY_SUFFIX[power]}"
+            # Without a suffix it would be read as a decimal one, and come back as such: 15625000 as 15625k.
+            if power:
+                return f"{mantissa}{_BINARY_SUFFIX[power]}"
         mantissa, power = _without_factor(self.nanos, 10)
         surplus = power % 3
         mantissa, exponent = mantissa * 10**surplus, power - surplus - 9

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Any
 
 from headgate.api.node import Node
+from headgate.api.rules import listed
 from headgate.api.workflow import WorkflowSpec
 from headgate.domain import templates
 from headgate.domain.graph import Dependency
@@ -15,10 +17,13 @@ from headgate.domain.templating import templated
 
 NODE_FIELDS = ("output", "phase")
 """What can be read of a node: ``nodes.<id>.output`` and ``nodes.<id>.phase``."""
-RUN_FIELDS = ("id", "workflow")
-"""What can be read of the run."""
-VARIABLES = ("inputs", "nodes", "run")
-"""What expressions can refer to."""
+RUN_FIELDS = ("id", "workflow", "phase")
+"""What can be read of the run; its phase by final nodes only."""
+EVENT_FIELDS = ("workflow", "runId", "phase", "outputs")
+"""What can be read of the end of another run that set this one off."""
+VARIABLES = ("inputs", "nodes", "run", "event", "item", "index", "attempt")
+"""What expressions can refer to: ``item`` and ``index`` where a node runs for each item of a list, ``attempt`` where it
+is decided whether a failed one is repeated."""
 _LONGEST_REFERENCE = 6
 """Tokens that ``["a"]["output"]`` takes after a variable."""
 
@@ -35,16 +40,34 @@ class Reference:
     """What is read of that by a name."""
     dashed: bool = False
     """Whether a minus sign follows the name: perhaps the name was meant to go on."""
+    own: bool = False
+    """Whether a macro of the expression may have redefined the variable."""
 
 
 def expressions_of(node: Node) -> tuple[str, ...]:
-    """Every expression that the node has evaluated before it starts, in order and each once."""
+    """Every expression of the node, in order and each once."""
+    when = (node.retry.when,) if node.retry.when is not None else ()
+    return tuple(dict.fromkeys((*entry_expressions(node), *work_expressions(node), *when)))
+
+
+def entry_expressions(node: Node) -> tuple[str, ...]:
+    """What is evaluated to find out for which items a node runs; nothing where it runs once."""
+    return () if node.for_each is None else (node.for_each.items,)
+
+
+def work_expressions(node: Node) -> tuple[str, ...]:
+    """What is evaluated before the node's work begins, for every item anew: in order and each once."""
     config = node.config
     found = [] if config.expression is None else [config.expression]
     if config.transform is not None:
         found.append(config.transform.expression)
-    found += templates.expressions(templated(config.to_wire()))
+    found += templates.expressions(_templates(node))
     return tuple(dict.fromkeys(found))
+
+
+def _templates(node: Node) -> list[Any]:
+    key = [node.memoize.key] if node.memoize is not None else []
+    return templated(node.config.to_wire()) + key
 
 
 def mutex_expressions(spec: WorkflowSpec) -> tuple[str, ...]:
@@ -68,7 +91,7 @@ def references(expression: str) -> Iterator[Reference]:
             if before == "(" and following and following[0].text == ",":
                 redefined.add(word.text)
     for reference in found:
-        yield Reference(reference.variable, None) if reference.variable in redefined else reference
+        yield Reference(reference.variable, None, own=True) if reference.variable in redefined else reference
 
 
 def reads(expressions: Iterable[str], upstream: AbstractSet[str]) -> frozenset[str]:
@@ -89,17 +112,42 @@ def problems(spec: WorkflowSpec) -> tuple[str, ...]:
     """
     inputs = {declared.name for declared in spec.inputs}
     upstream = _upstream(spec.nodes)
+    hears = any(node.config.event is not None for node in spec.nodes)
     found: list[str] = []
     for node in spec.nodes:
-        unclosed = templates.unclosed(templated(node.config.to_wire()))
+        unclosed = templates.unclosed(_templates(node))
         found += [f"node {node.id}: {text[:40]!r} is not closed by }}}}" for text in unclosed]
         for expression in expressions_of(node):
             for reference in references(expression):
-                problem = _problem(reference, node.id, inputs, upstream)
+                if reference.variable == "event":
+                    problem = _problem_with_event(reference.name, hears=hears)
+                else:
+                    problem = _problem(reference, node.id, inputs, upstream) or _misplaced(reference, expression, node)
                 if problem is not None:
                     found.append(f"node {node.id}: {problem}")
+    everything = {"": set(upstream), **upstream}
+    for output in spec.outputs:
+        for reference in references(output.expression):
+            problem = _problem(reference, "", inputs, everything) or _misplaced(reference, output.expression, None)
+            if problem is not None:
+                found.append(f"output {output.name}: {problem}")
     found += _problems_with_mutex(spec, inputs)
     return tuple(dict.fromkeys(found))
+
+
+def _misplaced(reference: Reference, expression: str, node: Node | None) -> str | None:
+    """What is wrong with reading a variable here that has a value elsewhere only."""
+    if reference.own:
+        return None
+    if reference.variable in ("item", "index"):
+        here = node is not None and node.for_each is not None and expression in work_expressions(node)
+        return None if here else f"there is no {reference.variable} here: only a node with forEach has one"
+    if reference.variable == "attempt":
+        here = node is not None and expression == node.retry.when
+        return None if here else "there is no attempt here: only retry.when reads one"
+    if (reference.variable, reference.name) == ("run", "phase") and not (node is not None and node.final):
+        return "there is no run.phase here: only final nodes know how the run went"
+    return None
 
 
 def _problems_with_mutex(spec: WorkflowSpec, inputs: set[str]) -> Iterator[str]:
@@ -149,7 +197,15 @@ def _problem(reference: Reference, reader: str, inputs: set[str], upstream: dict
     if reference.variable == "inputs" and name not in inputs:
         return f"there is no input {name}: declare it in spec.inputs"
     if reference.variable == "run" and name not in RUN_FIELDS:
-        return f"there is no run.{name}: a run has {' and '.join(RUN_FIELDS)}"
+        return f"there is no run.{name}: a run has {listed(RUN_FIELDS, last='and')}"
+    return None
+
+
+def _problem_with_event(name: str | None, *, hears: bool) -> str | None:
+    if not hears:
+        return "there is no event: none of the triggers is the end of another workflow's run"
+    if name is not None and name not in EVENT_FIELDS:
+        return f"there is no event.{name}: an event has {', '.join(EVENT_FIELDS)}"
     return None
 
 

@@ -8,15 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from headgate.api.node import Node, NodeType
+from headgate.api.node import Node, NodeType, OnFailure
 from headgate.api.workflow_run import NodePhase, RunPhase
 
 TRUE_BRANCH = "true"
+FAILED_BRANCH = "failed"
 
 
 @dataclass(frozen=True)
 class Dependency:
-    """An edge: the node it comes from and, out of a condition, the branch it follows."""
+    """An edge: the node it comes from, and the branch it follows.
+
+    Of a condition that is one of its values; of an action ``true`` when it succeeded, ``failed`` when it failed for
+    good, ``ended`` either way.
+    """
 
     node: str
     branch: str = TRUE_BRANCH
@@ -47,6 +52,10 @@ class Graph:
     nodes: tuple[Node, ...]
     edges: Mapping[str, tuple[Dependency, ...]] = field(compare=False)
     by_id: Mapping[str, Node] = field(compare=False)
+    triggers_of: Mapping[str, tuple[str, ...]] = field(compare=False)
+    """The triggers that each node names."""
+    inner: Mapping[str, tuple[tuple[Node, Dependency], ...]] = field(compare=False)
+    """The other nodes that each node names, with the edge."""
 
     @classmethod
     def of(cls, nodes: Iterable[Node]) -> Graph:
@@ -59,11 +68,21 @@ class Graph:
             for dependency in dependencies:
                 if dependency.node not in by_id:
                     raise ValueError(f"node {node.id!r} depends on {dependency.node!r}, which is not listed before it")
+            if not node.final and (last := next((d.node for d in dependencies if by_id[d.node].final), None)):
+                raise ValueError(f"node {node.id!r} depends on {last!r}, which is final: make it final too")
             if node.id in by_id:
                 raise ValueError(f"node id {node.id!r} is used twice")
             by_id[node.id] = node
             edges[node.id] = dependencies
-        return cls(nodes, edges, by_id)
+        named = {name: [(by_id[edge.node], edge) for edge in edges[name]] for name in by_id}
+        triggers_of = {
+            name: tuple(before.id for before, _ in found if before.type is NodeType.TRIGGER)
+            for name, found in named.items()
+        }
+        inner = {
+            name: tuple(edge for edge in found if edge[0].type is not NodeType.TRIGGER) for name, found in named.items()
+        }
+        return cls(nodes, edges, by_id, triggers_of, inner)
 
     def triggers(self) -> tuple[Node, ...]:
         """The trigger nodes."""
@@ -101,49 +120,82 @@ def step(graph: Graph, states: Mapping[str, NodeState]) -> Step:
     skipped: dict[str, NodeState] = {}
     for node in graph.nodes:
         state = known[node.id]
-        if state.phase is not NodePhase.PENDING:
+        if state.phase is not NodePhase.PENDING or node.final:
             continue
-        verdict = _admission(graph, graph.edges[node.id], known)
-        if verdict is _READY:
-            ready.append(node.id)
-        elif verdict is not None:
-            known[node.id] = skipped[node.id] = replace(state, phase=NodePhase.SKIPPED, reason=verdict)
-    return Step(tuple(ready), skipped, _outcome(known.values()))
+        _judge(graph, node, known, ready, skipped)
+    if all(known[node.id].phase.is_final for node in graph.nodes if not node.final):
+        for node in graph.nodes:
+            if node.final and known[node.id].phase is NodePhase.PENDING:
+                _judge(graph, node, known, ready, skipped)
+    return Step(tuple(ready), skipped, _outcome(graph, known))
+
+
+def phase_so_far(graph: Graph, states: Mapping[str, NodeState]) -> RunPhase:
+    """How the run went, as final nodes read it: by the nodes that are not final and have ended."""
+    return _verdict((node, states[node.id].phase) for node in graph.nodes if not node.final)
 
 
 _READY = ""
 
 
-def _admission(graph: Graph, dependencies: tuple[Dependency, ...], states: Mapping[str, NodeState]) -> str | None:
+def _judge(
+    graph: Graph, node: Node, known: dict[str, NodeState], ready: list[str], skipped: dict[str, NodeState]
+) -> None:
+    verdict = _admission(graph, node, known)
+    if verdict is _READY:
+        ready.append(node.id)
+    elif verdict is not None:
+        known[node.id] = skipped[node.id] = replace(known[node.id], phase=NodePhase.SKIPPED, reason=verdict)
+
+
+def _admission(graph: Graph, waiter: Node, states: Mapping[str, NodeState]) -> str | None:
     """``_READY``, the reason for never running, or None while it is open. A reason for never outweighs waiting."""
-    waiting = False
-    triggers = [d for d in dependencies if graph.by_id[d.node].type is NodeType.TRIGGER]
-    if triggers and not any(states[d.node].phase is NodePhase.SUCCEEDED for d in triggers):
+    triggers = graph.triggers_of[waiter.id]
+    if triggers and not any(states[name].phase is NodePhase.SUCCEEDED for name in triggers):
         return "NotTriggered"
-    for dependency in dependencies:
-        node = graph.by_id[dependency.node]
-        state = states[dependency.node]
-        if node.type is NodeType.TRIGGER:
-            continue
-        match state.phase:
-            case NodePhase.SUCCEEDED:
-                if node.type is NodeType.CONDITION and state.branch != dependency.branch:
-                    return "BranchNotTaken"
-            case NodePhase.FAILED:
-                return "UpstreamFailed"
-            case NodePhase.SKIPPED:
-                return "UpstreamSkipped"
-            case NodePhase.CANCELLED:
-                return "UpstreamCancelled"
-            case _:
-                waiting = True
+    waiting = False
+    for node, dependency in graph.inner[waiter.id]:
+        state = states[node.id]
+        if not state.phase.is_final:
+            waiting = True
+        elif (reason := _obstacle(node, state, dependency, always=waiter.final)) is not None:
+            return reason
     return None if waiting else _READY
 
 
-def _outcome(states: Iterable[NodeState]) -> RunPhase | None:
-    phases = {state.phase for state in states}
-    if any(not phase.is_final for phase in phases):
+def _obstacle(node: Node, state: NodeState, dependency: Dependency, *, always: bool) -> str | None:
+    """Why what follows ``dependency`` never runs, now that ``node`` has ended; None where it may.
+
+    With ``always`` a plain dependency on an action only gives the order.
+    """
+    phase, branch = state.phase, dependency.branch
+    failed, succeeded = phase is NodePhase.FAILED, phase is NodePhase.SUCCEEDED
+    if node.type is NodeType.CONDITION:
+        taken = succeeded and state.branch == branch
+    elif branch == TRUE_BRANCH:
+        taken = always or succeeded or (failed and node.on_failure is OnFailure.CONTINUE)
+    else:
+        taken = failed if branch == FAILED_BRANCH else phase is not NodePhase.SKIPPED
+    if taken:
         return None
-    if NodePhase.CANCELLED in phases:
+    return "BranchNotTaken" if succeeded else _NEVER[phase]
+
+
+_NEVER = {
+    NodePhase.FAILED: "UpstreamFailed",
+    NodePhase.SKIPPED: "UpstreamSkipped",
+    NodePhase.CANCELLED: "UpstreamCancelled",
+}
+
+
+def _outcome(graph: Graph, states: Mapping[str, NodeState]) -> RunPhase | None:
+    if any(not states[node.id].phase.is_final for node in graph.nodes):
+        return None
+    return _verdict((node, states[node.id].phase) for node in graph.nodes)
+
+
+def _verdict(ended: Iterable[tuple[Node, NodePhase]]) -> RunPhase:
+    counted = {phase for node, phase in ended if phase is not NodePhase.FAILED or node.on_failure is OnFailure.FAIL}
+    if NodePhase.CANCELLED in counted:
         return RunPhase.CANCELLED
-    return RunPhase.FAILED if NodePhase.FAILED in phases else RunPhase.SUCCEEDED
+    return RunPhase.FAILED if NodePhase.FAILED in counted else RunPhase.SUCCEEDED

@@ -2,6 +2,7 @@
 
 A time that the clocks skip in spring comes when they have moved on. A time that comes twice in autumn is taken once,
 the first time, unless the schedule goes on all day or by the minute: ``0 * * * *`` and ``*/15 * * * *`` never pause.
+Where the clocks change by half an hour, a full hour stays a full hour: it comes an hour and a half after the last one.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import CroniterBadCronError, CroniterBadDateError, croniter
 
-from headgate.api.node import MissedRuns, Schedule
+from headgate.api.node import ConcurrencyPolicy, MissedRuns, Schedule
 
-MISSED_AT_MOST = 100
-"""Ticks made up for at most, the most recent ones, with ``missedRuns: All``."""
+LOOK_BACK = 100
+"""Ticks looked back on at most where ``missedRunsLimit`` does not say how many."""
 _FIELDS = 5
 _ALL = ["*"]
 
@@ -57,39 +58,42 @@ def due(schedule: Schedule, expected: datetime, now: datetime, grace_seconds: fl
     """Ticks from ``expected`` (the stored next tick) up to ``now`` that are to run.
 
     A tick no older than ``grace_seconds`` is on time. Older ones were missed, and ``missedRuns`` says which of them
-    run: none, the latest (when no tick on time follows it), or all. Of ticks on time and missed ones together the last
-    100 run. The work does not grow with the time that was missed.
+    run: none, the latest (when no tick on time follows it), or all. With All, of ticks on time and missed ones together
+    the last ``missedRunsLimit`` run; with Replace the very last, as every other would be replaced at once. The work
+    does not grow with the time that was missed.
     """
     if expected > now:
         return Due((), expected)
     passed, upcoming = _passed(schedule, expected, now)
     on_time = [tick for tick in passed if (now - tick).total_seconds() <= grace_seconds]
     wanted = {MissedRuns.NONE: on_time, MissedRuns.LATEST: on_time or passed[-1:], MissedRuns.ALL: passed}
-    return Due(tuple(wanted[schedule.missed_runs]), upcoming)
+    ticks = wanted[schedule.missed_runs]
+    return Due(tuple(ticks[-1:] if schedule.concurrency_policy is ConcurrencyPolicy.REPLACE else ticks), upcoming)
 
 
 def _passed(schedule: Schedule, expected: datetime, now: datetime) -> tuple[list[datetime], datetime]:
     """The last ticks from ``expected`` to ``now``, oldest first, and the first one after ``now``."""
-    start = _look_back(schedule, expected, now)
+    limit = schedule.missed_runs_limit if schedule.missed_runs is MissedRuns.ALL else LOOK_BACK
+    start = _look_back(schedule, expected, now, limit)
     passed = [expected] if start == expected else []
     for tick in _ticks(schedule, start, "forwards"):
         if tick > now:
-            return passed[-MISSED_AT_MOST:], tick
+            return passed[-limit:], tick
         passed.append(tick)
     raise AssertionError("unreachable: ticks have no end")
 
 
-def _look_back(schedule: Schedule, expected: datetime, now: datetime) -> datetime:
-    """A time with 100 ticks between it and ``now``; ``expected`` where there are fewer.
+def _look_back(schedule: Schedule, expected: datetime, now: datetime, limit: int) -> datetime:
+    """A time with ``limit`` ticks between it and ``now``; ``expected`` where there are fewer.
 
     Only the way forwards decides what is a tick: backwards the library knows a few more where the clocks change.
     """
     backwards = _ticks(schedule, now + timedelta(microseconds=1), "backwards")
     try:
-        recent = list(islice(takewhile(lambda tick: tick > expected, backwards), MISSED_AT_MOST + 1))
+        recent = list(islice(takewhile(lambda tick: tick > expected, backwards), limit + 1))
     except CroniterBadDateError:
         return expected
-    return recent[-1] if len(recent) > MISSED_AT_MOST else expected
+    return recent[-1] if len(recent) > limit else expected
 
 
 def _ticks(schedule: Schedule, start: datetime, direction: Literal["forwards", "backwards"]) -> Iterator[datetime]:

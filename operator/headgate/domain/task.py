@@ -33,6 +33,8 @@ class JobTask:
     timeout_seconds: int
     job_uid: str | None = None
     """Set once the Job is known to exist: if it is gone then, it was deleted, and is not created again."""
+    stopping: bool = False
+    """Whether it was asked to end, so that its Job is to be ended where it still runs."""
 
 
 @dataclass(frozen=True)

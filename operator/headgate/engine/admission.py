@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,9 +16,11 @@ from headgate.engine.breakers import settle
 from headgate.engine.concurrency import mutex_of, told_of_holder
 from headgate.engine.context import Context, milliseconds
 from headgate.engine.definition import Definition, UnreadableVersion
+from headgate.engine.facts import Facts
 from headgate.engine.outcome import error_message, finished
 from headgate.engine.reasons import WAITING_MESSAGES
-from headgate.engine.requests import choose_trigger, resolve_inputs
+from headgate.engine.replay import meant
+from headgate.engine.requests import choose_trigger, resolve_inputs, too_deep
 from headgate.engine.stepping import Progress, advance
 from headgate.engine.types import Admitted, Effects, Refused, RunRequest
 from headgate.store import starting
@@ -49,24 +52,29 @@ async def admit_in(
         return _earlier(target.run_id), Effects(), False
     if target.workflow_id is None or target.version_id is None:
         return Refused("WorkflowNotFound", f"there is no accepted workflow {request.workflow!r}"), Effects(), False
-    asked = await _understand(context, tx, request, target.version_id)
+    wanted = await meant(tx, request, target.workflow_id, target.version_id)
+    asked = wanted if isinstance(wanted, Refused) else await _understand(context, tx, *wanted)
     if isinstance(asked, Refused):
         return asked, Effects(), False
-    return await _record(context, tx, request, now, *asked)
+    return await _record(context, tx, now, *asked)
 
 
 async def _record(
     context: Context,
     tx: Transaction,
-    request: RunRequest,
     now: datetime,
+    request: RunRequest,
     definition: Definition,
     trigger: str,
     inputs: dict[str, Any],
 ) -> tuple[Admitted | Refused, Effects, bool]:
     workspace_id = request.workspace_id
     run_id = context.new_id(now)
-    run = await decide(context, definition, RunKey(workspace_id, run_id, uuid7_time(run_id)), trigger, inputs, now)
+    key = RunKey(workspace_id, run_id, uuid7_time(run_id))
+    facts = Facts(tx, key, definition.workflow_id, inputs, request.event, recorded=False)
+    run = await decide(
+        context, definition, key, definition.graph.started_by(trigger), facts, inputs, now, event=request.event
+    )
     mutex = await mutex_of(definition, run_id, inputs, context.evaluator)
     if isinstance(mutex, Refused):
         return mutex, Effects(), False
@@ -83,17 +91,17 @@ async def _record(
 
 async def _understand(
     context: Context, tx: Transaction, request: RunRequest, version_id: UUID
-) -> tuple[Definition, str, dict[str, Any]] | Refused:
-    """The version, the trigger node and all inputs that a request amounts to."""
+) -> tuple[RunRequest, Definition, str, dict[str, Any]] | Refused:
+    """The request with the version, the trigger node and all inputs that it amounts to."""
     try:
         definition = await context.definitions.get(tx, request.workspace_id, version_id)
     except UnreadableVersion as problem:
         return Refused("UnreadableVersion", str(problem))
-    trigger = choose_trigger(definition.graph, request)
+    trigger = too_deep(request) or choose_trigger(definition.graph, request)
     if isinstance(trigger, Refused):
         return trigger
-    inputs = resolve_inputs(definition.spec.inputs, request.inputs)
-    return inputs if isinstance(inputs, Refused) else (definition, trigger, inputs)
+    inputs = resolve_inputs(definition.spec.inputs, definition.input_schemas, request.inputs)
+    return inputs if isinstance(inputs, Refused) else (request, definition, trigger, inputs)
 
 
 def _origin(
@@ -146,18 +154,20 @@ async def decide(
     context: Context,
     definition: Definition,
     key: RunKey,
-    trigger: str,
+    states: Mapping[str, NodeState],
+    facts: Facts,
     inputs: Mapping[str, Any],
     now: datetime,
+    *,
+    event: Mapping[str, Any] | None = None,
 ) -> starting.NewRun:
-    """A run of ``definition`` as it is once it has gone as far as it goes by itself."""
-    states: dict[str, NodeState] = definition.graph.started_by(trigger)
+    """A run of ``definition``, from ``states`` on, as it is once it has gone as far as it goes by itself.
 
-    async def facts(_: frozenset[str]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        return inputs, {}
-
+    ``inputs`` and ``event`` are those that are to be counted as kept now.
+    """
     progress = await advance(definition, key.id, states, facts, context.evaluator, now)
-    return new_run(definition, key, progress, inputs, now)
+    run = new_run(definition, key, progress, inputs, now)
+    return run if event is None else replace(run, bytes=run.bytes + size(dict(event)))
 
 
 def new_run(
@@ -177,7 +187,8 @@ def new_run(
         deadline=_deadline(now, timeout) if not ended else None,
         finished_at=now if ended else None,
         duration_ms=milliseconds(now - key.started_at) if ended else None,
-        error_message=error_message(definition.graph, progress.states, progress.outcome),
+        error_message=progress.error or error_message(definition.graph, progress.states, progress.outcome),
+        outputs=progress.outputs,
         steps=progress.steps,
         tasks=progress.tasks,
         bytes=size(dict(inputs)) + sum(step.bytes for step in progress.steps),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from headgate.api.node import NodeType
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.engine.bounds import clip
 from headgate.engine.breakers import settle
@@ -38,7 +37,7 @@ async def _cancel(context: Context, key: RunKey, reason: str) -> Effects:
         if run is None or RunPhase(run.status).is_final:
             return Effects(frozenset([key.id]) if run is not None else frozenset())
         definition = await context.definitions.get(tx, key.workspace_id, run.version_id)
-        return await _end(context, tx, definition, run, RunPhase.CANCELLED, "Cancelled", reason)
+        return await cut_short(context, tx, definition, run, RunPhase.CANCELLED, "Cancelled", reason)
 
 
 async def cancel_resource(context: Context, workspace_id: UUID, trigger_key: str) -> Effects:
@@ -70,14 +69,15 @@ async def expire_runs(context: Context, now: datetime) -> tuple[Effects, frozens
 async def _expire(context: Context, key: RunKey, now: datetime) -> Effects:
     async with context.database.tenant(key.workspace_id, lock=key.id) as tx:
         run = await runs.load(tx, key)
-        if run is None or run.status != "Running" or run.deadline is None or run.deadline > now:
+        if run is None or not run.has_place or run.deadline is None or run.deadline > now:
             return Effects()
         definition = await context.definitions.get(tx, key.workspace_id, run.version_id)
         reason = f"{RUN_TIMEOUT}: the run took longer than {definition.spec.timeout}"
-        return await _end(context, tx, definition, run, RunPhase.FAILED, RUN_TIMEOUT, reason)
+        phase = RunPhase.CANCELLED if run.cancelling else RunPhase.FAILED
+        return await cut_short(context, tx, definition, run, phase, RUN_TIMEOUT, reason)
 
 
-async def _end(
+async def cut_short(
     context: Context,
     tx: Transaction,
     definition: Definition,
@@ -89,11 +89,7 @@ async def _end(
     """End the run with its nodes that have not ended, whatever they were at."""
     now = context.now()
     states = states_of(definition.graph, run)
-    open_nodes = [
-        (node.id, states[node.id])
-        for node in definition.graph.nodes
-        if node.type is not NodeType.TRIGGER and not states[node.id].phase.is_final
-    ]
+    open_nodes = [(name, state) for name, state in states.items() if not state.phase.is_final]
     steps = [
         StepRow(
             name,

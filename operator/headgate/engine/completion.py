@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
-from headgate.api.workflow_run import NodePhase
+from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.durations import format_duration
 from headgate.domain.graph import NodeState
 from headgate.domain.retry import delay_before_next
 from headgate.engine.bounds import OUTPUT_BYTES, REASON_BYTES, check_json, clip
-from headgate.engine.breakers import settle
-from headgate.engine.context import Context, milliseconds, run_key
+from headgate.engine.context import Context, run_key
 from headgate.engine.definition import Definition, UnreadableVersion
-from headgate.engine.outcome import error_message, finished, states_of
-from headgate.engine.stepping import Facts, advance
-from headgate.engine.types import Effects, Outcome, TaskRef
+from headgate.engine.ending import conclude
+from headgate.engine.facts import Facts
+from headgate.engine.outcome import states_of
+from headgate.engine.repeating import luck, refusal_to_repeat
+from headgate.engine.stepping import CANCELLED, Progress, advance
+from headgate.engine.types import Effects, LeaseLost, Outcome, TaskRef
 from headgate.engine.unreadable import fail_unreadable
-from headgate.store import runs
+from headgate.store import memos, runs
 from headgate.store.database import Transaction
 from headgate.store.records import RunKey, StepRow, TaskRow
 from headgate.store.runs import Room
@@ -29,25 +29,33 @@ STORAGE_LIMIT = "StorageLimit"
 _SUCCEEDED = NodePhase.SUCCEEDED.value
 
 
-async def complete(context: Context, ref: TaskRef, outcome: Outcome) -> tuple[Effects, Room]:
+async def complete(
+    context: Context, ref: TaskRef, outcome: Outcome, *, holder: str | None = None
+) -> tuple[Effects, Room]:
     """Record the end of an attempt in one transaction. The last value says who may start now.
 
     Repeats the attempt where the node's retry says so; otherwise steps the run, and ends it when nothing is left. An
     attempt that is not open, because its end was recorded before or its run was ended, changes nothing; the run is
     named all the same, as the first answer may never have arrived.
+
+    With ``holder`` the attempt must be open and that holder's. Raises ``LeaseLost`` otherwise, and has written nothing.
     """
     key = run_key(ref.workspace_id, ref.run_id)
     if key is None:
         return Effects(), Room()
     try:
-        return await _complete(context, key, ref, bounded(outcome))
+        return await _complete(context, key, ref, bounded(outcome), holder)
     except UnreadableVersion as problem:
         return await fail_unreadable(context, key, problem), Room(waiting=True)
 
 
-async def _complete(context: Context, key: RunKey, ref: TaskRef, outcome: Outcome) -> tuple[Effects, Room]:
+async def _complete(
+    context: Context, key: RunKey, ref: TaskRef, outcome: Outcome, holder: str | None
+) -> tuple[Effects, Room]:
     async with context.database.tenant(ref.workspace_id, lock=ref.run_id) as tx:
         run = await runs.load(tx, key, ref.node, ref.attempt)
+        if holder is not None and (run is None or run.task is None or run.task.holder != holder):
+            raise LeaseLost(ref)
         if run is None or run.task is None:
             return Effects(frozenset([ref.run_id]) if run is not None else frozenset()), Room()
         definition = await context.definitions.get(tx, ref.workspace_id, run.version_id)
@@ -69,18 +77,32 @@ async def _take_in(
 ) -> tuple[Effects, Room]:
     now = context.now()
     ended = _step_row(ref, outcome, now)
-    # Repeating the attempt would make no room for its output.
-    may_repeat = not outcome.succeeded and outcome.reason != STORAGE_LIMIT
-    delay = delay_before_next(definition.graph.by_id[ref.node].retry, ref.attempt) if may_repeat else None
+    if task.stopping and not outcome.succeeded:
+        ended = replace(ended, phase=NodePhase.CANCELLED.value, reason=CANCELLED, message="")
+    # Repeating the attempt would make no room for its output, nor another decision.
+    may_repeat = (
+        not outcome.succeeded and outcome.reason != STORAGE_LIMIT and not task.stopping and task.kind != "approval"
+    )
+    node = definition.node(ref.node)
+    facts = Facts(tx, run.key, definition.workflow_id)
+    tries = ref.attempt - task.first_attempt + 1
+    delay = delay_before_next(node.retry, tries, luck(context.randomness)) if may_repeat else None
+    if delay is not None and node.retry.when is not None:
+        refusal = await refusal_to_repeat(context.evaluator, definition, node, run.key, facts, ended)
+        if refusal is not None:
+            ended, delay = replace(ended, message=clip(f"{ended.message}; {refusal}".removeprefix("; "))), None
     if delay is None:
-        return await _go_on(context, tx, definition, run, ref, ended, now)
+        if outcome.succeeded and (digest := task.work.get("memo")) is not None:
+            await memos.put(tx, ref.workspace_id, definition.workflow_id, node.id, digest, outcome.output, now)
+        return await _go_on(context, tx, definition, run, ref, ended, facts, now)
     again = TaskRow(
         ref.node,
         ref.attempt + 1,
         task.work,
         task.timeout_seconds,
-        due_at=now + delay,
+        due_at=now + delay if run.status != RunPhase.SUSPENDED else None,
         kind=task.kind,
+        first_attempt=task.first_attempt,
         waiting_reason="Retry",
         waiting_message=clip(
             f"attempt {ref.attempt} failed ({outcome.reason}); the next one starts in {format_duration(delay)}"
@@ -99,27 +121,22 @@ async def _go_on(
     run: runs.LoadedRun,
     ref: TaskRef,
     ended: StepRow,
+    facts: Facts,
     now: datetime,
 ) -> tuple[Effects, Room]:
     states = states_of(definition.graph, run)
     states[ref.node] = NodeState(NodePhase(ended.phase), ref.attempt, None, ended.reason, ended.message)
-    facts = _facts(tx, run.key, ended)
-    progress = await advance(definition, ref.run_id, states, facts, context.evaluator, now)
-    await _record(tx, definition, run.key, ref, (ended, *progress.steps), progress.tasks)
-    effects, room = Effects(frozenset([ref.run_id]), tasks_queued=bool(progress.tasks)), Room()
-    if progress.outcome is not None:
-        room = await runs.finish(
-            tx,
-            run.key,
-            status=progress.outcome.value,
-            finished_at=now,
-            duration_ms=milliseconds(now - run.key.started_at),
-            error_message=error_message(definition.graph, progress.states, progress.outcome),
+    if ended.phase == _SUCCEEDED:
+        facts.fresh[ref.node] = ended.output
+    if run.status == RunPhase.SUSPENDED:
+        progress = Progress(states, None, (), ())
+    else:
+        progress = await advance(
+            definition, ref.run_id, states, facts, context.evaluator, now, cancelling=run.cancelling
         )
-        effects |= Effects(finished=(finished(run.key, definition.namespace, progress.outcome, now),))
-        since = run.running_since or run.key.started_at
-        effects |= await settle(tx, ref.workspace_id, progress.outcome, now, since=since, probe=run.probe)
-    return effects, room
+    await _record(tx, definition, run.key, ref, (ended, *progress.steps), progress.tasks)
+    concluded, room = await conclude(tx, definition, run, progress, now)
+    return Effects(frozenset([ref.run_id]), tasks_queued=bool(progress.tasks)) | concluded, room
 
 
 def bounded(outcome: Outcome) -> Outcome:
@@ -132,16 +149,6 @@ def bounded(outcome: Outcome) -> Outcome:
             return replace(outcome, output=None)
         return replace(outcome, succeeded=False, output=None, reason=INVALID_OUTPUT, message=clip(str(error)))
     return outcome
-
-
-def _facts(tx: Transaction, key: RunKey, ended: StepRow) -> Facts:
-    async def facts(nodes: frozenset[str]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        inputs, outputs = await runs.facts(tx, key, nodes)
-        if ended.phase == _SUCCEEDED:
-            outputs[ended.node] = ended.output
-        return inputs, outputs
-
-    return facts
 
 
 def _step_row(ref: TaskRef, outcome: Outcome, now: datetime) -> StepRow:

@@ -11,14 +11,21 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from headgate.api.node import Node
 from headgate.api.workflow import WorkflowSpec
+from headgate.domain import input_schemas
 from headgate.domain import schedule as schedules
 from headgate.domain.durations import parse_duration
-from headgate.domain.expressions import expressions_of, reads
+from headgate.domain.expressions import entry_expressions, expressions_of, reads, work_expressions
 from headgate.domain.graph import Graph
+from headgate.domain.input_schemas import InputSchema
+from headgate.domain.spread import node_of
 from headgate.engine.types import DefinitionError
 from headgate.store import workflows
 from headgate.store.database import Transaction
+
+OUTPUTS = ""
+"""Stands for the run's outputs where nodes are named."""
 
 
 @dataclass(frozen=True)
@@ -32,27 +39,43 @@ class Definition:
     workflow: str
     spec: WorkflowSpec
     graph: Graph
-    expressions: Mapping[str, tuple[str, ...]]
-    """What has to be evaluated before a node starts; nodes without expressions are absent."""
+    entry: Mapping[str, tuple[str, ...]]
+    """What says for which items a node runs; nodes that run once are absent."""
+    work: Mapping[str, tuple[str, ...]]
+    """What has to be evaluated before a node's work begins; nodes without expressions are absent."""
     reads: Mapping[str, frozenset[str]]
     """Nodes that a node's expressions can read, out of those that come before it, directly or not. What runs beside it
-    is left out, as the value would depend on which of the two was faster."""
+    is left out, as the value would depend on which of the two was faster.
+
+    Under ``OUTPUTS``: what the outputs of the run read.
+    """
+    input_schemas: Mapping[str, InputSchema]
+    """By input; those without a schema are absent."""
+
+    def node(self, name: str) -> Node:
+        """The node of that id, or of which it is the name of an item."""
+        return self.graph.by_id[node_of(name)]
 
 
 def define(version_id: UUID, content: workflows.VersionContent) -> Definition:
     """Prepare a version. Raises ``DefinitionError`` (or pydantic's) when it cannot run."""
     spec = WorkflowSpec.model_validate(content.spec)
     graph = check(spec)
-    expressions: dict[str, tuple[str, ...]] = {}
+    entry: dict[str, tuple[str, ...]] = {}
+    work: dict[str, tuple[str, ...]] = {}
     ancestors: dict[str, frozenset[str]] = {}
     read: dict[str, frozenset[str]] = {}
     for node in graph.nodes:
         direct = frozenset(dependency.node for dependency in graph.edges[node.id])
         ancestors[node.id] = direct.union(*(ancestors[name] for name in direct))
         found = expressions_of(node)
+        if items := entry_expressions(node):
+            entry[node.id] = items
+        if needed := work_expressions(node):
+            work[node.id] = needed
         if found:
-            expressions[node.id] = found
             read[node.id] = reads(found, ancestors[node.id])
+    read[OUTPUTS] = reads((output.expression for output in spec.outputs), frozenset(ancestors))
     return Definition(
         version_id=version_id,
         number=content.number,
@@ -61,8 +84,10 @@ def define(version_id: UUID, content: workflows.VersionContent) -> Definition:
         workflow=content.name,
         spec=spec,
         graph=graph,
-        expressions=expressions,
+        entry=entry,
+        work=work,
         reads=read,
+        input_schemas={item.name: InputSchema.of(item.json_schema) for item in spec.inputs if item.json_schema},
     )
 
 
@@ -79,6 +104,9 @@ def check(spec: WorkflowSpec) -> Graph:
         problem = schedules.validate(node.config.schedule) if node.config.schedule is not None else None
         if problem is not None:
             raise DefinitionError(f"node {node.id}: {problem}")
+    for declared in spec.inputs:
+        if (problem := input_schemas.problem(declared)) is not None:
+            raise DefinitionError(problem)
     return graph
 
 

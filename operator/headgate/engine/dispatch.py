@@ -93,6 +93,7 @@ def _readable(found: Iterable[QueuedTask]) -> tuple[JobTask, ...]:
                 container=container,
                 timeout_seconds=task.timeout_seconds,
                 job_uid=task.job_uid,
+                stopping=task.stopping,
             )
         )
     return tuple(readable)

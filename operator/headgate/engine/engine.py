@@ -9,20 +9,26 @@ from uuid import UUID
 
 import structlog
 
+from headgate.api.container import SecretKeyRef
 from headgate.api.workflow import WorkflowSpec
+from headgate.domain.runner_task import OpenRunnerTask, RunnerTask
 from headgate.engine import (
     admission,
     breakers,
     cancellation,
+    chaining,
     completion,
     dispatch,
     history,
     pending,
+    runner_tasks,
     schedules,
+    step_logs,
     workflows,
     workspaces,
 )
 from headgate.engine.context import Context
+from headgate.engine.run_control import RunControl
 from headgate.engine.types import (
     Admitted,
     Claimed,
@@ -37,15 +43,18 @@ from headgate.engine.types import (
     RunRequest,
     RunView,
     ScheduleView,
+    StepLog,
     TaskRef,
     VersionRecord,
     Waiting,
     WorkspaceRecord,
     WorkspaceUsage,
 )
+from headgate.engine.versions import Versions
 from headgate.store import maintenance, runs
 from headgate.store.database import Database
 from headgate.store.errors import PartitionMissing
+from headgate.store.runs import Room
 from headgate.store.schedules import ScheduleKey
 
 _log = structlog.get_logger(__name__)
@@ -67,6 +76,10 @@ class Engine:
     ) -> None:
         """``clock`` gives the time with its zone, ``randomness`` as many unpredictable bytes as it is asked for."""
         self._context = Context(database, clock, randomness, evaluator)
+        self.control = RunControl(self._context, self._make_use)
+        """What people do with runs."""
+        self.versions = Versions(self._context)
+        """What workflows were before."""
 
     async def ping(self) -> None:
         """Return when Postgres answers. Raises ``DatabaseUnavailable``, or ``DatabaseNotMigrated``."""
@@ -140,7 +153,7 @@ class Engine:
         for ticked in fired:
             if ticked is not None:
                 effects |= ticked.effects
-                workflows.add(ticked.workflow)
+                workflows |= {ticked.workflow} if ticked.workflow is not None else set()
         behind = {key.workspace_id for key, ticked in zip(keys, fired, strict=True) if ticked and ticked.behind}
         for workspace_id in behind:
             effects = await self._and_start_pending(effects, workspace_id)
@@ -152,6 +165,15 @@ class Engine:
         except PartitionMissing:
             await self.ensure_partitions(now)
             return await schedules.fire_safely(self._context, key, now)
+
+    async def chain_runs(self, now: datetime) -> Fired:
+        """Act on the ends of runs and start the runs that nodes call, as far as they are due, and say when more is.
+
+        The attempt that called a run ends with it, and event triggers start their runs, each once for each ending. A
+        called run ends with the run that called it, and when its node's timeout is over. What fails is logged, stays
+        due, and does not disturb the others.
+        """
+        return await chaining.chain_runs(self._context, self, now)
 
     async def admit(self, request: RunRequest) -> tuple[Admitted | Refused, Effects]:
         """Admit a run; the same key gives the same run again.
@@ -223,14 +245,62 @@ class Engine:
         """Record what an attempt waits for, or with None that it does not. Writes nothing when that is known."""
         return await dispatch.record_waiting(self._context, ref, waiting)
 
-    async def complete(self, ref: TaskRef, outcome: Outcome) -> Effects:
+    async def claim_runner(
+        self, workspace_id: UUID, namespace: str, run_id: UUID | None, holder: str, lease: timedelta
+    ) -> tuple[RunnerTask | None, Effects]:
+        """Take the next attempt for a runner of the run, or of any run of the namespace. No two holders get the same.
+
+        It is the holder's until the lease runs out, and can be claimed again then, as the same attempt.
+        """
+        return await runner_tasks.claim(self._context, workspace_id, namespace, run_id, holder, lease)
+
+    async def heartbeat_runner(self, ref: TaskRef, holder: str, lease: timedelta) -> None:
+        """Make the holder's lease end that much after now. Raises ``LeaseLost``: then it has to give up the attempt."""
+        await runner_tasks.heartbeat(self._context, ref, holder, lease)
+
+    async def complete_runner(
+        self, ref: TaskRef, namespace: str, outcome: Outcome, holder: str, lease: timedelta
+    ) -> tuple[RunnerTask | None, Effects]:
+        """``complete``, and then ``claim_runner`` of the same run: what the holder may go on with, or None.
+
+        Raises ``LeaseLost`` where the attempt is not the holder's any more; then nothing was recorded.
+        """
+        effects = await self.complete(ref, outcome, holder=holder)
+        try:
+            task, claimed = await self.claim_runner(ref.workspace_id, namespace, ref.run_id, holder, lease)
+        except Exception:
+            # What was recorded must be heard of; the holder asks again for what there is to do.
+            _log.warning("next_task_not_claimed", exc_info=True, run_id=str(ref.run_id))
+            return None, effects
+        return task, effects | claimed
+
+    async def release_runner(self, workspace_id: UUID, run_id: UUID, holders: str) -> int:
+        """Make claimable at once what holders whose names begin with ``holders``, and who are gone, have of a run.
+
+        It counts as a loss for these attempts; where there are none, for all that were due.
+        """
+        return await runner_tasks.release(self._context, workspace_id, run_id, holders)
+
+    async def open_runner_tasks(self) -> tuple[OpenRunnerTask, ...]:
+        """Every attempt for a runner that has not ended, in all workspaces, those of a run together."""
+        return await runner_tasks.open_tasks(self._context)
+
+    async def runner_secrets(self, workspace_id: UUID, run_id: UUID) -> tuple[SecretKeyRef, ...]:
+        """References to what a runner has to read to execute any node of the run's version."""
+        return await runner_tasks.secrets(self._context, workspace_id, run_id)
+
+    async def complete(self, ref: TaskRef, outcome: Outcome, *, holder: str | None = None) -> Effects:
         """Record how an attempt ended, with all that follows: a retry, the next nodes, the end of the run.
 
-        Recording it once more changes nothing. Where the run ends, Pending runs of its workspace start.
+        Recording it once more changes nothing. Where the run ends, Pending runs of its workspace start. With ``holder``
+        it raises ``LeaseLost``, and records nothing, where the attempt is not open or not that holder's any more.
         """
-        effects, room = await completion.complete(self._context, ref, outcome)
+        effects, room = await completion.complete(self._context, ref, outcome, holder=holder)
+        return await self._make_use(effects, ref.workspace_id, room)
+
+    async def _make_use(self, effects: Effects, workspace_id: UUID, room: Room) -> Effects:
         if room.waiting:
-            effects = await self._and_start_pending(effects, ref.workspace_id)
+            effects = await self._and_start_pending(effects, workspace_id)
         if room.pot is not None:
             effects = await self._and(effects, pending.start_in_pot(self._context, room.pot), pot=room.pot)
         return effects
@@ -273,3 +343,20 @@ class Engine:
     async def run_view(self, workspace_id: UUID, run_id: UUID) -> RunView | None:
         """A run as recorded, or None when the workspace has no such run."""
         return await history.run_view(self._context, workspace_id, run_id)
+
+    async def record_log(self, ref: TaskRef, path: str | None, size: int, *, truncated: bool) -> bool:
+        """Note, once, that an attempt's log lies at ``path``, and count its bytes as the workspace's.
+
+        ``path`` is None for a log that is empty. False where it is not to be kept, as there is no room for it: then the
+        attempt's log counts as cut to nothing. How the attempt ended is not touched.
+        """
+        return await step_logs.record_log(self._context, ref, path, size, truncated=truncated)
+
+    async def log_of(self, workspace_id: UUID, run_id: UUID, node: str, attempt: int | None = None) -> StepLog | None:
+        """What is kept of the log of an attempt, the node's latest unless one is named; None where there is none."""
+        found = await step_logs.logs_of(self._context, workspace_id, run_id, node, attempt)
+        return found[0] if found else None
+
+    async def logs_of_run(self, workspace_id: UUID, run_id: UUID) -> tuple[StepLog, ...]:
+        """``log_of`` for every node that was attempted, in the order in which they started."""
+        return await step_logs.logs_of(self._context, workspace_id, run_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,7 @@ from uuid import UUID
 from headgate.api.node import NodeType
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.ids import uuid7_time
+from headgate.domain.spread import index_of, node_of
 from headgate.engine.bounds import clip
 from headgate.engine.context import Context, run_key
 from headgate.engine.definition import UnreadableVersion
@@ -54,9 +56,13 @@ async def run_view(context: Context, workspace_id: UUID, run_id: UUID) -> RunVie
         phase=RunPhase(row.status),
         started_at=key.started_at,
         finished_at=_utc(row.finished_at),
-        nodes=tuple(_node_view(node, steps.get(node)) for node in order),
-        waiting=_run_waiting(row) + _node_waiting(order, row.waiting),
+        nodes=tuple(_node_view(node, steps.get(node), _items(node, steps)) for node in order),
+        waiting=_held(row.held) + _run_waiting(row) + _node_waiting(order, row.waiting),
         error_message=row.error_message,
+        outputs=row.outputs,
+        retries=row.retries,
+        held=row.held,
+        cancelling=row.cancelling,
     )
 
 
@@ -108,9 +114,16 @@ def _position(cursor: str) -> tuple[datetime, UUID]:
         raise ValueError("the cursor is not one that a list gave") from None
 
 
-def _node_view(node: str, step: dict[str, Any] | None) -> NodeView:
+def _items(node: str, steps: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    return [step for name, step in steps.items() if node_of(name) == node and index_of(name) is not None]
+
+
+def _node_view(node: str, step: dict[str, Any] | None, items: list[dict[str, Any]]) -> NodeView:
     if step is None:
         return NodeView(node, NodePhase.PENDING, 0, None, None, "", "")
+    if items and step["phase"] == NodePhase.RUNNING.value:
+        done = sum(NodePhase(item["phase"]).is_final for item in items)
+        step = {**step, "message": f"{done} of {len(step['output'])} items done", "output": None}
     return NodeView(
         id=node,
         phase=NodePhase(step["phase"]),
@@ -136,10 +149,22 @@ def _run_waiting(row: Any) -> tuple[Waiting, ...]:
     return (Waiting(row.waiting_reason, clip(message), None, _utc(row.waiting_until)),)
 
 
+def _held(held: str | None) -> tuple[Waiting, ...]:
+    """Why a run is Suspended: the word before the colon, and the sentence behind it."""
+    if held is None:
+        return ()
+    reason, _, message = held.partition(": ")
+    return (Waiting(reason, message),)
+
+
 def _node_waiting(nodes: tuple[str, ...], rows: list[dict[str, Any]] | None) -> tuple[Waiting, ...]:
     order = {node: index for index, node in enumerate(nodes)}
-    waiting = [_task_waiting(row) for row in rows or ()]
-    return tuple(sorted(waiting, key=lambda item: order.get(item.node or "", 0)))
+    waiting: dict[tuple[str, str], Waiting] = {}
+    for row in rows or ():
+        # Of the items of a list that wait for the same, one speaks for all.
+        told = _task_waiting({**row, "node": node_of(row["node"])})
+        waiting.setdefault((told.node or "", told.reason), told)
+    return tuple(sorted(waiting.values(), key=lambda item: order.get(item.node or "", 0)))
 
 
 def _task_waiting(row: dict[str, Any]) -> Waiting:

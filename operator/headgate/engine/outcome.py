@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from headgate.api.node import OnFailure
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.graph import Graph, NodeState
 from headgate.engine.bounds import clip
@@ -27,10 +28,14 @@ def finished(key: RunKey, namespace: str, phase: RunPhase, now: datetime) -> Fin
 
 
 def error_message(graph: Graph, states: Mapping[str, NodeState], outcome: RunPhase | None) -> str | None:
-    """Names the nodes that failed, in listed order, with reason and message; None unless the run failed."""
+    """Names the nodes whose failure counts, in listed order, with reason and message; None unless the run failed."""
     if outcome is not RunPhase.FAILED:
         return None
-    failed = [(node.id, states[node.id]) for node in graph.nodes if states[node.id].phase is NodePhase.FAILED]
+    failed = [
+        (node.id, states[node.id])
+        for node in graph.nodes
+        if states[node.id].phase is NodePhase.FAILED and node.on_failure is OnFailure.FAIL
+    ]
     return clip("; ".join(_sentence(name, state) for name, state in failed))
 
 

@@ -9,6 +9,8 @@ import structlog
 from headgate.engine.admission import decide, follow_up
 from headgate.engine.context import Context, run_key
 from headgate.engine.definition import UnreadableVersion
+from headgate.engine.facts import Facts
+from headgate.engine.outcome import states_of
 from headgate.engine.types import Effects
 from headgate.engine.unreadable import fail_unreadable
 from headgate.store import pending, runs, starting, workspaces
@@ -106,8 +108,11 @@ async def _start(context: Context, key: RunKey) -> tuple[Verdict | None, Effects
             # Whoever was faster goes on with the next one.
             return None, Effects()
         definition = await context.definitions.get(tx, key.workspace_id, loaded.version_id)
-        inputs, _ = await runs.facts(tx, key, ())
-        run = await decide(context, definition, key, loaded.trigger_node, inputs, now)
+        inputs, _, event = await runs.facts(tx, key, ())
+        # What a retried run was given was counted when it started first.
+        added, happened = ({}, None) if loaded.retries else (inputs, event)
+        states, facts = states_of(definition.graph, loaded), Facts(tx, key, definition.workflow_id, inputs, event)
+        run = await decide(context, definition, key, states, facts, added, now, event=happened)
         verdict = await starting.start(tx, run)
         if verdict is None:
             return None, Effects()

@@ -7,15 +7,35 @@ from typing import Any
 
 from headgate.api.inputs import Input
 from headgate.domain.graph import Graph
+from headgate.domain.input_schemas import WORK, InputSchema
 from headgate.engine.bounds import INPUTS_BYTES, check_json
 from headgate.engine.types import Refused, RunRequest, TriggerKind
 
 INVALID_INPUTS = "InvalidInputs"
 INVALID_TRIGGER = "InvalidTrigger"
+TOO_DEEP = "TooDeep"
+MAX_DEPTH = 8
+"""How many times in a row a run may call, or set off, another one."""
 
 
-def resolve_inputs(declared: tuple[Input, ...], given: Mapping[str, Any]) -> dict[str, Any] | Refused:
-    """The values of all declared inputs, defaults included; None for an optional one that was not given."""
+def too_deep(request: RunRequest) -> Refused | None:
+    """Refuses the run that would be one too many in a row: workflows that set each other off would never end."""
+    if request.depth <= MAX_DEPTH:
+        return None
+    return Refused(
+        TOO_DEEP,
+        f"runs called, or set off, each other {MAX_DEPTH} times in a row, and this would be once more: look for "
+        "workflows that call each other, or that start at each other's end",
+    )
+
+
+def resolve_inputs(
+    declared: tuple[Input, ...], schemas: Mapping[str, InputSchema], given: Mapping[str, Any]
+) -> dict[str, Any] | Refused:
+    """The values of all declared inputs, defaults included; None for an optional one that was not given.
+
+    What is given must fit the input's schema; a default was held against it when the workflow was accepted.
+    """
     names = {item.name for item in declared}
     unknown = sorted(set(given) - names)
     if unknown:
@@ -30,7 +50,17 @@ def resolve_inputs(declared: tuple[Input, ...], given: Mapping[str, Any]) -> dic
         check_json(values, INPUTS_BYTES, "inputs")
     except ValueError as error:
         return Refused(INVALID_INPUTS, str(error))
-    return values
+    return _unfit({name: values[name] for name in schemas if given.get(name) is not None}, schemas) or values
+
+
+def _unfit(values: Mapping[str, Any], schemas: Mapping[str, InputSchema]) -> Refused | None:
+    if sum(schemas[name].work(value) for name, value in values.items()) > WORK and len(values) > 1:
+        return Refused(INVALID_INPUTS, "the inputs are together too large for their schemas; give them smaller values")
+    for name, value in values.items():
+        if (problem := schemas[name].problem(value)) is not None:
+            message = f"input {name!r}: {problem}; give it a value that fits the schema that the workflow has for it"
+            return Refused(INVALID_INPUTS, message)
+    return None
 
 
 def choose_trigger(graph: Graph, request: RunRequest) -> str | Refused:
@@ -41,8 +71,10 @@ def choose_trigger(graph: Graph, request: RunRequest) -> str | Refused:
         if node is None:
             known = ", ".join(triggers) or "none"
             return Refused(INVALID_TRIGGER, f"the workflow has no trigger {request.trigger!r}; it has: {known}")
-        if request.kind is TriggerKind.RESOURCE and node.config.manual is None:
+        if request.kind is TriggerKind.RESOURCE and request.replay_of is None and node.config.manual is None:
             return Refused(INVALID_TRIGGER, f"trigger {request.trigger!r} is not a manual one")
+        if request.kind is TriggerKind.EVENT and node.config.event is None:
+            return Refused(INVALID_TRIGGER, f"trigger {request.trigger!r} is not an event any more")
         return request.trigger
     manual = next((node.id for node in triggers.values() if node.config.manual is not None), None)
     if manual is None:

@@ -1,30 +1,32 @@
-"""Takes a run as far as it goes by itself: skips, conditions, and queueing of what is ready."""
+"""Takes a run as far as it goes by itself: skips, conditions, transforms, and queueing of what is ready."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from pydantic import ValidationError
-
-from headgate.api.node import Node, NodeConfig
+from headgate.api.node import Node
 from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.domain import approvals
 from headgate.domain.durations import parse_duration
-from headgate.domain.graph import NodeState, step
-from headgate.domain.templating import rendered
-from headgate.engine.bounds import BRANCH_CHARACTERS, VALUE_BYTES, check_json, clip
-from headgate.engine.definition import Definition
+from headgate.domain.graph import NodeState, phase_so_far, step
+from headgate.domain.spread import item_name, items_of, spread
+from headgate.engine.beginnings import Unready, branch_of, check_value, list_of, memo_key, work_of
+from headgate.engine.bounds import VALUE_BYTES, check_json, clip
+from headgate.engine.definition import OUTPUTS, Definition
+from headgate.engine.facts import Facts
 from headgate.engine.types import Evaluator, ExpressionError
-from headgate.store.records import StepRow, TaskRow
-
-Facts = Callable[[frozenset[str]], Awaitable[tuple[Mapping[str, Any], Mapping[str, Any]]]]
-"""Gives the run's inputs, and the outputs of the nodes asked for that have one."""
+from headgate.store.records import StepRow, TaskRow, size
 
 INVALID_EXPRESSION = "InvalidExpression"
+INVALID_OUTPUT = "InvalidOutput"
+MEMOIZED = "Memoized"
+ITEMS_FAILED = "ItemsFailed"
+CANCELLED = "Cancelled"
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,10 @@ class Progress:
     outcome: RunPhase | None
     steps: tuple[StepRow, ...]
     tasks: tuple[TaskRow, ...]
+    outputs: Mapping[str, Any] | None = None
+    """What the run gives, once it has succeeded and declares outputs."""
+    error: str | None = None
+    """Why it failed, where that is not the failure of a node."""
 
 
 async def advance(
@@ -44,25 +50,25 @@ async def advance(
     facts: Facts,
     evaluator: Evaluator,
     now: datetime,
+    *,
+    cancelling: bool = False,
 ) -> Progress:
     """Step the run until everything that is left waits for an attempt, or it has ended.
 
     Reads ``facts`` only where an expression has to be evaluated. Raises what the evaluator raises besides
-    ``ExpressionError``, which fails the node.
+    ``ExpressionError``, which fails the node. With ``cancelling`` no further item starts, but for final nodes.
     """
-    walk = _Walk(definition, run_id, dict(states), facts, evaluator, now)
+    walk = _Walk(definition, run_id, dict(states), facts, evaluator, now, cancelling)
     while True:
         decided = step(definition.graph, walk.states)
         for node_id, state in decided.skipped.items():
             walk.states[node_id] = state
-            walk.steps.append(StepRow(node_id, 0, state.phase.value, reason=state.reason))
-        if not decided.ready:
-            return Progress(walk.states, decided.outcome, tuple(walk.steps), tuple(walk.tasks))
-        await walk.start([definition.graph.by_id[node_id] for node_id in decided.ready])
-
-
-class _Unready(Exception):  # noqa: N818 - a state of the node, not a mistake of ours
-    """A node whose expressions, or what they gave, are wrong; the message is for the workflow's author."""
+            walk.steps.append(StepRow(node_id, state.attempt, state.phase.value, reason=state.reason))
+        for node_id in decided.ready:
+            await walk.start(definition.graph.by_id[node_id])
+        moved = [await walk.go_on(node) for node in walk.spreading()]
+        if not decided.ready and not any(moved):
+            return await walk.ended(decided.outcome)
 
 
 @dataclass
@@ -73,125 +79,200 @@ class _Walk:
     facts: Facts
     evaluator: Evaluator
     now: datetime
-    fresh: dict[str, Any] = field(default_factory=dict)
+    cancelling: bool
+    lists: dict[str, list[Any]] = field(default_factory=dict)
+    """The items of nodes that run for each of them, as far as they are at hand."""
     steps: list[StepRow] = field(default_factory=list)
     tasks: list[TaskRow] = field(default_factory=list)
 
-    async def start(self, nodes: list[Node]) -> None:
-        asking = frozenset[str]().union(
-            *(self.definition.reads[node.id] for node in nodes if node.id in self.definition.expressions)
-        )
-        wanted = any(node.id in self.definition.expressions for node in nodes)
-        inputs, outputs = await self.facts(asking) if wanted else ({}, {})
-        for node in nodes:
+    async def start(self, node: Node) -> None:
+        """Begin a node that is ready."""
+        if node.for_each is None:
+            await self._begin(node, node.id, {})
+            return
+        try:
+            expression = node.for_each.items
+            values = await self._evaluate(node, self.definition.entry.get(node.id, ()), {})
+            items = list_of(node, expression, values[expression])
+        except Unready as problem:
+            self._fail(node.id, INVALID_EXPRESSION, str(problem))
+            return
+        self.lists[node.id] = items
+        attempt = self._attempt(node.id)
+        self.states[node.id] = NodeState(NodePhase.RUNNING, attempt)
+        # Until they have all ended, the items are kept in the place of the output.
+        self.steps.append(StepRow(node.id, attempt, NodePhase.RUNNING.value, output=items, attempt_started_at=self.now))
+
+    def _attempt(self, name: str) -> int:
+        """The number of the attempt that is being made: 1, unless the run was retried."""
+        state = self.states.get(name)
+        return max(1, state.attempt) if state is not None else 1
+
+    def spreading(self) -> list[Node]:
+        """The nodes that are being run for every item of a list."""
+        return [
+            node
+            for node in self.definition.graph.nodes
+            if node.for_each is not None and self.states[node.id].phase is NodePhase.RUNNING
+        ]
+
+    async def go_on(self, node: Node) -> bool:
+        """Start the next items of a node, or end it. Whether there was anything to do."""
+        if node.id not in self.lists:
+            self.lists[node.id] = await self.facts.items(node.id)
+        items = self.lists[node.id]
+        if self.cancelling and not node.final:
+            if any(not state.phase.is_final for state in items_of(node.id, self.states).values()):
+                return False
+            self._record(node.id, NodePhase.CANCELLED, CANCELLED, replaces=size(items))
+            return True
+        decided = spread(node, len(items), items_of(node.id, self.states))
+        for index in decided.start:
+            await self._begin(node, item_name(node.id, index), {"item": items[index], "index": index})
+        if decided.phase is None:
+            return bool(decided.start)
+        told = f"{decided.failed} of {len(items)} items failed" if decided.failed else ""
+        if decided.phase is NodePhase.FAILED:
+            self._record(node.id, NodePhase.FAILED, ITEMS_FAILED, told, replaces=size(items))
+            return True
+        results = await self.facts.results(node.id, len(items))
+        try:
+            check_json(results, VALUE_BYTES, "the list of all outputs")
+        except ValueError as error:
+            self._record(node.id, NodePhase.FAILED, INVALID_OUTPUT, str(error), replaces=size(items))
+            return True
+        self.facts.fresh[node.id] = results
+        self._record(node.id, NodePhase.SUCCEEDED, "", told, output=results, replaces=size(items))
+        return True
+
+    async def ended(self, outcome: RunPhase | None) -> Progress:
+        """All of it, with the run's outputs where it has succeeded."""
+        outputs: dict[str, Any] | None = None
+        error = None
+        if outcome is RunPhase.SUCCEEDED and self.definition.spec.outputs:
             try:
-                values = await self._evaluate(node, inputs, {**outputs, **self.fresh})
-                self._begin(node, values)
-            except _Unready as problem:
-                self._record(node, NodePhase.FAILED, reason=INVALID_EXPRESSION, message=clip(str(problem)))
+                outputs = await self._outputs()
+            except Unready as problem:
+                outcome, error = RunPhase.FAILED, clip(str(problem))
+        return Progress(self.states, outcome, _merged(self.steps), tuple(self.tasks), outputs, error)
 
-    async def _evaluate(self, node: Node, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, Any]:
-        variables = {
-            "inputs": inputs,
-            "nodes": {
-                name: {"output": outputs.get(name), "phase": self.states[name].phase.value}
-                for name in self.definition.reads.get(node.id, ())
-            },
-            "run": {"id": str(self.run_id), "workflow": self.definition.workflow},
-        }
-        expressions = self.definition.expressions.get(node.id, ())
-        if not expressions:
-            return {}
-        values = await self.evaluator.evaluate_many(expressions, variables)
-        for value in values:
-            if isinstance(value, ExpressionError):
-                raise _Unready(f"node {node.id}: {value}")
-        return dict(zip(expressions, values, strict=True))
+    async def _outputs(self) -> dict[str, Any]:
+        declared = self.definition.spec.outputs
+        values = await self._values(OUTPUTS, tuple(dict.fromkeys(item.expression for item in declared)), {})
+        for item in declared:
+            if isinstance(problem := values[item.expression], ExpressionError):
+                raise Unready(f"output {item.name}: {problem}")
+        outputs = {item.name: values[item.expression] for item in declared}
+        try:
+            check_json(outputs, VALUE_BYTES, "the outputs of the run together")
+        except ValueError as error:
+            raise Unready(str(error)) from None
+        return outputs
 
-    def _begin(self, node: Node, values: Mapping[str, Any]) -> None:
-        config = node.config
-        if config.expression is not None:
-            self._decide(node, values)
-        elif config.transform is not None:
-            self._transform(node, config.transform.expression, values)
-        else:
-            self._queue(node, *_work(node, values))
+    async def _begin(self, node: Node, name: str, more: Mapping[str, Any]) -> None:
+        try:
+            values = await self._evaluate(node, self.definition.work.get(node.id, ()), more)
+            if node.config.expression is not None:
+                value = values[node.config.expression]
+                branch = branch_of(node, value)
+                self.facts.fresh[name] = value
+                self._record(name, NodePhase.SUCCEEDED, branch=branch, output=value)
+            elif node.config.transform is not None:
+                value = values[node.config.transform.expression]
+                check_value(node, node.config.transform.expression, value)
+                self.facts.fresh[name] = value
+                self._record(name, NodePhase.SUCCEEDED, output=value)
+            else:
+                await self._queue(node, name, values)
+        except Unready as problem:
+            self._fail(name, INVALID_EXPRESSION, str(problem))
 
-    def _transform(self, node: Node, expression: str, values: Mapping[str, Any]) -> None:
-        value = values.get(expression)
-        _check_value(node, expression, value)
-        self.fresh[node.id] = value
-        self._record(node, NodePhase.SUCCEEDED, output=value)
-
-    def _decide(self, node: Node, values: Mapping[str, Any]) -> None:
-        expression = node.config.expression or ""
-        value = values.get(expression)
-        _check_value(node, expression, value)
-        if isinstance(value, bool):
-            branch = "true" if value else "false"
-        elif isinstance(value, str) and len(value) <= BRANCH_CHARACTERS:
-            branch = value
-        else:
-            kind = f"a text of {len(value)} characters" if isinstance(value, str) else type(value).__name__
-            raise _Unready(
-                f"node {node.id}: expression {expression!r} must give true, false or a branch name of at most "
-                f"{BRANCH_CHARACTERS} characters; it gave {kind}"
-            )
-        self.fresh[node.id] = value
-        self._record(node, NodePhase.SUCCEEDED, branch=branch, output=value)
-
-    def _queue(self, node: Node, kind: str, work: Mapping[str, Any]) -> None:
-        self.states[node.id] = NodeState(NodePhase.QUEUED, attempt=1)
-        self.steps.append(StepRow(node.id, 1, NodePhase.QUEUED.value))
+    async def _queue(self, node: Node, name: str, values: Mapping[str, Any]) -> None:
+        kind, work = work_of(node, values)
+        digest = memo_key(node, values)
+        if node.memoize is not None and digest is not None:
+            since = self.now - parse_duration(node.memoize.max_age)
+            known = await self.facts.remembered(node.id, digest, since)
+            if known is not None:
+                self.facts.fresh[name] = known.output
+                self._record(name, NodePhase.SUCCEEDED, MEMOIZED, output=known.output)
+                return
+            work = {**work, "memo": digest}
+        attempt = self._attempt(name)
+        self.states[name] = NodeState(NodePhase.QUEUED, attempt)
+        self.steps.append(StepRow(name, attempt, NodePhase.QUEUED.value))
         timeout = max(1, math.ceil(parse_duration(node.timeout).total_seconds()))
         # An approval falls due when nobody has decided in time.
         due_at = self.now + timedelta(seconds=timeout) if kind == "approval" else self.now
-        self.tasks.append(TaskRow(node.id, 1, work, timeout, due_at, kind=kind))
+        task = TaskRow(name, attempt, work, timeout, due_at, kind=kind, first_attempt=attempt)
+        self.tasks.append(_told(task) if kind == "approval" else task)
+
+    async def _evaluate(self, node: Node, expressions: tuple[str, ...], more: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of a node's expressions. Raises ``Unready`` for one that has none."""
+        values = await self._values(node.id, expressions, more, final=node.final)
+        for value in values.values():
+            if isinstance(value, ExpressionError):
+                raise Unready(f"node {node.id}: {value}")
+        return values
+
+    async def _values(
+        self, reader: str, expressions: tuple[str, ...], more: Mapping[str, Any], *, final: bool = False
+    ) -> dict[str, Any]:
+        if not expressions:
+            return {}
+        names = self.definition.reads.get(reader, frozenset())
+        inputs, outputs = await self.facts.known(names)
+        run = {"id": str(self.run_id), "workflow": self.definition.workflow}
+        if final:
+            run["phase"] = phase_so_far(self.definition.graph, self.states).value
+        variables = {
+            "inputs": inputs,
+            "nodes": {name: {"output": outputs.get(name), "phase": self.states[name].phase.value} for name in names},
+            "run": run,
+            "event": self.facts.event,
+            **more,
+        }
+        return dict(zip(expressions, await self.evaluator.evaluate_many(expressions, variables), strict=True))
+
+    def _fail(self, name: str, reason: str, message: str) -> None:
+        self._record(name, NodePhase.FAILED, reason, clip(message))
 
     def _record(
         self,
-        node: Node,
+        name: str,
         phase: NodePhase,
-        *,
-        branch: str | None = None,
         reason: str = "",
         message: str = "",
+        *,
+        branch: str | None = None,
         output: Any = None,
+        replaces: int = 0,
     ) -> None:
-        self.states[node.id] = NodeState(phase, 1, branch, reason, message)
-        self.steps.append(StepRow(node.id, 1, phase.value, branch, reason, message, None, output, self.now, self.now))
+        attempt = self._attempt(name)
+        self.states[name] = NodeState(phase, attempt, branch, reason, message)
+        started = None if replaces else self.now
+        self.steps.append(
+            StepRow(name, attempt, phase.value, branch, reason, message, None, output, started, self.now, replaces)
+        )
 
 
-def _check_value(node: Node, expression: str, value: Any) -> None:
-    """Raise ``_Unready`` when a value could not be stored."""
-    try:
-        check_json(value, VALUE_BYTES, "its value")
-    except ValueError as error:
-        raise _Unready(f"node {node.id}: expression {expression!r}: {error}") from None
+def _told(task: TaskRow) -> TaskRow:
+    """An approval says from the beginning what it waits for."""
+    waiting = approvals.waiting(approvals.approval_of(task.work), task.node, task.due_at)
+    return replace(
+        task, waiting_reason=waiting.reason, waiting_message=clip(waiting.message), waiting_until=waiting.until
+    )
 
 
-_KINDS = {
-    "container": "job",
-    "script": "runner",
-    "http": "runner",
-    "sql": "runner",
-    "workflow": "call",
-    "approval": "approval",
-}
-"""Who does what a member of a config asks for."""
+def _merged(steps: list[StepRow]) -> tuple[StepRow, ...]:
+    """One row for each attempt, the latest: a node may begin and end in the same step of the run."""
+    merged: dict[tuple[str, int], StepRow] = {}
+    for row in steps:
+        before = merged.get((row.node, row.attempt))
+        merged[row.node, row.attempt] = row if before is None else _over(before, row)
+    return tuple(merged.values())
 
 
-def _work(node: Node, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Kind and content of a task, with the values of its expressions. Raises ``_Unready`` when they do not fit in."""
-    config = node.config.to_wire()
-    (member,) = config
-    if values:
-        for expression, value in values.items():
-            _check_value(node, expression, value)
-        try:
-            config = NodeConfig.model_validate(rendered(config, values)).to_wire()
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise _Unready(f"node {node.id}: {where} with its expressions replaced: {first['msg']}") from None
-    return _KINDS[member], config
+def _over(before: StepRow, after: StepRow) -> StepRow:
+    left = after.replaces - size(before.output)
+    return replace(after, attempt_started_at=before.attempt_started_at, replaces=left)

@@ -27,6 +27,7 @@ __all__ = [
     "FinishedRun",
     "Fired",
     "JobTask",
+    "LeaseLost",
     "NodeView",
     "Outcome",
     "Refused",
@@ -36,9 +37,11 @@ __all__ = [
     "RunSummary",
     "RunView",
     "ScheduleView",
+    "StepLog",
     "TaskRef",
     "TriggerKind",
     "VersionRecord",
+    "VersionView",
     "Waiting",
     "WorkspaceRecord",
     "WorkspaceUsage",
@@ -125,6 +128,13 @@ class DefinitionError(ValueError):
     """A workflow that cannot run as it is written; the message says what to change."""
 
 
+class LeaseLost(Exception):  # noqa: N818 - a state of the world, not a mistake
+    """An attempt that is not the caller's: it ended, was cancelled, or another one took it when the lease ran out."""
+
+    def __init__(self, ref: TaskRef) -> None:
+        super().__init__(f"attempt {ref.attempt} of node {ref.node} is not yours any more: give it up")
+
+
 class TriggerKind(StrEnum):
     """What asked for a run."""
 
@@ -135,8 +145,19 @@ class TriggerKind(StrEnum):
 
 
 @dataclass(frozen=True)
+class VersionView:
+    """A version in a list."""
+
+    number: int
+    created_at: datetime
+    content_hash: str
+    current: bool
+    """Whether new runs start with it."""
+
+
+@dataclass(frozen=True)
 class RunRequest:
-    """Asks for a run of the current version of a workflow."""
+    """Asks for a run of a workflow."""
 
     workspace_id: UUID
     namespace: str
@@ -224,6 +245,14 @@ class RunView:
     """In listed order; triggers left out."""
     waiting: tuple[Waiting, ...]
     error_message: str | None = None
+    outputs: Mapping[str, Any] | None = None
+    """What it gave, once it has succeeded."""
+    retries: int = 0
+    """How often its failed nodes were run again."""
+    held: str | None = None
+    """Why it is Suspended."""
+    cancelling: bool = False
+    """Whether it was asked to end."""
 
 
 @dataclass(frozen=True)
@@ -271,7 +300,7 @@ class ScheduleView:
     """The last tick that was acted on."""
     next_tick: datetime | None
     errors: Mapping[str, str]
-    """Why the last tick of a trigger node made no run, for those where it did not."""
+    """Why the last tick or event of a trigger node made no run, for those where it did not."""
 
 
 @dataclass(frozen=True)
@@ -295,6 +324,8 @@ class Effects:
     """Whether there is something new to claim."""
     cancelled: tuple[TaskRef, ...] = ()
     """Attempts under way whose Jobs are to be ended."""
+    stopping: tuple[TaskRef, ...] = ()
+    """Attempts under way that are asked to end: their Jobs are to be ended, and their ends told as any other."""
     finished: tuple[FinishedRun, ...] = ()
     """Runs that ended, each told once; not at all where the process ended between the transaction and its answer."""
     breakers: frozenset[UUID] = frozenset()
@@ -303,11 +334,12 @@ class Effects:
     def __or__(self, other: Effects) -> Effects:
         """Both together."""
         return Effects(
-            self.runs | other.runs,
-            self.tasks_queued or other.tasks_queued,
-            self.cancelled + other.cancelled,
-            self.finished + other.finished,
-            self.breakers | other.breakers,
+            runs=self.runs | other.runs,
+            tasks_queued=self.tasks_queued or other.tasks_queued,
+            cancelled=self.cancelled + other.cancelled,
+            stopping=self.stopping + other.stopping,
+            finished=self.finished + other.finished,
+            breakers=self.breakers | other.breakers,
         )
 
 
@@ -320,3 +352,17 @@ class Fired:
     """Namespace and name of the workflows whose schedules ticked."""
     next_due: datetime | None
     """When the next schedule ticks."""
+
+
+@dataclass(frozen=True)
+class StepLog:
+    """What is kept of the log of an attempt."""
+
+    ref: TaskRef
+    phase: NodePhase
+    path: str | None
+    """In the object store; None where nothing is kept: it is empty, there is no room, or it is not there yet."""
+    size: int | None
+    """In bytes; None where its log was not looked at, or could not be read."""
+    truncated: bool
+    """Whether something was left out: all of it, where there is no path."""

@@ -1,4 +1,4 @@
-"""Keeps the versions and the schedules of workflows."""
+"""Keeps the versions, the schedules and the event triggers of workflows."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from uuid import UUID
 
 from headgate.api.node import Schedule
 from headgate.api.workflow import WorkflowSpec
+from headgate.domain import triggers
 from headgate.domain.schedule import next_tick
 from headgate.engine.context import Context
 from headgate.engine.definition import check, content_of
-from headgate.engine.types import VersionRecord
-from headgate.store import schedules, workflows
+from headgate.engine.types import DefinitionError, VersionRecord
+from headgate.store import events, schedules, workflows
 from headgate.store.workflows import KnownWorkflow
 
 
@@ -19,6 +20,8 @@ async def record_version(
 ) -> VersionRecord:
     """Make ``spec`` the current version of the workflow. See ``Engine.record_version``."""
     check(spec)
+    if (problem := triggers.problem(name, spec)) is not None:
+        raise DefinitionError(problem)
     content_hash, stored = content_of(spec)
     wanted = {node.id: node.config.schedule for node in spec.nodes if node.config.schedule is not None}
     async with context.database.tenant(workspace_id) as tx:
@@ -38,6 +41,7 @@ async def record_version(
         await workflows.set_current(tx, workspace_id, workflow_id, version.id, suspended=spec.suspend)
         first_ticks = {node: (_stored(schedule), next_tick(schedule, now)) for node, schedule in wanted.items()}
         await schedules.replace(tx, workspace_id, workflow_id, first_ticks)
+        await events.replace(tx, workspace_id, workflow_id, namespace, _events(spec))
     return VersionRecord(workflow_id, version.id, version.number, content_hash)
 
 
@@ -55,6 +59,11 @@ def _is_current(known: KnownWorkflow, content_hash: str, spec: WorkflowSpec, wan
         and known.suspended == spec.suspend
         and known.schedules == {node: _stored(schedule) for node, schedule in wanted.items()}
     )
+
+
+def _events(spec: WorkflowSpec) -> dict[str, tuple[str, tuple[str, ...]]]:
+    found = ((node.id, node.config.event) for node in spec.nodes)
+    return {node: (event.workflow, tuple(event.phases)) for node, event in found if event is not None}
 
 
 def _stored(schedule: Schedule) -> dict[str, object]:

@@ -11,7 +11,16 @@ from typing import TypeVar
 from headgate.cluster.cache import Cache
 from headgate.cluster.client import KubeClient, Object
 from headgate.cluster.errors import ApiError
-from headgate.desired.keys import NAMESPACE, RESOURCE_QUOTA, ChildKind, ObjectKey, child_kind, key_of
+from headgate.desired.keys import (
+    CLUSTER_ROLE_BINDING,
+    NAMESPACE,
+    RESOURCE_QUOTA,
+    ROLE_BINDING,
+    ChildKind,
+    ObjectKey,
+    child_kind,
+    key_of,
+)
 from headgate.desired.limits import QUOTA_NAME
 from headgate.desired.manifest import Manifest
 from headgate.desired.plan import NO_CLAIMS, Claims, Deletion, MergePatch, Plan, Replacement, plan
@@ -19,6 +28,7 @@ from headgate.desired.plan import NO_CLAIMS, Claims, Deletion, MergePatch, Plan,
 T = TypeVar("T")
 
 RECOUNT_AFTER = timedelta(seconds=20)
+_GRANTS = (ROLE_BINDING.kind, CLUSTER_ROLE_BINDING.kind)
 
 
 class Children:
@@ -29,7 +39,7 @@ class Children:
         self._cache = cache
 
     async def bring_about(self, workspace: str, desired: tuple[Manifest, ...], claims: Claims = NO_CLAIMS) -> Plan:
-        """Write what differs: one request per object, namespaces first. Returns the plan that was carried out.
+        """Write what differs: one request per object, namespaces first and bindings last. Returns the plan carried out.
 
         Raises the first ``ApiError`` or ``Unreachable`` after all requests that were possible have been made.
         """
@@ -56,7 +66,11 @@ class Children:
         def is_open(key: ObjectKey) -> bool:
             return (key.name if key.kind == NAMESPACE.kind else key.namespace) not in closed
 
-        yield [self._apply(manifest) for manifest in planned.apply if is_open(key_of(manifest))]
+        grants = [manifest for manifest in planned.apply if manifest["kind"] in _GRANTS]
+        others = [manifest for manifest in planned.apply if manifest["kind"] not in _GRANTS]
+        # The API server refuses a binding whose role is not there yet, and members get in after what limits them.
+        for manifests in (others, grants):
+            yield [self._apply(manifest) for manifest in manifests if is_open(key_of(manifest))]
         yield [self._replace(replacement) for replacement in planned.replace]
         yield [self._strip(patch) for patch in planned.extras]
         yield [self.delete(deletion) for deletion in planned.prune]

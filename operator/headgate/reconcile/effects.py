@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from uuid import UUID
 
 from headgate.domain.task import TaskRef
+from headgate.engine.run_metrics import RunMetrics
 from headgate.engine.types import Effects
 from headgate.reconcile.keys import Key, Topic, key_for
-from headgate.reconcile.run_metrics import RunMetrics
 from headgate.reconcile.workloads import Workloads
 
 REMEMBERED = 4096
@@ -28,10 +28,13 @@ class EffectHandler:
         self._metrics = metrics
         self._mirrors: dict[UUID, Key] = {}
         self._cancelled: dict[TaskRef, None] = {}
+        self._stopping: dict[TaskRef, None] = {}
         self.breakers = asyncio.Event()
         """Set when a circuit breaker changed."""
         self.work = asyncio.Event()
         """Set when there may be something to claim."""
+        self.chain = asyncio.Event()
+        """Set when there may be a call to make, or an ending to act on."""
 
     def mirror(self, run_id: UUID, key: Key) -> None:
         """Note that the WorkflowRun mirrors the run."""
@@ -45,10 +48,16 @@ class EffectHandler:
         """Whether the attempt was cancelled lately, so that its Job is to be ended as soon as it is seen."""
         return ref in self._cancelled
 
+    def is_stopping(self, ref: TaskRef) -> bool:
+        """Whether the attempt was asked to end lately: its Job is to be ended, and tells so when it is gone."""
+        return ref in self._stopping
+
     async def handle(self, effects: Effects) -> None:
         """Do what follows. Jobs are ended by their own reconciliation, which repeats what fails."""
         if effects.tasks_queued:
             self.work.set()
+        if effects.tasks_queued or effects.finished:
+            self.chain.set()
         if effects.breakers:
             self.breakers.set()
         for run in effects.finished:
@@ -56,9 +65,13 @@ class EffectHandler:
         for run_id in effects.runs:
             if (key := self._mirrors.get(run_id)) is not None:
                 self._enqueue(key)
-        for ref in effects.cancelled:
-            self._cancelled[ref] = None
+        self._remember(self._cancelled, effects.cancelled)
+        self._remember(self._stopping, effects.stopping)
+
+    def _remember(self, known: dict[TaskRef, None], refs: Iterable[TaskRef]) -> None:
+        for ref in refs:
+            known[ref] = None
             for job in self._workloads.of(ref):
                 self._enqueue(key_for(Topic.JOB, job))
-        while len(self._cancelled) > REMEMBERED:
-            del self._cancelled[next(iter(self._cancelled))]
+        while len(known) > REMEMBERED:
+            del known[next(iter(known))]

@@ -15,6 +15,7 @@ from headgate.domain.task import Outcome, TaskRef, Waiting
 from headgate.engine.engine import Engine
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.keys import Key
+from headgate.reconcile.step_logs import LogKeeper
 from headgate.reconcile.workloads import Workloads, attempt_of
 
 EXPLAIN_AFTER = timedelta(seconds=2)
@@ -39,6 +40,7 @@ class JobReconciler:
         engine: Engine,
         workloads: Workloads,
         effects: EffectHandler,
+        logs: LogKeeper,
         *,
         requeue: Callable[[Key, float], None],
         wall: Callable[[], datetime],
@@ -47,6 +49,7 @@ class JobReconciler:
         self._engine = engine
         self._workloads = workloads
         self._effects = effects
+        self._logs = logs
         self._requeue = requeue
         self._wall = wall
         self._reported: dict[str, Reported] = {}
@@ -64,7 +67,14 @@ class JobReconciler:
             self._reported.pop(metadata["uid"], None)
             return
         if self._effects.is_cancelled(ref) and not _is_over(live):
+            self._logs.keep(key.object_key, live, ref)
             await self._workloads.end(ref)
+            return
+        if self._effects.is_stopping(ref) and not _is_over(live):
+            await self._workloads.end(ref, leaving_nothing=True)
+            return
+        if self._logs.keeps(key.object_key, metadata["uid"]):
+            # Its end is recorded.
             return
         pods = self._cache.pods_of(key.object_key)
         if _is_over(live) and not any(map(has_ended, pods)):
@@ -96,7 +106,7 @@ class JobReconciler:
         effects = await self._engine.complete(ref, outcome)
         self._reported.pop(live["metadata"]["uid"], None)
         await self._effects.handle(effects)
-        await self._workloads.let_go(key, live)
+        self._logs.keep(key, live, ref)
 
     async def _running(self, live: Object, ref: TaskRef, started_at: datetime | None) -> None:
         uid = live["metadata"]["uid"]

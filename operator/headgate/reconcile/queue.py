@@ -13,6 +13,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from headgate.cluster.errors import ApiError, Unreachable
+from headgate.objects.object_store import StoreUnavailable
 from headgate.store.errors import DatabaseUnavailable
 
 K = TypeVar("K")
@@ -127,7 +128,7 @@ class WorkQueue(Generic[K]):
             try:
                 with self.metrics.seconds.labels(self.kind(key)).time():
                     await self.reconcile(key)
-            except (ApiError, Unreachable, DatabaseUnavailable) as error:
+            except (ApiError, Unreachable, DatabaseUnavailable, StoreUnavailable) as error:
                 self._failed(key)
                 log.warning("reconciliation failed", key=str(key), error=str(error), failures=self._failures[key])
             except Exception as error:

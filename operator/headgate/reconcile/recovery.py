@@ -13,6 +13,7 @@ from headgate.desired.keys import ObjectKey
 from headgate.domain.attempt import Finished, judge
 from headgate.domain.task import JobTask, Outcome, TaskRef
 from headgate.engine.engine import Engine
+from headgate.engine.types import Effects
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.runs import run_key
 from headgate.reconcile.workloads import Workloads, attempt_of
@@ -39,6 +40,7 @@ class Recovery:
         """
         jobs_before = self._cache.keys(JOBS)
         open_tasks = await self._engine.open_tasks()
+        await self._effects.handle(Effects(stopping=tuple(task.ref for task in open_tasks if task.stopping)))
         for task in open_tasks:
             if task.job_uid is not None and await self._lost(task):
                 message = "the Job was deleted while the operator was away"

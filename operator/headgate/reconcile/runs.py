@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from headgate.api.workflow_run import NodeStatus, RunPhase, WaitingFor, WorkflowRun, WorkflowRunStatus
 from headgate.cluster.cache import Cache
@@ -15,18 +16,21 @@ from headgate.domain.conditions import not_ready, ready, reconciling
 from headgate.domain.reasons import Reason
 from headgate.domain.run_status import duration, patience, progress, seconds, summary, waiting_column, waiting_for
 from headgate.engine.engine import Engine
+from headgate.engine.replay import UNKNOWN_RUN, UNKNOWN_VERSION
+from headgate.engine.suspension import RUN_SUSPENDED
 from headgate.engine.types import Admitted, Refused, RunRequest, RunView, TriggerKind
 from headgate.reconcile.dependents import Dependents
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.keys import Key
 from headgate.reconcile.parsing import InvalidResource, parse
 from headgate.reconcile.status import StatusWriter
+from headgate.reconcile.steering import HELD_BY_SPEC, steer
 from headgate.reconcile.tenants import NoTenant, Tenant, Tenants
 from headgate.store.errors import DatabaseUnavailable
 
 WAIT_SECONDS = 15.0
 """Until a run that cannot be admitted yet is looked at again, where no event says so earlier."""
-FINAL_REFUSALS = frozenset({"InvalidInputs", "InvalidTrigger", "InvalidMutex"})
+FINAL_REFUSALS = frozenset({"InvalidInputs", "InvalidTrigger", "InvalidMutex", UNKNOWN_RUN, UNKNOWN_VERSION})
 """Refusals that stay, because a WorkflowRun's spec cannot be changed."""
 
 REJECTIONS = frozenset({"DailyLimit", "ConcurrencyLimit", "StorageLimit"})
@@ -39,7 +43,7 @@ def run_key(uid: str) -> str:
 
 
 class RunReconciler:
-    """Admits, cancels and mirrors runs.
+    """Admits, steers and mirrors runs.
 
     Costs, for a run without trouble: one transaction to admit, one query per mirror, and two status writes (Running,
     and the end).
@@ -110,26 +114,44 @@ class RunReconciler:
         trigger_key = run_key(run.metadata.uid)
         view = await self._engine.run_by_key(tenant.workspace_id, trigger_key)
         if view is None:
-            if run.spec.cancel:
-                await self._effects.handle(await self._engine.cancel_resource(tenant.workspace_id, trigger_key))
-                await self._status.write(
-                    WORKFLOW_RUNS, live, self._without_run(run, RunPhase.CANCELLED, "Cancelled", "")
-                )
-                return
-            view = await self._admit(key, live, run, tenant, trigger_key)
-        elif run.spec.cancel and not view.phase.is_final:
-            await self._effects.handle(
-                await self._engine.cancel_run(tenant.workspace_id, view.run_id, "cancelled by spec.cancel")
-            )
-            view = await self._engine.run_by_key(tenant.workspace_id, trigger_key)
+            view = await self._start(key, live, run, tenant, trigger_key)
+        else:
+            effects = await steer(self._engine, tenant.workspace_id, run.spec, view)
+            if effects is not None:
+                await self._effects.handle(effects)
+                view = await self._engine.run_view(tenant.workspace_id, view.run_id)
         if view is None:
             return
         self._effects.mirror(view.run_id, key)
         await self._mirror(key, live, run, view)
 
+    async def _start(
+        self, key: Key, live: Object, run: WorkflowRun, tenant: Tenant, trigger_key: str
+    ) -> RunView | None:
+        if is_final(live):
+            # It was refused for good: whatever steers a run finds none.
+            changes = {"observed_generation": run.metadata.generation}
+            await self._status.write(WORKFLOW_RUNS, live, run.status.model_copy(update=changes))
+            return None
+        if run.spec.cancel or run.spec.cancel_now:
+            await self._effects.handle(await self._engine.cancel_resource(tenant.workspace_id, trigger_key))
+            await self._status.write(WORKFLOW_RUNS, live, self._without_run(run, RunPhase.CANCELLED, "Cancelled", ""))
+            return None
+        if run.spec.suspend:
+            waiting = (WaitingFor(reason=RUN_SUSPENDED, message=HELD_BY_SPEC),)
+            status = self._without_run(run, RunPhase.SUSPENDED, RUN_SUSPENDED, HELD_BY_SPEC, waiting)
+            await self._status.write(WORKFLOW_RUNS, live, status)
+            return None
+        return await self._admit(key, live, run, tenant, trigger_key)
+
     async def _admit(
         self, key: Key, live: Object, run: WorkflowRun, tenant: Tenant, trigger_key: str
     ) -> RunView | None:
+        replay_of = _run_id(run.spec.replay_of)
+        if isinstance(replay_of, Refused):
+            status = self._without_run(run, RunPhase.FAILED, replay_of.reason, replay_of.message)
+            await self._status.write(WORKFLOW_RUNS, live, status)
+            return None
         request = RunRequest(
             workspace_id=tenant.workspace_id,
             namespace=key.namespace,
@@ -139,7 +161,9 @@ class RunReconciler:
             trigger=run.spec.trigger,
             inputs=run.spec.inputs,
             resource=key.name,
+            version=run.spec.version,
             priority=run.spec.priority,
+            replay_of=replay_of,
         )
         admission, effects = await self._engine.admit(request)
         match admission:
@@ -244,12 +268,26 @@ class RunReconciler:
             duration=duration(view.started_at, view.finished_at),
             progress=progress(nodes),
             nodes=nodes,
+            outputs=dict(view.outputs or {}),
             waiting_for=waiting,
             waiting=waiting_column(waiting),
         )
 
 
 def is_settled(live: Object) -> bool:
-    """Whether the WorkflowRun's status says the end, so that nothing is left to do: no query, no write."""
+    """Whether the WorkflowRun's status says the end of what its spec asks for: no query, no write is left to do."""
+    seen = (live.get("status") or {}).get("observedGeneration")
+    return is_final(live) and seen == live["metadata"].get("generation", 1)
+
+
+def is_final(live: Object) -> bool:
+    """Whether the WorkflowRun's status says that its run has ended."""
     phase = (live.get("status") or {}).get("phase")
     return phase in {phase.value for phase in RunPhase if phase.is_final}
+
+
+def _run_id(text: str | None) -> UUID | Refused | None:
+    try:
+        return UUID(text) if text is not None else None
+    except ValueError:
+        return Refused(UNKNOWN_RUN, f"{text!r} is not the id of a run: status.runId of a WorkflowRun is one")

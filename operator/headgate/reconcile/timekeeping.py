@@ -1,4 +1,4 @@
-"""What happens by the clock: schedules fire, overdue runs end, runs that waited for room start."""
+"""What happens by the clock: schedules fire, overdue runs end, runs that waited for room start, runs set off others."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from headgate.engine.engine import Engine
+from headgate.reconcile.chaining import Chainer
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.keys import Key, Topic
 from headgate.reconcile.loops import forever
@@ -30,6 +31,7 @@ class Timekeeper:
         async with asyncio.TaskGroup() as group:
             group.create_task(forever("schedules", self._fire))
             group.create_task(forever("overdue", self._expire))
+            group.create_task(Chainer(self._engine, self._effects, self._enqueue, wall=self._wall).run())
             group.create_task(forever("partitions", self._make_partitions, net_seconds=PARTITION_SECONDS))
 
     async def _fire(self) -> datetime | None:
@@ -41,6 +43,7 @@ class Timekeeper:
 
     async def _expire(self) -> datetime | None:
         await self._effects.handle(await self._engine.expire_runs(self._wall()))
+        await self._effects.handle(await self._engine.control.expire_approvals(self._wall()))
         await self._effects.handle(await self._engine.start_all_pending())
         return None
 

@@ -12,7 +12,7 @@ from headgate.cluster.cache import Cache
 from headgate.cluster.client import Object
 from headgate.cluster.resources import WORKFLOWS
 from headgate.desired.keys import NAMESPACE
-from headgate.domain import schedule
+from headgate.domain import input_schemas, schedule, triggers
 from headgate.domain.conditions import not_ready, ready
 from headgate.domain.reasons import Reason
 from headgate.domain.run_status import seconds
@@ -79,7 +79,12 @@ class WorkflowReconciler:
             return
         try:
             tenant = await self._tenants.of_namespace(key.namespace)
-            trouble = schedule_problem(workflow.spec) or await self._expression_problem(workflow.spec)
+            trouble = (
+                schedule_problem(workflow.spec)
+                or trigger_problem(key.name, workflow.spec)
+                or input_problem(workflow.spec)
+                or await self._expression_problem(workflow.spec)
+            )
             if trouble is not None:
                 await self._refuse(live, workflow, *trouble, stalled=True)
                 return
@@ -106,7 +111,7 @@ class WorkflowReconciler:
                     f"; ticks from {schedules.next_tick:%Y-%m-%dT%H:%M:%SZ} on wait, and missedRuns decides on them"
                 )
         for trigger, why in schedules.errors.items():
-            message = f"{message}; the last tick of {trigger} made no run: {why}"
+            message = f"{message}; {trigger} fired last without making a run: {why}"
         conditions = ready(workflow.status.conditions, reason, message, generation, self._wall())
         await self._write(
             live,
@@ -121,7 +126,7 @@ class WorkflowReconciler:
         self._dependents.wake(key.object_key)
 
     async def _schedules(self, tenant: Tenant, key: Key, workflow: Workflow) -> ScheduleView:
-        if all(node.config.schedule is None for node in workflow.spec.nodes):
+        if all(node.config.schedule is None and node.config.event is None for node in workflow.spec.nodes):
             return ScheduleView(last_tick=None, next_tick=None, errors={})
         return await self._engine.schedule_view(tenant.workspace_id, key.namespace, key.name)
 
@@ -147,6 +152,20 @@ class WorkflowReconciler:
         except NoTenant:
             return
         await self._engine.retire_workflow(tenant.workspace_id, key.namespace, key.name)
+
+
+def trigger_problem(name: str, spec: WorkflowSpec) -> tuple[str, str] | None:
+    """Reason and message of the first event that cannot start the workflow."""
+    problem = triggers.problem(name, spec)
+    return None if problem is None else (Reason.INVALID_TRIGGER, problem)
+
+
+def input_problem(spec: WorkflowSpec) -> tuple[str, str] | None:
+    """Reason and message of the first input whose schema cannot be used."""
+    for declared in spec.inputs:
+        if (problem := input_schemas.problem(declared)) is not None:
+            return Reason.INVALID_INPUT_SCHEMA, problem
+    return None
 
 
 def schedule_problem(spec: WorkflowSpec) -> tuple[str, str] | None:

@@ -58,11 +58,14 @@ class Workloads:
         """The attempt's Job, where there is one."""
         return tuple(key for key, live in self._cache.jobs_of(str(ref.run_id)) if attempt_of(live) == ref)
 
-    async def end(self, ref: TaskRef) -> None:
-        """Delete the attempt's Job and, through it, its pod. Nothing happens where there is none."""
+    async def end(self, ref: TaskRef, *, leaving_nothing: bool = False) -> None:
+        """Delete the attempt's Job and, through it, its pod. Nothing happens where there is none.
+
+        With ``leaving_nothing`` the Job is gone only after its pod has taken the time that it may take to end.
+        """
         for key, live in self._cache.jobs_of(str(ref.run_id)):
             if attempt_of(live) == ref and not live["metadata"].get("deletionTimestamp"):
-                await self._delete(key, live)
+                await self._delete(key, live, foreground=leaving_nothing)
 
     async def let_go(self, key: ObjectKey, live: Object) -> None:
         """Have Kubernetes delete the Job after its time to live. Before this it stays, so that no result is lost."""
@@ -94,9 +97,10 @@ class Workloads:
                 found.extend(page["items"])
         return tuple(found)
 
-    async def _delete(self, key: ObjectKey, live: Object) -> None:
+    async def _delete(self, key: ObjectKey, live: Object, *, foreground: bool) -> None:
+        uid = live["metadata"]["uid"]
         try:
-            await self._kube.delete(JOBS, key.name, key.namespace, uid=live["metadata"]["uid"])
+            await self._kube.delete(JOBS, key.name, key.namespace, uid=uid, foreground=foreground)
         except ApiError as error:
             if not (error.is_not_found or error.is_conflict):
                 raise

@@ -16,7 +16,7 @@ from headgate.desired.context import ClusterFacts
 from headgate.desired.inventory import Inventory, take_stock
 from headgate.desired.keys import NAMESPACE, ObjectKey
 from headgate.desired.manifest import Manifest
-from headgate.desired.obstacles import Failure, History, Seen, obstacle
+from headgate.desired.obstacles import Failure, History, Seen, is_merely_uncounted, obstacle
 from headgate.desired.plan import Claims, Deletion
 from headgate.desired.status import paused_status, workspace_status
 from headgate.desired.workspace import children
@@ -37,10 +37,11 @@ from headgate.store.errors import DatabaseUnavailable
 CONTESTED_SECONDS = 30.0
 """Until a namespace of someone else is looked at again: it is not watched."""
 COUNT_SECONDS = 5.0
-RECOUNT_SECONDS = 5.0
+RECOUNT_SECONDS = 3.0
 SHORT_SECONDS = 3.0
 """Until it is looked whether others have let go of what a namespace is to have."""
-COUNTED_WITHIN = timedelta(seconds=4)
+COUNTED_WITHIN = timedelta(seconds=2)
+"""So long nothing is said of it; less than ``RECOUNT_SECONDS``, so that the next look does say it."""
 
 
 class WorkspaceReconciler:
@@ -115,7 +116,7 @@ class WorkspaceReconciler:
         if wants_cleanup != (FINALIZER in workspace.metadata.finalizers):
             live = await self._teardown.guard(live, wanted=wants_cleanup)
         seen, failure = await self._bring_about(key, workspace)
-        if failure is None and seen.uncounted and self._may_still_count(key):
+        if is_merely_uncounted(workspace, seen) and self._may_still_count(key):
             return
         await self._status.write(WORKSPACES, live, workspace_status(workspace, seen, self._wall()))
         for name in seen.uids:

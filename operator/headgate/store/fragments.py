@@ -30,14 +30,15 @@ def insert_tasks(tail: str, priority: str = PRIORITY_OF_RUN) -> str:
     """
     return f"""
     INSERT INTO headgate.tasks (workspace_id, execution_id, node, attempt, namespace, workflow, work,
-        timeout_seconds, due_at, waiting_reason, waiting_message, waiting_until, kind,
-        priority)
+        timeout_seconds, due_at, waiting_reason, waiting_message, waiting_until, kind, first_attempt,
+        priority, expires_at)
     SELECT %(workspace_id)s, %(run_id)s, t.node, t.attempt, %(namespace)s, %(workflow)s, t.work,
         t.timeout_seconds, t.due_at,
-        t.waiting_reason, t.waiting_message, t.waiting_until, t.kind, {priority}
+        t.waiting_reason, t.waiting_message, t.waiting_until, t.kind, t.first_attempt, {priority},
+        CASE t.kind WHEN 'runner' THEN t.due_at + make_interval(secs => t.timeout_seconds) END
     FROM jsonb_to_recordset(CAST(%(tasks)s AS jsonb)) AS t (node text, attempt integer, work jsonb, kind text,
         timeout_seconds integer, due_at timestamptz, waiting_reason text, waiting_message text,
-        waiting_until timestamptz) {tail}
+        waiting_until timestamptz, first_attempt integer) {tail}
     """  # noqa: S608 - constants
 
 

@@ -24,11 +24,13 @@ class StepRow:
     output: Any = None
     attempt_started_at: datetime | None = None
     attempt_finished_at: datetime | None = None
+    replaces: int = 0
+    """Bytes of an earlier output of the attempt that this one is written over."""
 
     @property
     def bytes(self) -> int:
-        """What its output takes of the workspace's storage."""
-        return size(self.output)
+        """What its output takes of the workspace's storage, more than before."""
+        return size(self.output) - self.replaces
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class TaskRow:
     waiting_until: datetime | None = None
     kind: str = "job"
     """Who does it: job, runner, call or approval."""
+    first_attempt: int = 1
+    """The attempt from which retries count."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from headgate.store.database import Transaction
 from headgate.store.fragments import OVERWRITE, UNCOUNTED, insert_steps, insert_tasks
-from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json
+from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json, to_json
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,12 @@ class OpenTask:
     work: Mapping[str, Any]
     timeout_seconds: int
     kind: str = "job"
+    stopping: bool = False
+    """Whether it was asked to end."""
+    first_attempt: int = 1
+    """The attempt from which retries count."""
+    holder: str | None = None
+    """Who claimed it last."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +56,29 @@ class LoadedRun:
     """The episode of the half-open circuit breaker in which it is tried."""
     states: tuple[StateRow, ...]
     task: OpenTask | None
+    error_message: str | None = None
+    retries: int = 0
+    """How often its failed nodes were run again."""
+    held: str | None = None
+    """Why it is Suspended."""
+    cancelling: bool = False
+    """Whether it was asked to end, so that only final nodes start."""
+
+    @property
+    def has_place(self) -> bool:
+        """Whether it counts as under way: a run that is suspended before it started does not."""
+        return self.status == "Running" or (self.status == "Suspended" and self.running_since is not None)
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether it counts among those that wait for room."""
+        return self.status == "Pending" and self.waiting_reason not in UNCOUNTED
 
 
 _LOAD = """
     SELECT e.status, e.version_id, e.trigger_node, e.waiting_reason, e.waiting_until, e.deadline,
-        e.running_since, e.probe, t.work, t.kind, t.timeout_seconds,
+        e.running_since, e.probe, e.error_message, e.retries, e.held, e.cancelling,
+        t.work, t.kind, t.timeout_seconds, t.stopping, t.first_attempt, t.holder,
         (SELECT jsonb_agg(jsonb_build_array(node, attempt, phase, branch, reason, message)) FROM (
             SELECT DISTINCT ON (node) node, attempt, phase, branch, reason,
                 CASE phase WHEN 'Failed' THEN message ELSE '' END AS message
@@ -85,13 +109,19 @@ async def load(tx: Transaction, key: RunKey, node: str = "", attempt: int = 0) -
         running_since=row.running_since,
         probe=row.probe,
         states=tuple(StateRow(*state) for state in row.states or ()),
-        task=None if row.work is None else OpenTask(row.work, row.timeout_seconds, row.kind),
+        task=None
+        if row.work is None
+        else OpenTask(row.work, row.timeout_seconds, row.kind, row.stopping, row.first_attempt, row.holder),
+        error_message=row.error_message,
+        retries=row.retries,
+        held=row.held,
+        cancelling=row.cancelling,
     )
 
 
 _FACTS = """
-    SELECT e.inputs, (
-        SELECT jsonb_object_agg(s.node, s.output) FROM headgate.workflow_execution_steps s
+    SELECT e.inputs, e.event, (
+        SELECT jsonb_object_agg(s.node, s.output ORDER BY s.attempt) FROM headgate.workflow_execution_steps s
         WHERE s.workspace_id = %(workspace_id)s AND s.started_at = %(started_at)s AND s.execution_id = %(run_id)s
             AND s.phase = 'Succeeded' AND s.node = ANY(%(nodes)s) AND s.output IS NOT NULL
     ) AS outputs
@@ -100,10 +130,63 @@ _FACTS = """
 """
 
 
-async def facts(tx: Transaction, key: RunKey, nodes: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The run's inputs, and the outputs of ``nodes`` that have one."""
+async def facts(
+    tx: Transaction, key: RunKey, nodes: Iterable[str]
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]:
+    """The run's inputs, the outputs of ``nodes`` that have one, and the event that set the run off."""
     row = await tx.one(_FACTS, key.parameters() | {"nodes": list(nodes)})
-    return row.inputs, row.outputs or {}
+    return row.inputs, row.outputs or {}, row.event
+
+
+@dataclass(frozen=True)
+class RunOrigin:
+    """What a run was asked for with."""
+
+    workflow_id: UUID
+    version_id: UUID
+    trigger: str
+    inputs: Mapping[str, Any]
+    event: Mapping[str, Any] | None
+
+
+_ORIGIN = """
+    SELECT workflow_id, version_id, trigger_node, inputs, event FROM headgate.workflow_executions
+    WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND id = %(run_id)s
+"""
+
+
+async def origin(tx: Transaction, key: RunKey) -> RunOrigin | None:
+    """What the run was asked for with, or None where there is no such run."""
+    row = await tx.row(_ORIGIN, key.parameters())
+    return None if row is None else RunOrigin(*row)
+
+
+_ITEMS = """
+    SELECT output FROM headgate.workflow_execution_steps
+    WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND execution_id = %(run_id)s
+        AND node = %(node)s
+    ORDER BY attempt DESC LIMIT 1
+"""
+
+
+async def items(tx: Transaction, key: RunKey, node: str) -> list[Any]:
+    """What a node that runs for every item of a list has in the place of its output until it has ended."""
+    found: list[Any] = await tx.value(_ITEMS, key.parameters() | {"node": node}) or []
+    return found
+
+
+_RESULTS = """
+    SELECT node, output FROM headgate.workflow_execution_steps
+    WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND execution_id = %(run_id)s
+        AND starts_with(node, %(prefix)s) AND phase = 'Succeeded' AND output IS NOT NULL
+    ORDER BY attempt
+"""
+
+
+async def results(tx: Transaction, key: RunKey, node: str) -> dict[str, Any]:
+    """The outputs of a node's items, by their names."""
+    rows = await tx.rows(_RESULTS, key.parameters() | {"prefix": f"{node}."})
+    return {row.node: row.output for row in rows}
 
 
 _KEPT = "JOIN kept ON kept.fits"
@@ -149,8 +232,8 @@ _FINISH = """
     WITH finished AS (
         UPDATE headgate.workflow_executions
         SET status = %(status)s, finished_at = %(finished_at)s, duration_ms = %(duration_ms)s,
-            error_message = %(error_message)s,
-            waiting_reason = NULL, waiting_until = NULL
+            error_message = %(error_message)s, outputs = CAST(%(outputs)s AS jsonb),
+            waiting_reason = NULL, waiting_until = NULL, held = NULL
         WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND id = %(run_id)s AND status = 'Running'
         RETURNING 1
     )
@@ -172,7 +255,14 @@ class Room:
 
 
 async def finish(
-    tx: Transaction, key: RunKey, *, status: str, finished_at: datetime, duration_ms: int, error_message: str | None
+    tx: Transaction,
+    key: RunKey,
+    *,
+    status: str,
+    finished_at: datetime,
+    duration_ms: int,
+    error_message: str | None,
+    outputs: Mapping[str, Any] | None,
 ) -> Room:
     """End a Running run and give back its place."""
     parameters = {
@@ -181,6 +271,7 @@ async def finish(
         "finished_at": finished_at,
         "duration_ms": duration_ms,
         "error_message": error_message,
+        "outputs": to_json(outputs) if outputs is not None else None,
     }
     row = await tx.row(_FINISH, key.parameters() | parameters)
     return Room() if row is None else Room(row.queued > 0, row.pot)
@@ -197,7 +288,7 @@ _END = f"""
         UPDATE headgate.workflow_executions
         SET status = %(status)s, finished_at = %(finished_at)s, duration_ms = %(duration_ms)s,
             error_message = %(error_message)s,
-            waiting_reason = NULL, waiting_until = NULL
+            waiting_reason = NULL, waiting_until = NULL, held = NULL
         WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND id = %(run_id)s
     )
     SELECT node, attempt FROM gone WHERE holder IS NOT NULL AND (SELECT count(*) FROM used) >= 0 ORDER BY node
@@ -220,8 +311,8 @@ async def end(
     """
     parameters = {
         "today": finished_at.date(),
-        "was_running": 1 if run.status == "Running" else 0,
-        "was_queued": 1 if run.status == "Pending" and run.waiting_reason not in UNCOUNTED else 0,
+        "was_running": 1 if run.has_place else 0,
+        "was_queued": 1 if run.is_queued else 0,
         "status": status,
         "finished_at": finished_at,
         "duration_ms": duration_ms,
@@ -233,7 +324,8 @@ async def end(
 
 
 _OVERDUE = """
-    SELECT workspace_id, id FROM headgate.workflow_executions WHERE status = 'Running' AND deadline <= %(now)s
+    SELECT workspace_id, id FROM headgate.workflow_executions
+    WHERE status IN ('Running', 'Suspended') AND deadline <= %(now)s
     ORDER BY deadline
 """
 

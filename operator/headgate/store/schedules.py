@@ -92,6 +92,19 @@ async def take(tx: Transaction, key: ScheduleKey, now: datetime) -> TakenSchedul
     return None if row is None else TakenSchedule(row.schedule, row.next_tick, row.last_tick, row.namespace, row.name)
 
 
+_OPEN = """
+    SELECT id FROM headgate.workflow_executions
+    WHERE workspace_id = %(workspace_id)s AND workflow_id = %(workflow_id)s
+        AND status IN ('Pending', 'Running', 'Suspended') AND trigger_kind = 'schedule' AND trigger_node = %(node)s
+    ORDER BY started_at, id
+"""
+
+
+async def open_runs(tx: Transaction, key: ScheduleKey) -> list[UUID]:
+    """The runs of a schedule that have not ended, the oldest first. Hold the schedule."""
+    return [row.id for row in await tx.rows(_OPEN, key.parameters())]
+
+
 _ADVANCE = """
     UPDATE headgate.workflow_schedules SET next_tick = %(next_tick)s, last_tick = %(last_tick)s,
         last_error = %(last_error)s
@@ -109,7 +122,7 @@ async def advance(
 
 @dataclass(frozen=True)
 class Ticks:
-    """The schedules of a workflow, taken together."""
+    """The schedules and event triggers of a workflow, taken together."""
 
     last_tick: datetime | None
     next_tick: datetime | None
@@ -118,12 +131,21 @@ class Ticks:
 
 
 _TICKS = """
-    SELECT max(s.last_tick) AS last_tick, min(s.next_tick) AS next_tick,
-        jsonb_object_agg(s.node, s.last_error) FILTER (WHERE s.last_error IS NOT NULL) AS errors
-    FROM headgate.workflow_schedules s
-    JOIN headgate.workflows w ON w.workspace_id = s.workspace_id AND w.id = s.workflow_id
-    WHERE s.workspace_id = %(workspace_id)s AND w.namespace = %(namespace)s AND w.name = %(name)s
-        AND w.deleted_at IS NULL
+    WITH workflow AS (
+        SELECT id FROM headgate.workflows
+        WHERE workspace_id = %(workspace_id)s AND namespace = %(namespace)s AND name = %(name)s AND deleted_at IS NULL
+    ), ticking AS (
+        SELECT s.* FROM headgate.workflow_schedules s JOIN workflow w ON s.workflow_id = w.id
+        WHERE s.workspace_id = %(workspace_id)s
+    ), failed AS (
+        SELECT node, last_error FROM ticking WHERE last_error IS NOT NULL
+        UNION ALL
+        SELECT e.node, e.last_error FROM headgate.workflow_events e JOIN workflow w ON e.workflow_id = w.id
+        WHERE e.workspace_id = %(workspace_id)s AND e.last_error IS NOT NULL
+    )
+    SELECT max(last_tick) AS last_tick, min(next_tick) AS next_tick,
+        (SELECT jsonb_object_agg(node, last_error) FROM failed) AS errors
+    FROM ticking
 """
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from headgate.store.database import Transaction
-from headgate.store.fragments import UNCOUNTED, compact, insert_steps, insert_tasks, literals
+from headgate.store.fragments import OVERWRITE, UNCOUNTED, compact, insert_steps, insert_tasks, literals
 from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json, to_json
 
 # ``headgate.room`` locks what the workspace uses and decides; what follows in the statement writes what was decided.
@@ -44,7 +44,7 @@ _ADMIT = compact(f"""
     ), verdict AS MATERIALIZED (SELECT room.* FROM room, reserved), {_COUNTED}, run AS (
         INSERT INTO headgate.workflow_executions (workspace_id, id, started_at, workflow_id, version_id, status,
             trigger_kind, trigger_key, trigger_node, resource, inputs, waiting_reason, waiting_until, running_since,
-            deadline, finished_at, duration_ms, error_message, probe, mode, priority, mutex, depth, parent_run,
+            deadline, finished_at, duration_ms, error_message, outputs, probe, mode, priority, mutex, depth, parent_run,
             parent_node, parent_attempt, event, options, replay_of, concurrency_limit)
         SELECT %(workspace_id)s, %(run_id)s, %(started_at)s, %(workflow_id)s, %(version_id)s,
             CASE started WHEN 1 THEN %(status)s ELSE 'Pending' END, %(trigger_kind)s, %(trigger_key)s,
@@ -54,6 +54,7 @@ _ADMIT = compact(f"""
             CASE started WHEN 1 THEN CAST(%(finished_at)s AS timestamptz) END,
             CASE started WHEN 1 THEN CAST(%(duration_ms)s AS bigint) END,
             CASE started WHEN 1 THEN CAST(%(error_message)s AS text) END,
+            CASE started WHEN 1 THEN CAST(%(outputs)s AS jsonb) END,
             probe, %(mode)s, %(priority)s, mutex, %(depth)s, CAST(%(parent_run)s AS uuid),
             CAST(%(parent_node)s AS text), CAST(%(parent_attempt)s AS integer), CAST(%(event)s AS jsonb),
             CAST(%(options)s AS jsonb), CAST(%(replay_of)s AS uuid),
@@ -79,11 +80,12 @@ _START = compact(f"""
             finished_at = CASE started WHEN 1 THEN CAST(%(finished_at)s AS timestamptz) END,
             duration_ms = CASE started WHEN 1 THEN CAST(%(duration_ms)s AS bigint) END,
             error_message = CASE started WHEN 1 THEN CAST(%(error_message)s AS text) END,
+            outputs = CASE started WHEN 1 THEN CAST(%(outputs)s AS jsonb) END,
             probe = v.probe
         FROM verdict v
         WHERE e.workspace_id = %(workspace_id)s AND e.started_at = %(started_at)s AND e.id = %(run_id)s
             AND (e.waiting_reason, e.waiting_until) IS DISTINCT FROM (v.reason, v.until)
-    ), steps AS ({insert_steps(_STARTED)}), queue AS ({insert_tasks(_STARTED)})
+    ), steps AS ({insert_steps(_STARTED + OVERWRITE)}), queue AS ({insert_tasks(_STARTED)})
     SELECT {_ANSWER} FROM room r
 """)  # noqa: S608 - constants
 
@@ -106,6 +108,8 @@ class NewRun:
     error_message: str | None
     steps: tuple[StepRow, ...]
     tasks: tuple[TaskRow, ...]
+    outputs: Mapping[str, Any] | None
+    """What it gives, where it has succeeded already."""
     bytes: int
     """What its inputs and first outputs take."""
 
@@ -124,6 +128,7 @@ class NewRun:
             "finished_at": self.finished_at,
             "duration_ms": self.duration_ms,
             "error_message": self.error_message,
+            "outputs": to_json(self.outputs) if self.outputs is not None else None,
             "steps": rows_to_json(self.steps),
             "tasks": rows_to_json(self.tasks),
         }

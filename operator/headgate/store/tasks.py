@@ -43,10 +43,12 @@ class QueuedTask:
     work: Mapping[str, Any]
     timeout_seconds: int
     job_uid: str | None
+    stopping: bool = False
+    """Whether it was asked to end."""
 
 
 _COLUMNS = """t.workspace_id, t.execution_id, t.node, t.attempt, w.name AS workspace, t.namespace, t.workflow,
-    t.work, t.timeout_seconds, t.job_uid"""
+    t.work, t.timeout_seconds, t.job_uid, t.stopping"""
 
 # Workspaces take turns, by weight. A turn is a number: a workspace's next task has the turn of its last one and one
 # divided by its weight; a workspace that comes anew, or again, has the present turn, so that having been idle neither
@@ -252,4 +254,5 @@ def _task(row: Any) -> QueuedTask:
         row.work,
         row.timeout_seconds,
         row.job_uid,
+        row.stopping,
     )

@@ -137,13 +137,16 @@ _RETIRE = """
     WITH unscheduled AS (
         DELETE FROM headgate.workflow_schedules
         WHERE workspace_id = %(workspace_id)s AND workflow_id = %(workflow_id)s
+    ), unheard AS (
+        DELETE FROM headgate.workflow_events
+        WHERE workspace_id = %(workspace_id)s AND workflow_id = %(workflow_id)s
     )
     UPDATE headgate.workflows SET deleted_at = %(now)s WHERE workspace_id = %(workspace_id)s AND id = %(workflow_id)s
 """
 
 
 async def retire(tx: Transaction, workspace_id: UUID, workflow_id: UUID, now: datetime) -> None:
-    """Free the name and remove the schedules. Versions and runs stay."""
+    """Free the name and remove the schedules and event triggers. Versions and runs stay."""
     await tx.execute(_RETIRE, {"workspace_id": workspace_id, "workflow_id": workflow_id, "now": now})
 
 
@@ -173,7 +176,8 @@ async def version_content(tx: Transaction, workspace_id: UUID, version_id: UUID)
 
 
 _RETIRE_ALL = """
-    WITH unscheduled AS (DELETE FROM headgate.workflow_schedules WHERE workspace_id = %(workspace_id)s)
+    WITH unscheduled AS (DELETE FROM headgate.workflow_schedules WHERE workspace_id = %(workspace_id)s),
+        unheard AS (DELETE FROM headgate.workflow_events WHERE workspace_id = %(workspace_id)s)
     UPDATE headgate.workflows SET deleted_at = %(now)s WHERE workspace_id = %(workspace_id)s AND deleted_at IS NULL
 """
 
@@ -181,3 +185,59 @@ _RETIRE_ALL = """
 async def retire_all(tx: Transaction, workspace_id: UUID, now: datetime) -> None:
     """``retire`` for every workflow of a workspace."""
     await tx.execute(_RETIRE_ALL, {"workspace_id": workspace_id, "now": now})
+
+
+@dataclass(frozen=True)
+class VersionOf:
+    """What a number of a workflow's version refers to."""
+
+    id: UUID | None
+    """None where there is no such version."""
+    newest: int
+
+
+_VERSION_OF = """
+    SELECT max(number) AS newest,
+        (SELECT id FROM headgate.workflow_versions
+         WHERE workspace_id = %(workspace_id)s AND workflow_id = %(workflow_id)s AND number = %(number)s) AS id
+    FROM headgate.workflow_versions WHERE workspace_id = %(workspace_id)s AND workflow_id = %(workflow_id)s
+"""
+
+
+async def version_of(tx: Transaction, workspace_id: UUID, workflow_id: UUID, number: int) -> VersionOf:
+    """The version of that number."""
+    row = await tx.one(_VERSION_OF, {"workspace_id": workspace_id, "workflow_id": workflow_id, "number": number})
+    return VersionOf(row.id, row.newest)
+
+
+_VERSIONS = """
+    SELECT v.number, v.created_at, v.content_hash, v.id = w.current_version_id AS current
+    FROM headgate.workflows w
+    JOIN headgate.workflow_versions v ON v.workspace_id = w.workspace_id AND v.workflow_id = w.id
+    WHERE w.workspace_id = %(workspace_id)s AND w.namespace = %(namespace)s AND w.name = %(name)s
+        AND w.deleted_at IS NULL
+    ORDER BY v.number DESC
+"""
+
+
+async def versions(tx: Transaction, workspace_id: UUID, namespace: str, name: str) -> list[Any]:
+    """The versions of the active workflow of that name, the newest first, without their content."""
+    return await tx.rows(_VERSIONS, {"workspace_id": workspace_id, "namespace": namespace, "name": name})
+
+
+_VERSION_SPEC = """
+    SELECT v.spec
+    FROM headgate.workflows w
+    JOIN headgate.workflow_versions v ON v.workspace_id = w.workspace_id AND v.workflow_id = w.id
+    WHERE w.workspace_id = %(workspace_id)s AND w.namespace = %(namespace)s AND w.name = %(name)s
+        AND w.deleted_at IS NULL AND v.number = %(number)s
+"""
+
+
+async def version_spec(
+    tx: Transaction, workspace_id: UUID, namespace: str, name: str, number: int
+) -> Mapping[str, Any] | None:
+    """The content of a version of the active workflow of that name."""
+    parameters = {"workspace_id": workspace_id, "namespace": namespace, "name": name, "number": number}
+    found: Mapping[str, Any] | None = await tx.value(_VERSION_SPEC, parameters)
+    return found

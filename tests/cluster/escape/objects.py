@@ -491,3 +491,44 @@ def exposure() -> Iterator[Case]:
     yield Case("ingress-annotation", _ingress(None, **annotation), policy("exposure"), _ingress("inside"))
     yield Case("storage-class", _claim("slow"), policy("storage"), _claim("fast"))
     yield Case("storage-class-empty", _claim(""), policy("storage"), _claim("fast"))
+
+
+# Decisions on approvals -----------------------------------------------------------------------------------------------
+
+OWNER = "system:serviceaccount:{people}:owner"
+EDITOR = "system:serviceaccount:{people}:editor"
+
+
+def decided(*by: str, approved: bool = True) -> dict[str, Any]:
+    """What makes a WorkflowRun's approval decided by these."""
+    return {"spec": {"approvals": [{"node": "ask", "approved": approved, "by": name} for name in by]}}
+
+
+def a_run(name: str, *by: str) -> dict[str, Any]:
+    """A WorkflowRun that these decide on from the beginning."""
+    spec = {"workflowRef": {"name": "prop"}, "suspend": True, **decided(*by)["spec"]}
+    return _object("headgate.dev/v1alpha1", "WorkflowRun", name, spec=spec)
+
+
+def decisions() -> Iterator[Case]:
+    """Approving in somebody else's name."""
+    prop = own("workflowruns", "prop")
+    in_own_name = patch(prop, decided(OWNER))
+    tries = {
+        "in-another-s-name": patch(prop, decided(EDITOR)),
+        "in-two-names": patch(prop, decided(OWNER, EDITOR)),
+        "from-the-beginning": create(own("workflowruns"), a_run("try", EDITOR)),
+        "as-the-operator": patch(prop, decided("system:serviceaccount:{system}:headgate-operator")),
+        "in-a-list": patch(
+            prop, [{"op": "add", "path": "/spec/approvals", "value": decided(EDITOR)["spec"]["approvals"]}], JSON_PATCH
+        ),
+    }
+    for name, attempt in tries.items():
+        yield Case(f"decision-{name}", attempt, policy("decisions"), in_own_name)
+    yield Case(
+        "decision-made-by-the-owner-from-the-beginning",
+        create(own("workflowruns"), a_run("try", OWNER)),
+        policy("decisions"),
+        create(own("workflowruns"), a_run("try", EDITOR)),
+        who="editor",
+    )

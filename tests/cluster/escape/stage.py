@@ -171,6 +171,13 @@ def _props(names: dict[str, str], pod: dict[str, Any]) -> list[dict[str, Any]]:
                 "metadata": {"name": "prop", "namespace": namespace},
                 "spec": workflow,
             },
+            {
+                "apiVersion": "headgate.dev/v1alpha1",
+                "kind": "WorkflowRun",
+                "metadata": {"name": "prop", "namespace": namespace},
+                # Whenever an operator comes by, it starts nothing.
+                "spec": {"workflowRef": {"name": "prop"}, "suspend": True},
+            },
         ]
     made.append(
         {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "prop", "namespace": names["ns"]}, "spec": pod}

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from tests.cluster.escape import namespaces, objects, operators
+from tests.cluster.escape import namespaces, objects, operators, requests
 from tests.cluster.escape.cases import Case, judge
 from tests.cluster.escape.stage import Stage
 
@@ -56,6 +56,25 @@ def test_network_policies_open_nothing_but_the_workspace(stage: Stage, case: Cas
 @each(objects.exposure())
 def test_services_ingresses_and_claims_keep_to_what_is_allowed(stage: Stage, case: Case) -> None:
     judge(case, stage)
+
+
+@each(objects.decisions())
+def test_everybody_decides_in_their_own_name(stage: Stage, case: Case) -> None:
+    judge(case, stage)
+
+
+def test_a_decision_is_never_taken_back(stage: Stage) -> None:
+    owner, editor = stage.identity("owner"), stage.identity("editor")
+    run = objects.own("workflowruns", "decided")
+    made = owner.tries(requests.create(objects.own("workflowruns"), objects.a_run("decided", objects.OWNER)), dry=False)
+    assert made.admitted, made.message
+
+    for change in (objects.decided(), objects.decided(objects.OWNER, approved=False), objects.decided(objects.EDITOR)):
+        for who in (owner, editor):
+            assert "never taken back" in who.tries(requests.patch(run, change)).message
+    both = objects.decided(objects.OWNER, objects.EDITOR)
+    assert editor.tries(requests.patch(run, both)).admitted
+    assert owner.tries(requests.delete(run), dry=False).admitted
 
 
 @each(namespaces.own())

@@ -10,7 +10,7 @@ import pytest
 
 from tests.cluster.escape.cases import policy
 from tests.cluster.escape.namespaces import CHANGES
-from tests.cluster.escape.objects import binding, config_map, core, own
+from tests.cluster.escape.objects import binding, config_map, core, decided, own
 from tests.cluster.escape.pods import FLAWS, PATHS
 from tests.cluster.escape.requests import Request, create, delete, patch
 from tests.cluster.escape.stage import Stage
@@ -53,6 +53,7 @@ TRIES: Mapping[str, tuple[str, Request]] = {
     "pod-identity": ("owner", _deployment("account-of-runs")),
     "managed": ("owner", create(core("configmaps"), config_map(labels={"headgate.dev/run": "x"}))),
     "resources": ("broad", patch(own("workflows", "prop/status"), {"status": {"observedGeneration": 7}})),
+    "decisions": ("owner", patch(own("workflowruns", "prop"), decided("somebody"))),
     "namespaces": ("broad", patch("/api/v1/namespaces/{ns}", {"metadata": CHANGES["pod-security"]})),
     "rolebindings": ("owner", binding(_EVE)),
     "networkpolicies": ("owner", create(_NET, _OPEN)),

@@ -133,8 +133,11 @@ def _lists(schema: Schema) -> st.SearchStrategy[list[Any]]:
     keys = schema.get("x-kubernetes-list-map-keys")
     is_set = schema.get("x-kubernetes-list-type") == "set"
 
+    defaults = schema["items"].get("properties", {})
+
     def identity(item: Any) -> Any:
-        return tuple(item[key] for key in keys) if keys else item
+        # A key that is left out has its default.
+        return tuple(item[key] if key in item else defaults[key]["default"] for key in keys) if keys else item
 
     unique_by = identity if keys or is_set else None
     return st.lists(documents(schema["items"]), min_size=least, max_size=least + _SOME, unique_by=unique_by)

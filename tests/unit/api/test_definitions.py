@@ -148,5 +148,5 @@ def test_lists_with_keys_are_maps_to_the_api_server() -> None:
         ".nodes[].config.sql.parameters": ["name"],
         ".debug.breakpoints": ["node"],
         ".debug.mocks": ["node"],
-        ".approvals": ["node"],
+        ".approvals": ["node", "attempt", "by"],
     }

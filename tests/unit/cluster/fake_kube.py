@@ -8,6 +8,7 @@ from typing import Any
 
 from headgate.cluster.client import KubeClient, Object
 from headgate.cluster.errors import ApiError, Unreachable
+from headgate.cluster.resources import PODS
 from headgate.desired.keys import ApiResource, ObjectKey
 
 CREATED = "2026-03-01T12:00:00Z"
@@ -23,11 +24,14 @@ class FakeKube(KubeClient):
         self.objects: dict[ObjectKey, Object] = {}
         self.requests: list[tuple[str, ObjectKey]] = []
         self.version = 0
+        self.foreground: list[ObjectKey] = []
+        """What was deleted only after what it owns."""
+        self.logs: dict[str, bytes] = {}
         self._page_size = page_size
         self._failures: dict[str, list[ApiError | Unreachable]] = {}
 
     def fail(self, verb: str, *errors: ApiError | Unreachable) -> None:
-        """The next requests of that verb (get, list, apply, create, replace, patch, delete) fail so."""
+        """The next requests of that verb (get, list, log, apply, create, replace, patch, delete) fail so."""
         self._failures.setdefault(verb, []).extend(errors)
 
     def put(self, resource: ApiResource, item: Mapping[str, Any], **metadata: Any) -> Object:
@@ -71,6 +75,25 @@ class FakeKube(KubeClient):
             ]
             yield {"metadata": {"resourceVersion": version}, "items": bare}
 
+    async def log(
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        *,
+        limit_bytes: int | None = None,
+        tail_lines: int | None = None,
+        follow: bool = False,
+    ) -> AsyncIterator[bytes]:
+        del container, follow
+        self._existing(self._asked("log", PODS.key(pod, namespace)))
+        text = self.logs.get(pod, b"")
+        if tail_lines is not None:
+            text = b"".join(text.splitlines(keepends=True)[-tail_lines:])
+        text = text[:limit_bytes]
+        for start in range(0, len(text), 1000):
+            yield text[start : start + 1000]
+
     async def apply(self, resource: ApiResource, manifest: Mapping[str, Any]) -> Object:
         key = self._asked("apply", _key(resource, manifest))
         before = self.objects.get(key)
@@ -106,7 +129,11 @@ class FakeKube(KubeClient):
             return self.vanish(resource, name, namespace)
         return seen
 
-    async def delete(self, resource: ApiResource, name: str, namespace: str = "", *, uid: str = "") -> None:
+    async def delete(
+        self, resource: ApiResource, name: str, namespace: str = "", *, uid: str = "", foreground: bool = False
+    ) -> None:
+        if foreground:
+            self.foreground.append(resource.key(name, namespace))
         key = self._existing(self._asked("delete", resource.key(name, namespace)))
         item = self.objects[key]
         if uid and uid != item["metadata"]["uid"]:

@@ -86,6 +86,13 @@ async def test_an_object_is_deleted_with_all_it_owns() -> None:
     assert it.api.request.body == {"propagationPolicy": "Background"}
 
 
+async def test_what_it_owns_may_have_to_be_gone_before() -> None:
+    async with world() as it:
+        await it.kube.delete(JOBS, "extract-1", "acme", foreground=True)
+
+    assert it.api.request.body == {"propagationPolicy": "Foreground"}
+
+
 async def test_only_that_very_object_is_deleted_where_its_uid_is_given() -> None:
     async with world() as it:
         await it.kube.delete(JOBS, "extract-1", "acme", uid="u1")

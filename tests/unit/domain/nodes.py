@@ -12,9 +12,10 @@ def a_trigger(name: str = "start") -> Node:
     return Node.model_validate({"id": name, "type": "trigger", "config": {"manual": {}}})
 
 
-def an_action(name: str, *depends_on: str, **container: Any) -> Node:
+def an_action(name: str, *depends_on: str, final: bool = False, on_failure: str = "Fail", **container: Any) -> Node:
     config = {"container": {"image": "example.test/tool", **container}}
-    return Node.model_validate({"id": name, "type": "action", "dependsOn": depends_on, "config": config})
+    body = {"id": name, "type": "action", "dependsOn": depends_on, "config": config}
+    return Node.model_validate({**body, "final": final, "onFailure": on_failure})
 
 
 def a_condition(name: str, *depends_on: str, expression: str = "true") -> Node:

@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from headgate.api.inputs import Output
+from headgate.api.node import Node
 from headgate.api.workflow import Concurrency
 from headgate.domain.expressions import Reference, expressions_of, problems, reads, references
 from tests.unit.domain.nodes import a_condition, a_spec, a_trigger, an_action
+
+
+def args(*words: str) -> dict[str, Any]:
+    return {"container": {"image": "example.test/tool", "args": list(words)}}
 
 
 def test_a_node_has_the_expressions_in_its_strings_each_once() -> None:
@@ -111,7 +119,7 @@ def test_inputs_and_all_that_comes_before_may_be_named() -> None:
             '${{ nodes["load-all"].outputs.rows }}',
             "node report: there is no outputs of node load-all: a node has output and phase",
         ),
-        ("${{ run.name }}", "node report: there is no run.name: a run has id and workflow"),
+        ("${{ run.name }}", "node report: there is no run.name: a run has id, workflow and phase"),
         ("${{ inputs.day }", "node report: '${{ inputs.day }' is not closed by }}"),
     ],
 )
@@ -134,6 +142,49 @@ def test_the_same_problem_is_told_once() -> None:
 
 
 @pytest.mark.parametrize(
+    ("members", "problem"),
+    [
+        ({"forEach": {"items": "[1]"}, "config": args("${{ item }} ${{ index }}")}, None),
+        ({"config": args("${{ item }}")}, "node work: there is no item here: only a node with forEach has one"),
+        ({"forEach": {"items": "[index]"}}, "node work: there is no index here: only a node with forEach has one"),
+        ({"config": args("${{ inputs.day.map(item, item) }}")}, None),
+        ({"retry": {"limit": 1, "when": "attempt.exitCode == 3"}}, None),
+        ({"config": args("${{ attempt.number }}")}, "node work: there is no attempt here: only retry.when reads one"),
+        ({"final": True, "config": args("${{ run.phase }}")}, None),
+        (
+            {"config": args("${{ run.phase }}")},
+            "node work: there is no run.phase here: only final nodes know how the run went",
+        ),
+        (
+            {"memoize": {"key": "${{ inputs.nothing }}"}},
+            "node work: there is no input nothing: declare it in spec.inputs",
+        ),
+        ({"memoize": {"key": "${{ inputs.day"}}, "node work: '${{ inputs.day' is not closed by }}"),
+    ],
+)
+def test_some_variables_have_a_value_in_some_places_only(members: dict[str, Any], problem: str | None) -> None:
+    node = Node.model_validate({"id": "work", "type": "action", "dependsOn": ["start"], "config": args(), **members})
+
+    assert problems(a_spec(a_trigger(), node, inputs=("day",))) == ((problem,) if problem else ())
+
+
+@pytest.mark.parametrize(
+    ("expression", "problem"),
+    [
+        ("nodes.load.output.rows + inputs.n", None),
+        ("nodes.gone.output", "output sum: there is no node gone"),
+        ("item", "output sum: there is no item here: only a node with forEach has one"),
+        ("run.phase", "output sum: there is no run.phase here: only final nodes know how the run went"),
+    ],
+)
+def test_the_outputs_of_a_run_read_any_node(expression: str, problem: str | None) -> None:
+    spec = a_spec(a_trigger(), an_action("load", "start"), inputs=("n",))
+    spec = spec.model_copy(update={"outputs": (Output(name="sum", expression=expression),)})
+
+    assert problems(spec) == ((problem,) if problem else ())
+
+
+@pytest.mark.parametrize(
     ("mutex", "found"),
     [
         ("deploy", ()),
@@ -147,3 +198,26 @@ def test_a_mutex_may_name_inputs(mutex: str, found: tuple[str, ...]) -> None:
     spec = a_spec(a_trigger("start"), inputs=("day",)).model_copy(update={"concurrency": Concurrency(mutex=mutex)})
 
     assert problems(spec) == found
+
+
+@pytest.mark.parametrize(
+    ("template", "problem"),
+    [
+        ("${{ event.workflow }} ${{ event.runId }} ${{ event.phase }} ${{ event.outputs.rows }}", None),
+        ("${{ event == null ? 'by hand' : event.phase }}", None),
+        ("${{ event.inputs }}", "node report: there is no event.inputs: an event has workflow, runId, phase, outputs"),
+    ],
+)
+def test_the_event_can_be_read_where_a_trigger_is_one(template: str, problem: str | None) -> None:
+    end = Node.model_validate({"id": "end", "type": "trigger", "config": {"event": {"workflow": "other"}}})
+    spec = a_spec(a_trigger("start"), end, an_action("report", "start", "end", args=[template]))
+
+    assert problems(spec) == (() if problem is None else (problem,))
+
+
+def test_the_event_cannot_be_read_where_no_trigger_is_one() -> None:
+    spec = a_spec(a_trigger("start"), an_action("report", "start", args=["${{ event.phase }}"]))
+
+    assert problems(spec) == (
+        "node report: there is no event: none of the triggers is the end of another workflow's run",
+    )

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from headgate.api.node import Node, NodeType
+from headgate.api.node import Node
 from headgate.api.workflow_run import NodePhase, RunPhase
-from headgate.domain.graph import Dependency, Graph, NodeState, step
+from headgate.domain.graph import Dependency, Graph, NodeState, phase_so_far, step
 from tests.unit.domain.nodes import a_condition, a_trigger, an_action
 
 States = dict[str, NodeState]
@@ -178,141 +175,93 @@ def test_a_dependency_names_a_node_and_perhaps_a_branch(reference: str, dependen
     assert Dependency.parse(reference) == dependency
 
 
-@dataclass(frozen=True)
-class Story:
-    """A run as it will go: how each node will end should it start."""
-
-    graph: Graph
-    endings: Mapping[str, NodeState]
-
-
-ENDINGS = st.sampled_from([SUCCEEDED, SUCCEEDED, FAILED, CANCELLED])
-VERDICTS = st.sampled_from([branch("true"), branch("true"), branch("false"), branch("other"), FAILED])
-
-
-@st.composite
-def stories(draw: st.DrawFn) -> Story:
-    nodes = [a_trigger(f"t{number}") for number in range(draw(st.integers(1, 3)))]
-    endings: States = {}
-    for number in range(draw(st.integers(0, 12))):
-        earlier = draw(st.lists(st.sampled_from(nodes), unique_by=lambda node: node.id, max_size=4))
-        depends_on = [node.id + draw(branches(node)) for node in earlier]
-        if draw(st.booleans()):
-            nodes.append(an_action(f"n{number}", *depends_on))
-            endings[f"n{number}"] = draw(ENDINGS)
-        else:
-            nodes.append(a_condition(f"n{number}", *depends_on))
-            endings[f"n{number}"] = draw(VERDICTS)
-    return Story(Graph.of(nodes), endings)
+HANDLED = Graph.of(
+    [
+        a_trigger("start"),
+        an_action("load", "start"),
+        an_action("after", "load"),
+        an_action("rescue", "load:failed"),
+        an_action("report", "load:ended"),
+    ]
+)
 
 
-def branches(node: Node) -> st.SearchStrategy[str]:
-    return st.sampled_from(["", ":false"]) if node.type is NodeType.CONDITION else st.just("")
+@pytest.mark.parametrize(
+    ("load", "after", "rescue", "report"),
+    [
+        (SUCCEEDED, RUNNING, skipped("BranchNotTaken"), RUNNING),
+        (FAILED, skipped("UpstreamFailed"), RUNNING, RUNNING),
+        (CANCELLED, skipped("UpstreamCancelled"), skipped("UpstreamCancelled"), RUNNING),
+        (skipped("NotTriggered"), *[skipped("UpstreamSkipped")] * 3),
+        (RUNNING, PENDING, PENDING, PENDING),
+    ],
+)
+def test_an_action_is_followed_on_success_on_failure_or_either_way(
+    load: NodeState, after: NodeState, rescue: NodeState, report: NodeState
+) -> None:
+    states = stepped(HANDLED, start=SUCCEEDED, load=load)
+
+    assert (states["after"], states["rescue"], states["report"]) == (after, rescue, report)
 
 
-def tell(
-    story: Story,
-    choose: Callable[[Sequence[str]], str],
-    look: Callable[[States, Sequence[str]], None] = lambda *_: None,
-) -> tuple[States, RunPhase]:
-    """Run to the end, where ``choose`` says which of the running nodes ends next and ``look`` sees every step."""
-    states = story.graph.started_by("t0")
-    while True:
-        result = step(story.graph, states)
-        look(states, result.ready)
-        states |= result.skipped
-        states |= dict.fromkeys(result.ready, RUNNING)
-        if result.outcome is not None:
-            return states, result.outcome
-        running = [name for name, state in states.items() if state.phase is NodePhase.RUNNING]
-        assert running, "nothing runs, and the run has not ended"
-        ended = choose(running)
-        states[ended] = story.endings[ended]
+def test_a_failure_that_is_handled_is_a_failure_of_the_run_all_the_same() -> None:
+    after = stepped(HANDLED, start=SUCCEEDED, load=FAILED)
+    ended = {**after, "rescue": SUCCEEDED, "report": SUCCEEDED}
+
+    assert step(HANDLED, ended).outcome is RunPhase.FAILED
 
 
-def first(running: Sequence[str]) -> str:
-    return running[0]
+def test_after_a_failure_that_does_not_matter_the_run_goes_on_and_succeeds() -> None:
+    graph = Graph.of([a_trigger("start"), an_action("try", "start", on_failure="Continue"), an_action("next", "try")])
+    states = {**graph.started_by("start"), "try": FAILED}
+
+    assert step(graph, states).ready == ("next",)
+    assert step(graph, {**states, "next": SUCCEEDED}).outcome is RunPhase.SUCCEEDED
 
 
-@given(stories())
-def test_every_run_ends_with_every_node(story: Story) -> None:
-    states, _ = tell(story, first)
-
-    assert all(state.phase.is_final for state in states.values())
-
-
-@given(stories(), st.data())
-def test_the_order_in_which_nodes_end_does_not_matter(story: Story, data: st.DataObject) -> None:
-    def any_of(running: Sequence[str]) -> str:
-        return data.draw(st.sampled_from(running))
-
-    states, outcome = tell(story, any_of)
-    expected, expected_outcome = tell(story, first)
-
-    assert {name: state.phase for name, state in states.items()} == {
-        name: state.phase for name, state in expected.items()
-    }
-    assert outcome == expected_outcome
+FINAL = Graph.of(
+    [
+        a_trigger("start"),
+        an_action("a", "start"),
+        an_action("b", "a"),
+        an_action("tidy", "a", final=True),
+        an_action("alarm", "a:failed", final=True),
+        an_action("last", "tidy", final=True),
+    ]
+)
 
 
-@given(stories())
-def test_no_node_starts_before_what_it_depends_on_has_succeeded(story: Story) -> None:
-    def look(states: States, ready: Sequence[str]) -> None:
-        for name in ready:
-            before = [edge.node for edge in story.graph.edges[name]]
-            fired = [node for node in before if node.startswith("t")]
-            others = [node for node in before if not node.startswith("t")]
-            assert not fired or any(states[node].phase is NodePhase.SUCCEEDED for node in fired)
-            assert all(states[node].phase is NodePhase.SUCCEEDED for node in others)
-
-    tell(story, first, look)
+@pytest.mark.parametrize("b", [PENDING, RUNNING])
+def test_a_final_node_waits_for_all_others(b: NodeState) -> None:
+    assert stepped(FINAL, start=SUCCEEDED, a=SUCCEEDED, b=b)["tidy"] == PENDING
 
 
-@given(stories())
-def test_every_node_that_starts_starts_once(story: Story) -> None:
-    started: list[str] = []
+@pytest.mark.parametrize("a", [SUCCEEDED, FAILED, CANCELLED])
+def test_a_final_node_runs_whatever_became_of_the_others(a: NodeState) -> None:
+    after = stepped(FINAL, start=SUCCEEDED, a=a, b=skipped("UpstreamFailed"))
 
-    def look(_: States, ready: Sequence[str]) -> None:
-        started.extend(ready)
-
-    tell(story, first, look)
-
-    assert len(started) == len(set(started))
+    assert after["tidy"] == RUNNING
+    assert after["alarm"] == (RUNNING if a is FAILED else after["alarm"])
+    assert after["last"] == PENDING
 
 
-@given(stories())
-def test_a_step_that_was_taken_has_nothing_to_add(story: Story) -> None:
-    def look(states: States, ready: Sequence[str]) -> None:
-        result = step(story.graph, states)
-        taken = {**states, **result.skipped}
-        again = step(story.graph, taken)
-        assert (again.ready, dict(again.skipped), again.outcome) == (result.ready, {}, result.outcome)
-        under_way = step(story.graph, {**taken, **dict.fromkeys(ready, RUNNING)})
-        assert (under_way.ready, dict(under_way.skipped)) == ((), {})
-
-    tell(story, first, look)
+def test_a_final_node_may_be_for_failures_alone() -> None:
+    assert stepped(FINAL, start=SUCCEEDED, a=SUCCEEDED, b=SUCCEEDED)["alarm"] == skipped("BranchNotTaken")
 
 
-@given(stories())
-def test_a_run_is_as_good_as_its_worst_node(story: Story) -> None:
-    states, outcome = tell(story, first)
-    phases = {state.phase for state in states.values()}
+def test_a_final_node_that_fails_fails_the_run() -> None:
+    states = {**FINAL.started_by("start"), "a": SUCCEEDED, "b": SUCCEEDED, "tidy": FAILED, "last": SUCCEEDED}
 
-    assert (outcome is RunPhase.CANCELLED) == (NodePhase.CANCELLED in phases)
-    assert (outcome is RunPhase.SUCCEEDED) == (phases <= {NodePhase.SUCCEEDED, NodePhase.SKIPPED})
+    assert step(FINAL, {**states, "alarm": skipped("BranchNotTaken")}).outcome is RunPhase.FAILED
 
 
-@given(stories())
-def test_a_node_is_skipped_for_a_reason_that_holds(story: Story) -> None:
-    states, _ = tell(story, first)
-    reasons = {
-        "UpstreamFailed": NodePhase.FAILED,
-        "UpstreamSkipped": NodePhase.SKIPPED,
-        "UpstreamCancelled": NodePhase.CANCELLED,
-        "BranchNotTaken": NodePhase.SUCCEEDED,
-        "NotTriggered": NodePhase.SKIPPED,
-    }
+@pytest.mark.parametrize(
+    ("a", "phase"), [(SUCCEEDED, RunPhase.SUCCEEDED), (FAILED, RunPhase.FAILED), (CANCELLED, RunPhase.CANCELLED)]
+)
+def test_a_final_node_can_read_how_the_run_went(a: NodeState, phase: RunPhase) -> None:
+    assert phase_so_far(FINAL, {**FINAL.started_by("start"), "a": a, "b": skipped("UpstreamFailed")}) is phase
 
-    for name, state in states.items():
-        if state.phase is NodePhase.SKIPPED and state.reason != "NotFired":
-            assert reasons[state.reason] in {states[edge.node].phase for edge in story.graph.edges[name]}
+
+def test_nothing_that_is_not_final_comes_after_a_final_node() -> None:
+    with pytest.raises(ValueError, match="'next' depends on 'tidy', which is final: make it final too"):
+        Graph.of([a_trigger("start"), an_action("tidy", "start", final=True), an_action("next", "tidy")])

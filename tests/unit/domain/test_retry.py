@@ -64,3 +64,10 @@ def test_a_wait_as_long_as_time_itself_is_not_multiplied() -> None:
     retry = Retry(limit=3).model_copy(update={"initial_delay": "999999998d", "max_delay": "999999999d"})
 
     assert delays(retry)[-1] == timedelta(days=999999999)
+
+
+@pytest.mark.parametrize(("luck", "seconds"), [(0.0, 100), (0.5, 75), (1.0, 50)])
+def test_jitter_takes_a_part_of_the_wait_away(luck: float, seconds: int) -> None:
+    retry = Retry(limit=1, initial_delay="100s", jitter=50)
+
+    assert delay_before_next(retry, 1, luck) == timedelta(seconds=seconds)

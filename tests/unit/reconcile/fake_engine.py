@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from headgate.domain.task import Outcome, TaskRef, Waiting
 from headgate.engine.engine import Engine
-from headgate.engine.types import Effects, WorkspaceUsage
+from headgate.engine.types import Effects, Fired, WorkspaceRecord, WorkspaceUsage
 
 
 class FakeEngine(Engine):
@@ -18,6 +19,8 @@ class FakeEngine(Engine):
         self.effects = Effects()
         self.failures: list[Exception] = []
         self.running = 0
+        self.chained = Fired(self.effects, frozenset(), None)
+        self.room = True
         self.used: tuple[WorkspaceUsage, ...] = ()
 
     def fail(self, *errors: Exception) -> None:
@@ -30,7 +33,7 @@ class FakeEngine(Engine):
         self.told.append(what)
         return self.effects
 
-    async def complete(self, ref: TaskRef, outcome: Outcome) -> Effects:
+    async def complete(self, ref: TaskRef, outcome: Outcome, *, holder: str | None = None) -> Effects:
         return self._note("complete", ref, outcome)
 
     async def mark_running(self, ref: TaskRef, started_at: datetime) -> Effects:
@@ -39,6 +42,14 @@ class FakeEngine(Engine):
     async def record_waiting(self, ref: TaskRef, waiting: Waiting | None) -> Effects:
         return self._note("waiting", ref, waiting)
 
+    async def chain_runs(self, now: datetime) -> Fired:
+        self._note("chain", now)
+        return self.chained
+
+    async def record_log(self, ref: TaskRef, path: str | None, size: int, *, truncated: bool) -> bool:
+        self._note("log", ref, path, size, truncated)
+        return self.room
+
     async def running_runs(self, name: str) -> int:
         return self.running
 
@@ -46,6 +57,10 @@ class FakeEngine(Engine):
         if self.failures:
             raise self.failures.pop(0)
         return self.used
+
+    async def sync_workspace(self, record: WorkspaceRecord) -> UUID:
+        self._note("sync", record)
+        return UUID(int=1)
 
     async def suspend_workspace(self, name: str) -> None:
         self._note("suspend", name)

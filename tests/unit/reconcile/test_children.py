@@ -11,6 +11,8 @@ from headgate.cluster.cache import Cache
 from headgate.cluster.client import Object
 from headgate.cluster.errors import ApiError, Unreachable
 from headgate.desired.keys import (
+    CLUSTER_ROLE,
+    CLUSTER_ROLE_BINDING,
     NAMESPACE,
     NETWORK_POLICY,
     RESOURCE_QUOTA,
@@ -73,6 +75,29 @@ async def test_everything_is_made_with_one_request_each_and_the_namespace_first(
     assert len(world.kube.objects) == len(wanted) == len(world.kube.requests)
     assert world.kube.verbs()[0] == "create Namespace acme"
     assert world.kube.verbs("apply") == world.kube.verbs()[1:]
+
+
+class Slow(FakeKube):
+    """Takes its time over everything but bindings, and knows none whose role is not there."""
+
+    async def apply(self, resource: ApiResource, manifest: Mapping[str, Any]) -> Object:
+        if resource not in (ROLE_BINDING, CLUSTER_ROLE_BINDING):
+            await asyncio.sleep(0)
+        role = manifest.get("roleRef", {})
+        if role.get("name", "").startswith("headgate:") and CLUSTER_ROLE.key(role["name"]) not in self.objects:
+            raise ApiError(404, "NotFound", f"{manifest['kind']} {manifest['metadata']['name']} not found")
+        return await super().apply(resource, manifest)
+
+
+async def test_members_get_in_when_all_else_is_there() -> None:
+    world = World(Slow())
+
+    await world.bring_about()
+
+    kinds = [verb.split()[1] for verb in world.kube.verbs("apply")]
+    bindings = [kind for kind in kinds if kind.endswith("Binding")]
+    assert {*bindings} == {"RoleBinding", "ClusterRoleBinding"}
+    assert kinds[-len(bindings) :] == bindings
 
 
 async def test_where_nothing_differs_nothing_is_asked_or_written() -> None:

@@ -3,15 +3,16 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from headgate.api.workflow_run import RunPhase
 from headgate.cluster.cache import Cache
 from headgate.cluster.resources import JOBS
+from headgate.engine.run_metrics import RunMetrics
 from headgate.engine.types import Effects, FinishedRun
 from headgate.reconcile.effects import REMEMBERED, EffectHandler
 from headgate.reconcile.keys import Key, Topic, key_for
-from headgate.reconcile.run_metrics import RunMetrics
 from headgate.reconcile.workloads import Workloads
 from tests.unit.cluster.fake_kube import FakeKube
 from tests.workload_builders import RUN_ID, a_job, a_task
@@ -38,6 +39,23 @@ async def test_where_something_was_queued_the_dispatcher_is_woken() -> None:
 
     await world.effects.handle(Effects(tasks_queued=True))
     assert world.effects.work.is_set()
+
+
+@pytest.mark.parametrize(
+    "effects",
+    [
+        Effects(tasks_queued=True),
+        Effects(finished=(FinishedRun(RUN_ID, "acme", RunPhase.SUCCEEDED, timedelta(seconds=1)),)),
+    ],
+)
+async def test_where_something_may_be_called_or_has_ended_the_chainer_is_woken(effects: Effects) -> None:
+    world = World()
+
+    await world.effects.handle(Effects(runs=frozenset([RUN_ID])))
+    assert not world.effects.chain.is_set()
+
+    await world.effects.handle(effects)
+    assert world.effects.chain.is_set()
 
 
 async def test_a_run_that_changed_is_mirrored() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,11 +11,13 @@ from headgate.cluster.cache import Cache
 from headgate.cluster.errors import Unreachable
 from headgate.cluster.resources import EVENTS, JOBS, PODS
 from headgate.domain.task import Outcome, Waiting
+from headgate.engine.run_metrics import RunMetrics
 from headgate.engine.types import Effects
+from headgate.objects.object_store import ObjectStore
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.jobs import JobReconciler
 from headgate.reconcile.keys import Key, Topic
-from headgate.reconcile.run_metrics import RunMetrics
+from headgate.reconcile.step_logs import LogKeeper
 from headgate.reconcile.workloads import Workloads
 from headgate.store.errors import DatabaseUnavailable
 from tests.unit.cluster.fake_kube import FakeKube
@@ -39,11 +42,22 @@ class World:
         workloads = Workloads(self.kube, self.cache, ttl_seconds=60)
         metrics = RunMetrics(CollectorRegistry(), lambda _: None)
         self.effects = EffectHandler(workloads, self.keys.append, metrics)
+        self.logs = LogKeeper(
+            self.kube,
+            self.cache,
+            self.engine,
+            ObjectStore("memory://"),
+            workloads,
+            CollectorRegistry(),
+            limit=1024,
+            monotonic=time.monotonic,
+        )
         self.reconciler = JobReconciler(
             self.cache,
             self.engine,
             workloads,
             self.effects,
+            self.logs,
             requeue=lambda key, seconds: self.later.append((key, seconds)),
             wall=lambda: self.now,
         )
@@ -62,13 +76,16 @@ class World:
 
 
 class TestFinished:
-    async def test_the_end_is_recorded_and_the_job_let_go(self) -> None:
+    async def test_the_end_is_recorded_and_the_job_let_go_once_its_log_is_kept(self) -> None:
         world = World()
         world.sees(a_job(), a_pod().succeeded('{"rows": 12}'))
 
         ((told, ref, outcome),) = await world.reconcile()
 
         assert (told, ref, outcome.output) == ("complete", REF, {"rows": 12})
+        assert world.kube.requests == []
+        assert await world.reconcile() == []
+        await world.logs.once(KEY.object_key)
         assert world.kube.objects[KEY.object_key]["spec"]["ttlSecondsAfterFinished"] == 60
 
     async def test_in_this_order_so_that_no_result_is_lost(self) -> None:
@@ -229,6 +246,16 @@ class TestCancelled:
         assert await world.reconcile() == []
         assert world.kube.verbs() == [f"delete {KEY.object_key}"]
 
+    async def test_one_that_is_asked_to_end_has_ended_when_nothing_is_left_of_it(self) -> None:
+        world = World()
+        world.sees(a_job(), a_pod().running())
+        await world.effects.handle(Effects(stopping=(REF,)))
+
+        assert await world.reconcile() == []
+        assert world.kube.foreground == [KEY.object_key]
+        await world.reconciler.deleted(a_job().manifest())
+        assert [(told, ref) for told, ref, *_ in world.engine.told] == [("complete", REF)]
+
     async def test_again_and_again_until_it_is(self) -> None:
         world = World()
         world.sees(a_job())
@@ -256,6 +283,7 @@ class TestCancelled:
         await world.effects.handle(Effects(cancelled=(REF,)))
 
         await world.reconcile()
+        await world.logs.once(KEY.object_key)
 
         assert world.kube.objects[KEY.object_key]["spec"]["ttlSecondsAfterFinished"] == 60
 

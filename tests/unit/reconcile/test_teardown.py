@@ -10,12 +10,12 @@ from headgate.cluster.cache import Cache
 from headgate.cluster.errors import ApiError
 from headgate.cluster.resources import CUSTOM_RESOURCE_DEFINITIONS, WORKSPACES
 from headgate.desired.keys import LIMIT_RANGE, NAMESPACE
+from headgate.engine.run_metrics import RunMetrics
 from headgate.engine.types import Effects
 from headgate.reconcile.children import Children
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.keys import Key, Topic
 from headgate.reconcile.parsing import parse
-from headgate.reconcile.run_metrics import RunMetrics
 from headgate.reconcile.status import StatusWriter
 from headgate.reconcile.teardown import FINALIZER, Teardown
 from headgate.reconcile.tenants import Tenants

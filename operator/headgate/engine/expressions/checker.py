@@ -25,6 +25,7 @@ class ExpressionChecker:
     async def problems(self, spec: WorkflowSpec) -> tuple[str, ...]:
         """What is wrong, each naming the node and what to change; empty when all is good."""
         owned = [(f"node {node.id}", expression) for node in spec.nodes for expression in expressions_of(node)]
+        owned += [(f"output {output.name}", output.expression) for output in spec.outputs]
         owned += [("concurrency.mutex", expression) for expression in mutex_expressions(spec)]
         if not owned:
             return problems(spec)

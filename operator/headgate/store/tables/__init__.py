@@ -6,11 +6,12 @@ from headgate.store.tables.base import SCHEMA, metadata
 from headgate.store.tables.history import execution_steps, execution_triggers, executions, node_memos, run_endings
 from headgate.store.tables.tasks import tasks, turns
 from headgate.store.tables.tenants import breakers, pots, quotas, retention_policies, usage, workspaces
-from headgate.store.tables.workflows import schedules, versions, workflows
+from headgate.store.tables.workflows import events, schedules, versions, workflows
 
 __all__ = [
     "SCHEMA",
     "breakers",
+    "events",
     "execution_steps",
     "execution_triggers",
     "executions",

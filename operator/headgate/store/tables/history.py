@@ -138,6 +138,8 @@ run_endings = Table(
     Column("ended_at", Time, nullable=False),
     Column("due_at", Time, nullable=False),
     Column("failures", Integer, nullable=False, server_default="0"),
+    Column("started_at", Time, nullable=False),
+    Index("run_endings_due", "workspace_id", "due_at"),
 )
 
 node_memos = Table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Double, Index, Integer, Table, Text, Uuid, text
+from sqlalchemy import Boolean, Column, Double, Index, Integer, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from headgate.store.tables.base import Time, metadata
@@ -26,6 +26,12 @@ tasks = Table(
     Column("waiting_until", Time),
     Column("kind", Text, nullable=False, server_default="job"),
     Column("priority", Integer, nullable=False, server_default="0"),
+    Column("stopping", Boolean, nullable=False, server_default="false"),
+    Column("first_attempt", Integer, nullable=False, server_default="1"),
+    Index("tasks_approvals", "workspace_id", "due_at", postgresql_where=text("kind = 'approval'")),
+    Column("expires_at", Time),
+    Column("losses", Integer, nullable=False, server_default="0"),
+    Index("tasks_runner", "workspace_id", "execution_id", postgresql_where=text("kind = 'runner'")),
     Index(
         "tasks_due",
         "workspace_id",
@@ -34,6 +40,7 @@ tasks = Table(
         "due_at",
         postgresql_where=text("due_at IS NOT NULL"),
     ),
+    Index("tasks_calls", "workspace_id", "due_at", postgresql_where=text("kind = 'call' AND due_at IS NOT NULL")),
 )
 
 turns = Table(

@@ -15,7 +15,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from headgate.store.tables.base import Time, metadata
 from headgate.store.tables.tenants import workspaces
@@ -68,4 +68,18 @@ schedules = Table(
     Column("last_error", Text),
     ForeignKeyConstraint(["workspace_id", "workflow_id"], [workflows.c.workspace_id, workflows.c.id]),
     Index("workflow_schedules_next", "workspace_id", "next_tick"),
+)
+
+events = Table(
+    "workflow_events",
+    metadata,
+    Column("workspace_id", Uuid, primary_key=True),
+    Column("workflow_id", Uuid, primary_key=True),
+    Column("node", Text, primary_key=True),
+    Column("namespace", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("phases", ARRAY(Text), nullable=False),
+    Column("last_error", Text),
+    ForeignKeyConstraint(["workspace_id", "workflow_id"], [workflows.c.workspace_id, workflows.c.id]),
+    Index("workflow_events_source", "workspace_id", "namespace", "source"),
 )

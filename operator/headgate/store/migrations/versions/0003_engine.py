@@ -11,7 +11,13 @@ depends_on = None
 
 
 def upgrade() -> None:
-    run_scripts("0003/10_tables.sql", "0003/20_security.sql", "0003/30_concurrency.sql", "0003/40_turns.sql")
+    run_scripts(
+        "0003/10_tables.sql",
+        "0003/15_endings.sql",
+        "0003/20_security.sql",
+        "0003/30_concurrency.sql",
+        "0003/40_turns.sql",
+    )
 
 
 def downgrade() -> None:

@@ -9,6 +9,17 @@ ALTER TABLE headgate.tasks
 COMMENT ON COLUMN headgate.tasks.kind IS 'Who does the work: a Job, a runner, another run, or a person.';
 COMMENT ON COLUMN headgate.tasks.work IS 'The node''s config, with all expressions replaced.';
 COMMENT ON COLUMN headgate.tasks.priority IS 'That of the run: within a workspace higher ones are claimed first.';
+ALTER TABLE headgate.tasks
+    ADD COLUMN stopping boolean NOT NULL DEFAULT false,
+    ADD COLUMN first_attempt integer NOT NULL DEFAULT 1 CHECK (first_attempt BETWEEN 1 AND attempt),
+    ADD COLUMN expires_at timestamptz,
+    ADD COLUMN losses integer NOT NULL DEFAULT 0 CHECK (losses >= 0);
+COMMENT ON COLUMN headgate.tasks.stopping IS 'It was asked to end: however it fails, it was cancelled.';
+COMMENT ON COLUMN headgate.tasks.first_attempt IS 'The attempt from which the node''s retries count: a run that is retried begins anew.';
+CREATE INDEX tasks_approvals ON headgate.tasks (workspace_id, due_at) WHERE kind = 'approval';
+COMMENT ON COLUMN headgate.tasks.expires_at IS 'When its timeout has passed; null where a Job keeps to it.';
+CREATE INDEX tasks_runner ON headgate.tasks (workspace_id, execution_id) WHERE kind = 'runner';
+COMMENT ON COLUMN headgate.tasks.losses IS 'Runners of its run that died while it was open.';
 DROP INDEX headgate.tasks_due;
 CREATE INDEX tasks_due ON headgate.tasks (workspace_id, kind, priority DESC, due_at) WHERE due_at IS NOT NULL;
 
@@ -51,6 +62,12 @@ ALTER TABLE headgate.workflow_execution_steps
     ADD COLUMN log_truncated boolean;
 COMMENT ON COLUMN headgate.workflow_execution_steps.log_path IS 'Where its log lies in the object store; NULL where none was kept.';
 
+ALTER TABLE headgate.workflow_execution_steps
+    DROP CONSTRAINT workflow_execution_steps_phase_check,
+    ADD CONSTRAINT workflow_execution_steps_phase_check
+        CHECK (phase IN ('Pending', 'Queued', 'Running', 'Succeeded', 'Failed', 'Skipped', 'Cancelled'));
+COMMENT ON COLUMN headgate.workflow_execution_steps.phase IS 'Pending only where the run was retried: the attempt that the node makes next.';
+
 -- An outbox: written in the transaction that ends a run, taken off by the one that acts on it.
 CREATE TABLE headgate.run_endings (
     workspace_id  uuid NOT NULL,
@@ -61,9 +78,30 @@ CREATE TABLE headgate.run_endings (
     ended_at      timestamptz NOT NULL,
     due_at        timestamptz NOT NULL,
     failures      integer NOT NULL DEFAULT 0,
+    started_at    timestamptz NOT NULL,
     PRIMARY KEY (workspace_id, run_id)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 COMMENT ON TABLE headgate.run_endings IS 'Runs that ended and for whose end something waits: a node that called them, or triggers of other workflows.';
+COMMENT ON COLUMN headgate.run_endings.started_at IS 'That of the run, which leads to its partition.';
+CREATE INDEX run_endings_due ON headgate.run_endings (workspace_id, due_at);
+
+-- What waits for the ends of other workflows' runs: the event triggers of the current versions.
+CREATE TABLE headgate.workflow_events (
+    workspace_id  uuid NOT NULL,
+    workflow_id   uuid NOT NULL,
+    node          text NOT NULL CHECK (octet_length(node) BETWEEN 1 AND 40),
+    namespace     text NOT NULL,
+    source        text NOT NULL CHECK (octet_length(source) BETWEEN 1 AND 253),
+    phases        text[] NOT NULL,
+    last_error    text CHECK (octet_length(last_error) <= 1024),
+    PRIMARY KEY (workspace_id, workflow_id, node),
+    FOREIGN KEY (workspace_id, workflow_id) REFERENCES headgate.workflows
+);
+COMMENT ON COLUMN headgate.workflow_events.source IS 'Name of the workflow of the same namespace whose runs end.';
+COMMENT ON COLUMN headgate.workflow_events.last_error IS 'Why the last ending made no run; NULL where it made one.';
+CREATE INDEX workflow_events_source ON headgate.workflow_events (workspace_id, namespace, source);
+
+CREATE INDEX tasks_calls ON headgate.tasks (workspace_id, due_at) WHERE kind = 'call' AND due_at IS NOT NULL;
 
 CREATE TABLE headgate.node_memos (
     workspace_id  uuid NOT NULL,

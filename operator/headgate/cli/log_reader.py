@@ -1,0 +1,99 @@
+"""Showing logs: what is kept of them, or what pods have."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from headgate.api.workflow_run import NodePhase
+from headgate.cluster.client import KubeClient, Object
+from headgate.cluster.errors import ApiError
+from headgate.cluster.resources import PODS
+from headgate.desired.job import ATTEMPT_LABEL, NODE_LABEL, RUN_LABEL
+from headgate.domain.attempt import CONTAINER, has_ended
+from headgate.engine.engine import Engine
+from headgate.engine.types import StepLog
+from headgate.objects.object_store import ObjectMissing, ObjectStore
+
+LOOK_AGAIN_SECONDS = 1.0
+_UNDER_WAY = (NodePhase.QUEUED, NodePhase.RUNNING)
+
+
+class Unanswered(Exception):  # noqa: N818 - reads as what it says
+    """There is no log to show; the message is for whoever asked."""
+
+
+class LogReader:
+    """Shows logs, one attempt after the other."""
+
+    def __init__(
+        self,
+        kube: KubeClient,
+        engine: Engine,
+        objects: ObjectStore,
+        namespace: str,
+        write: Callable[[bytes], object],
+    ) -> None:
+        self._kube = kube
+        self._engine = engine
+        self._objects = objects
+        self._namespace = namespace
+        self._write = write
+
+    async def show(self, logs: tuple[StepLog, ...], *, follow: bool) -> None:
+        """Write what the attempts wrote, under their names where there are several."""
+        for log in logs:
+            if len(logs) > 1:
+                self._write(f"==> {log.ref.node}, attempt {log.ref.attempt} <==\n".encode())
+            try:
+                await self._one(log, follow=follow)
+            except Unanswered as why:
+                # One that cannot be shown does not hide the others.
+                if len(logs) == 1:
+                    raise
+                self._write(f"headgate: {why}\n".encode())
+
+    async def _one(self, log: StepLog, *, follow: bool) -> None:
+        while log.size is None:
+            if await self._live(log, follow=follow):
+                return
+            ref = log.ref
+            now = await self._engine.log_of(ref.workspace_id, ref.run_id, ref.node, ref.attempt)
+            if now is None or (now.size is None and not (follow and now.phase in _UNDER_WAY)):
+                raise Unanswered(f"no log of {ref.node}, attempt {ref.attempt}, is kept, and it has no pod with one")
+            log = now
+            if log.size is None:
+                await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        if log.path is not None:
+            try:
+                self._write(await self._objects.get(log.path))
+            except ObjectMissing:
+                raise Unanswered(
+                    f"the log is not in this object store any more, or in another replica's folder: {log.path}"
+                ) from None
+        elif log.truncated:
+            raise Unanswered("the log was not kept: maxStorageMB of the quota leaves no room for it")
+
+    async def _live(self, log: StepLog, *, follow: bool) -> bool:
+        """Write what the attempt's pod has. Whether there was one with a log."""
+        pod = await self._pod(log)
+        if pod is None:
+            return False
+        name, wrote = pod["metadata"]["name"], False
+        try:
+            async for chunk in self._kube.log(self._namespace, name, CONTAINER, follow=follow and not has_ended(pod)):
+                wrote = True
+                self._write(chunk)
+        except ApiError as error:
+            if wrote or not (error.is_not_found or error.is_invalid):
+                raise
+            # It is gone, or its container is not made yet.
+            return False
+        return True
+
+    async def _pod(self, log: StepLog) -> Object | None:
+        ref = log.ref
+        labels = f"{RUN_LABEL}={ref.run_id},{NODE_LABEL}={ref.node},{ATTEMPT_LABEL}={ref.attempt}"
+        pages = self._kube.list_pages(PODS, namespace=self._namespace, labels=labels)
+        found = [item async for page in pages for item in page["items"]]
+        return max(found, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), default=None)

@@ -1,0 +1,144 @@
+"""``headgate logs``: what an attempt wrote, from where it is kept, or from its pod while that is there."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from kubernetes.config import ConfigException
+from prometheus_client import CollectorRegistry
+
+from headgate.cli.log_reader import LogReader, Unanswered
+from headgate.cli.reading import reading
+from headgate.cluster.client import KubeClient, Object
+from headgate.cluster.connection import Connection, connect
+from headgate.cluster.errors import ApiError, Unreachable
+from headgate.cluster.resources import WORKFLOW_RUNS
+from headgate.desired.keys import NAMESPACE, ApiResource
+from headgate.desired.manifest import owner_of
+from headgate.engine.engine import Engine
+from headgate.engine.types import StepLog
+from headgate.objects.object_store import InvalidObjectStore, ObjectStore, StoreUnavailable
+from headgate.settings import OperatorSettings
+from headgate.store.errors import DatabaseUnavailable
+
+
+def logs(
+    run: Annotated[str, typer.Argument(help="NAMESPACE/NAME of a WorkflowRun, or NAMESPACE/ID of any run.")],
+    node: Annotated[str | None, typer.Option(help="The node; all of them without it.")] = None,
+    attempt: Annotated[int | None, typer.Option(min=1, help="The attempt of the node; the latest without it.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the attempt ends.")] = False,  # noqa: FBT002 - an option
+    workspace: Annotated[str | None, typer.Option(help="The Workspace; asked of the cluster without it.")] = None,
+) -> None:
+    """Show what the nodes of a run wrote: what is kept of it, or what their pods have.
+
+    Reads HEADGATE_DATABASE_URL, HEADGATE_OBJECT_STORE and HEADGATE_KUBECONFIG, as the operator does.
+    """
+    namespace, slash, name = run.partition("/")
+    if not (namespace and slash and name):
+        raise typer.BadParameter("name a run as NAMESPACE/NAME or NAMESPACE/ID")
+    if attempt is not None and node is None:
+        raise typer.BadParameter("--attempt needs --node")
+    settings = OperatorSettings()
+    if settings.database_url is None:
+        raise typer.Exit(_complain("set HEADGATE_DATABASE_URL"))
+    url = settings.database_url.get_secret_value()
+    try:
+        asyncio.run(_show(settings, url, namespace, name, node, attempt, workspace=workspace, follow=follow))
+    except (Unanswered, InvalidObjectStore, StoreUnavailable, DatabaseUnavailable, ApiError, Unreachable) as error:
+        raise typer.Exit(_complain(str(error))) from None
+
+
+def _write(piece: bytes) -> None:
+    sys.stdout.buffer.write(piece)
+    sys.stdout.buffer.flush()
+
+
+async def _show(
+    settings: OperatorSettings,
+    url: str,
+    namespace: str,
+    name: str,
+    node: str | None,
+    attempt: int | None,
+    *,
+    workspace: str | None,
+    follow: bool,
+) -> None:
+    objects = ObjectStore(settings.object_store)
+    kube = KubeClient(_connection(settings), KubeClient.counter(CollectorRegistry()))
+    try:
+        async with reading(url) as engine:
+            workspace = workspace or await _workspace_of(kube, namespace)
+            workspace_id = await engine.workspace_id(workspace)
+            if workspace_id is None:
+                raise Unanswered(f"there is no workspace {workspace} in the database")
+            run_id = _id(name) or await _run_id(kube, namespace, name)
+            reader = LogReader(kube, engine, objects, namespace, _write)
+            await reader.show(await _chosen(engine, workspace_id, run_id, node, attempt), follow=follow)
+    finally:
+        await kube.aclose()
+        objects.close()
+
+
+async def _chosen(
+    engine: Engine, workspace_id: UUID, run_id: UUID, node: str | None, attempt: int | None
+) -> tuple[StepLog, ...]:
+    """The attempts that are asked for. Raises ``Unanswered`` where there are none."""
+    if node is None:
+        found = await engine.logs_of_run(workspace_id, run_id)
+    else:
+        one = await engine.log_of(workspace_id, run_id, node, attempt)
+        found = (one,) if one is not None else ()
+    if not found:
+        raise Unanswered(f"run {run_id} has no such attempt, or none yet")
+    return found
+
+
+def _connection(settings: OperatorSettings) -> Connection:
+    try:
+        return connect(settings.kubeconfig)
+    except ConfigException:
+        raise Unanswered("set HEADGATE_KUBECONFIG to a kubeconfig") from None
+
+
+async def _workspace_of(kube: KubeClient, namespace: str) -> str:
+    live = await _asked(kube, NAMESPACE, namespace)
+    workspace = owner_of(live) if live is not None else None
+    if workspace is None:
+        raise Unanswered(f"namespace {namespace} belongs to no Workspace; name it with --workspace")
+    return workspace
+
+
+async def _run_id(kube: KubeClient, namespace: str, name: str) -> UUID:
+    live = await _asked(kube, WORKFLOW_RUNS, name, namespace)
+    if live is None:
+        raise Unanswered(f"there is no WorkflowRun {namespace}/{name}; where it was deleted, name the run's id")
+    found = _id(str((live.get("status") or {}).get("runId")))
+    if found is None:
+        raise Unanswered(f"WorkflowRun {namespace}/{name} has not started")
+    return found
+
+
+async def _asked(kube: KubeClient, resource: ApiResource, name: str, namespace: str = "") -> Object | None:
+    try:
+        return await kube.get(resource, name, namespace)
+    except ApiError as error:
+        if error.is_not_found:
+            return None
+        raise
+
+
+def _id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _complain(message: str) -> int:
+    typer.echo(f"headgate: {message}", err=True)
+    return 1

@@ -1,0 +1,37 @@
+"""An engine that only reads, for commands."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from headgate.engine.engine import Engine
+from headgate.engine.types import ExpressionError
+from headgate.store.database import Database
+
+
+class _NoEvaluator:
+    """Nothing is evaluated in reading."""
+
+    async def evaluate(self, expression: str, variables: Mapping[str, Any]) -> Any:
+        raise ExpressionError("nothing is evaluated here")
+
+    async def evaluate_many(
+        self, expressions: Sequence[str], variables: Mapping[str, Any]
+    ) -> list[Any | ExpressionError]:
+        return [ExpressionError("nothing is evaluated here") for _ in expressions]
+
+
+@asynccontextmanager
+async def reading(url: str) -> AsyncIterator[Engine]:
+    """The engine of the database of ``url``, for as long as it is read."""
+    database = Database(url, pool_size=1)
+    try:
+        yield Engine(
+            database, clock=lambda: datetime.now(UTC), randomness=secrets.token_bytes, evaluator=_NoEvaluator()
+        )
+    finally:
+        await database.close()

@@ -1,0 +1,77 @@
+"""What runners and the gateway say to each other: JSON over HTTP, every field known and bounded."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+CLAIM_PATH = "/runner/v1/claim"
+HEARTBEAT_PATH = "/runner/v1/heartbeat"
+COMPLETE_PATH = "/runner/v1/complete"
+REQUEST_BYTES = 65_536
+"""A request has at most that many: an output of 4096 bytes, a message, and what encoding may add to them."""
+
+RunId = Annotated[UUID, Field(strict=False)]
+
+
+class Message(BaseModel):
+    """What all messages have in common: nothing unknown in them, and no value of another type made to fit."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+
+class Claim(Message):
+    """Asks for the next attempt of the runner's run."""
+
+    run_id: RunId
+    """The run that the runner is for."""
+
+
+class Attempt(Message):
+    """Names an attempt that the runner holds; by itself it is a heartbeat."""
+
+    run_id: RunId
+    node: Annotated[str, StringConstraints(min_length=1, max_length=80)]
+    attempt: Annotated[int, Field(ge=1, le=100_000)]
+
+
+class Result(Message):
+    """How an attempt ended."""
+
+    succeeded: bool
+    output: Any = None
+    """JSON, 4096 bytes at most."""
+    reason: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{0,64}$")] = ""
+    """One word for a failure."""
+    message: Annotated[str, StringConstraints(max_length=1024)] = ""
+    exit_code: Annotated[int, Field(ge=-255, le=255)] | None = None
+
+
+class Completion(Attempt):
+    """Ends an attempt."""
+
+    result: Result
+
+
+class Task(Attempt):
+    """An attempt that is the runner's for the length of a lease."""
+
+    workspace: str
+    namespace: str
+    workflow: str
+    work: dict[str, Any]
+    """The node's config, with all expressions replaced."""
+    timeout_seconds: Annotated[float, Field(ge=0)]
+    """What is left of the node's timeout."""
+    lease_seconds: Annotated[float, Field(gt=0)]
+    """For how long it is the runner's without a heartbeat."""
+
+
+class Answer(Message):
+    """What to do next."""
+
+    task: Task | None = None
+    """Absent where there is nothing to do right now."""

@@ -1,0 +1,88 @@
+"""Work for a runner, who it is, and the variables in which it finds the secrets."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from headgate.api.container import SecretKeyRef
+from headgate.api.node import NodeConfig
+from headgate.domain.task import TaskRef
+
+AUDIENCE = "headgate-runner"
+"""For whom the token of a runner is good."""
+SECRET_PREFIX = "HEADGATE_SECRET_"  # noqa: S105 - the name of a variable, not a secret
+KINDS = ("http", "sql", "script")
+"""The members of a node's config that a runner executes."""
+
+
+@dataclass(frozen=True)
+class RunnerTask:
+    """An attempt that is one runner's for the length of its lease."""
+
+    ref: TaskRef
+    workspace: str
+    namespace: str
+    workflow: str
+    work: Mapping[str, Any]
+    """The node's config, with all expressions replaced: one member of ``KINDS``."""
+    expires_at: datetime
+    """When the node's timeout has passed."""
+
+
+@dataclass(frozen=True)
+class OpenRunnerTask:
+    """An attempt for a runner that has not ended."""
+
+    ref: TaskRef
+    workspace: str
+    namespace: str
+    workflow: str
+    due_at: datetime
+    """When it may be claimed or, while it is claimed, when the lease ends."""
+    expires_at: datetime
+    holder: str | None
+    losses: int
+    """Runners of its run that died while it was open."""
+
+
+def secrets_of(config: NodeConfig) -> tuple[SecretKeyRef, ...]:
+    """What a runner has to read to execute the node."""
+    found: list[SecretKeyRef] = []
+    if config.http is not None:
+        found += [header.secret_key_ref for header in config.http.headers if header.secret_key_ref is not None]
+    if config.sql is not None:
+        found.append(config.sql.connection)
+    if config.script is not None:
+        found += [variable.value_from.secret_key_ref for variable in config.script.env if variable.value_from]
+    return tuple(found)
+
+
+def secrets_of_all(configs: Iterable[NodeConfig]) -> tuple[SecretKeyRef, ...]:
+    """What a runner has to read to execute all the nodes: each once."""
+    return tuple(dict.fromkeys(ref for config in configs for ref in secrets_of(config)))
+
+
+def secret_variable(ref: SecretKeyRef) -> str:
+    """The runner's environment variable that holds the value."""
+    return SECRET_PREFIX + hashlib.sha256(f"{ref.name}/{ref.key}".encode()).hexdigest()[:32].upper()
+
+
+def runner_job_name(workflow: str, run_id: UUID, number: int) -> str:
+    """Name of the run's runner Job of that number: at most 58 characters, so that its pods' names begin with it."""
+    readable = re.sub(r"[^a-z0-9-]", "-", workflow)[:28].strip("-") or "x"
+    return f"{readable}-runner-{_digest(run_id)}-{number}"
+
+
+def is_runner_of(pod: str, run_id: UUID) -> bool:
+    """Whether a pod's name is that of a pod which the runner Job of that run makes."""
+    return re.search(rf"-runner-{_digest(run_id)}-[0-9]+-[a-z0-9]{{5}}$", pod) is not None
+
+
+def _digest(run_id: UUID) -> str:
+    return hashlib.sha256(f"{run_id}/runner".encode()).hexdigest()[:12]

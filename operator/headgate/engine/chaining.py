@@ -1,0 +1,156 @@
+"""What follows from the ends of runs, and the runs that nodes call: one look at what is due, workspace by workspace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+import structlog
+
+from headgate.engine import calls, endings
+from headgate.engine.context import Context
+from headgate.engine.types import Admitted, Effects, Fired, Outcome, Refused, RunRequest, TaskRef
+from headgate.store import calls as call_store
+from headgate.store import endings as ending_store
+from headgate.store.calls import TakenCall
+from headgate.store.endings import EndingRow
+from headgate.store.errors import DatabaseUnavailable, PartitionMissing
+
+_log = structlog.get_logger(__name__)
+
+BATCH = 50
+"""Endings, and calls, of one workspace that are taken at once at most."""
+LEASE = timedelta(seconds=30)
+"""After it, what was taken and not finished is due again: whoever took it has died."""
+AT_ONCE = 4
+"""Workspaces that are looked after at the same time."""
+LONGEST_PAUSE = timedelta(minutes=5)
+
+
+class UseCases(Protocol):
+    """Those of the engine by which it acts on an ending. Each is safe to repeat."""
+
+    async def admit(self, request: RunRequest) -> tuple[Admitted | Refused, Effects]:
+        """Admit a run."""
+        ...
+
+    async def complete(self, ref: TaskRef, outcome: Outcome) -> Effects:
+        """Record how an attempt ended."""
+        ...
+
+    async def cancel_run(self, workspace_id: UUID, run_id: UUID, reason: str) -> Effects:
+        """End a run."""
+        ...
+
+    async def ensure_partitions(self, now: datetime) -> int:
+        """Make the partitions of the month of ``now`` and the next ones."""
+        ...
+
+    async def start_pending(self, workspace_id: UUID) -> Effects:
+        """Start the workspace's Pending runs for which there is room."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Done:
+    effects: Effects = field(default_factory=Effects)
+    workflows: frozenset[tuple[str, str]] = frozenset()
+    more: bool = False
+    """Whether there may be more than was taken."""
+
+    def __or__(self, other: _Done) -> _Done:
+        return _Done(self.effects | other.effects, self.workflows | other.workflows, self.more or other.more)
+
+
+async def chain_runs(context: Context, use: UseCases, now: datetime) -> Fired:
+    """Act on the endings and calls that are due. See ``Engine.chain_runs``.
+
+    What is wrong in one workspace is logged and leaves the others alone. Raises ``DatabaseUnavailable``.
+    """
+    async with context.database.system() as tx:
+        found = await ending_store.due(tx)
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def of_workspace(workspace_id: UUID) -> _Done:
+        async with slots:
+            return await _chain(context, use, workspace_id, now)
+
+    due = [workspace_id for workspace_id, due_at in found if due_at <= now]
+    answers = await asyncio.gather(*(of_workspace(workspace_id) for workspace_id in due), return_exceptions=True)
+    done = _Done()
+    for workspace_id, answer in zip(due, answers, strict=True):
+        if isinstance(answer, _Done):
+            done |= answer
+        elif isinstance(answer, DatabaseUnavailable) or not isinstance(answer, Exception):
+            raise answer
+        else:
+            _log.error("chaining_failed", workspace_id=str(workspace_id), exc_info=answer)
+    upcoming = [due_at.astimezone(UTC) for _, due_at in found if due_at > now]
+    return Fired(done.effects, done.workflows, now if done.more else min(upcoming, default=None))
+
+
+async def _chain(context: Context, use: UseCases, workspace_id: UUID, now: datetime) -> _Done:
+    async with context.database.tenant(workspace_id) as tx:
+        taken = await ending_store.take(tx, workspace_id, now=now, lease_until=now + LEASE, limit=BATCH)
+        called = await call_store.take(tx, workspace_id, now=now, lease_until=now + LEASE, limit=BATCH)
+    done = _Done(more=BATCH in (len(taken), len(called)))
+    done |= await _act(context, use, workspace_id, taken, now)
+    for item in called:
+        done |= await _call(context, use, item, now)
+    return done
+
+
+async def _act(context: Context, use: UseCases, workspace_id: UUID, taken: Iterable[EndingRow], now: datetime) -> _Done:
+    """Act on endings, and take them off afterwards: after a crash in between each effect is found to be there."""
+    done, settled = _Done(), list[tuple[EndingRow, datetime | None]]()
+    for ending in taken:
+        again_at = None
+        try:
+            effects, workflows = await endings.act(context, use, workspace_id, ending)
+            done |= _Done(effects, workflows)
+        except DatabaseUnavailable:
+            raise
+        except Exception:
+            _log.exception("ending_failed", workspace_id=str(workspace_id), run_id=str(ending.run_id))
+            again_at = now + pause(ending.failures)
+        settled.append((ending, again_at))
+    if settled:
+        async with context.database.tenant(workspace_id) as tx:
+            await ending_store.settle(tx, workspace_id, settled)
+    return done
+
+
+async def _call(context: Context, use: UseCases, item: TakenCall, now: datetime) -> _Done:
+    """Make a call, or end one whose time is over. What fails is repeated when the lease has run out."""
+    key = item.key
+    ref = TaskRef(key.workspace_id, key.run_id, key.node, key.attempt)
+    try:
+        if item.child is not None:
+            effects = await calls.overdue(context, key, item.child)
+            reason = f"node {key.node} of run {key.run_id}, which called it, has reached its timeout"
+            return _Done(effects | await use.cancel_run(key.workspace_id, item.child, reason))
+        try:
+            called = await calls.call(context, key, now)
+        except PartitionMissing:
+            await use.ensure_partitions(now)
+            called = await calls.call(context, key, now)
+        effects = called.effects
+        if called.failure is not None:
+            effects |= await use.complete(ref, replace(called.failure, finished_at=now))
+        if called.queue:
+            effects |= await use.start_pending(key.workspace_id)
+    except DatabaseUnavailable:
+        raise
+    except Exception:
+        _log.exception("call_failed", workspace_id=str(key.workspace_id), run_id=str(key.run_id), node=key.node)
+        return _Done()
+    return _Done(effects)
+
+
+def pause(failures: int) -> timedelta:
+    """How long to wait before acting again on an ending that failed so many times before: ever longer."""
+    return min(LONGEST_PAUSE, timedelta(seconds=2 ** min(failures, 10)))

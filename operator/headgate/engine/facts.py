@@ -1,0 +1,60 @@
+"""What stepping a run has to look up: inputs, outputs, the items of a list, and remembered outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from headgate.store import memos, runs
+from headgate.store.database import Transaction
+from headgate.store.records import RunKey
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """An earlier output."""
+
+    output: Any
+
+
+@dataclass
+class Facts:
+    """Reads in the transaction that steps the run; each thing at most once where that is likely to be asked again."""
+
+    tx: Transaction
+    key: RunKey
+    workflow_id: UUID
+    inputs: Mapping[str, Any] | None = None
+    """The inputs, where they are at hand."""
+    event: Mapping[str, Any] | None = None
+    """The end of another run that set this one off: known once the inputs are."""
+    recorded: bool = True
+    """Whether anything of the run's steps is in the database yet."""
+    fresh: dict[str, Any] = field(default_factory=dict)
+    """Outputs by node, or by the name of an item, that the transaction has not written yet."""
+
+    async def known(self, nodes: frozenset[str]) -> tuple[Mapping[str, Any], dict[str, Any]]:
+        """The run's inputs, and the outputs of the nodes that have one."""
+        inputs, outputs = self.inputs, {name: self.fresh[name] for name in nodes & self.fresh.keys()}
+        if inputs is None or (self.recorded and len(outputs) < len(nodes)):
+            inputs, recorded, self.event = await runs.facts(self.tx, self.key, nodes)
+            outputs = recorded | outputs
+        return inputs, outputs
+
+    async def items(self, node: str) -> list[Any]:
+        """The items that the node is being run for."""
+        return await runs.items(self.tx, self.key, node)
+
+    async def results(self, node: str, count: int) -> list[Any]:
+        """The outputs for all items, in order; None for those that have none."""
+        recorded = await runs.results(self.tx, self.key, node) if self.recorded else {}
+        names = [f"{node}.{index}" for index in range(count)]
+        return [self.fresh.get(name, recorded.get(name)) for name in names]
+
+    async def remembered(self, node: str, digest: str, since: datetime) -> Remembered | None:
+        """The output that was remembered under that key since then."""
+        row = await memos.find(self.tx, self.key.workspace_id, self.workflow_id, node, digest, since)
+        return None if row is None else Remembered(row.output)

@@ -1,0 +1,72 @@
+"""What people do with a run. Every method is a transaction that any replica can do, and may repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
+from uuid import UUID
+
+from headgate.api.workflow_run import Decision
+from headgate.engine import approvals, repetition, stopping, suspension
+from headgate.engine.context import Context
+from headgate.engine.types import Effects
+from headgate.store.runs import Room
+
+MakeUse = Callable[[Effects, UUID, Room], Awaitable[Effects]]
+"""Starts what there is room for now, after a transaction whose effects must be heard of whatever comes of it."""
+
+
+class RunControl:
+    """Steers runs. All methods raise ``DatabaseUnavailable`` when Postgres is not there: repeat them later."""
+
+    def __init__(self, context: Context, make_use: MakeUse) -> None:
+        self._context = context
+        self._make_use = make_use
+
+    async def stop(self, workspace_id: UUID, run_id: UUID, reason: str) -> Effects:
+        """Ask a run to end: no more nodes start but final ones, what runs is asked to end, and the run is Cancelled.
+
+        Its attempts under way stay open until their ends are told. A run that has not started is Cancelled at once, one
+        that has ended, or was asked before, stays as it is.
+        """
+        effects, room = await stopping.stop_run(self._context, workspace_id, run_id, reason)
+        return await self._make_use(effects, workspace_id, room)
+
+    async def suspend(self, workspace_id: UUID, run_id: UUID, why: str) -> Effects:
+        """Hold a run that is Pending or Running: what runs goes on and its end is recorded, nothing more is claimed.
+
+        A run that has started keeps its place among those under way, and its deadline. One that was asked to end is not
+        held.
+        """
+        effects, room = await suspension.suspend_run(self._context, workspace_id, run_id, why)
+        return await self._make_use(effects, workspace_id, room)
+
+    async def resume(self, workspace_id: UUID, run_id: UUID) -> Effects:
+        """Let a Suspended run go on where it stands, or wait for room where it had not started."""
+        effects, room = await suspension.resume_run(self._context, workspace_id, run_id)
+        return await self._make_use(effects, workspace_id, room)
+
+    async def retry(self, workspace_id: UUID, run_id: UUID, number: int) -> Effects:
+        """Run the failed nodes of a Failed or Cancelled run again, once for every higher ``number``.
+
+        It counts as another start, and waits as Pending where there is no room. What succeeded is kept.
+        """
+        effects, room = await repetition.retry_run(self._context, workspace_id, run_id, number)
+        return await self._make_use(effects, workspace_id, room)
+
+    async def decide(self, workspace_id: UUID, run_id: UUID, decisions: Iterable[Decision]) -> Effects:
+        """Take decisions on the run's open approvals; others are passed over.
+
+        One by somebody who may not decide changes nothing but what the node says that it waits for.
+        """
+        effects, rooms = await approvals.decide(self._context, workspace_id, run_id, decisions)
+        for room in rooms:
+            effects = await self._make_use(effects, workspace_id, room)
+        return effects
+
+    async def expire_approvals(self, now: datetime) -> Effects:
+        """Fail the approvals that nobody decided within their node's timeout."""
+        effects = Effects()
+        for workspace_id, ended, room in await approvals.expire_approvals(self._context, now):
+            effects = await self._make_use(effects | ended, workspace_id, room)
+        return effects

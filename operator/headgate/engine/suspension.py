@@ -1,0 +1,77 @@
+"""Holds a run where it is, and lets it go on exactly there."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from headgate.api.workflow_run import RunPhase
+from headgate.engine.bounds import clip
+from headgate.engine.context import Context, run_key
+from headgate.engine.definition import UnreadableVersion
+from headgate.engine.ending import conclude
+from headgate.engine.facts import Facts
+from headgate.engine.outcome import states_of
+from headgate.engine.stepping import advance
+from headgate.engine.types import Effects
+from headgate.engine.unreadable import fail_unreadable
+from headgate.store import control, runs
+from headgate.store.records import RunKey
+from headgate.store.runs import Room
+
+RUN_SUSPENDED = "RunSuspended"
+
+
+async def suspend_run(context: Context, workspace_id: UUID, run_id: UUID, why: str) -> tuple[Effects, Room]:
+    """Let nothing more of a run start, in one transaction. See ``RunControl.suspend``."""
+    key = run_key(workspace_id, run_id)
+    if key is None:
+        return Effects(), Room()
+    async with context.database.tenant(workspace_id, lock=run_id) as tx:
+        run = await runs.load(tx, key)
+        if run is None or run.status not in (RunPhase.PENDING, RunPhase.RUNNING) or run.cancelling:
+            return Effects(frozenset([run_id]) if run is not None else frozenset()), Room()
+        await control.suspend(tx, key, clip(f"{RUN_SUSPENDED}: {why}"))
+        if run.is_queued:
+            await control.count(tx, workspace_id, context.now(), queued=-1)
+    return Effects(frozenset([run_id])), Room(waiting=run.is_queued)
+
+
+async def resume_run(context: Context, workspace_id: UUID, run_id: UUID) -> tuple[Effects, Room]:
+    """Let a Suspended run go on, in one transaction. See ``RunControl.resume``."""
+    key = run_key(workspace_id, run_id)
+    if key is None:
+        return Effects(), Room()
+    try:
+        return await _resume(context, key)
+    except UnreadableVersion as problem:
+        return await fail_unreadable(context, key, problem), Room(waiting=True)
+
+
+async def _resume(context: Context, key: RunKey) -> tuple[Effects, Room]:
+    async with context.database.tenant(key.workspace_id, lock=key.id) as tx:
+        run = await runs.load(tx, key)
+        if run is None or run.status != RunPhase.SUSPENDED:
+            return Effects(frozenset([key.id]) if run is not None else frozenset()), Room()
+        now, effects = context.now(), Effects(frozenset([key.id]))
+        if not run.has_place:
+            await control.queue(tx, key, now, retries=run.retries)
+            return effects, Room(waiting=True)
+        definition = await context.definitions.get(tx, key.workspace_id, run.version_id)
+        released = await control.release(tx, key, now)
+        states = states_of(definition.graph, run)
+        progress = await advance(
+            definition, key.id, states, Facts(tx, key, definition.workflow_id), context.evaluator, now
+        )
+        await control.go_on(
+            tx,
+            key,
+            namespace=definition.namespace,
+            workflow=definition.workflow,
+            steps=progress.steps,
+            tasks=progress.tasks,
+        )
+        kept = sum(step.bytes for step in progress.steps)
+        if kept:
+            await control.count(tx, key.workspace_id, now, bytes_=kept)
+        ended, room = await conclude(tx, definition, run, progress, now)
+    return effects | Effects(tasks_queued=bool(progress.tasks or released)) | ended, room

@@ -1,0 +1,61 @@
+"""How large a request may be."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from headgate.gateway.problems import problem
+
+
+class _TooLarge(Exception):  # noqa: N818 - a state of the request
+    """More came than may come."""
+
+
+class BodyLimit:
+    """Refuses a request whose body is too large, told beforehand or found while it comes, with 413."""
+
+    def __init__(self, app: ASGIApp, *, limit: int) -> None:
+        """``limit`` is in bytes."""
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        refusal = problem(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"a request may have {self._limit} bytes at most",
+            {"Connection": "close"},
+        )
+        length = Headers(scope=scope).get("content-length", "")
+        if length.isdecimal() and int(length) > self._limit:
+            await refusal(scope, receive, send)
+            return
+        # All of it before the application begins, so that nothing has been answered when it turns out to be too much.
+        try:
+            messages = await self._whole(receive)
+        except _TooLarge:
+            await refusal(scope, receive, send)
+            return
+
+        async def replay() -> Message:
+            return messages.pop(0) if messages else await receive()
+
+        await self._app(scope, replay, send)
+
+    async def _whole(self, receive: Receive) -> list[Message]:
+        messages: list[Message] = []
+        size = 0
+        while True:
+            message = await receive()
+            messages.append(message)
+            size += len(message.get("body", b""))
+            if size > self._limit:
+                raise _TooLarge
+            if message["type"] != "http.request" or not message.get("more_body", False):
+                return messages

@@ -1,0 +1,66 @@
+"""Refusals in the form of RFC 9457."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from headgate.engine.types import LeaseLost
+from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = "2"
+_MISTAKES = 5
+
+
+class Problem(Exception):  # noqa: N818 - what is answered, not a mistake of ours
+    """Answers with a status, and a sentence for whoever asked."""
+
+    def __init__(self, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = headers or {}
+
+
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The answer. Its ``type`` is the status itself."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return JSONResponse(body, status_code=status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def answer_with_problems(app: FastAPI) -> None:
+    """Have every refusal of the application take this form."""
+
+    @app.exception_handler(Problem)
+    async def _own(_: Request, error: Problem) -> JSONResponse:
+        return problem(error.status, error.detail, error.headers)
+
+    @app.exception_handler(HTTPException)
+    async def _http(_: Request, error: HTTPException) -> JSONResponse:
+        return problem(error.status_code, str(error.detail), error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        # Without the values, which are the caller's.
+        mistakes = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(mistakes[:_MISTAKES]))
+
+    @app.exception_handler(LeaseLost)
+    async def _lost(_: Request, error: LeaseLost) -> JSONResponse:
+        return problem(HTTPStatus.CONFLICT, str(error))
+
+    @app.exception_handler(DatabaseUnavailable)
+    @app.exception_handler(DatabaseNotMigrated)
+    async def _away(_: Request, _error: Exception) -> JSONResponse:
+        detail = "Postgres cannot be used right now: try again"
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": RETRY_SECONDS})
+
+    @app.exception_handler(Exception)
+    async def _ours(_: Request, _error: Exception) -> JSONResponse:
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the gateway failed; its log says why")

@@ -1,0 +1,102 @@
+"""What runners ask for: the next attempt, more time for one, and that its end be recorded."""
+
+# Annotations are evaluated where they stand: FastAPI reads them, and some name what only a function knows.
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Response
+
+from headgate.domain.runner_protocol import (
+    CLAIM_PATH,
+    COMPLETE_PATH,
+    HEARTBEAT_PATH,
+    Answer,
+    Attempt,
+    Claim,
+    Completion,
+    Task,
+)
+from headgate.domain.runner_task import KINDS, RunnerTask, is_runner_of
+from headgate.domain.task import Outcome, TaskRef
+from headgate.engine.engine import Engine
+from headgate.engine.types import Effects
+from headgate.gateway.authentication import Authenticator, Runner
+from headgate.gateway.problems import Problem
+
+
+def runner_routes(
+    engine: Engine,
+    authenticator: Authenticator,
+    *,
+    lease: timedelta,
+    wall: Callable[[], datetime],
+    heard: Callable[[Runner, Effects], None],
+) -> APIRouter:
+    """The routes. ``heard`` is told the effects of every transaction."""
+    router = APIRouter()
+
+    async def runner(authorization: Annotated[str, Header()] = "") -> Runner:
+        return await authenticator.runner(authorization)
+
+    Caller = Annotated[Runner, Depends(runner)]  # noqa: N806 - a type
+
+    @router.post(CLAIM_PATH)
+    async def claim(body: Claim, caller: Caller) -> Answer:
+        """The next attempt of the runner's run."""
+        if not is_runner_of(caller.pod, body.run_id):
+            raise Problem(HTTPStatus.FORBIDDEN, f"pod {caller.pod} is no runner of that run")
+        task, effects = await engine.claim_runner(
+            caller.workspace_id, caller.namespace, body.run_id, caller.holder, lease
+        )
+        heard(caller, effects)
+        return _answer(task)
+
+    @router.post(HEARTBEAT_PATH, status_code=HTTPStatus.NO_CONTENT)
+    async def heartbeat(body: Attempt, caller: Caller) -> Response:
+        """Keep an attempt that the runner holds."""
+        await engine.heartbeat_runner(_ref(caller, body), caller.holder, lease)
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+
+    @router.post(COMPLETE_PATH)
+    async def complete(body: Completion, caller: Caller) -> Answer:
+        """Record the end of an attempt that the runner holds; the next one of its run."""
+        result = body.result
+        outcome = Outcome(
+            succeeded=result.succeeded,
+            output=result.output,
+            reason=result.reason,
+            message=result.message,
+            exit_code=result.exit_code,
+        )
+        task, effects = await engine.complete_runner(
+            _ref(caller, body), caller.namespace, outcome, caller.holder, lease
+        )
+        heard(caller, effects)
+        return _answer(task)
+
+    def _answer(task: RunnerTask | None) -> Answer:
+        if task is None:
+            return Answer()
+        return Answer(
+            task=Task(
+                run_id=task.ref.run_id,
+                node=task.ref.node,
+                attempt=task.ref.attempt,
+                workspace=task.workspace,
+                namespace=task.namespace,
+                workflow=task.workflow,
+                work={kind: task.work[kind] for kind in KINDS if kind in task.work},
+                timeout_seconds=max(0.0, (task.expires_at - wall()).total_seconds()),
+                lease_seconds=lease.total_seconds(),
+            )
+        )
+
+    return router
+
+
+def _ref(caller: Runner, attempt: Attempt) -> TaskRef:
+    """The attempt, in the workspace that the token tells."""
+    return TaskRef(caller.workspace_id, attempt.run_id, attempt.node, attempt.attempt)

@@ -1,0 +1,110 @@
+"""The gateway's process: its API on one port, probes and metrics on another."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+
+import structlog
+import uvicorn
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, disable_created_metrics
+
+from headgate.cluster.client import KubeClient
+from headgate.cluster.connection import connect
+from headgate.engine.engine import Engine
+from headgate.engine.expressions.evaluator import CelEvaluator
+from headgate.engine.run_metrics import RunMetrics
+from headgate.engine.types import Effects
+from headgate.gateway.app import gateway
+from headgate.gateway.authentication import Authenticator, Runner
+from headgate.probes import Health, application, heartbeat, serve
+from headgate.settings import GatewaySettings
+from headgate.store.database import Database
+from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable
+
+_GRACE_SECONDS = 10
+_LOOK_SECONDS = 2.0
+
+
+def wall() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+async def serve_gateway(settings: GatewaySettings) -> int:
+    """Serve until told to end, and return the exit code."""
+    log = structlog.get_logger("headgate.gateway")
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    health = Health(time.monotonic)
+    async with AsyncExitStack() as stack:
+        probes, _ = await serve(application(health, registry), settings.http_host, settings.http_port)
+        stack.push_async_callback(probes.cleanup)
+        kube = KubeClient(connect(settings.kubeconfig), KubeClient.counter(registry))
+        stack.push_async_callback(kube.aclose)
+        evaluator = CelEvaluator()
+        stack.push_async_callback(evaluator.aclose)
+        database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
+        stack.push_async_callback(database.close)
+        engine = Engine(database, clock=wall, randomness=secrets.token_bytes, evaluator=evaluator)
+        app = gateway(
+            engine,
+            Authenticator(kube, engine, monotonic=time.monotonic),
+            registry,
+            lease=timedelta(seconds=settings.runner_lease_seconds),
+            wall=wall,
+            heard=_Heard(registry),
+        )
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                host=settings.http_host,
+                port=settings.api_port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                lifespan="off",
+                timeout_graceful_shutdown=_GRACE_SECONDS,
+                limit_concurrency=settings.request_concurrency,
+            )
+        )
+        watching = [
+            asyncio.create_task(_ready(health, engine)),
+            asyncio.create_task(heartbeat(health, "requests", tuple)),
+        ]
+        log.info("serving", api_port=settings.api_port)
+        # It ends by itself on the signals, once the requests under way are answered.
+        await server.serve()
+        for task in watching:
+            task.cancel()
+        log.info("ended")
+    return 0
+
+
+class _Heard:
+    """Counts the runs that ended in a transaction of the gateway, as the operator does those of its own."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._namespaces: dict[str, str] = {}
+        self._metrics = RunMetrics(registry, self._namespaces.get)
+
+    def __call__(self, runner: Runner, effects: Effects) -> None:
+        self._namespaces[runner.namespace] = runner.workspace
+        for run in effects.finished:
+            self._metrics.finished(run)
+
+
+async def _ready(health: Health, engine: Engine) -> None:
+    """Ready as long as Postgres answers: without it every request would be refused."""
+    while True:
+        try:
+            await engine.ping()
+            health.ready = True
+        except (DatabaseUnavailable, DatabaseNotMigrated):
+            health.ready = False
+        await asyncio.sleep(_LOOK_SECONDS)

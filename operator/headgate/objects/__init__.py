@@ -1,0 +1,1 @@
+"""The object store: input and output, no decisions."""

@@ -1,0 +1,189 @@
+"""A folder, a bucket or memory, by one interface."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from headgate.objects.folder_room import FolderRoom
+
+T = TypeVar("T")
+
+SCHEMES = ("file", "memory", "s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
+THREADS = 4
+"""Requests at the same time at most."""
+PAGE = 1000
+"""Objects that are listed at once."""
+_RETRIES = 2
+_RETRY_TIMEOUT = timedelta(seconds=10)
+_STATUS = re.compile(r"status code: (\d{3})")
+
+
+class InvalidObjectStore(ValueError):  # noqa: N818 - reads as what it says
+    """The URL is none that an object store can have. The message does not show it."""
+
+
+class StoreUnavailable(Exception):  # noqa: N818 - reads as what it says
+    """The object store refused, or did not answer: trying again later may help. The message holds no credentials."""
+
+
+class ObjectMissing(Exception):  # noqa: N818 - reads as what it says
+    """There is no such object."""
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object as a list shows it."""
+
+    path: str
+    size: int
+    modified_at: datetime
+
+
+class ObjectStore:
+    """Objects by their paths, below what the URL names.
+
+    Credentials come from where the cloud's own tools have them: environment variables such as ``AWS_ACCESS_KEY_ID``,
+    files, or the identity of the machine. Nothing is connected to before the first request. All methods but ``check``
+    raise ``StoreUnavailable``.
+
+    obstore's blocking functions are called in threads of our own: its asynchronous ones let go of Python's objects in
+    threads that Python does not know, and where that meets the end of the process it is aborted.
+    """
+
+    def __init__(self, url: str, *, folder_bytes: int = 0) -> None:
+        """A folder holds ``folder_bytes`` at most, unless that is 0: the oldest objects make room for new ones.
+
+        Raises ``InvalidObjectStore``.
+        """
+        self.scheme = check(url)
+        self._url = url
+        self._room = FolderRoom(folder_bytes) if self.scheme == "file" and folder_bytes else None
+        self._opening = threading.Lock()
+        self._opened: Any = None
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="objects")
+
+    def close(self) -> None:
+        """Take no further request; those under way are not waited for."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def put(self, path: str, content: bytes | Iterable[bytes]) -> None:
+        """Write an object in place of the one that may be there: all of it, or nothing.
+
+        What is larger than 5 MB, or comes as an iterable, is sent in parts.
+        """
+
+        def put(store: Any) -> None:
+            import obstore
+
+            if self._room is None:
+                obstore.put(store, path, content)
+                return
+            whole = content if isinstance(content, bytes) else b"".join(content)
+            self._room.make(store, len(whole))
+            obstore.put(store, path, whole)
+
+        await self._do(put)
+
+    async def get(self, path: str, start: int = 0, length: int | None = None) -> bytes:
+        """The object, or up to ``length`` bytes of it from ``start`` on. Raises ``ObjectMissing``."""
+
+        def get(store: Any) -> bytes:
+            import obstore
+
+            if not start and length is None:
+                return bytes(obstore.get(store, path).bytes())
+            size = obstore.head(store, path)["size"]
+            end = size if length is None else min(size, start + length)
+            return bytes(obstore.get_range(store, path, start=start, end=end)) if start < end else b""
+
+        return await self._do(get)
+
+    async def delete(self, path: str) -> None:
+        """Delete an object. Nothing happens where there is none."""
+
+        def delete(store: Any) -> None:
+            import obstore
+
+            obstore.delete(store, path)
+
+        try:
+            await self._do(delete)
+        except ObjectMissing:
+            return
+
+    async def list(self, prefix: str) -> AsyncIterator[StoredObject]:
+        """The objects below a path, in no order."""
+
+        def begin(store: Any) -> Any:
+            import obstore
+
+            return iter(obstore.list(store, prefix, chunk_size=PAGE))
+
+        pages = await self._do(begin)
+        while page := await self._do(lambda _: next(pages, None)):
+            for item in page:
+                yield StoredObject(item["path"], item["size"], item["last_modified"])
+
+    async def _do(self, request: Callable[[Any], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._blocking, request)
+
+    def _blocking(self, request: Callable[[Any], T]) -> T:
+        from obstore.exceptions import BaseError
+
+        try:
+            return request(self._store())
+        except FileNotFoundError:
+            raise ObjectMissing("there is no such object") from None
+        except (BaseError, OSError, ValueError) as error:
+            raise StoreUnavailable(self._told(error)) from None
+
+    def _store(self) -> Any:
+        from obstore.store import from_url
+
+        with self._opening:
+            if self._opened is None:
+                match self.scheme:
+                    case "file":
+                        self._opened = from_url(self._url, mkdir=True, automatic_cleanup=True)
+                    case "memory":
+                        self._opened = from_url(self._url)
+                    case _:
+                        retries: Any = {"max_retries": _RETRIES, "retry_timeout": _RETRY_TIMEOUT}
+                        self._opened = from_url(self._url, retry_config=retries)
+            return self._opened
+
+    def _told(self, error: Exception) -> str:
+        """What went wrong. A cloud's own words may hold a signed URL; those of a folder hold its path."""
+        words = str(error)
+        if self.scheme == "file":
+            return f"the object store's folder cannot be used: {words.split(chr(10), 1)[0][:256]}"
+        status = _STATUS.search(words)
+        return f"the object store cannot be used: {type(error).__name__}{f' {status[1]}' if status else ''}"
+
+
+def check(url: str) -> str:
+    """The scheme of an object store's URL. Raises ``InvalidObjectStore``, and does not show it."""
+    try:
+        parts = urlsplit(url)
+        secret = parts.password is not None or bool(parts.query) or bool(parts.fragment)
+    except ValueError:
+        raise InvalidObjectStore("the object store's URL cannot be read") from None
+    if parts.scheme not in SCHEMES:
+        raise InvalidObjectStore(f"the object store's URL must begin with one of {', '.join(SCHEMES)}, and ://")
+    if secret:
+        raise InvalidObjectStore(
+            "the object store's URL must hold neither credentials nor parameters: they belong into the environment"
+        )
+    if parts.scheme == "file" and (parts.netloc or not parts.path.startswith("/")):
+        raise InvalidObjectStore("the object store's folder must be an absolute path: file:///path")
+    if parts.scheme not in ("file", "memory") and not parts.netloc:
+        raise InvalidObjectStore("the object store's URL must name a bucket")
+    return parts.scheme

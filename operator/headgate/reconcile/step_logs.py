@@ -1,0 +1,180 @@
+"""Keeping the logs of attempts: from the pod into the object store, before Kubernetes may delete the Job."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from headgate.cluster.cache import Cache
+from headgate.cluster.client import KubeClient, Object
+from headgate.cluster.errors import ApiError, Unreachable
+from headgate.desired.keys import ObjectKey
+from headgate.domain.attempt import CONTAINER, has_ended
+from headgate.domain.step_log import CutLog, LogCutter, log_path
+from headgate.domain.task import TaskRef
+from headgate.engine.engine import Engine
+from headgate.objects.object_store import ObjectStore, StoreUnavailable
+from headgate.reconcile.queue import QueueMetrics, WorkQueue
+from headgate.reconcile.workloads import Workloads
+
+WORKERS = 8
+"""Logs that are kept at the same time at most."""
+TRIES = 30
+"""How often keeping a log is tried: for about 20 minutes, as the pauses grow to a minute."""
+READ_BYTES = 16 * 1024 * 1024
+"""Of a longer log, or of 16 times what is kept, only this much is read from its beginning, and as much of its end."""
+ENTRY_BYTES = 16 * 1024
+"""Container runtimes write longer lines in several parts, each of which counts as a line."""
+READ_SECONDS = 90.0
+"""For one log: longer than a pod may take to end."""
+
+
+@dataclass
+class _Waiting:
+    """A log that is to be kept."""
+
+    ref: TaskRef
+    uid: str
+    tries: int = 0
+    settled: bool = False
+    """Whether nothing remains but to let the Job go."""
+
+
+class LogKeeper:
+    """Keeps the log of every attempt whose Job is handed to it, and lets the Job go afterwards.
+
+    Completing attempts never waits for it: ``keep`` only takes note. What it has not kept when the process ends is
+    handed to it again by the reconciliation of Jobs, as long as they were not let go.
+    """
+
+    def __init__(
+        self,
+        kube: KubeClient,
+        cache: Cache,
+        engine: Engine,
+        objects: ObjectStore,
+        workloads: Workloads,
+        registry: CollectorRegistry,
+        *,
+        limit: int,
+        monotonic: Callable[[], float],
+    ) -> None:
+        """``limit`` is how many bytes of a log are kept at most; with 0 none is looked at."""
+        self._kube = kube
+        self._cache = cache
+        self._engine = engine
+        self._objects = objects
+        self._workloads = workloads
+        self._limit = limit
+        self._waiting: dict[ObjectKey, _Waiting] = {}
+        self._results = Counter("headgate_step_logs_total", "Logs of attempts.", ["result"], registry=registry)
+        metrics = QueueMetrics(
+            Gauge("headgate_step_logs_waiting", "Logs that wait to be kept.", registry=registry),
+            Histogram("headgate_step_log_seconds", "Duration of keeping one log.", ["kind"], registry=registry),
+            Counter("headgate_step_log_failures_total", "Logs not kept yet.", ["kind"], registry=registry),
+        )
+        self._queue: WorkQueue[ObjectKey] = WorkQueue(self.once, lambda _: "log", metrics, monotonic)
+        self._log = structlog.get_logger("headgate.step_logs")
+
+    async def run(self) -> None:
+        """Keep logs for ever."""
+        await self._queue.run(WORKERS)
+
+    def keep(self, key: ObjectKey, live: Object, ref: TaskRef) -> None:
+        """Have the log of the Job's attempt kept soon, and let the Job go then. Asking again changes nothing."""
+        uid = live["metadata"]["uid"]
+        if not self.keeps(key, uid):
+            self._waiting[key] = _Waiting(ref, uid)
+            self._queue.add(key)
+
+    def keeps(self, key: ObjectKey, uid: str) -> bool:
+        """Whether this very Job was handed over, and is not let go yet."""
+        waiting = self._waiting.get(key)
+        return waiting is not None and waiting.uid == uid
+
+    async def once(self, key: ObjectKey) -> None:
+        """Keep one log. Raises what may go away by itself; after the last of so many tries the log is given up."""
+        waiting = self._waiting.get(key)
+        if waiting is None:
+            return
+        if not waiting.settled:
+            try:
+                result = await self._kept(key, waiting)
+            except (ApiError, Unreachable, StoreUnavailable) as error:
+                waiting.tries += 1
+                if waiting.tries < TRIES:
+                    raise
+                result = "lost"
+                self._log.error("the log of an attempt is lost", job=str(key), error=str(error))
+            self._results.labels(result).inc()
+            waiting.settled = True
+        live = self._cache.get(key)
+        if live is not None and live["metadata"]["uid"] == waiting.uid:
+            await self._workloads.let_go(key, live)
+        if self._waiting.get(key) is waiting:
+            del self._waiting[key]
+
+    async def _kept(self, key: ObjectKey, waiting: _Waiting) -> str:
+        """What became of the log, in one word for the metric."""
+        if not self._limit:
+            return "off"
+        pod = await self._pod(key)
+        if pod is None:
+            self._log.info("no log is kept: there is no pod", job=str(key))
+            return "no_pod"
+        try:
+            log = await self._read(key.namespace, pod)
+        except ApiError as error:
+            if error.is_not_found or error.is_invalid:
+                # The pod is gone, or its container was never made.
+                self._log.info("no log is kept", job=str(key), reason=error.message)
+                return "no_pod" if error.is_not_found else "not_started"
+            raise
+        return await self._write(waiting.ref, log)
+
+    async def _pod(self, key: ObjectKey) -> Object | None:
+        pods = self._cache.pods_of(key) or await self._workloads.pods(key)
+        return max(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), default=None)
+
+    async def _read(self, namespace: str, pod: Object) -> CutLog:
+        cutter = LogCutter(self._limit)
+        most = max(READ_BYTES, 16 * self._limit)
+        name = pod["metadata"]["name"]
+        # A pod that is still ending, after a timeout or a cancellation, is listened to until it has.
+        ending = not has_ended(pod)
+        chunks = self._kube.log(namespace, name, CONTAINER, limit_bytes=most, follow=ending)
+        complete = await _take_in(cutter, chunks)
+        if cutter.seen >= most:
+            cutter.leap()
+            tail = self._kube.log(namespace, name, CONTAINER, limit_bytes=most, tail_lines=most // ENTRY_BYTES)
+            complete = await _take_in(cutter, tail)
+        if not complete and not ending:
+            raise Unreachable("a log did not come to its end in time")
+        kept = cutter.result()
+        return kept if complete else replace(kept, truncated=True)
+
+    async def _write(self, ref: TaskRef, log: CutLog) -> str:
+        path = log_path(ref) if log.content else None
+        if path is not None:
+            await self._objects.put(path, log.content)
+        fits = await self._engine.record_log(ref, path, len(log.content), truncated=log.truncated)
+        if path is not None and not fits:
+            await self._objects.delete(path)
+            self._log.info("a log was cut to nothing: no room", run=str(ref.run_id), node=ref.node)
+            return "no_room"
+        return "cut" if log.truncated else "kept"
+
+
+async def _take_in(cutter: LogCutter, chunks: AsyncIterator[bytes]) -> bool:
+    """Take in what comes within the time that one log may take. Whether it came to its end."""
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            async for chunk in chunks:
+                cutter.add(chunk)
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,116 @@
+"""The gateway, as a runner sees it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from pathlib import Path
+from uuid import UUID
+
+import httpx
+from pydantic import ValidationError
+
+from headgate.domain.runner_protocol import (
+    CLAIM_PATH,
+    COMPLETE_PATH,
+    HEARTBEAT_PATH,
+    Answer,
+    Attempt,
+    Claim,
+    Completion,
+    Message,
+    Result,
+    Task,
+)
+
+_TIMEOUT_SECONDS = 15.0
+_SHOWN = 256
+
+
+class NotOurs(Exception):  # noqa: N818 - a state of the world, not a mistake
+    """The attempt is not this runner's any more."""
+
+
+class GatewayUnavailable(Exception):  # noqa: N818 - a state of the world, not a mistake
+    """No answer came, or none that helps: try again later."""
+
+
+class GatewayRefused(Exception):  # noqa: N818 - what the gateway said
+    """The gateway understood and refused, and will again."""
+
+
+class Gateway:
+    """Claims, keeps and completes attempts. Every method raises ``GatewayUnavailable`` and ``GatewayRefused``."""
+
+    def __init__(self, http: httpx.AsyncClient, token_path: Path) -> None:
+        """``http`` has the gateway's base URL. The token is read anew for every request, as the kubelet renews it."""
+        self._http = http
+        self._token_path = token_path
+
+    async def claim(self, run_id: UUID) -> Task | None:
+        """The next attempt, or None where there is nothing to do."""
+        return _answer(await self._post(CLAIM_PATH, Claim(run_id=run_id)))
+
+    async def heartbeat(self, task: Task) -> None:
+        """Keep the attempt. Raises ``NotOurs``."""
+        await self._post(HEARTBEAT_PATH, Attempt(run_id=task.run_id, node=task.node, attempt=task.attempt))
+
+    async def complete(self, task: Task, result: Result) -> Task | None:
+        """End the attempt; the next one of the run, or None. Raises ``NotOurs``."""
+        done = Completion(run_id=task.run_id, node=task.node, attempt=task.attempt, result=result)
+        return _answer(await self._post(COMPLETE_PATH, done))
+
+    async def _post(self, path: str, message: Message) -> httpx.Response:
+        try:
+            token = (await asyncio.to_thread(self._token_path.read_text)).strip()
+            response = await self._http.post(
+                path,
+                content=message.model_dump_json(by_alias=True),
+                headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+                timeout=_TIMEOUT_SECONDS,
+            )
+        except (httpx.HTTPError, OSError) as error:
+            raise GatewayUnavailable(f"no answer from the gateway: {type(error).__name__}") from None
+        if response.is_success:
+            return response
+        if response.status_code == HTTPStatus.CONFLICT:
+            raise NotOurs(_said(response))
+        # A token may be refused because it has just run out: the kubelet has the next one.
+        later = response.is_server_error or response.status_code in (
+            HTTPStatus.UNAUTHORIZED,
+            HTTPStatus.TOO_MANY_REQUESTS,
+            HTTPStatus.REQUEST_TIMEOUT,
+        )
+        refusal = GatewayUnavailable if later else GatewayRefused
+        raise refusal(f"the gateway answered {response.status_code}: {_said(response)}")
+
+
+async def patiently(
+    ask: Callable[[], Awaitable[Task | None]], *, sleep: Callable[[float], Awaitable[None]], patience: float
+) -> Task | None:
+    """Ask until there is an answer, with growing pauses. Raises ``GatewayUnavailable`` when patience has run out."""
+    pause, waited = 0.2, 0.0
+    while True:
+        try:
+            return await ask()
+        except GatewayUnavailable:
+            if waited >= patience:
+                raise
+        await sleep(pause)
+        waited += pause
+        pause = min(pause * 2, 10.0)
+
+
+def _answer(response: httpx.Response) -> Task | None:
+    try:
+        return Answer.model_validate_json(response.content).task
+    except ValidationError:
+        raise GatewayRefused("the gateway's answer cannot be read: it is of another release") from None
+
+
+def _said(response: httpx.Response) -> str:
+    try:
+        return str(response.json().get("detail"))[:_SHOWN]
+    except (ValueError, AttributeError):
+        return response.text[:_SHOWN]

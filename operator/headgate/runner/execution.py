@@ -1,0 +1,93 @@
+"""One attempt: executed within its time, and told in a form that holds no secret and fits into a row."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+
+from headgate.api.node import NodeConfig
+from headgate.domain.runner_protocol import Result, Task
+from headgate.domain.runner_task import KINDS
+from headgate.engine.bounds import OUTPUT_BYTES, check_json, clip
+from headgate.runner import http, script, sql
+from headgate.runner.errors import NodeFailed
+from headgate.runner.networks import Networks
+from headgate.runner.secrets import Redactor, Secrets
+
+_log = structlog.get_logger("headgate.runner")
+MESSAGE_BYTES = 1000
+
+
+@dataclass(frozen=True)
+class Executor:
+    """Executes attempts of any kind."""
+
+    secrets: Secrets
+    networks: Networks
+    emit: Callable[[str], None]
+    """Takes a line that a script printed, as JSON that tells whose it is."""
+
+    async def execute(self, task: Task) -> Result:
+        """How the attempt ended. Never raises but when it is cancelled; nothing of it runs on afterwards."""
+        redactor = self.secrets.redactor()
+        try:
+            config = self._config(task)
+            redactor = self._redactor(config)
+            async with asyncio.timeout(task.timeout_seconds):
+                output = redactor.json(await self._executed(task, config, redactor))
+            check_json(output, OUTPUT_BYTES, "the output")
+        except TimeoutError:
+            return Result(succeeded=False, reason="Timeout", message="the attempt took longer than its timeout")
+        except NodeFailed as failure:
+            message = clip(redactor.text(failure.message), MESSAGE_BYTES)
+            return Result(succeeded=False, reason=failure.reason, message=message, exit_code=failure.exit_code)
+        except ValueError as error:
+            return Result(succeeded=False, reason="InvalidOutput", message=clip(str(error), MESSAGE_BYTES))
+        except Exception as error:
+            # What it says may quote anything, a secret included.
+            _log.error("execution failed", node=task.node, attempt=task.attempt, error=type(error).__name__)
+            message = f"the runner failed: {type(error).__name__}"
+            return Result(succeeded=False, reason="RunnerError", message=message)
+        return Result(succeeded=True, output=output, exit_code=0 if config.script is not None else None)
+
+    def _config(self, task: Task) -> NodeConfig:
+        known = {kind: task.work[kind] for kind in KINDS if kind in task.work}
+        try:
+            return NodeConfig.model_validate(known)
+        except ValidationError as error:
+            where = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors(include_input=False))
+            raise NodeFailed("InvalidTask", f"this runner cannot read the node's config: {where}") from None
+
+    def _redactor(self, config: NodeConfig) -> Redactor:
+        password = sql.password_of(self.secrets.value(config.sql.connection)) if config.sql is not None else None
+        return self.secrets.redactor([password] if password else [])
+
+    def _executed(self, task: Task, config: NodeConfig, redactor: Redactor) -> Awaitable[Any]:
+        if config.http is not None:
+            return http.execute(config.http, self.secrets, self.networks)
+        if config.sql is not None:
+            return sql.execute(config.sql, self.secrets, task.timeout_seconds)
+        if config.script is None:
+            raise NodeFailed("InvalidTask", "this runner does not know what the node asks for")
+
+        def show(stream: str, line: str) -> None:
+            about = {"run": str(task.run_id), "node": task.node, "attempt": task.attempt, "stream": stream}
+            self.emit(json.dumps({**about, "line": redactor.text(line)}, ensure_ascii=False))
+
+        return script.execute(config.script, self.secrets, _about(task), show)
+
+
+def _about(task: Task) -> dict[str, str]:
+    return {
+        "HEADGATE_WORKSPACE": task.workspace,
+        "HEADGATE_WORKFLOW": task.workflow,
+        "HEADGATE_RUN": str(task.run_id),
+        "HEADGATE_NODE": task.node,
+        "HEADGATE_ATTEMPT": str(task.attempt),
+    }

@@ -1,0 +1,175 @@
+"""``http`` nodes: one request, followed to where its redirects lead."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+from headgate.api.builtin import Http
+from headgate.runner.errors import NodeFailed
+from headgate.runner.networks import Networks, Resolve, checked, system_resolve
+from headgate.runner.secrets import Redactor, Secrets
+
+BODY_BYTES = 65_536
+"""An answer that is longer is refused rather than read: its output could not be kept."""
+_CONNECT_SECONDS = 10.0
+_SHOWN = 256
+_OURS = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding", "te", "upgrade"})
+_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_AS_GET = frozenset({301, 302, 303})
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True)
+class _Request:
+    method: str
+    url: httpx.URL
+    headers: Mapping[str, str]
+    secret: frozenset[str]
+    """Names of headers that another origin must not see."""
+    body: bytes | None
+
+
+async def execute(node: Http, secrets: Secrets, networks: Networks, *, resolve: Resolve = system_resolve) -> Any:
+    """The output of the node, ``{status, headers, body}``. Raises ``NodeFailed``."""
+    request = _first(node, secrets)
+    # No proxy and no .netrc of the environment: the address that was checked is the one that is connected to.
+    async with httpx.AsyncClient(
+        trust_env=False, follow_redirects=False, timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS)
+    ) as client:
+        for _ in range(node.max_redirects + 1):
+            status, headers, body = await _send(client, request, networks, resolve)
+            target = headers.get("location")
+            if status not in _REDIRECTS or target is None or status in node.expect_status:
+                return _output(node, request, status, headers, body, secrets.redactor())
+            request = _redirected(request, status, target)
+    raise NodeFailed("HttpRedirects", f"there were more than {node.max_redirects} redirects")
+
+
+def _first(node: Http, secrets: Secrets) -> _Request:
+    headers: dict[str, str] = {}
+    secret = set(_CREDENTIALS)
+    for header in node.headers:
+        name = header.name.lower()
+        if name in _OURS:
+            raise NodeFailed("InvalidRequest", f"the header {header.name} cannot be set")
+        if header.secret_key_ref is not None:
+            secret.add(name)
+            # Files that Secrets are made from end with a line's end, which no header can hold.
+            headers[name] = secrets.value(header.secret_key_ref).strip()
+        else:
+            headers[name] = header.value or ""
+    body = node.body.encode() if node.body is not None else None
+    return _Request(node.method, _url(node.url), headers, frozenset(secret), body)
+
+
+def _url(text: str) -> httpx.URL:
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        raise NodeFailed("InvalidRequest", "the url cannot be read") from None
+    if url.scheme not in _PORTS or not url.host:
+        raise NodeFailed("InvalidRequest", "the url must begin with https:// or http:// and name a host")
+    if url.userinfo:
+        raise NodeFailed("InvalidRequest", "the url must not hold a user and password: use a header with secretKeyRef")
+    return url
+
+
+async def _send(
+    client: httpx.AsyncClient, request: _Request, networks: Networks, resolve: Resolve
+) -> tuple[int, dict[str, str], bytes]:
+    url = request.url
+    port = url.port or _PORTS[url.scheme]
+    last: Exception | None = None
+    for address in await checked(url.host, port, networks, resolve):
+        headers = {
+            "user-agent": "headgate",
+            "accept": "*/*",
+            **request.headers,
+            "host": url.netloc.decode("ascii"),
+            # What is compressed has no length that could be bounded before it is unpacked.
+            "accept-encoding": "identity",
+        }
+        outgoing = client.build_request(
+            request.method,
+            url.copy_with(host=address, port=port),
+            headers=headers,
+            content=request.body,
+            extensions={"sni_hostname": url.host},
+        )
+        try:
+            response = await client.send(outgoing, stream=True)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            last = error
+            continue
+        except httpx.LocalProtocolError:
+            raise NodeFailed("InvalidRequest", "a header holds characters that no header can") from None
+        except httpx.HTTPError as error:
+            raise NodeFailed("HttpConnection", f"{url.host} gave no answer: {type(error).__name__}") from None
+        try:
+            return response.status_code, _headers(response), await _body(response, url.host)
+        except httpx.HTTPError as error:
+            raise NodeFailed("HttpConnection", f"the answer of {url.host} broke off: {type(error).__name__}") from None
+        finally:
+            await response.aclose()
+    raise NodeFailed("HttpConnection", f"could not connect to {url.host}: {last or 'no address'}")
+
+
+def _headers(response: httpx.Response) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}
+
+
+async def _body(response: httpx.Response, host: str) -> bytes:
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise NodeFailed("InvalidOutput", f"the answer of {host} is compressed, although it was asked not to be")
+    read = bytearray()
+    async for chunk in response.aiter_raw():
+        read += chunk
+        if len(read) > BODY_BYTES:
+            raise NodeFailed("InvalidOutput", f"the answer of {host} has more than {BODY_BYTES} bytes")
+    return bytes(read)
+
+
+def _redirected(request: _Request, status: int, target: str) -> _Request:
+    try:
+        url = _url(str(request.url.join(target)))
+    except httpx.InvalidURL:
+        raise NodeFailed("HttpRedirects", "a redirect leads to what is no url") from None
+    headers = dict(request.headers)
+    if _origin(url) != _origin(request.url):
+        headers = {name: value for name, value in headers.items() if name not in request.secret}
+    if status in _AS_GET and request.method not in ("GET", "HEAD"):
+        headers.pop("content-type", None)
+        return replace(request, method="GET", url=url, headers=headers, body=None)
+    return replace(request, url=url, headers=headers)
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int]:
+    return url.scheme, url.host, url.port or _PORTS[url.scheme]
+
+
+def _output(
+    node: Http, request: _Request, status: int, headers: dict[str, str], body: bytes, redactor: Redactor
+) -> dict[str, Any]:
+    expected = status in node.expect_status if node.expect_status else HTTPStatus(200) <= status < HTTPStatus(300)
+    text = body.decode("utf-8", "replace")
+    if not expected:
+        said = f": {redactor.text(text)[:_SHOWN]}" if text.strip() else ""
+        raise NodeFailed("HttpStatus", f"{request.url.host} answered {status}{said}")
+    return {"status": status, "headers": headers, "body": _parsed(headers.get("content-type", ""), text)}
+
+
+def _parsed(content_type: str, text: str) -> Any:
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "application/json" or kind.endswith("+json"):
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            return text
+    return text

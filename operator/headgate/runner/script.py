@@ -1,0 +1,190 @@
+"""``script`` nodes: a fresh process each, in a folder and a process group of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from headgate.api.builtin import Script
+from headgate.engine.bounds import OUTPUT_BYTES
+from headgate.runner.errors import NodeFailed
+from headgate.runner.secrets import Secrets
+
+PRINTED_BYTES = 1_048_576
+"""Of what a script prints, that much is passed on."""
+_TAIL_BYTES = 8192
+_SAID = 768
+_LINE_BYTES = 8192
+_LINE_COST = 64
+"""What telling a line takes besides."""
+_DRAIN_SECONDS = 1.0
+_SIGNALLED = 128
+
+Print = Callable[[str, str], None]
+"""Takes the name of a stream and a line of it."""
+
+
+async def execute(node: Script, secrets: Secrets, about: Mapping[str, str], show: Print) -> Any:
+    """The JSON that the script wrote to ``$HEADGATE_OUTPUT``, or None. Raises ``NodeFailed``.
+
+    ``about`` are variables that tell the script which attempt it is. Whatever it started has ended afterwards, also
+    where this is cancelled.
+    """
+    folder = await asyncio.to_thread(tempfile.mkdtemp, prefix="script-")
+    try:
+        return await _run(node, Path(folder), secrets, about, show)
+    finally:
+        await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+
+
+def _environment(node: Script, secrets: Secrets, about: Mapping[str, str], folder: Path) -> dict[str, str]:
+    # Nothing of the runner's own: neither the gateway's address nor the secrets of other nodes.
+    environment = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "LANG": "C.UTF-8",
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+    }
+    for variable in node.env:
+        source = variable.value_from
+        environment[variable.name] = secrets.value(source.secret_key_ref) if source else variable.value or ""
+    return {**environment, **about, "HEADGATE_OUTPUT": str(folder / "output")}
+
+
+async def _run(node: Script, folder: Path, secrets: Secrets, about: Mapping[str, str], show: Print) -> Any:
+    environment = _environment(node, secrets, about, folder)
+    work = folder / "work"
+    work.mkdir()
+    source = folder / "source"
+    source.write_text(node.source)
+    # Isolated, so that neither the folder nor variables of Python's change what it imports.
+    command = [sys.executable, "-I", str(source)] if node.language == "python" else ["sh", str(source)]
+    try:
+        process = _start(command, work, environment)
+    except (OSError, ValueError) as error:
+        raise NodeFailed("ScriptNotStarted", f"the script could not be started: {type(error).__name__}") from None
+    printed = _Printed(show)
+    following = asyncio.gather(
+        printed.follow("stdout", process.stdout), printed.follow("stderr", process.stderr), return_exceptions=True
+    )
+    try:
+        code = await asyncio.to_thread(process.wait)
+    finally:
+        # What it left running as well, which would keep its output open.
+        _kill_group(process.pid)
+        await asyncio.shield(_drained(process, following))
+    if code != 0:
+        raise _ended_badly(code, secrets.redactor().text(printed.tail.decode("utf-8", "replace")))
+    return _output(folder / "output")
+
+
+def _start(command: list[str], folder: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    # Not by asyncio, for which a process has not ended before its output is closed, by whoever else holds it.
+    return subprocess.Popen(  # noqa: S603 - executing what a workflow says is what it is for
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+async def _drained(process: subprocess.Popen[bytes], following: asyncio.Future[Any]) -> None:
+    await asyncio.to_thread(process.wait)
+    await asyncio.wait([following], timeout=_DRAIN_SECONDS)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+
+
+def _kill_group(leader: int) -> None:
+    # The group outlives its leader as long as anybody is in it, and its number is not given out anew before.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
+
+
+def _ended_badly(code: int, printed: str) -> NodeFailed:
+    exit_code = code if code >= 0 else _SIGNALLED - code
+    said = printed.strip()[-_SAID:]
+    message = f"exited with code {exit_code}"
+    return NodeFailed("ExitCode", f"{message}: {said}" if said else message, exit_code)
+
+
+def _output(path: Path) -> Any:
+    """What a script wrote. It may have put there anything: only a plain file is read, and only so much of it."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        raise NodeFailed("InvalidOutput", "$HEADGATE_OUTPUT is no plain file") from None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise NodeFailed("InvalidOutput", "$HEADGATE_OUTPUT is no plain file")
+        raw = os.read(descriptor, OUTPUT_BYTES + 1)
+    finally:
+        os.close(descriptor)
+    if len(raw) > OUTPUT_BYTES:
+        raise NodeFailed("InvalidOutput", f"more than {OUTPUT_BYTES} bytes were written to $HEADGATE_OUTPUT")
+    if not raw.strip():
+        return None
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise NodeFailed("InvalidOutput", f"what was written to $HEADGATE_OUTPUT is not JSON: {error}") from None
+
+
+@dataclass
+class _Printed:
+    """Passes on what a script prints, line by line, until it was enough."""
+
+    show: Print
+    left: int = PRINTED_BYTES
+    tail: bytes = b""
+    _rest: dict[str, bytes] = field(default_factory=dict)
+
+    async def follow(self, name: str, pipe: IO[bytes] | None) -> None:
+        stream = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), pipe
+        )
+        try:
+            while chunk := await stream.read(_LINE_BYTES):
+                if name == "stderr":
+                    self.tail = (self.tail + chunk)[-_TAIL_BYTES:]
+                self._take(name, chunk)
+            self._line(name, self._rest.pop(name, b""))
+        finally:
+            transport.close()
+
+    def _take(self, name: str, chunk: bytes) -> None:
+        if self.left <= 0:
+            return
+        *lines, rest = (self._rest.get(name, b"") + chunk).split(b"\n")
+        for line in lines:
+            self._line(name, line)
+        if len(rest) > _LINE_BYTES:
+            self._line(name, rest)
+            rest = b""
+        self._rest[name] = rest
+
+    def _line(self, name: str, line: bytes) -> None:
+        if not line or self.left <= 0:
+            return
+        self.left -= len(line) + _LINE_COST
+        self.show(name, line.decode("utf-8", "replace"))
+        if self.left <= 0:
+            self.show(name, f"[what was printed beyond {PRINTED_BYTES} bytes is left out]")

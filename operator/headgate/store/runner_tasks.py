@@ -1,0 +1,122 @@
+"""Statements about the part of the queue that runners work off."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from headgate.domain.runner_task import OpenRunnerTask, RunnerTask
+from headgate.domain.task import TaskRef
+from headgate.store.database import Transaction
+from headgate.store.tasks import TaskKey
+
+# Of a named run by its primary key, of any run by the index of what is due: one statement for both would read either.
+_CLAIM = """
+    WITH chosen AS (
+        SELECT execution_id, node, attempt FROM headgate.tasks
+        WHERE workspace_id = %(workspace_id)s AND kind = 'runner' AND namespace = %(namespace)s {of_run}
+            AND due_at <= %(now)s AND expires_at > %(now)s
+        ORDER BY priority DESC, due_at, node LIMIT 1
+        FOR UPDATE SKIP LOCKED
+    )
+    UPDATE headgate.tasks t SET due_at = %(lease_until)s, holder = %(holder)s
+    FROM chosen c
+    WHERE t.workspace_id = %(workspace_id)s AND t.execution_id = c.execution_id AND t.node = c.node
+        AND t.attempt = c.attempt
+    RETURNING t.execution_id, t.node, t.attempt, t.namespace, t.workflow, t.work, t.expires_at,
+        (SELECT name FROM headgate.workspaces WHERE id = %(workspace_id)s) AS workspace
+"""
+_CLAIM_OF_RUN = _CLAIM.format(of_run="AND execution_id = %(run_id)s")
+_CLAIM_OF_ANY = _CLAIM.format(of_run="")
+
+
+async def claim(
+    tx: Transaction,
+    workspace_id: UUID,
+    namespace: str,
+    run_id: UUID | None,
+    *,
+    holder: str,
+    now: datetime,
+    lease_until: datetime,
+) -> RunnerTask | None:
+    """Lease the next due task of the run, or of any run of the namespace."""
+    parameters = {
+        "workspace_id": workspace_id,
+        "namespace": namespace,
+        "run_id": run_id,
+        "holder": holder,
+        "now": now,
+        "lease_until": lease_until,
+    }
+    row = await tx.row(_CLAIM_OF_ANY if run_id is None else _CLAIM_OF_RUN, parameters)
+    if row is None:
+        return None
+    ref = TaskRef(workspace_id, row.execution_id, row.node, row.attempt)
+    return RunnerTask(ref, row.workspace, row.namespace, row.workflow, row.work, row.expires_at)
+
+
+_EXTEND = """
+    UPDATE headgate.tasks SET due_at = %(lease_until)s
+    WHERE workspace_id = %(workspace_id)s AND execution_id = %(run_id)s AND node = %(node)s AND attempt = %(attempt)s
+        AND kind = 'runner' AND holder = %(holder)s AND expires_at > %(now)s
+"""
+
+
+async def extend(tx: Transaction, key: TaskKey, holder: str, now: datetime, lease_until: datetime) -> bool:
+    """Make the holder's lease longer. False where the task is not its own, or must have ended by now."""
+    parameters = {"holder": holder, "now": now, "lease_until": lease_until}
+    return bool(await tx.execute(_EXTEND, key.parameters() | parameters))
+
+
+_RELEASE = """
+    WITH held AS (
+        UPDATE headgate.tasks SET due_at = %(now)s, holder = NULL, losses = losses + 1
+        WHERE workspace_id = %(workspace_id)s AND execution_id = %(run_id)s AND kind = 'runner'
+            AND starts_with(holder, %(holders)s)
+        RETURNING node
+    ), waiting AS (
+        UPDATE headgate.tasks SET losses = losses + 1
+        WHERE workspace_id = %(workspace_id)s AND execution_id = %(run_id)s AND kind = 'runner'
+            AND holder IS NULL AND due_at <= %(now)s AND NOT EXISTS (SELECT FROM held)
+        RETURNING node
+    )
+    SELECT (SELECT count(*) FROM held) + (SELECT count(*) FROM waiting)
+"""
+
+
+async def release(tx: Transaction, workspace_id: UUID, run_id: UUID, holders: str, now: datetime) -> int:
+    """Make due what holders whose names begin like that have, and count their loss.
+
+    Where they held nothing it counts for all that was due: it is for that they were made.
+    """
+    parameters = {"workspace_id": workspace_id, "run_id": run_id, "holders": holders, "now": now}
+    return int(await tx.value(_RELEASE, parameters) or 0)
+
+
+_OPEN = """
+    SELECT t.workspace_id, t.execution_id, t.node, t.attempt, w.name AS workspace, t.namespace, t.workflow,
+        t.due_at, t.expires_at, t.holder, t.losses
+    FROM headgate.tasks t JOIN headgate.workspaces w ON w.id = t.workspace_id
+    WHERE t.kind = 'runner'
+    ORDER BY t.workspace_id, t.execution_id, t.node, t.attempt
+"""
+
+
+async def open_tasks(tx: Transaction) -> list[OpenRunnerTask]:
+    """All that is for runners, in all workspaces."""
+    return [_open(row) for row in await tx.rows(_OPEN)]
+
+
+def _open(row: Any) -> OpenRunnerTask:
+    return OpenRunnerTask(
+        ref=TaskRef(row.workspace_id, row.execution_id, row.node, row.attempt),
+        workspace=row.workspace,
+        namespace=row.namespace,
+        workflow=row.workflow,
+        due_at=row.due_at,
+        expires_at=row.expires_at,
+        holder=row.holder,
+        losses=row.losses,
+    )

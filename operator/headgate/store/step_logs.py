@@ -1,0 +1,57 @@
+"""Statements about the logs of attempts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from headgate.store.database import Transaction
+from headgate.store.records import RunKey
+
+_STEP = """workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND execution_id = %(run_id)s
+    AND node = %(node)s AND attempt = %(attempt)s"""
+
+_RECORD = f"""
+    WITH missing AS MATERIALIZED (
+        SELECT FROM headgate.workflow_execution_steps WHERE {_STEP} AND log_bytes IS NULL
+    ), kept AS MATERIALIZED (
+        SELECT headgate.keep_bytes(%(workspace_id)s, %(bytes)s) AS fits FROM missing
+    ), recorded AS (
+        UPDATE headgate.workflow_execution_steps SET
+            log_path = CASE WHEN fits THEN CAST(%(path)s AS text) END,
+            log_bytes = CASE WHEN fits THEN CAST(%(bytes)s AS bigint) ELSE 0 END,
+            log_truncated = CAST(%(truncated)s AS boolean) OR NOT fits
+        FROM kept WHERE {_STEP}
+    )
+    SELECT coalesce((SELECT fits FROM kept), (
+        SELECT log_path IS NOT NULL FROM headgate.workflow_execution_steps WHERE {_STEP}
+    ), false)
+"""  # noqa: S608 - constants
+
+
+async def record(
+    tx: Transaction, key: RunKey, node: str, attempt: int, *, path: str | None, size: int, truncated: bool
+) -> bool:
+    """Note where an attempt's log lies, once, and count its bytes. Whether it is to be kept there.
+
+    It is not where it does not fit into what the workspace may keep, or where there is no such attempt. Hold the run's
+    lock, so that bytes are not counted twice.
+    """
+    parameters = {"node": node, "attempt": attempt, "path": path, "bytes": size, "truncated": truncated}
+    return bool(await tx.value(_RECORD, key.parameters() | parameters))
+
+
+_FIND = """
+    SELECT DISTINCT ON (node) node, attempt, phase, coalesce(attempt_started_at, attempt_finished_at) AS began,
+        log_path, log_bytes, log_truncated
+    FROM headgate.workflow_execution_steps
+    WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND execution_id = %(run_id)s
+        AND attempt > 0
+        AND (CAST(%(node)s AS text) IS NULL OR node = %(node)s)
+        AND (CAST(%(attempt)s AS integer) IS NULL OR attempt = %(attempt)s)
+    ORDER BY node, attempt DESC
+"""
+
+
+async def find(tx: Transaction, key: RunKey, node: str | None = None, attempt: int | None = None) -> list[Any]:
+    """The latest attempts of the run's nodes, or those that are named, with where their logs lie."""
+    return await tx.rows(_FIND, key.parameters() | {"node": node, "attempt": attempt})

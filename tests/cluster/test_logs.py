@@ -1,0 +1,221 @@
+"""Logs of real pods: kept before their Jobs go, cut where they are long, and lost neither with operator nor store."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headgate.cluster.client import Object
+from headgate.cluster.resources import JOBS, PODS
+from tests.builders import a_quota, a_run, a_workflow, a_workspace
+from tests.support.cluster import Cluster, unique
+from tests.support.databases import TestDatabase
+from tests.support.operator_process import ROOT, OperatorProcess
+from tests.support.waiting import eventually
+
+LIMIT = 1_048_576
+WRITTEN = 5 * 1024 * 1024
+NOTE = re.compile(
+    rb"\n\[headgate: this log has (\d+) bytes, of which (\d+) are left out here; at most \d+ are kept\]\n"
+)
+
+
+@pytest.fixture
+async def acme(cluster: Cluster) -> AsyncIterator[str]:
+    """A namespace for a Workspace on a plan of its own."""
+    name = unique("logs")
+    await cluster.apply(a_quota(name))
+    yield name
+    await cluster.remove(workspaces=(name,), quotas=(name,))
+
+
+@pytest.fixture
+def objects(tmp_path: Path) -> str:
+    """Where this test's logs lie."""
+    return f"file://{tmp_path}/objects"
+
+
+@pytest.fixture
+def replica(new_operator: Callable[..., OperatorProcess], objects: str) -> Iterator[OperatorProcess]:
+    """An operator of this test alone, which lets Jobs go at once when their logs are kept."""
+    operator = new_operator(HEADGATE_OBJECT_STORE=objects, HEADGATE_JOB_TTL_SECONDS="0")
+    yield operator
+    operator.stop()
+
+
+def shell(cluster: Cluster, script: str) -> dict[str, Any]:
+    """A container node that runs a shell script."""
+    return {"container": {"image": cluster.image, "command": ["sh", "-c", script]}}
+
+
+async def shown(
+    operator: OperatorProcess, database: TestDatabase, run: str, *options: str, objects: str
+) -> subprocess.CompletedProcess[bytes]:
+    """What ``headgate logs`` prints, with the operator's own identity."""
+    return await asyncio.to_thread(
+        lambda: subprocess.run(
+            [sys.executable, "-m", "headgate.cli.main", "logs", run, *options],
+            env={
+                "PATH": os.environ["PATH"],
+                "HEADGATE_KUBECONFIG": str(operator.kubeconfig),
+                "HEADGATE_DATABASE_URL": database.url,
+                "HEADGATE_OBJECT_STORE": objects,
+            },
+            cwd=ROOT / "operator",
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+    )
+
+
+async def until_nothing_is_left(cluster: Cluster, namespace: str) -> None:
+    """Return when Jobs and pods are gone."""
+
+    async def gone() -> bool:
+        return not await cluster.list(JOBS, namespace) and not await cluster.list(PODS, namespace)
+
+    await eventually(gone, within=90, every=0.5, what="the end of all Jobs and pods")
+
+
+async def test_logs_are_there_after_jobs_and_pods_are_gone_and_long_ones_are_cut(
+    cluster: Cluster,
+    acme: str,
+    replica: OperatorProcess,
+    database: TestDatabase,
+    objects: str,
+) -> None:
+    replica.start().wait_until_leading()
+    await cluster.ready_workspace(a_workspace(acme).with_quota(acme))
+    # 64 bytes a line.
+    lines = f"yes {'x' * 63} | head -n {WRITTEN // 64}"
+    work = (
+        a_workflow("work", acme)
+        .with_node("first", shell(cluster, "echo from the first; echo on stderr >&2"))
+        .with_node("second", shell(cluster, f"echo begin; {lines}; echo end; exit 3"), after=["first"])
+    )
+    await cluster.apply(work, a_run("work", acme, "work"))
+
+    run = await cluster.finished("work", acme)
+    assert run["status"]["phase"] == "Failed"
+    await until_nothing_is_left(cluster, acme)
+
+    first = await shown(replica, database, f"{acme}/work", "--node", "first", objects=objects)
+    assert first.returncode == 0, first.stderr
+    assert sorted(first.stdout.splitlines()) == [b"from the first", b"on stderr"]
+    second = (
+        await shown(replica, database, f"{acme}/{run['status']['runId']}", "--node=second", objects=objects)
+    ).stdout
+    assert len(second) <= LIMIT
+    assert second.startswith(b"begin\nxxx")
+    assert second.endswith(b"xxx\nend\n")
+    head, total, left_out, tail = NOTE.split(second)
+    assert int(total) == WRITTEN + len(b"begin\nend\n")
+    assert len(head) + 1 + len(tail) + int(left_out) in (int(total), int(total) + 1)
+    both = await shown(replica, database, f"{acme}/work", objects=objects)
+    assert b"==> first, attempt 1 <==\n" in both.stdout
+    assert b"==> second, attempt 1 <==\n" in both.stdout
+    recorded = database.rows(
+        "SELECT s.node, s.log_bytes, s.log_truncated FROM headgate.workflow_execution_steps s"
+        " JOIN headgate.workspaces w ON w.id = s.workspace_id AND w.name = %s WHERE s.attempt > 0 ORDER BY s.node",
+        acme,
+    )
+    assert recorded == [("first", len(first.stdout), False), ("second", len(second), True)]
+
+
+async def test_an_operator_killed_between_completing_and_keeping_still_keeps_the_log(
+    cluster: Cluster,
+    acme: str,
+    replica: OperatorProcess,
+    database: TestDatabase,
+    objects: str,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "taken").touch()
+    replica.extra = {"HEADGATE_OBJECT_STORE": f"file://{tmp_path}/taken/objects"}
+    replica.start().wait_until_leading()
+    await cluster.ready_workspace(a_workspace(acme).with_quota(acme))
+    work = (
+        a_workflow("work", acme)
+        .with_node("first", shell(cluster, "echo one"))
+        .with_node("second", shell(cluster, "echo two"), after=["first"])
+    )
+    await cluster.apply(work, a_run("work", acme, "work"))
+    # A store that is away holds up nothing.
+    assert (await cluster.finished("work", acme))["status"]["phase"] == "Succeeded"
+    replica.kill()
+    assert [job for job in await cluster.list(JOBS, acme) if "ttlSecondsAfterFinished" in job["spec"]] == []
+    live = await shown(replica, database, f"{acme}/work", "--node=first", objects=objects)
+    assert live.stdout == b"one\n", live.stderr
+
+    replica.extra = {"HEADGATE_OBJECT_STORE": objects, "HEADGATE_JOB_TTL_SECONDS": "0"}
+    replica.start().wait_until_leading()
+    await until_nothing_is_left(cluster, acme)
+
+    for node, text in (("first", b"one\n"), ("second", b"two\n")):
+        assert (await shown(replica, database, f"{acme}/work", "--node", node, objects=objects)).stdout == text
+
+
+async def test_a_node_that_took_too_long_or_was_cancelled_keeps_what_it_wrote(
+    cluster: Cluster,
+    acme: str,
+    replica: OperatorProcess,
+    database: TestDatabase,
+    objects: str,
+) -> None:
+    replica.start().wait_until_leading()
+    await cluster.ready_workspace(a_workspace(acme).with_quota(acme))
+    script = 'trap "echo ending; sleep 8; exit 1" TERM; echo begun; while true; do sleep 0.2; done'
+    slow = a_workflow("slow", acme).with_node("work", shell(cluster, script), timeout="6s")
+    long = a_workflow("long", acme).with_node("work", shell(cluster, script))
+    await cluster.apply(slow, long, a_run("slow", acme, "slow"), a_run("long", acme, "long"))
+
+    async def runs() -> bool:
+        answer = await shown(replica, database, f"{acme}/long", objects=objects)
+        return answer.stdout == b"begun\n"
+
+    await eventually(runs, within=60, what="the log of a running node")
+    await cluster.apply(a_run("long", acme, "long").cancelled())
+    assert (await cluster.finished("slow", acme))["status"]["phase"] == "Failed"
+    assert (await cluster.finished("long", acme))["status"]["phase"] == "Cancelled"
+    await until_nothing_is_left(cluster, acme)
+
+    for run in ("slow", "long"):
+
+        async def kept(run: str = run) -> bytes:
+            return (await shown(replica, database, f"{acme}/{run}", objects=objects)).stdout
+
+        assert await eventually(kept, within=30, what=f"the log of {run}") == b"begun\nending\n"
+
+
+async def test_following_goes_on_until_the_attempt_ends(
+    cluster: Cluster,
+    acme: str,
+    replica: OperatorProcess,
+    database: TestDatabase,
+    objects: str,
+) -> None:
+    replica.start().wait_until_leading()
+    await cluster.ready_workspace(a_workspace(acme).with_quota(acme))
+    await cluster.apply(
+        a_workflow("work", acme).with_node("work", shell(cluster, "echo one; sleep 3; echo two")),
+        a_run("work", acme, "work"),
+    )
+
+    async def started() -> Object | None:
+        pods = await cluster.list(PODS, acme)
+        return pods[0] if pods else None
+
+    await eventually(started, within=30, what="a pod")
+
+    followed = await shown(replica, database, f"{acme}/work", "--node=work", "-f", objects=objects)
+
+    assert followed.stdout == b"one\ntwo\n", followed.stderr

@@ -1,0 +1,169 @@
+"""What people do with runs on real pods: end them gracefully, hold them, retry them, decide."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from hack.kube import Kube
+from hack.shell import CommandError
+from headgate.cluster.client import Object
+from headgate.cluster.resources import JOBS, WORKFLOW_RUNS
+from tests.builders import a_quota, a_run, a_workflow, a_workspace
+from tests.support.cluster import Cluster, unique
+
+pytestmark = pytest.mark.usefixtures("operator")
+
+
+@pytest.fixture
+async def acme(cluster: Cluster) -> AsyncIterator[str]:
+    """A Workspace that is ready, with a namespace of its own name and the editors alice and bob."""
+    name = unique("control")
+    workspace = a_workspace(name).with_quota(name)
+    await cluster.apply(a_quota(name))
+    await cluster.ready_workspace(workspace.with_member("editor", name="alice").with_member("editor", name="bob"))
+    yield name
+    await cluster.remove(workspaces=(name,), quotas=(name,))
+
+
+def shell(cluster: Cluster, script: str) -> dict[str, Any]:
+    """A container node that runs a shell script."""
+    return {"container": {"image": cluster.image, "command": ["sh", "-c", script]}}
+
+
+def nodes(run: Object) -> dict[str, str]:
+    """Phase by node."""
+    return {node["id"]: node["phase"] for node in run["status"].get("nodes", ())}
+
+
+def attempts(run: Object) -> dict[str, int]:
+    """The latest attempt by node."""
+    return {node["id"]: node.get("attempt", 0) for node in run["status"]["nodes"]}
+
+
+def waits_for(reason: str) -> Callable[[Object], bool]:
+    """Whether the run says that it waits for that."""
+    return lambda run: reason in [item["reason"] for item in run.get("status", {}).get("waitingFor", ())]
+
+
+def is_at(node: str, phase: str) -> Callable[[Object], bool]:
+    """Whether a node is in that phase."""
+    return lambda run: nodes(run).get(node) == phase if run.get("status") else False
+
+
+async def steer(cluster: Cluster, run: str, namespace: str, **spec: Any) -> None:
+    """Change what the run's spec asks for."""
+    await cluster.kube.merge_patch(WORKFLOW_RUNS, run, namespace, {"spec": spec})
+
+
+async def test_a_cancelled_run_ends_its_pods_first_and_cleans_up_afterwards(cluster: Cluster, acme: str) -> None:
+    # The pod takes its time to end; what it writes last would be lost if the final node did not wait for it.
+    patient = "trap 'sleep 2; exit 0' TERM; sleep 600 & wait"
+    workflow = (
+        a_workflow("long", acme)
+        .with_node("work", shell(cluster, patient))
+        .with_node("never", shell(cluster, "true"), after=["work"])
+        .with_node("clean", shell(cluster, "true"), after=["work"], final=True)
+    )
+    await cluster.apply(workflow, a_run("long", acme, "long"))
+    await cluster.until(WORKFLOW_RUNS, "long", acme, is_at("work", "Running"))
+
+    await steer(cluster, "long", acme, cancel=True)
+
+    done = await cluster.finished("long", acme)
+    assert done["status"]["phase"] == "Cancelled"
+    assert nodes(done) == {"work": "Cancelled", "never": "Cancelled", "clean": "Succeeded"}
+    ended = {node["id"]: node for node in done["status"]["nodes"]}
+    assert ended["work"]["finishedAt"] <= ended["clean"]["startedAt"]
+    jobs = await cluster.list(JOBS, acme)
+    assert [job["metadata"]["labels"]["headgate.dev/node"] for job in jobs] == ["clean"]
+
+
+async def test_a_suspended_run_finishes_what_runs_and_goes_on_when_it_may(cluster: Cluster, acme: str) -> None:
+    workflow = (
+        a_workflow("held", acme)
+        .with_node("first", shell(cluster, "sleep 3"))
+        .with_node("second", shell(cluster, "true"), after=["first"])
+    )
+    await cluster.apply(workflow, a_run("held", acme, "held"))
+    await cluster.until(WORKFLOW_RUNS, "held", acme, is_at("first", "Running"))
+
+    await steer(cluster, "held", acme, suspend=True)
+
+    held = await cluster.until(WORKFLOW_RUNS, "held", acme, is_at("first", "Succeeded"))
+    assert held["status"]["phase"] == "Suspended"
+    assert waits_for("RunSuspended")(held)
+    assert nodes(held)["second"] == "Pending"
+    await steer(cluster, "held", acme, suspend=False)
+    assert (await cluster.finished("held", acme))["status"]["phase"] == "Succeeded"
+
+
+async def test_a_run_that_is_suspended_from_the_beginning_starts_later(cluster: Cluster, acme: str) -> None:
+    await cluster.apply(a_workflow("later", acme).with_node("work", shell(cluster, "true")))
+    await cluster.apply(a_run("later", acme, "later").with_spec(suspend=True))
+    held = await cluster.until(WORKFLOW_RUNS, "later", acme, waits_for("RunSuspended"))
+    assert held["status"]["phase"] == "Suspended"
+
+    await steer(cluster, "later", acme, suspend=False)
+
+    assert (await cluster.finished("later", acme))["status"]["phase"] == "Succeeded"
+
+
+async def test_a_failed_run_is_retried_from_the_failed_step(cluster: Cluster, acme: str) -> None:
+    workflow = (
+        a_workflow("flaky", acme)
+        .with_node("once", shell(cluster, "echo 7 > $HEADGATE_OUTPUT"))
+        .with_node("flaky", shell(cluster, 'test "$HEADGATE_ATTEMPT" -ge 2'), after=["once"])
+        .with_node("last", shell(cluster, "true"), after=["flaky"])
+    )
+    await cluster.apply(workflow, a_run("flaky", acme, "flaky"))
+    failed = await cluster.finished("flaky", acme)
+    assert nodes(failed) == {"once": "Succeeded", "flaky": "Failed", "last": "Skipped"}
+
+    await steer(cluster, "flaky", acme, retry=1)
+
+    done = await cluster.until(
+        WORKFLOW_RUNS, "flaky", acme, lambda run: run["status"]["phase"] == "Succeeded", within=60
+    )
+    assert attempts(done) == {"once": 1, "flaky": 2, "last": 1}
+    jobs = [job["metadata"]["labels"] for job in await cluster.list(JOBS, acme)]
+    assert sorted((job["headgate.dev/node"], job["headgate.dev/attempt"]) for job in jobs) == [
+        ("flaky", "1"),
+        ("flaky", "2"),
+        ("last", "1"),
+        ("once", "1"),
+    ]
+
+
+async def test_a_member_decides_in_their_own_name(cluster: Cluster, kube: Kube, acme: str) -> None:
+    workflow = (
+        a_workflow("asking", acme)
+        .with_node("ask", {"approval": {"message": "Ship it?", "users": ["alice"]}})
+        .with_node("ship", shell(cluster, "true"), after=["ask"])
+    )
+    await cluster.apply(workflow, a_run("asking", acme, "asking"))
+    waiting = await cluster.until(WORKFLOW_RUNS, "asking", acme, waits_for("Approval"))
+    [told] = waiting["status"]["waitingFor"]
+    assert told["message"].startswith("Ship it?")
+    assert told["until"]
+
+    def approve(who: str, name: str) -> str:
+        """What the API server says to ``who``, who approves as ``name``."""
+        what = ("workflowrun", "asking", f"--namespace={acme}", f"--as={who}")
+        there = kube.get(*what)["spec"].get("approvals", [])
+        patch = {"spec": {"approvals": [*there, {"node": "ask", "approved": True, "by": name}]}}
+        try:
+            return kube.kubectl("patch", *what, "--type=merge", f"--patch={json.dumps(patch)}")
+        except CommandError as refusal:
+            return str(refusal)
+
+    assert "nobody decides for somebody else" in approve("bob", "alice")
+    assert "patched" in approve("bob", "bob")
+    refused = await cluster.until(WORKFLOW_RUNS, "asking", acme, waits_for("NotAllowed"))
+    assert nodes(refused)["ship"] == "Pending"
+    assert "patched" in approve("alice", "alice")
+    done = await cluster.finished("asking", acme)
+    assert done["status"]["phase"] == "Succeeded"

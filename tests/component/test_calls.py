@@ -1,0 +1,393 @@
+"""Nodes that call other workflows: one run for each attempt, whose end is the attempt's."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from headgate.api.debugging import RunMode
+from headgate.api.quota import OnExceeded
+from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.engine.types import Admitted, Fired, RunFilter, RunSummary, TriggerKind, Waiting
+from headgate.store.errors import DatabaseUnavailable
+from tests.builders import WorkflowBuilder, a_workflow
+from tests.component.world import World, one_node
+
+
+def calling(workflow: str = "nightly", name: str = "caller", inputs: Any = None, **members: Any) -> WorkflowBuilder:
+    """A workflow of one node, ``call``, that calls another one."""
+    config = {"workflow": {"name": workflow, **({"inputs": inputs} if inputs is not None else {})}}
+    return a_workflow(name).with_node("call", config, **members)
+
+
+async def chain(world: World) -> Fired:
+    return await world.engine.chain_runs(world.clock.advance(milliseconds=1))
+
+
+async def children(world: World, workflow: str = "nightly") -> list[RunSummary]:
+    """The runs of a workflow, the oldest first."""
+    page = await world.engine.list_runs(world.ids["acme"], RunFilter(workflow=("acme", workflow)))
+    return list(reversed(page.runs))
+
+
+async def called(world: World, workflow: str = "nightly") -> UUID:
+    """Let what is due be called; the only run of the workflow."""
+    await chain(world)
+    [child] = await children(world, workflow)
+    return child.run_id
+
+
+async def node(world: World, run: UUID) -> tuple[NodePhase, str, str]:
+    [view] = (await world.view(run)).nodes
+    return view.phase, view.reason, view.message
+
+
+async def give_outputs(world: World, run: UUID, outputs: str) -> None:
+    """What the end of a run writes where its workflow declares outputs."""
+    await world.rows("UPDATE headgate.workflow_executions SET outputs = %s WHERE id = %s RETURNING 1", outputs, run)
+
+
+async def test_a_call_makes_a_run_and_shows_what_it_waits_for(world: World) -> None:
+    await world.given(one_node().with_input("day"))
+    await world.given(calling(inputs={"day": "monday"}))
+    parent = await world.admit("caller")
+    assert await world.claim() == []
+
+    fired = await chain(world)
+
+    [child] = await children(world)
+    assert (child.kind, child.phase) == (TriggerKind.CALL, RunPhase.RUNNING)
+    assert fired.effects.runs == {parent, child.run_id}
+    assert fired.effects.tasks_queued
+    [row] = await world.rows("SELECT * FROM headgate.workflow_executions WHERE id = %s", child.run_id)
+    assert (row["parent_run"], row["parent_node"], row["parent_attempt"]) == (parent, "call", 1)
+    assert (row["depth"], row["inputs"], row["trigger_key"]) == (1, {"day": "monday"}, f"call:{parent}/call/1")
+    view = await world.view(parent)
+    assert (view.phase, view.nodes[0].phase) == (RunPhase.RUNNING, NodePhase.RUNNING)
+    assert view.nodes[0].started_at == world.clock.now
+    assert view.waiting == (Waiting("Run", f"waits for run {child.run_id} of workflow nightly", "call"),)
+
+
+async def test_the_attempt_ends_with_the_run_and_has_its_outputs(world: World) -> None:
+    await world.given(one_node())
+    await world.given(calling().with_node("next", after=["call"]))
+    parent = await world.admit("caller")
+    child = await called(world)
+    await give_outputs(world, child, '{"rows": 3}')
+    world.clock.advance(minutes=1)
+    await world.succeed(child)
+
+    fired = await chain(world)
+
+    call, following = (await world.view(parent)).nodes
+    assert (call.phase, call.output, following.phase) == (NodePhase.SUCCEEDED, {"rows": 3}, NodePhase.QUEUED)
+    assert call.started_at is not None
+    assert call.finished_at is not None
+    assert call.finished_at - call.started_at >= timedelta(minutes=1)
+    assert parent in fired.effects.runs
+    assert [task.ref.node for task in await world.claim()] == ["next"]
+    assert await world.rows("SELECT FROM headgate.run_endings") == []
+
+
+async def test_a_run_that_ends_at_once_ends_the_attempt_too(world: World) -> None:
+    world.expressions.values["1"] = 1
+    await world.given(a_workflow().with_node("work", {"transform": {"expression": "1"}}))
+    await world.given(calling())
+    parent = await world.admit("caller")
+    await chain(world)
+    await chain(world)
+    assert await world.phase(parent) is RunPhase.SUCCEEDED
+
+
+async def test_the_attempt_fails_with_the_run_and_says_why(world: World) -> None:
+    await world.given(one_node())
+    await world.given(calling())
+    parent = await world.admit("caller")
+    child = await called(world)
+    await world.fail(child)
+
+    await chain(world)
+
+    message = f"run {child} of workflow nightly failed: work: ExitCode: exit code 3"
+    assert await node(world, parent) == (NodePhase.FAILED, "ChildFailed", message)
+    assert await world.phase(parent) is RunPhase.FAILED
+
+
+async def test_the_attempt_fails_when_somebody_cancels_the_run(world: World) -> None:
+    await world.given(one_node())
+    await world.given(calling())
+    parent = await world.admit("caller")
+    child = await called(world)
+    await world.engine.cancel_run(world.ids["acme"], child, "not today")
+    await chain(world)
+    message = f"run {child} of workflow nightly was cancelled: not today"
+    assert await node(world, parent) == (NodePhase.FAILED, "ChildFailed", message)
+
+
+async def test_every_attempt_calls_a_run_of_its_own(world: World) -> None:
+    await world.given(one_node())
+    await world.given(calling(retry={"limit": 1, "initialDelay": "10s"}))
+    parent = await world.admit("caller")
+    first = await called(world)
+    await world.fail(first)
+    await chain(world)
+    assert (await world.view(parent)).waiting[0].reason == "Retry"
+
+    world.clock.advance(seconds=10)
+    await chain(world)
+
+    second = (await children(world))[1].run_id
+    await world.succeed(second)
+    await chain(world)
+    assert await world.phase(parent) is RunPhase.SUCCEEDED
+
+
+async def test_many_replicas_call_one_run_for_each_attempt(world: World) -> None:
+    await world.given(one_node())
+    await world.given(calling())
+    parents = [await world.admit("caller") for _ in range(8)]
+    replicas = [world.another_engine() for _ in range(4)]
+
+    now = world.clock.advance(milliseconds=1)
+    await asyncio.gather(*(replica.chain_runs(now) for replica in replicas for _ in range(2)))
+    assert len(await children(world)) == 8
+
+    await asyncio.gather(*(world.succeed(child.run_id) for child in await children(world)))
+    now = world.clock.advance(milliseconds=1)
+    await asyncio.gather(*(replica.chain_runs(now) for replica in replicas for _ in range(2)))
+    assert {await world.phase(parent) for parent in parents} == {RunPhase.SUCCEEDED}
+
+
+async def test_a_call_whose_replica_died_is_made_when_its_lease_has_run_out(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.given(one_node())
+    await world.given(calling())
+    parent = await world.admit("caller")
+
+    async def dies(*_: Any, **__: Any) -> Any:
+        raise DatabaseUnavailable("gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("headgate.store.calls.set_child", dies)
+        with pytest.raises(DatabaseUnavailable):
+            await chain(world)
+    assert await children(world) == []
+
+    world.clock.advance(seconds=29)
+    await chain(world)
+    assert await children(world) == []
+    world.clock.advance(seconds=1)
+    await world.succeed(await called(world))
+    await chain(world)
+    assert await world.phase(parent) is RunPhase.SUCCEEDED
+
+
+class TestARunThatCannotBeAdmitted:
+    async def test_fails_the_attempt_with_the_refusal(self, world: World) -> None:
+        await world.given(one_node().with_input("day", required=True))
+        await world.given(calling())
+        parent = await world.admit("caller")
+        await chain(world)
+        message = "workflow nightly: the workflow requires the input 'day'; give it a value"
+        assert await node(world, parent) == (NodePhase.FAILED, "InvalidInputs", message)
+
+    async def test_fails_the_attempt_where_there_is_no_such_workflow(self, world: World) -> None:
+        await world.given(calling("nowhere"))
+        parent = await world.admit("caller")
+        await chain(world)
+        assert (await node(world, parent))[:2] == (NodePhase.FAILED, "WorkflowNotFound")
+
+    async def test_fails_the_attempt_where_it_has_no_manual_trigger(self, world: World) -> None:
+        await world.given(
+            a_workflow().without("spec.nodes.0").with_schedule("at", "0 0 * * *").with_node("work", after=["at"])
+        )
+        await world.given(calling())
+        parent = await world.admit("caller")
+        await chain(world)
+        assert (await node(world, parent))[:2] == (NodePhase.FAILED, "InvalidTrigger")
+
+    async def test_fails_the_attempt_where_the_plan_refuses_it(self, world: World) -> None:
+        await world.given_workspace(max_concurrent_runs=1, on_exceeded=OnExceeded.REJECT)
+        await world.given(one_node())
+        await world.given(calling())
+        parent = await world.admit("caller")
+        await chain(world)
+        assert (await node(world, parent))[:2] == (NodePhase.FAILED, "ConcurrencyLimit")
+
+    async def test_waits_where_the_plan_lets_it(self, world: World) -> None:
+        await world.given_workspace(max_concurrent_runs=1)
+        await world.given(one_node())
+        await world.given(calling())
+        parent = await world.admit("caller")
+        child = await called(world)
+        assert (await world.view(child)).waiting[0].reason == "ConcurrencyLimit"
+        assert (await world.view(parent)).waiting[0].reason == "Run"
+        await world.given_workspace(max_concurrent_runs=2)
+        await world.engine.start_pending(world.ids["acme"])
+        await world.succeed(child)
+        await chain(world)
+        assert await world.phase(parent) is RunPhase.SUCCEEDED
+
+    async def test_fails_the_attempt_when_workflows_call_each_other_too_deep(self, world: World) -> None:
+        await world.given(calling("caller"))
+        first = await world.admit("caller")
+        for _ in range(40):
+            await chain(world)
+        depths = await world.rows("SELECT depth FROM headgate.workflow_executions ORDER BY depth")
+        assert [row["depth"] for row in depths] == list(range(9))
+        phase, reason, message = await node(world, first)
+        assert (phase, reason) == (NodePhase.FAILED, "ChildFailed")
+        assert message.startswith("run ")
+        last = (await children(world, "caller"))[-1]
+        assert (await node(world, last.run_id))[:2] == (NodePhase.FAILED, "TooDeep")
+
+
+class TestTheTimeoutOfTheNode:
+    async def test_cancels_the_run_and_fails_the_attempt(self, world: World) -> None:
+        await world.given(one_node())
+        await world.given(calling(timeout="5m"))
+        parent = await world.admit("caller")
+        child = await called(world)
+        [task] = await world.claim()
+        world.clock.advance(minutes=4)
+        assert (await chain(world)).next_due is not None
+        assert await world.phase(child) is RunPhase.RUNNING
+
+        world.clock.advance(minutes=1)
+        fired = await chain(world)
+
+        assert fired.effects.cancelled == (task.ref,)
+        view = await world.view(child)
+        assert view.phase is RunPhase.CANCELLED
+        assert view.error_message == f"node call of run {parent}, which called it, has reached its timeout"
+        await chain(world)
+        assert (await node(world, parent))[:2] == (NodePhase.FAILED, "Timeout")
+
+    async def test_changes_nothing_where_the_run_was_faster(self, world: World) -> None:
+        await world.given(one_node())
+        await world.given(calling(timeout="5m"))
+        parent = await world.admit("caller")
+        child = await called(world)
+        await world.succeed(child)
+        world.clock.advance(minutes=6)
+        await chain(world)
+        assert await world.phase(parent) is RunPhase.SUCCEEDED
+        assert await world.phase(child) is RunPhase.SUCCEEDED
+
+    async def test_is_not_forgotten_when_the_replica_dies_before_it_has_cancelled(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await world.given(one_node())
+        await world.given(calling(timeout="5m"))
+        parent = await world.admit("caller")
+        await called(world)
+        world.clock.advance(minutes=6)
+
+        async def dies(*_: Any) -> Any:
+            raise DatabaseUnavailable("gone")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(world.engine, "cancel_run", dies)
+            with pytest.raises(DatabaseUnavailable):
+                await chain(world)
+        assert (await world.view(parent)).waiting[0].reason == "Timeout"
+        world.clock.advance(seconds=31)
+        await chain(world)
+        await chain(world)
+        assert (await node(world, parent))[:2] == (NodePhase.FAILED, "Timeout")
+
+
+class TestTheEndOfTheCaller:
+    async def test_cancels_what_it_called_and_what_that_called(self, world: World) -> None:
+        await world.given(one_node())
+        await world.given(calling(name="middle"))
+        await world.given(calling("middle"))
+        parent = await world.admit("caller")
+        middle = await called(world, "middle")
+        child = await called(world)
+
+        await world.engine.cancel_run(world.ids["acme"], parent, "no")
+        await chain(world)
+        await chain(world)
+
+        assert [await world.phase(run) for run in (parent, middle, child)] == [RunPhase.CANCELLED] * 3
+        assert (await world.view(middle)).error_message == f"run {parent}, which called it, has ended"
+        await chain(world)
+        assert await world.rows("SELECT FROM headgate.run_endings") == []
+
+    async def test_by_its_timeout_does_so_too(self, world: World) -> None:
+        await world.given(one_node())
+        await world.given(calling().with_spec(timeout="1m"))
+        await world.admit("caller")
+        child = await called(world)
+        await world.engine.expire_runs(world.clock.advance(minutes=2))
+        await chain(world)
+        assert await world.phase(child) is RunPhase.CANCELLED
+
+    async def test_before_the_call_leaves_no_run(self, world: World) -> None:
+        await world.given(one_node())
+        await world.given(calling())
+        await world.engine.cancel_run(world.ids["acme"], await world.admit("caller"), "no")
+        await chain(world)
+        assert await children(world) == []
+
+    async def test_during_the_call_leaves_no_run_that_goes_on(self, world: World) -> None:
+        await world.given(one_node())
+        await world.given(calling())
+        parents = [await world.admit("caller") for _ in range(10)]
+        world.clock.advance(milliseconds=1)
+        await asyncio.gather(
+            world.engine.chain_runs(world.clock.now),
+            *(world.another_engine().cancel_run(world.ids["acme"], parent, "no") for parent in parents),
+        )
+        await chain(world)
+        assert {child.phase for child in await children(world)} <= {RunPhase.CANCELLED}
+
+
+async def test_a_test_run_calls_test_runs(world: World) -> None:
+    await world.given(one_node())
+    await world.given(calling())
+    await world.admit("caller", mode=RunMode.TEST)
+    await called(world)
+    rows = await world.rows("SELECT mode FROM headgate.workflow_executions")
+    assert [row["mode"] for row in rows] == ["Test", "Test"]
+
+
+async def test_what_cannot_be_called_does_not_hold_up_the_others(world: World) -> None:
+    await world.given(one_node())
+    await world.given(calling(name="broken"))
+    await world.given(calling())
+    broken = await world.admit("broken")
+    await world.rows("UPDATE headgate.tasks SET work = '{}' WHERE execution_id = %s RETURNING 1", broken)
+    await world.admit("caller")
+    await called(world)
+    assert (await node(world, broken))[:2] == (NodePhase.FAILED, "InvalidCall")
+
+
+async def test_calls_of_all_workspaces_are_made(world: World) -> None:
+    await world.given_workspace("other")
+    for workspace in ("acme", "other"):
+        await world.given(one_node(), workspace)
+        await world.given(calling(), workspace)
+        await world.admit("caller", workspace)
+    await chain(world)
+    rows = await world.rows("SELECT workspace_id FROM headgate.workflow_executions WHERE trigger_kind = 'call'")
+    assert {row["workspace_id"] for row in rows} == set(world.ids.values())
+
+
+async def test_a_called_run_gives_its_place_to_one_that_waits(world: World) -> None:
+    await world.given_workspace(max_concurrent_runs=2)
+    await world.given(one_node())
+    await world.given(calling())
+    await world.admit("caller")
+    child = await called(world)
+    answer, _ = await world.engine.admit(world.request())
+    assert isinstance(answer, Admitted)
+    assert await world.phase(answer.run_id) is RunPhase.PENDING
+    await world.succeed(child)
+    assert await world.phase(answer.run_id) is RunPhase.RUNNING

@@ -1,0 +1,265 @@
+"""What runners ask the gateway for, over HTTP and on real rows; only the API server is played."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, cast
+from uuid import UUID
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry
+
+from headgate.api.workflow_run import RunPhase
+from headgate.cluster.client import KubeClient, Object
+from headgate.cluster.errors import ApiError, Unreachable
+from headgate.domain.runner_task import runner_job_name
+from headgate.engine.types import Effects
+from headgate.gateway.app import gateway
+from headgate.gateway.authentication import REMEMBERED_SECONDS, Authenticator, Runner
+from tests.builders import a_workflow
+from tests.component.world import World
+
+LEASE = timedelta(seconds=15)
+
+
+@dataclass
+class ApiServer:
+    """Knows tokens and namespaces."""
+
+    users: dict[str, dict[str, Any]] = field(default_factory=dict)
+    namespaces: dict[str, str] = field(default_factory=lambda: {"acme": "acme"})
+    asked: int = 0
+    down: bool = False
+
+    async def create(self, _resource: Any, manifest: Object) -> Object:
+        self.asked += 1
+        if self.down:
+            raise Unreachable("down")
+        assert manifest["spec"]["audiences"] == ["headgate-runner"]
+        return {"status": self.users.get(manifest["spec"]["token"], {"authenticated": False})}
+
+    async def get(self, _resource: Any, name: str) -> Object:
+        if name not in self.namespaces:
+            raise ApiError.of(404, {"reason": "NotFound"}, None)
+        labels = {"app.kubernetes.io/managed-by": "headgate", "headgate.dev/workspace": self.namespaces[name]}
+        return {"metadata": {"name": name, "labels": labels}}
+
+    def knows(
+        self,
+        token: str,
+        run: UUID,
+        *,
+        namespace: str = "acme",
+        account: str = "headgate-run",
+        uid: str = "uid-1",
+        **status: Any,
+    ) -> None:
+        """A token of the pod of a run's runner Job."""
+        extra = {
+            "authentication.kubernetes.io/pod-name": [f"{runner_job_name('nightly', run, 1)}-abcde"],
+            "authentication.kubernetes.io/pod-uid": [uid],
+        }
+        user = {"username": f"system:serviceaccount:{namespace}:{account}", "extra": extra}
+        self.users[token] = {"authenticated": True, "audiences": ["headgate-runner"], "user": user, **status}
+
+
+@dataclass
+class Gateway:
+    http: httpx.AsyncClient
+    api: ApiServer
+    heard: list[Effects]
+    time: float = 0.0
+
+    async def post(self, path: str, body: Any, token: str | None = "token-1", **more: Any) -> httpx.Response:
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        return await self.http.post(f"/runner/v1/{path}", json=body, headers=headers, **more)
+
+    async def claim(self, run: UUID, token: str = "token-1") -> Any:
+        answer = await self.post("claim", {"runId": str(run)}, token)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["task"]
+
+
+@pytest.fixture
+async def served(world: World) -> AsyncIterator[Gateway]:
+    api, heard = ApiServer(), list[Effects]()
+    made = Gateway(cast("httpx.AsyncClient", None), api, heard)
+    authenticator = Authenticator(cast("KubeClient", api), world.engine, monotonic=lambda: made.time)
+
+    def hear(_runner: Runner, effects: Effects) -> None:
+        heard.append(effects)
+
+    app = gateway(world.engine, authenticator, CollectorRegistry(), lease=LEASE, wall=world.clock, heard=hear)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
+        made.http = http
+        yield made
+
+
+@pytest.fixture
+async def run(world: World, served: Gateway) -> UUID:
+    """A run of two scripts, whose runner has ``token-1``."""
+    script = {"script": {"language": "shell", "source": "true"}}
+    await world.given(a_workflow().with_node("one", script).with_node("two", script, after=["one"]))
+    run = await world.admit()
+    served.api.knows("token-1", run)
+    return run
+
+
+def attempt(run: UUID, node: str, **more: Any) -> dict[str, Any]:
+    return {"runId": str(run), "node": node, "attempt": 1, **more}
+
+
+SUCCESS = {"succeeded": True, "output": {"rows": 3}}
+
+
+async def test_a_run_is_worked_off_in_one_request_a_node(world: World, served: Gateway, run: UUID) -> None:
+    task = await served.claim(run)
+    assert (task["node"], task["attempt"], task["leaseSeconds"], task["timeoutSeconds"]) == ("one", 1, 15.0, 86400.0)
+    assert task["work"] == {"script": {"language": "shell", "source": "true", "env": []}}
+
+    assert (await served.post("heartbeat", attempt(run, "one"))).status_code == 204
+    following = (await served.post("complete", attempt(run, "one", result=SUCCESS))).json()["task"]
+    assert following["node"] == "two"
+    answer = await served.post("complete", attempt(run, "two", result={"succeeded": True}))
+
+    assert answer.json() == {"task": None}
+    view = await world.view(run)
+    assert (view.phase, view.nodes[0].output) == (RunPhase.SUCCEEDED, {"rows": 3})
+    assert [ended.run_id for effects in served.heard for ended in effects.finished] == [run]
+
+
+async def test_a_failure_is_recorded_with_its_reason(world: World, served: Gateway, run: UUID) -> None:
+    await served.claim(run)
+    failure = {"succeeded": False, "reason": "ExitCode", "message": "exited with code 3", "exitCode": 3}
+
+    await served.post("complete", attempt(run, "one", result=failure))
+
+    node = (await world.view(run)).nodes[0]
+    assert (node.reason, node.message) == ("ExitCode", "exited with code 3")
+
+
+async def test_a_lost_lease_is_a_conflict(world: World, served: Gateway, run: UUID) -> None:
+    served.api.knows("token-2", run, uid="uid-2")
+    await served.claim(run, "token-1")
+    world.clock.advance(seconds=15)
+    assert (await served.claim(run, "token-2"))["node"] == "one"
+
+    for path, body in (("heartbeat", attempt(run, "one")), ("complete", attempt(run, "one", result=SUCCESS))):
+        answer = await served.post(path, body)
+        assert answer.status_code == 409
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json() == {
+            "type": "about:blank",
+            "title": "Conflict",
+            "status": 409,
+            "detail": "attempt 1 of node one is not yours any more: give it up",
+        }
+
+
+@pytest.mark.parametrize("token", [None, "", "unknown", "x" * 20_000])
+async def test_without_a_good_token_nothing_is_told(served: Gateway, run: UUID, token: str | None) -> None:
+    answer = await served.post("claim", {"runId": str(run)}, token)
+
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+    assert answer.json()["status"] == 401
+
+
+async def test_a_token_for_another_audience_is_refused(served: Gateway, run: UUID) -> None:
+    served.api.knows("token-1", run, audiences=["https://kubernetes.default.svc"])
+
+    assert (await served.post("claim", {"runId": str(run)})).status_code == 401
+
+
+async def test_another_account_of_the_namespace_is_no_runner(served: Gateway, run: UUID) -> None:
+    served.api.knows("token-1", run, account="default")
+
+    assert (await served.post("claim", {"runId": str(run)})).status_code == 403
+
+
+async def test_a_namespace_of_no_workspace_has_no_runners(served: Gateway, run: UUID) -> None:
+    served.api.knows("token-1", run, namespace="kube-system")
+
+    answer = await served.post("claim", {"runId": str(run)})
+
+    assert (answer.status_code, "belongs to no workspace" in answer.json()["detail"]) == (403, True)
+
+
+async def test_the_workspace_is_that_of_the_token_whatever_the_body_says(
+    world: World, served: Gateway, run: UUID
+) -> None:
+    await world.given_workspace("evil")
+    served.api.namespaces["evil"] = "evil"
+    served.api.knows("evil-token", run, namespace="evil")
+    await served.claim(run)
+
+    assert await served.claim(run, "evil-token") is None
+    assert (await served.post("complete", attempt(run, "one", result=SUCCESS), "evil-token")).status_code == 409
+    assert (await served.post("claim", {"runId": str(run), "workspace": "acme"}, "evil-token")).status_code == 422
+
+
+async def test_a_runner_of_another_run_gets_nothing(world: World, served: Gateway, run: UUID) -> None:
+    other = await world.admit()
+
+    answer = await served.post("claim", {"runId": str(other)})
+
+    assert (answer.status_code, "no runner of that run" in answer.json()["detail"]) == (403, True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"attempt": "1"},
+        {"attempt": 0},
+        {"node": ""},
+        {"result": {"succeeded": "yes"}},
+        {"result": {"succeeded": False, "reason": "two words"}},
+        {"result": {"succeeded": True, "startedAt": "2026-01-01T00:00:00Z"}},
+    ],
+)
+async def test_what_is_not_in_the_form_is_refused_without_its_values(
+    served: Gateway, run: UUID, change: dict[str, Any]
+) -> None:
+    answer = await served.post("complete", {**attempt(run, "one", result=SUCCESS), **change})
+
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "yes" not in answer.json()["detail"]
+
+
+async def test_a_request_that_is_too_large_is_refused_told_or_not(served: Gateway, run: UUID) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield b" " * 1000
+
+    told = await served.post("claim", {"runId": str(run), "x": "x" * 70_000})
+    untold = await served.http.post("/runner/v1/claim", content=chunks())
+
+    assert (told.status_code, untold.status_code) == (413, 413)
+
+
+async def test_the_api_server_is_asked_again_only_after_a_while(served: Gateway, run: UUID) -> None:
+    await served.claim(run)
+    await served.claim(run)
+    assert served.api.asked == 1
+    served.time += REMEMBERED_SECONDS
+    served.api.users.clear()
+
+    assert (await served.post("claim", {"runId": str(run)})).status_code == 401
+
+
+async def test_where_nobody_can_tell_the_runner_is_to_try_again(served: Gateway, run: UUID) -> None:
+    served.api.down = True
+
+    answer = await served.post("claim", {"runId": str(run)})
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+
+
+async def test_what_is_not_there_is_a_problem_too(served: Gateway) -> None:
+    answer = await served.http.get("/nothing")
+
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")

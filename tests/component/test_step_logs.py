@@ -1,0 +1,187 @@
+"""Where logs lie, as recorded: once, counted against the workspace's storage, and without a word about the outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.cluster.cache import Cache
+from headgate.cluster.resources import JOBS, PODS
+from headgate.domain.step_log import log_path
+from headgate.engine.types import StepLog
+from headgate.objects.object_store import ObjectStore
+from headgate.reconcile.step_logs import LogKeeper
+from headgate.reconcile.workloads import Workloads
+from tests.component.world import World, one_node
+from tests.unit.cluster.fake_kube import FakeKube
+from tests.workload_builders import a_job, a_pod
+
+
+@pytest.fixture(params=["file", "memory"])
+def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ObjectStore]:
+    store = ObjectStore(f"file://{tmp_path}/objects" if request.param == "file" else "memory://")
+    yield store
+    store.close()
+
+
+async def ended_run(world: World) -> UUID:
+    """A run of one node that succeeded."""
+    await world.given(one_node())
+    run_id = await world.admit()
+    await world.claim()
+    await world.succeed(run_id)
+    return run_id
+
+
+async def stored(world: World, workspace: str = "acme") -> int:
+    return int((await world.usage(workspace))["storage_bytes"])
+
+
+async def test_where_a_log_lies_is_recorded_and_its_bytes_count(world: World) -> None:
+    run_id = await ended_run(world)
+    ref = world.ref(run_id, "work")
+    before = await stored(world)
+
+    assert await world.engine.record_log(ref, log_path(ref), 120, truncated=False)
+
+    assert await world.engine.log_of(ref.workspace_id, run_id, "work") == StepLog(
+        ref, NodePhase.SUCCEEDED, log_path(ref), 120, truncated=False
+    )
+    assert await stored(world) == before + 120
+
+
+async def test_recording_it_again_changes_nothing(world: World) -> None:
+    run_id = await ended_run(world)
+    ref = world.ref(run_id, "work")
+    before = await stored(world)
+
+    engines = [world.another_engine() for _ in range(8)]
+    answers = await asyncio.gather(*(each.record_log(ref, log_path(ref), 120, truncated=False) for each in engines))
+
+    assert answers == [True] * 8
+    assert await stored(world) == before + 120
+    assert await world.engine.record_log(ref, "elsewhere", 500, truncated=True)
+    found = await world.engine.log_of(ref.workspace_id, run_id, "work")
+    assert found is not None
+    assert (found.path, found.size, found.truncated) == (log_path(ref), 120, False)
+
+
+async def test_over_the_limit_the_log_is_cut_to_nothing_and_the_run_is_what_it_was(world: World) -> None:
+    await world.given_workspace(maxStorageMB=1)
+    run_id = await ended_run(world)
+    ref = world.ref(run_id, "work")
+    before = await stored(world)
+
+    assert not await world.engine.record_log(ref, log_path(ref), 1_000_001, truncated=False)
+    assert not await world.engine.record_log(ref, log_path(ref), 10, truncated=False), "recorded once"
+
+    found = await world.engine.log_of(ref.workspace_id, run_id, "work")
+    assert found == StepLog(ref, NodePhase.SUCCEEDED, None, 0, truncated=True)
+    assert await world.phase(run_id) is RunPhase.SUCCEEDED
+    assert await stored(world) == before
+
+
+async def test_a_shared_pot_counts_it_too(world: World) -> None:
+    await world.given_workspace(pot="team")
+    run_id = await ended_run(world)
+    ref = world.ref(run_id, "work")
+    before = (await world.pot("team"))["storage_bytes"]
+
+    await world.engine.record_log(ref, log_path(ref), 120, truncated=False)
+
+    assert (await world.pot("team"))["storage_bytes"] == before + 120
+
+
+async def test_an_empty_log_has_no_path(world: World) -> None:
+    run_id = await ended_run(world)
+    ref = world.ref(run_id, "work")
+
+    await world.engine.record_log(ref, None, 0, truncated=False)
+
+    found = await world.engine.log_of(ref.workspace_id, run_id, "work")
+    assert found == StepLog(ref, NodePhase.SUCCEEDED, None, 0, truncated=False)
+
+
+async def test_no_attempt_no_log(world: World) -> None:
+    run_id = await ended_run(world)
+
+    for ref in (world.ref(run_id, "work", attempt=2), world.ref(run_id, "other"), world.ref(UUID(int=7), "work")):
+        assert not await world.engine.record_log(ref, "x", 5, truncated=False)
+        assert await world.engine.log_of(ref.workspace_id, ref.run_id, ref.node, ref.attempt) is None
+
+
+async def test_another_workspace_sees_none_of_it(world: World) -> None:
+    run_id = await ended_run(world)
+    ref = world.ref(run_id, "work")
+    await world.engine.record_log(ref, log_path(ref), 5, truncated=False)
+    other = await world.given_workspace("other")
+
+    assert await world.engine.log_of(other, run_id, "work") is None
+
+
+async def test_every_attempt_has_its_own_and_the_latest_is_meant(world: World) -> None:
+    await world.given(one_node(retry={"limit": 1}).with_node("after", after=["work"]))
+    run_id = await world.admit()
+    await world.claim()
+    await world.fail(run_id)
+    world.clock.advance(minutes=10)
+    await world.claim()
+    await world.succeed(run_id, attempt=2)
+    for attempt in (1, 2):
+        ref = world.ref(run_id, "work", attempt)
+        await world.engine.record_log(ref, log_path(ref), 5, truncated=False)
+
+    latest = await world.engine.log_of(world.ids["acme"], run_id, "work")
+    first = await world.engine.log_of(world.ids["acme"], run_id, "work", 1)
+    of_run = await world.engine.logs_of_run(world.ids["acme"], run_id)
+
+    assert latest is not None
+    assert first is not None
+    assert (latest.ref.attempt, first.ref.attempt, first.phase) == (2, 1, NodePhase.FAILED)
+    assert [(log.ref.node, log.ref.attempt, log.size) for log in of_run] == [("work", 2, 5), ("after", 1, None)]
+
+
+async def test_from_the_pod_into_the_store_and_into_the_row(world: World, objects: ObjectStore) -> None:
+    await world.given(one_node())
+    run_id = await world.admit()
+    [task] = await world.claim()
+    await world.succeed(run_id)
+    kube, cache = FakeKube(), Cache()
+    job = a_job(task).complete()
+    pod = a_pod(job).succeeded().manifest()
+    cache.upsert(PODS, kube.put(PODS, pod))
+    kube.logs[pod["metadata"]["name"]] = b"line\n" * 1000
+    live = kube.put(JOBS, job.manifest())
+    cache.upsert(JOBS, live)
+    workloads = Workloads(kube, cache, ttl_seconds=60)
+    keeper = LogKeeper(
+        kube,
+        cache,
+        world.engine,
+        objects,
+        workloads,
+        CollectorRegistry(),
+        limit=1000,
+        monotonic=time.monotonic,
+    )
+    key = JOBS.key(live["metadata"]["name"], live["metadata"]["namespace"])
+    keeper.keep(key, live, task.ref)
+
+    await keeper.once(key)
+
+    found = await world.engine.log_of(world.ids["acme"], run_id, "work")
+    assert found is not None
+    assert found.path is not None
+    assert found.truncated
+    content = await objects.get(found.path)
+    assert len(content) == found.size
+    assert content.startswith(b"line\n")
+    assert content.endswith(b"line\n")
+    assert b"5000 bytes" in content

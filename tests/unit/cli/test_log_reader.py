@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from headgate.api.workflow_run import NodePhase
+from headgate.cli import log_reader
+from headgate.cli.log_reader import LogReader, Unanswered
+from headgate.cluster.errors import ApiError
+from headgate.cluster.resources import PODS
+from headgate.engine.types import StepLog
+from headgate.objects.object_store import ObjectStore
+from tests.unit.cluster.fake_kube import FakeKube
+from tests.unit.reconcile.fake_engine import FakeEngine
+from tests.workload_builders import a_job, a_pod, a_task
+
+
+class Recorded(FakeEngine):
+    """An engine that knows one attempt's log, as it is at each look."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks: list[StepLog] = []
+
+    async def log_of(self, workspace_id: UUID, run_id: UUID, node: str, attempt: int | None = None) -> StepLog | None:
+        return self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+
+
+class World:
+    """What a reader reads from, and what it wrote."""
+
+    def __init__(self) -> None:
+        self.kube, self.engine, self.objects = FakeKube(), Recorded(), ObjectStore("memory://")
+        self.written = b""
+        self.reader = LogReader(self.kube, self.engine, self.objects, "acme", self.write)
+
+    def write(self, piece: bytes) -> None:
+        self.written += piece
+
+    def a_pod_wrote(self, text: bytes, node: str = "extract") -> None:
+        """A pod of the attempt is there, and wrote so."""
+        pod = a_pod(a_job(a_task(node)), uid=node).running().manifest()
+        self.kube.put(PODS, pod)
+        self.kube.logs[pod["metadata"]["name"]] = text
+
+
+def a_log(node: str = "extract", **members: Any) -> StepLog:
+    """An attempt that runs; of its log nothing is known yet."""
+    known: dict[str, Any] = {"phase": NodePhase.RUNNING, "path": None, "size": None, "truncated": False, **members}
+    return StepLog(a_task(node).ref, **known)
+
+
+async def test_what_is_kept_is_shown_byte_for_byte() -> None:
+    world = World()
+    await world.objects.put("there", b"\xff\x1b[31mred\n")
+
+    await world.reader.show((a_log(path="there", size=8),), follow=False)
+
+    assert world.written == b"\xff\x1b[31mred\n"
+    assert world.kube.requests == []
+
+
+async def test_until_it_is_kept_the_pod_is_asked() -> None:
+    world = World()
+    world.a_pod_wrote(b"so far\n")
+
+    await world.reader.show((a_log(),), follow=False)
+
+    assert world.written == b"so far\n"
+
+
+async def test_several_have_their_names_before_them_and_one_that_is_missing_hides_no_other() -> None:
+    world = World()
+    await world.objects.put("there", b"one\n")
+    logs = (
+        a_log("first", path="there", size=4),
+        a_log("second", path="gone", size=4),
+        a_log("third", size=0),
+        a_log("fourth", size=0, truncated=True),
+    )
+
+    await world.reader.show(logs, follow=False)
+
+    assert world.written.decode().splitlines() == [
+        "==> first, attempt 1 <==",
+        "one",
+        "==> second, attempt 1 <==",
+        "headgate: the log is not in this object store any more, or in another replica's folder: gone",
+        "==> third, attempt 1 <==",
+        "==> fourth, attempt 1 <==",
+        "headgate: the log was not kept: maxStorageMB of the quota leaves no room for it",
+    ]
+
+
+async def test_without_a_pod_and_without_a_kept_log_there_is_nothing() -> None:
+    world = World()
+    world.engine.looks = [a_log(phase=NodePhase.FAILED)]
+
+    with pytest.raises(Unanswered, match="no log of extract, attempt 1, is kept"):
+        await world.reader.show((a_log(phase=NodePhase.FAILED),), follow=False)
+
+
+async def test_a_log_that_was_kept_meanwhile_is_found() -> None:
+    world = World()
+    await world.objects.put("there", b"one\n")
+    world.engine.looks = [a_log(path="there", size=4)]
+
+    await world.reader.show((a_log(),), follow=False)
+
+    assert world.written == b"one\n"
+
+
+async def test_following_waits_for_the_pod(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_reader, "LOOK_AGAIN_SECONDS", 0.0)
+    world = World()
+    queued = a_log(phase=NodePhase.QUEUED)
+    looks: list[Callable[[], None]] = [lambda: None, lambda: world.a_pod_wrote(b"one\n")]
+
+    class Watching(Recorded):
+        async def log_of(self, *_: Any) -> StepLog | None:
+            looks.pop(0)()
+            return queued
+
+    world.reader = LogReader(world.kube, Watching(), world.objects, "acme", world.write)
+
+    await world.reader.show((queued,), follow=True)
+
+    assert world.written == b"one\n"
+
+
+async def test_a_refusal_is_told() -> None:
+    world = World()
+    world.a_pod_wrote(b"one\n")
+    world.kube.fail("log", ApiError(403, "Forbidden", "no"))
+
+    with pytest.raises(ApiError, match="403"):
+        await world.reader.show((a_log(),), follow=False)

@@ -1,0 +1,184 @@
+"""``script`` nodes: what goes in, what comes out, and that nothing runs on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.waiting import eventually
+from tests.unit.runner.tasks import RUN, a_task, an_executor, script
+
+SECRET_A = [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "a", "key": "k"}}}]
+
+
+async def test_a_python_script_reads_its_variables_and_gives_an_output() -> None:
+    source = """
+import json, os
+with open(os.environ["HEADGATE_OUTPUT"], "w") as file:
+    json.dump({"rows": int(os.environ["ROWS"]) * 2, "node": os.environ["HEADGATE_NODE"]}, file)
+"""
+    task = a_task(script(source, "python", env=[{"name": "ROWS", "value": "21"}]))
+
+    result = await an_executor().execute(task)
+
+    assert (result.succeeded, result.output, result.exit_code) == (True, {"rows": 42, "node": "work"}, 0)
+
+
+async def test_a_shell_script_without_output_succeeds_with_none() -> None:
+    result = await an_executor().execute(a_task(script("true")))
+
+    assert (result.succeeded, result.output) == (True, None)
+
+
+async def test_a_failure_tells_its_code_and_what_was_printed_last() -> None:
+    result = await an_executor().execute(a_task(script("echo no disk >&2; exit 3")))
+
+    assert (result.succeeded, result.reason, result.exit_code) == (False, "ExitCode", 3)
+    assert result.message == "exited with code 3: no disk"
+
+
+async def test_a_script_that_is_killed_has_the_code_that_shells_give() -> None:
+    result = await an_executor().execute(a_task(script("kill -9 $$")))
+
+    assert (result.reason, result.exit_code) == ("ExitCode", 137)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("head -c 5000 /dev/zero | tr '\\0' x > $HEADGATE_OUTPUT", "more than 4096 bytes"),
+        ("echo '{' > $HEADGATE_OUTPUT", "is not JSON"),
+        ("ln -s /etc/hostname $HEADGATE_OUTPUT", "no plain file"),
+        ("mkfifo $HEADGATE_OUTPUT", "no plain file"),
+        ("mkdir $HEADGATE_OUTPUT", "no plain file"),
+    ],
+)
+async def test_an_output_that_cannot_be_kept_is_a_clear_failure(source: str, words: str) -> None:
+    result = await an_executor().execute(a_task(script(source)))
+
+    assert (result.succeeded, result.reason) == (False, "InvalidOutput")
+    assert words in result.message
+
+
+async def test_the_whole_process_group_ends_with_the_timeout(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    source = f"sleep 600 & echo $! >> {pids}; echo $$ >> {pids}; wait"
+
+    result = await an_executor().execute(a_task(script(source), timeout=1.0))
+
+    assert (result.succeeded, result.reason) == (False, "Timeout")
+    await eventually(lambda: _all_gone(pids), within=5, what="the end of both processes")
+
+
+async def test_what_a_script_leaves_running_ends_with_it(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+
+    result = await an_executor().execute(a_task(script(f"sleep 600 & echo $! > {pids}")))
+
+    assert result.succeeded
+    await eventually(lambda: _all_gone(pids), within=5, what="the end of what was left running")
+
+
+async def test_giving_up_ends_the_script(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    running = asyncio.create_task(an_executor().execute(a_task(script(f"echo $$ > {pids}; sleep 600"))))
+
+    async def started() -> bool:
+        return pids.exists() and bool(_read(pids))
+
+    await eventually(started)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    await eventually(lambda: _all_gone(pids), within=5, what="the end of the script")
+
+
+async def test_a_script_sees_nothing_of_the_runner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADGATE_RUNNER_GATEWAY_URL", "http://gateway")
+    monkeypatch.setenv("PYTHONPATH", "/somewhere")
+    source = """import json, os; json.dump(sorted(os.environ), open(os.environ["HEADGATE_OUTPUT"], "w"))"""
+    task = a_task(script(source, "python", env=SECRET_A))
+
+    result = await an_executor(a="first-secret", other="second-secret").execute(task)
+
+    assert set(result.output) - {"LC_CTYPE"} == {
+        *("A", "HOME", "LANG", "PATH", "TMPDIR"),
+        *(f"HEADGATE_{name}" for name in ("ATTEMPT", "NODE", "OUTPUT", "RUN", "WORKFLOW", "WORKSPACE")),
+    }
+
+
+async def test_what_is_printed_is_told_line_by_line_with_whose_it_is_and_without_secrets() -> None:
+    lines: list[str] = []
+    task = a_task(script('echo "got $A"; echo bad >&2', env=SECRET_A))
+
+    await an_executor(lines, a="hunter22").execute(task)
+
+    about = {"run": str(RUN), "node": "work", "attempt": 1}
+    said = sorted((json.loads(line) for line in lines), key=lambda item: str(item["stream"]))
+    assert said == [about | {"stream": "stderr", "line": "bad"}, about | {"stream": "stdout", "line": "got [redacted]"}]
+
+
+async def test_what_is_printed_is_bounded() -> None:
+    lines: list[str] = []
+
+    await an_executor(lines).execute(a_task(script("yes | head -c 3000000")))
+
+    assert sum(len(json.loads(line)["line"]) for line in lines) < 1_100_000
+    assert "left out" in lines[-1]
+
+
+async def test_a_secret_in_an_output_or_an_error_is_taken_out() -> None:
+    given = await an_executor(a="hunter22").execute(
+        a_task(script("""printf '{"%s": ["x%sy"]}' $A $A > $HEADGATE_OUTPUT""", env=SECRET_A))
+    )
+    failed = await an_executor(a="hunter22").execute(a_task(script("echo $A >&2; exit 1", env=SECRET_A)))
+
+    assert given.output == {"[redacted]": ["x[redacted]y"]}
+    assert failed.message == "exited with code 1: [redacted]"
+
+
+async def test_a_missing_secret_fails_the_attempt() -> None:
+    env = [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "absent", "key": "k"}}}]
+
+    result = await an_executor().execute(a_task(script("true", env=env)))
+
+    assert (result.reason, result.message) == ("MissingSecret", "Secret absent has no key k")
+
+
+async def _all_gone(pids: Path) -> bool:
+    return not any(map(_runs, _read(pids)))
+
+
+def _read(pids: Path) -> list[int]:
+    return [int(pid) for pid in pids.read_text().split()]
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        # Those whose parent does not look stay as zombies.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
+async def test_scripts_start_in_an_empty_folder_of_their_own_that_is_gone_afterwards() -> None:
+    result = await an_executor().execute(a_task(script('ls -A > listing; printf \'"%s"\' "$PWD" > $HEADGATE_OUTPUT')))
+
+    assert result.output.startswith("/")
+    assert not os.path.exists(result.output)  # noqa: ASYNC240
+
+
+async def test_a_short_timeout_is_kept_even_where_the_script_ignores_signals() -> None:
+    begun = time.monotonic()
+
+    result = await an_executor().execute(a_task(script("trap '' TERM INT; while :; do sleep 1; done"), timeout=0.5))
+
+    assert result.reason == "Timeout"
+    assert time.monotonic() - begun < 15
