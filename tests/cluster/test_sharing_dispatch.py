@@ -6,23 +6,33 @@ The judge is the API server's audit log, and Postgres as its superuser sees it.
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 import pytest
 
-from headgate.cluster.resources import JOBS
-from tests.builders import a_quota, a_run, a_workflow, a_workspace
+from headgate.api.workflow_run import RunPhase
+from headgate.cluster.resources import JOBS, WORKFLOWS
+from headgate.engine.engine import Engine
+from headgate.engine.types import Admitted, RunRequest, RunView, TriggerKind
+from headgate.store.database import Database
+from tests.builders import a_quota, a_workflow, a_workspace
+from tests.component.world import Evaluations
 from tests.support.audit import created_jobs, created_pods, deleted_jobs
-from tests.support.cluster import Cluster, unique
+from tests.support.cluster import Cluster, is_ready, unique
 from tests.support.databases import TestDatabase
 from tests.support.operator_process import OperatorProcess
+from tests.support.waiting import eventually
 
 ROUNDS = 3
 FAN_OUT = 20
-CLAIMED = "SELECT count(*) FROM headgate.tasks WHERE namespace = %s AND holder = 'helper' AND job_uid IS NULL"
+CLAIMED = "SELECT 1 FROM headgate.tasks WHERE namespace = %s AND holder = 'helper' AND job_uid IS NULL"
 JOBS_MADE = 'headgate_kubernetes_requests_total{code="201",resource="jobs",verb="POST"}'
 
 
@@ -35,46 +45,93 @@ async def acme(cluster: Cluster) -> AsyncIterator[str]:
     await cluster.remove(workspaces=(name,), quotas=(name,))
 
 
+@pytest.fixture
+async def engine(database: TestDatabase) -> AsyncIterator[Engine]:
+    """Another replica's engine, by which the test asks for runs while the leader stands still."""
+    opened = Database(database.url, pool_size=2)
+    yield Engine(opened, Evaluations(), clock=lambda: datetime.now(UTC))
+    await opened.close()
+
+
+@contextmanager
+def standing_still(process: OperatorProcess) -> Iterator[None]:
+    """The process does nothing meanwhile, and knows nothing of it."""
+    process.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.process.send_signal(signal.SIGCONT)
+
+
+def claimed(database: TestDatabase, namespace: str) -> int:
+    """How many attempts the helper has claimed whose Jobs are not recorded."""
+    with psycopg.connect(database.superuser_url) as connection:
+        return len(connection.execute(CLAIMED, [namespace]).fetchall())
+
+
 def kill_when_it_has_claimed(helper: OperatorProcess, database: TestDatabase, namespace: str) -> int:
     """Kill the helper between a claim and the record of its Jobs. How many attempts it held."""
     deadline = time.monotonic() + 60
-    with psycopg.connect(database.superuser_url, autocommit=True) as connection:
-        while time.monotonic() < deadline:
-            held = connection.execute(CLAIMED, [namespace]).fetchone()
-            if held is not None and held[0]:
-                helper.kill()
-                left = connection.execute(CLAIMED, [namespace]).fetchone()
-                return int(left[0]) if left is not None else 0
-    raise AssertionError("the helper claims nothing")
+    while not claimed(database, namespace):
+        assert time.monotonic() < deadline, "the helper claims nothing"
+    helper.kill()
+    return claimed(database, namespace)
 
 
 async def test_a_helper_that_is_killed_between_claim_and_record_loses_and_doubles_nothing(
-    cluster: Cluster, acme: str, new_operator: Callable[..., OperatorProcess], database: TestDatabase, audit_log: Path
+    cluster: Cluster,
+    acme: str,
+    new_operator: Callable[..., OperatorProcess],
+    engine: Engine,
+    database: TestDatabase,
+    audit_log: Path,
 ) -> None:
     # A short lease of what is claimed, and a long one of leadership, so that nobody else leads.
-    leases = {"HEADGATE_CLAIM_SECONDS": "5", "HEADGATE_LEASE_DURATION_SECONDS": "60"}
-    new_operator("leader", HEADGATE_CLAIM_BATCH="1", **leases).start().wait_until_leading()
-    helper = new_operator("helper", HEADGATE_CLAIM_BATCH="5", **leases).start()
+    leases = {"HEADGATE_CLAIM_SECONDS": "5", "HEADGATE_LEASE_DURATION_SECONDS": "60", "HEADGATE_CLAIM_BATCH": "5"}
+    leader = new_operator("leader", **leases).start().wait_until_leading()
+    helper = new_operator("helper", **leases).start()
     await cluster.ready_workspace(a_workspace(acme).with_quota(acme))
     container = {"image": cluster.image, "command": ["true"], "resources": {"requests": {"cpu": "10m"}}}
     fan_out = a_workflow("fan-out", acme)
     for number in range(FAN_OUT):
         fan_out = fan_out.with_node(f"n{number:02d}", {"container": container})
     await cluster.apply(fan_out)
+    await cluster.until(WORKFLOWS, "fan-out", acme, is_ready)
+    workspace_id = await engine.workspace_id(acme)
+    assert workspace_id is not None
+
+    async def ask(key: str) -> UUID:
+        request = RunRequest(workspace_id, acme, "fan-out", TriggerKind.RESOURCE, key)
+        answer, _ = await engine.admit(request)
+        assert isinstance(answer, Admitted), answer
+        return answer.run_id
+
+    async def succeeded(run: UUID) -> None:
+        async def over() -> RunView | None:
+            view = await engine.run_view(workspace_id, run)
+            return view if view is not None and view.phase.is_final else None
+
+        done = await eventually(over, within=180, every=0.5, what="the end of the run")
+        assert done.phase is RunPhase.SUCCEEDED, done
+
+    async def all_made() -> bool:
+        return helper.metrics().get(JOBS_MADE, 0) >= made_before + FAN_OUT
 
     abandoned = 0
     for number in range(ROUNDS):
-        await cluster.apply(a_run(f"round-{number}", acme, "fan-out"))
-        abandoned += await asyncio.to_thread(kill_when_it_has_claimed, helper, database, acme)
+        with standing_still(leader):
+            run = await ask(f"round-{number}")
+            abandoned += await asyncio.to_thread(kill_when_it_has_claimed, helper, database, acme)
         helper.start()
-        done = await cluster.finished(f"round-{number}", acme, within=180)
-        assert done["status"]["phase"] == "Succeeded", done["status"]
-    await cluster.apply(a_run("undisturbed", acme, "fan-out"))
-    done = await cluster.finished("undisturbed", acme, within=180)
-    assert done["status"]["phase"] == "Succeeded", done["status"]
+        await succeeded(run)
+    made_before = helper.metrics().get(JOBS_MADE, 0)
+    with standing_still(leader):
+        run = await ask("undisturbed")
+        await eventually(all_made, within=30, what="Jobs of the helper while the leader stands still")
+    await succeeded(run)
 
     assert abandoned > 0, "the helper was never killed while it held an attempt"
-    assert helper.metric(JOBS_MADE) > 0, "the helper made no Job"
+    assert leader.leads()
     assert not helper.leads()
     live = {job["metadata"]["name"] for job in await cluster.list(JOBS, acme)}
     jobs = created_jobs(audit_log, acme)

@@ -294,3 +294,16 @@ class TestPriority:
         await world.succeed(holder)
 
         assert await running(world, usual, urgent) == [False, True]
+
+    async def test_it_may_be_changed_while_the_run_waits_or_has_attempts_queued(self, world: World) -> None:
+        await world.given_workspace(max_concurrent_runs=1)
+        await world.given(one_node())
+        place, usual, late = await world.admit(), await world.admit(), await world.admit()
+
+        await world.engine.control.prioritize(world.ids["acme"], late, 5)
+        await world.engine.control.prioritize(world.ids["acme"], place, 3)
+
+        assert [task["priority"] for task in await world.rows("SELECT priority FROM headgate.tasks")] == [3]
+        await world.succeed(place)
+        assert await running(world, usual, late) == [False, True]
+        assert (await world.view(late)).priority == 5

@@ -152,7 +152,8 @@ async def test_a_claim_reads_no_more_of_the_queue_than_it_takes(
     await world.claim(200)
     await world.admit(workspace="quiet")
     limit = 10
-    parameters = {"now": world.clock.now, "limit": limit, "lease_until": world.clock.now, "holder": "operator-0"}
+    now = world.clock.now
+    parameters = {"now": now, "limit": limit, "lease_until": now, "holder": "operator-0", "leave": []}
 
     with psycopg.connect(fresh.superuser_url) as connection:
         if analyzed:

@@ -63,6 +63,7 @@ async def run_view(context: Context, workspace_id: UUID, run_id: UUID) -> RunVie
         retries=row.retries,
         held=row.held,
         cancelling=row.cancelling,
+        priority=row.priority,
     )
 
 

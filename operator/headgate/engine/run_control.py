@@ -8,8 +8,9 @@ from uuid import UUID
 
 from headgate.api.workflow_run import Decision
 from headgate.engine import approvals, repetition, stopping, suspension
-from headgate.engine.context import Context
+from headgate.engine.context import Context, run_key
 from headgate.engine.types import Effects
+from headgate.store import control
 from headgate.store.runs import Room
 
 MakeUse = Callable[[Effects, UUID, Room], Awaitable[Effects]]
@@ -53,6 +54,15 @@ class RunControl:
         """
         effects, room = await repetition.retry_run(self._context, workspace_id, run_id, number)
         return await self._make_use(effects, workspace_id, room)
+
+    async def prioritize(self, workspace_id: UUID, run_id: UUID, priority: int) -> Effects:
+        """Give a run another priority, and what is queued of it; one that has ended stays as it is."""
+        key = run_key(workspace_id, run_id)
+        if key is None:
+            return Effects()
+        async with self._context.database.tenant(workspace_id, lock=run_id) as tx:
+            await control.prioritize(tx, key, priority)
+        return Effects(frozenset([run_id]))
 
     async def decide(self, workspace_id: UUID, run_id: UUID, decisions: Iterable[Decision]) -> Effects:
         """Take decisions on the run's open approvals; others are passed over.

@@ -253,6 +253,7 @@ class RunView:
     """Why it is Suspended."""
     cancelling: bool = False
     """Whether it was asked to end."""
+    priority: int = 0
 
 
 @dataclass(frozen=True)

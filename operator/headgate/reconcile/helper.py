@@ -16,6 +16,7 @@ from headgate.cluster.errors import ApiError, Unreachable
 from headgate.cluster.resources import JOBS, WORKSPACES
 from headgate.desired.job import job_name
 from headgate.desired.placement import ASKS_NOTHING
+from headgate.domain.spread import index_of, node_of
 from headgate.domain.task import JobTask, TaskRef
 from headgate.engine.engine import Engine
 from headgate.reconcile.loops import forever
@@ -119,8 +120,11 @@ class Helper:
     async def _was_cancelled(self, ref: TaskRef) -> bool:
         """Whether an attempt that is not open any more was cancelled: it may as well have run to its end already."""
         view = await self._engine.run_view(ref.workspace_id, ref.run_id)
+        # Of a list's items the view has no attempts: they were cancelled with their node.
+        item = index_of(ref.node) is not None
         return view is not None and any(
-            (node.id, node.attempt, node.phase) == (ref.node, ref.attempt, NodePhase.CANCELLED) for node in view.nodes
+            node.id == node_of(ref.node) and node.phase is NodePhase.CANCELLED and (item or node.attempt == ref.attempt)
+            for node in view.nodes
         )
 
     async def _end(self, task: JobTask, uid: str) -> None:

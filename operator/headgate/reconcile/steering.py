@@ -29,8 +29,10 @@ async def steer(engine: Engine, workspace_id: UUID, spec: WorkflowRunSpec, view:
     if spec.cancel and not view.cancelling:
         return await control.stop(workspace_id, run_id, "cancelled by spec.cancel")
     effects: Effects | None = None
+    if spec.priority is not None and spec.priority != view.priority:
+        effects = await control.prioritize(workspace_id, run_id, spec.priority)
     if decisions := undecided(spec, view):
-        effects = await control.decide(workspace_id, run_id, decisions)
+        effects = (effects or Effects()) | await control.decide(workspace_id, run_id, decisions)
     if spec.suspend and not view.cancelling and view.phase is not RunPhase.SUSPENDED:
         effects = (effects or Effects()) | await control.suspend(workspace_id, run_id, HELD_BY_SPEC)
     elif not spec.suspend and is_held_by_spec(view):

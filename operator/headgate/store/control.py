@@ -28,6 +28,21 @@ class TaskOfRun:
     """Whether its Job is known to exist."""
 
 
+_PRIORITIZE = f"""
+    WITH run AS (
+        UPDATE headgate.workflow_executions SET priority = %(priority)s
+        WHERE {_THE_RUN} AND status IN ('Pending', 'Running', 'Suspended') AND priority <> %(priority)s
+        RETURNING 1
+    )
+    UPDATE headgate.tasks SET priority = %(priority)s WHERE {_OF_RUN} AND EXISTS (SELECT FROM run)
+"""  # noqa: S608 - constants
+
+
+async def prioritize(tx: Transaction, key: RunKey, priority: int) -> None:
+    """Give a run that has not ended, and what is queued of it, another priority. Hold the run's lock."""
+    await tx.execute(_PRIORITIZE, key.parameters() | {"priority": priority})
+
+
 _TASKS = f"SELECT node, attempt, kind, job_uid IS NOT NULL AS has_job FROM headgate.tasks WHERE {_OF_RUN}"  # noqa: S608 - constants
 
 

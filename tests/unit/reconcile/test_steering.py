@@ -36,6 +36,9 @@ class FakeControl(RunControl):
     async def retry(self, workspace_id: UUID, run_id: UUID, number: int) -> Effects:
         return self._note("retry", number)
 
+    async def prioritize(self, workspace_id: UUID, run_id: UUID, priority: int) -> Effects:
+        return self._note("prioritize", priority)
+
     async def decide(self, workspace_id: UUID, run_id: UUID, decisions: Any) -> Effects:
         return self._note("decide", *(decision.by for decision in decisions))
 
@@ -71,6 +74,9 @@ HELD = a_view(RunPhase.SUSPENDED, held="RunSuspended: why")
         (a_view(cancelling=True), {"cancel": True, "suspend": True}, []),
         (a_view(), {"suspend": True}, [("suspend",)]),
         (a_view(RunPhase.PENDING), {"suspend": True}, [("suspend",)]),
+        (a_view(), {"priority": 5}, [("prioritize", 5)]),
+        (a_view(priority=5), {"priority": 5}, []),
+        (a_view(RunPhase.SUCCEEDED), {"priority": 5}, []),
         (HELD, {"suspend": True}, []),
         (HELD, {}, [("resume",)]),
         (a_view(RunPhase.SUSPENDED, held="Breakpoint: before ask"), {}, []),
