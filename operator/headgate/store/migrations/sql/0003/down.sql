@@ -1,3 +1,4 @@
+DROP FUNCTION headgate.room_apart;
 DROP TABLE headgate.run_endings, headgate.node_memos;
 DELETE FROM headgate.workflow_execution_steps WHERE phase = 'Pending';
 ALTER TABLE headgate.workflow_execution_steps
