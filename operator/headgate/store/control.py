@@ -60,7 +60,7 @@ _STEER = compact(f"""
             AND t.attempt = g.attempt
         RETURNING t.node, t.attempt, t.holder
     ), stopping AS (
-        UPDATE headgate.tasks t SET stopping = true
+        UPDATE headgate.tasks t SET stopping = true, due_at = CASE t.kind WHEN 'call' THEN 'epoch' ELSE t.due_at END
         FROM jsonb_to_recordset(CAST(%(stopping)s AS jsonb)) AS s (node text, attempt integer)
         WHERE t.workspace_id = %(workspace_id)s AND t.execution_id = %(run_id)s AND t.node = s.node
             AND t.attempt = s.attempt
@@ -88,8 +88,8 @@ async def go_on(
 ) -> list[tuple[str, int]]:
     """Let a run go on as Running: write ``steps``, queue ``tasks``, take those of ``gone`` off the queue.
 
-    Returns the attempts out of ``gone`` for which there may be a Job. Those of ``stopping`` stay open until they end.
-    Hold the run's lock.
+    Returns the attempts out of ``gone`` for which there may be a Job. Those of ``stopping`` stay open until they end;
+    calls among them are due at once, so that the runs that they called are asked to end. Hold the run's lock.
     """
     parameters = {
         "namespace": namespace,
