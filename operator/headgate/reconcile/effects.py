@@ -32,6 +32,8 @@ class EffectHandler:
         """Set when a circuit breaker changed."""
         self.work = asyncio.Event()
         """Set when there may be something to claim."""
+        self.runners = asyncio.Event()
+        """Set when there may be something for a runner."""
 
     def mirror(self, run_id: UUID, key: Key) -> None:
         """Note that the WorkflowRun mirrors the run."""
@@ -49,6 +51,7 @@ class EffectHandler:
         """Do what follows. Jobs are ended by their own reconciliation, which repeats what fails."""
         if effects.tasks_queued:
             self.work.set()
+            self.runners.set()
         if effects.breakers:
             self.breakers.set()
         for run in effects.finished:

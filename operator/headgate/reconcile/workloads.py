@@ -32,7 +32,7 @@ class Workloads:
 
         Raises ``ForeignJob`` where the name is taken, and ``ApiError`` for what the API server refuses.
         """
-        manifest = job(task, self._spec_of(task.workspace))
+        manifest = job(task, self.spec_of(task.workspace))
         try:
             created = await self._kube.create(JOBS, manifest)
         except ApiError as error:
@@ -46,7 +46,7 @@ class Workloads:
         self._cache.upsert(JOBS, created)
         return str(created["metadata"]["uid"])
 
-    def _spec_of(self, name: str) -> WorkspaceSpec:
+    def spec_of(self, name: str) -> WorkspaceSpec:
         """What the Workspace says, read anew only where it changed."""
         key = WORKSPACES.key(name)
         version = self._cache.version(key)
@@ -72,7 +72,7 @@ class Workloads:
         """Delete the attempt's Job and, through it, its pod. Nothing happens where there is none."""
         for key, live in self._cache.jobs_of(str(ref.run_id)):
             if attempt_of(live) == ref and not live["metadata"].get("deletionTimestamp"):
-                await self._delete(key, live)
+                await self.delete(key, live)
 
     async def let_go(self, key: ObjectKey, live: Object) -> None:
         """Have Kubernetes delete the Job after its time to live. Before this it stays, so that no result is lost."""
@@ -104,7 +104,8 @@ class Workloads:
                 found.extend(page["items"])
         return tuple(found)
 
-    async def _delete(self, key: ObjectKey, live: Object) -> None:
+    async def delete(self, key: ObjectKey, live: Object) -> None:
+        """Delete that very Job and, through it, its pods."""
         try:
             await self._kube.delete(JOBS, key.name, key.namespace, uid=live["metadata"]["uid"])
         except ApiError as error:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
+from headgate.api.container import SecretKeyRef
+from headgate.domain.runner_task import OpenRunnerTask
 from headgate.domain.task import Outcome, TaskRef, Waiting
 from headgate.engine.engine import Engine
 from headgate.engine.types import Effects, WorkspaceUsage
@@ -18,6 +21,8 @@ class FakeEngine(Engine):
         self.effects = Effects()
         self.failures: list[Exception] = []
         self.running = 0
+        self.runner_tasks: tuple[OpenRunnerTask, ...] = ()
+        self.secrets: tuple[SecretKeyRef, ...] = ()
         self.used: tuple[WorkspaceUsage, ...] = ()
 
     def fail(self, *errors: Exception) -> None:
@@ -30,7 +35,7 @@ class FakeEngine(Engine):
         self.told.append(what)
         return self.effects
 
-    async def complete(self, ref: TaskRef, outcome: Outcome) -> Effects:
+    async def complete(self, ref: TaskRef, outcome: Outcome, *, holder: str | None = None) -> Effects:
         return self._note("complete", ref, outcome)
 
     async def mark_running(self, ref: TaskRef, started_at: datetime) -> Effects:
@@ -38,6 +43,18 @@ class FakeEngine(Engine):
 
     async def record_waiting(self, ref: TaskRef, waiting: Waiting | None) -> Effects:
         return self._note("waiting", ref, waiting)
+
+    async def open_runner_tasks(self) -> tuple[OpenRunnerTask, ...]:
+        if self.failures:
+            raise self.failures.pop(0)
+        return self.runner_tasks
+
+    async def release_runner(self, workspace_id: UUID, run_id: UUID, holders: str) -> int:
+        self._note("release", run_id, holders)
+        return 1
+
+    async def runner_secrets(self, workspace_id: UUID, run_id: UUID) -> tuple[SecretKeyRef, ...]:
+        return self.secrets
 
     async def running_runs(self, name: str) -> int:
         return self.running
