@@ -138,7 +138,8 @@ CASES = (
     no("that address on another port", globex, at("169.254.20.10"), 80),
     no("DNS at an address that is not known", globex, at("8.8.8.8"), 53, "UDP"),
     # The gateway.
-    yes("to the gateway", globex, gateway, 8080),
+    yes("to the gateway", globex, gateway, 8000),
+    no("to what the gateway tells of itself", globex, gateway, 8080),
     no("to another pod of the gateway's namespace", globex, beside_it, 8080),
     no("to pods that carry the gateway's labels elsewhere", initech, false_gateway, 8080),
     no("to the operator", globex, operator, 8080),

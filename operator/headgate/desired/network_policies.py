@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from headgate.desired.context import NamespaceContext
 
 _DNS_PORT = 53
+GATEWAY_PORT = 8000
+"""Where the gateway's pods have their API."""
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"
 _NO_TEST: Mapping[str, Any] = MappingProxyType({"matchExpressions": [{"key": MODE_LABEL, "operator": "DoesNotExist"}]})
 """All pods but those of Test and Debug runs: for these nothing is ever opened, names of the cluster included."""
@@ -57,7 +59,11 @@ def allow_gateway(context: NamespaceContext) -> Manifest | None:
             "matchLabels": {"app.kubernetes.io/name": "headgate", "app.kubernetes.io/component": "gateway"}
         },
     }
-    return _policy(context, "headgate-allow-gateway", {"policyTypes": [_OUT], "egress": [{"to": [peer]}]})
+    # Its other port tells of all workspaces.
+    ports = [{"protocol": "TCP", "port": GATEWAY_PORT}]
+    return _policy(
+        context, "headgate-allow-gateway", {"policyTypes": [_OUT], "egress": [{"to": [peer], "ports": ports}]}
+    )
 
 
 def declared(context: NamespaceContext) -> Manifest | None:

@@ -63,7 +63,9 @@ def test_dns_elsewhere_can_be_asked_by_address() -> None:
 def test_the_gateway_can_be_reached_where_there_is_one() -> None:
     with_gateway = ClusterFacts("headgate-system", gateway_namespace="edge")
 
-    assert spec_of("headgate-allow-gateway", with_gateway)["egress"][0]["to"] == [
+    [rule] = spec_of("headgate-allow-gateway", with_gateway)["egress"]
+    assert rule["ports"] == [{"protocol": "TCP", "port": 8000}]
+    assert rule["to"] == [
         {
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "edge"}},
             "podSelector": {
