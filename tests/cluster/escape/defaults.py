@@ -10,7 +10,7 @@ from typing import Any
 
 from headgate.api.workspace import WorkspaceSpec
 from headgate.desired.placement import placement
-from tests.cluster.escape.pods import POD, Spec, template
+from tests.cluster.escape.pods import PATHS, POD, REGION, Spec, template
 from tests.cluster.escape.requests import Request
 from tests.cluster.escape.stage import REGISTRY, Stage, workspaces
 
@@ -24,6 +24,14 @@ def silent() -> Spec:
     """A template that says nothing but what to run."""
     containers = [{"name": "main", "image": f"{REGISTRY}/app:1"}]
     return template({"containers": containers, "initContainers": [{"name": "first", "image": f"{REGISTRY}/app:1"}]})
+
+
+def silent_by(path: str) -> Request:
+    """Such a template on one of the paths; for a DaemonSet with a region, which nobody gives it of several."""
+    quiet = silent()
+    if path == "daemonset":
+        quiet["spec"]["nodeSelector"] = {REGION: "eu-1"}
+    return PATHS[path].make(quiet)
 
 
 def spoken() -> Spec:

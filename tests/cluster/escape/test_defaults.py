@@ -16,29 +16,22 @@ from tests.cluster.escape.defaults import (
     in_namespace,
     pod_spec,
     silent,
+    silent_by,
     spoken,
     tolerations,
     until,
 )
 from tests.cluster.escape.objects import claim, core, ingress
 from tests.cluster.escape.pods import PATHS, POD, REGION, SILENCES, template
-from tests.cluster.escape.requests import STRATEGIC, Request, create, patch
+from tests.cluster.escape.requests import APPLY, STRATEGIC, patch
 from tests.cluster.escape.stage import REGISTRY, Stage
 
 _PLACES = ("nodeSelector", "affinity", "priorityClassName", "runtimeClassName")
 
 
-def _silent(path: str) -> Request:
-    quiet = silent()
-    if path == "daemonset":
-        # Its controller puts an affinity of its own in the place of any.
-        quiet["spec"]["nodeSelector"] = {REGION: "eu-1"}
-    return PATHS[path].make(quiet)
-
-
 @pytest.mark.parametrize("path", PATHS)
 def test_pods_that_say_nothing_are_as_those_of_runs(stage: Stage, path: str) -> None:
-    answer = stage.identity(PATHS[path].who).tries(_silent(path))
+    answer = stage.identity(PATHS[path].who).tries(silent_by(path))
 
     assert answer.admitted, answer.message
     spec, wanted = pod_spec(answer.object), as_of_runs(stage)
@@ -54,7 +47,7 @@ def test_pods_that_say_nothing_are_as_those_of_runs(stage: Stage, path: str) -> 
 
 
 def test_a_pod_that_gets_a_priority_class_has_its_numbers(stage: Stage) -> None:
-    spec = stage.identity("owner").tries(_silent("pod")).object["spec"]
+    spec = stage.identity("owner").tries(silent_by("pod")).object["spec"]
 
     assert (spec["priorityClassName"], spec["priority"]) == (stage.names["priority"], 1)
 
@@ -127,77 +120,6 @@ def test_the_only_class_that_is_allowed_is_given(stage: Stage, request_: Any, fi
 
     assert answer.admitted, answer.message
     assert answer.object["spec"][f"{field}ClassName"] == wanted
-
-
-# Kinds of classes of which a cluster has a default, which Kubernetes gives before any policy.
-_STORAGE = {
-    "apiVersion": "storage.k8s.io/v1",
-    "kind": "StorageClass",
-    "metadata": {"name": "of-the-cluster", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
-    "provisioner": "example.com/none",
-}
-_INGRESS = {
-    "apiVersion": "networking.k8s.io/v1",
-    "kind": "IngressClass",
-    "metadata": {"name": "of-the-cluster", "annotations": {"ingressclass.kubernetes.io/is-default-class": "true"}},
-    "spec": {"controller": "example.com/none"},
-}
-_PRIORITY = {
-    "apiVersion": "scheduling.k8s.io/v1",
-    "kind": "PriorityClass",
-    "metadata": {"name": "of-the-cluster"},
-    "value": 7,
-    "globalDefault": True,
-    "preemptionPolicy": "Never",
-}
-
-
-@pytest.fixture(scope="module")
-def cluster_defaults(stage: Stage) -> Iterator[None]:
-    """The cluster has defaults of its own, none of which the attacker's workspace allows."""
-    made = (_STORAGE, _INGRESS, _PRIORITY)
-    for item in made:
-        stage.kube.apply(item)
-    _until_given(stage)
-    yield
-    for item in made:
-        stage.kube.kubectl("delete", str(item["kind"]), "of-the-cluster")
-
-
-def _until_given(stage: Stage) -> None:
-    """Returns when the API server goes by them, outside of workspaces."""
-    admin = stage.identity("admin")
-    tries = {
-        "storageClassName": claim(None, "{people}"),
-        "ingressClassName": ingress(None, "{people}"),
-        "priorityClassName": in_namespace(_silent("pod"), "{people}"),
-    }
-    for field, request in tries.items():
-        until(lambda f=field, r=request: admin.tries(r).object["spec"].get(f) == "of-the-cluster")
-
-
-@pytest.mark.usefixtures("cluster_defaults")
-@pytest.mark.parametrize(("request_", "field", "wanted"), [(claim, "storage", "fast"), (ingress, "ingress", "inside")])
-def test_a_default_of_the_cluster_gives_way_to_the_workspace_s(
-    stage: Stage, request_: Any, field: str, wanted: str
-) -> None:
-    owner = stage.identity("owner")
-
-    assert owner.tries(request_(None)).object["spec"][f"{field}ClassName"] == wanted
-    assert "to one of " + wanted in owner.tries(request_("of-the-cluster")).message
-
-
-@pytest.mark.usefixtures("cluster_defaults")
-def test_a_priority_of_the_cluster_gives_way_to_the_workspace_s(stage: Stage) -> None:
-    named = template()
-    named["spec"]["priorityClassName"] = "of-the-cluster"
-    owner = stage.identity("owner")
-
-    spec = owner.tries(_silent("pod")).object["spec"]
-
-    assert (spec["priorityClassName"], spec["priority"]) == (stage.names["priority"], 1)
-    assert spec["preemptionPolicy"] == "PreemptLowerPriority"
-    assert policy("pod-scheduling") in owner.tries(PATHS["pod"].make(named)).message
 
 
 @pytest.fixture(scope="module")
@@ -280,7 +202,7 @@ def test_outside_of_workspaces_claims_and_ingresses_keep_the_classes_of_the_clus
 
 @pytest.mark.parametrize(("who", "path"), [("operator", "job"), ("admin", "job"), ("admin", "pod")])
 def test_what_is_headgate_s_is_left_as_headgate_wrote_it(stage: Stage, who: str, path: str) -> None:
-    request = _silent(path)
+    request = silent_by(path)
     if who == "admin":
         # As Kubernetes' controllers make it from what the operator made.
         request.body["metadata"].setdefault("labels", {})["app.kubernetes.io/managed-by"] = "headgate"
@@ -294,7 +216,7 @@ def test_what_is_headgate_s_is_left_as_headgate_wrote_it(stage: Stage, who: str,
 @pytest.mark.parametrize(("path", "owner"), [("replicaset", "Deployment"), ("pod", "DaemonSet")])
 def test_what_a_controller_compares_with_its_own_template_is_not_changed(stage: Stage, path: str, owner: str) -> None:
     reference = {"apiVersion": "apps/v1", "kind": owner, "name": "x", "uid": "1", "controller": True}
-    request = _silent(path)
+    request = silent_by(path)
     request.body["metadata"]["ownerReferences"] = [reference]
 
     answer = stage.identity("broad").tries(request)
@@ -305,19 +227,16 @@ def test_what_a_controller_compares_with_its_own_template_is_not_changed(stage: 
 
 def test_a_deployment_keeps_its_defaults_and_does_not_change_when_applied_again(stage: Stage) -> None:
     owner = stage.identity("owner")
-    request = _silent("deployment")
-    request.body["metadata"]["name"] = "quiet"
-    where = "/apis/apps/v1/namespaces/{ns}/deployments"
+    body = silent_by("deployment").body
+    body["metadata"]["name"] = "quiet"
+    later = copy.deepcopy(body)
+    later["spec"]["template"]["spec"]["containers"][0]["image"] = f"{REGISTRY}/app:2"
+    where = "/apis/apps/v1/namespaces/{ns}/deployments/quiet"
     try:
-        first = owner.tries(create(where, request.body), dry=False)
-        assert first.admitted, first.message
-        body = copy.deepcopy(request.body)
-        again = owner.tries(Request("PUT", f"{where}/quiet", body), dry=False)
-        body["spec"]["template"]["spec"]["containers"][0]["image"] = f"{REGISTRY}/app:2"
-        changed = owner.tries(Request("PUT", f"{where}/quiet", body), dry=False)
+        first, again, changed = (owner.tries(patch(where, each, APPLY), dry=False) for each in (body, body, later))
 
-        assert again.object["spec"] == first.object["spec"]
-        assert again.object["metadata"]["generation"] == 1, again.text
+        assert first.admitted, first.message
+        assert again.object["metadata"]["generation"] == 1
         assert changed.object["metadata"]["generation"] == 2
         assert pod_spec(changed.object)["nodeSelector"] == as_of_runs(stage)["nodeSelector"]
         until(lambda: _pods(stage))

@@ -35,8 +35,7 @@ def _until(stage: Stage, *, admitted: bool) -> None:
     """Returns when the API server goes by what is bound, for all of the policies."""
     owner = stage.identity("owner")
     tries = [PATHS["pod"].make(SILENCES[name].applied()) for name in ("context", "pull-policy", "runtime")]
-    for request in (*tries, claim(None)):
-        until(lambda r=request: owner.tries(r).admitted is admitted)
+    until(lambda: all(owner.tries(request).admitted is admitted for request in (*tries, claim(None))))
 
 
 @pytest.mark.parametrize("path", PATHS)
