@@ -74,7 +74,9 @@ async def _ask_to_end(
             )
         )
     facts = Facts(tx, key, definition.workflow_id)
-    progress = await advance(definition, key.id, states, facts, context.evaluator, now, cancelling=True)
+    progress = await advance(
+        definition, key.id, states, facts, context.evaluator, now, cancelling=True, apart=run.apart
+    )
     lost = await control.go_on(
         tx,
         key,

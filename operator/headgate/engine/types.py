@@ -253,6 +253,10 @@ class RunView:
     """Why it is Suspended."""
     cancelling: bool = False
     """Whether it was asked to end."""
+    at_breakpoint: bool = False
+    """Whether it stands at a breakpoint."""
+    resumed: int = 0
+    """How often it was let go on from one."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from headgate.domain.apart import told
 from headgate.store.database import Transaction
 from headgate.store.fragments import OVERWRITE, compact, insert_steps, insert_tasks
 from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json, to_json
@@ -127,6 +128,20 @@ _SUSPEND = f"""
 async def suspend(tx: Transaction, key: RunKey, held: str) -> None:
     """Let nothing more of the run be claimed. Hold the run's lock."""
     await tx.execute(_SUSPEND, key.parameters() | {"held": held})
+
+
+_NOTE = f"UPDATE headgate.workflow_executions SET options = CAST(%(options)s AS jsonb) WHERE {_THE_RUN}"  # noqa: S608 - constants
+
+
+async def note(tx: Transaction, key: RunKey, options: Mapping[str, Any]) -> None:
+    """Keep what a Test or Debug run does otherwise, and where it stands."""
+    await tx.execute(_NOTE, key.parameters() | {"options": to_json(options)})
+
+
+async def hold(tx: Transaction, key: RunKey, breakpoint_: str, options: Mapping[str, Any]) -> None:
+    """Suspend a run at a breakpoint."""
+    await suspend(tx, key, told(breakpoint_))
+    await note(tx, key, options)
 
 
 _RELEASE = f"""
