@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 _DNS_PORT = 53
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"
-_NO_TEST: Mapping[str, Any] = MappingProxyType(
-    {"matchExpressions": [{"key": MODE_LABEL, "operator": "NotIn", "values": ["Test", "Debug"]}]}
-)
+_NO_TEST: Mapping[str, Any] = MappingProxyType({"matchExpressions": [{"key": MODE_LABEL, "operator": "DoesNotExist"}]})
 """All pods but those of Test and Debug runs: for these nothing is ever opened, names of the cluster included."""
 _IN = "Ingress"
 _OUT = "Egress"
