@@ -165,7 +165,9 @@ class TestPartsOfTheGraph:
     async def test_what_comes_before_needs_an_output(self, world: World) -> None:
         await world.given(chain())
 
-        refused = await world.refused(mode=RunMode.TEST, debug=Debug(startFrom="c", mocks=[{"node": "b"}]))
+        refused = await world.refused(
+            mode=RunMode.TEST, debug=Debug.model_validate({"startFrom": "c", "mocks": [{"node": "b"}]})
+        )
 
         assert refused.reason == "InvalidDebug"
         assert refused.message.startswith("give node 'a' a mock, or name by pinsFrom a run in which it succeeded")
