@@ -135,6 +135,14 @@ class TestMocks:
             "no": NodePhase.QUEUED,
         }
 
+    async def test_one_that_says_too_much_fails(self, world: World) -> None:
+        await world.given(one_node())
+
+        run = await tried(world, mocks=[{"node": "work", "output": "x" * 4096}])
+
+        view = await world.view(run)
+        assert view.error_message == "work: Mocked: the mock's output has 4098 bytes as JSON; the limit is 4096"
+
     async def test_a_node_that_reaches_others_needs_one(self, world: World) -> None:
         await world.given(a_workflow().with_node("ask", {"http": {"url": "https://example.com"}}))
 

@@ -9,7 +9,8 @@ from headgate.api.node import Node, NodeType
 from headgate.api.workflow_run import NodePhase
 from headgate.domain.apart import MOCKED, PINNED, Impossible, Pin, beginning
 from headgate.domain.graph import NodeState
-from headgate.engine.beginnings import Unready, branch_of, check_value
+from headgate.engine.beginnings import Unready, branch_of
+from headgate.engine.bounds import OUTPUT_BYTES, check_json, clip
 from headgate.engine.context import run_key
 from headgate.engine.definition import Definition
 from headgate.engine.types import Refused
@@ -45,16 +46,16 @@ async def begun(
     )
 
 
-def mocked(node: Node, mock: Mock, attempt: int = 1) -> StepRow:
+def mocked(node: Node, mock: Mock) -> StepRow:
     """The node as its mock has it."""
     if mock.failure is not None:
-        return StepRow(node.id, attempt, NodePhase.FAILED.value, None, MOCKED, mock.failure)
+        return StepRow(node.id, 1, NodePhase.FAILED.value, None, MOCKED, clip(mock.failure))
     try:
-        check_value(node, "mock", mock.output)
+        check_json(mock.output, OUTPUT_BYTES, "the mock's output")
         branch = branch_of(node, mock.output) if node.type is NodeType.CONDITION else None
-    except Unready as problem:
-        return StepRow(node.id, attempt, NodePhase.FAILED.value, None, MOCKED, str(problem))
-    return StepRow(node.id, attempt, NodePhase.SUCCEEDED.value, branch, MOCKED, output=mock.output)
+    except (Unready, ValueError) as problem:
+        return StepRow(node.id, 1, NodePhase.FAILED.value, None, MOCKED, clip(str(problem)))
+    return StepRow(node.id, 1, NodePhase.SUCCEEDED.value, branch, MOCKED, output=mock.output)
 
 
 def state_of(row: StepRow) -> NodeState:
