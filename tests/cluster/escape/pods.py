@@ -287,6 +287,7 @@ FLAWS: Mapping[str, Flaw] = {
     ),
     "toleration-of-every-effect": Flaw(_tolerates(key="dedicated", value="team"), "pod-scheduling"),
     "priority-of-the-system": Flaw(_pod(priorityClassName="system-cluster-critical"), "pod-scheduling"),
+    "runtime-other": Flaw(_pod(runtimeClassName="{runtime}-other"), "pod-scheduling"),
     "account-of-runs": Flaw(_pod(serviceAccountName="headgate-run"), "pod-identity"),
     "volume-labelled": Flaw(
         _volume(
