@@ -19,8 +19,8 @@ AFTER_STOP = "AfterStop"
 NEEDS_MOCK = "NeedsMock"
 
 _PASSED, _AT, _RESUMED = "passed", "at", "resumed"
-_REACH_OTHERS = ("http", "sql", "script", "workflow")
-"""Configs whose work lies outside of the run's own pods, which are all that a Test or Debug run has."""
+_REACH_OTHERS = ("http", "sql", "script")
+"""Configs whose work is a runner's, which needs the network that a Test or Debug run does not have."""
 
 
 @dataclass(frozen=True)
