@@ -80,12 +80,10 @@ class RunnerJobs:
         """How the last runner of the run ended."""
         return self._why.get(run_id, "no one knows how")
 
-    def not_before(self, run_id: UUID, losses: int) -> datetime:
-        """When the next runner of the run may be made."""
+    def may_make(self, run_id: UUID, losses: int, now: datetime) -> bool:
+        """Whether it is time for the next runner of the run."""
         made = self._made.get(run_id)
-        if made is None:
-            return self._wall()
-        return made + timedelta(seconds=PAUSES[min(losses, len(PAUSES) - 1)])
+        return made is None or now >= made + timedelta(seconds=PAUSES[min(losses, len(PAUSES) - 1)])
 
     async def make(self, run_id: UUID, task: OpenRunnerTask) -> Waiting | None:
         """Make a runner for the run of that task. Returns why there is none, where it could not be made."""

@@ -90,7 +90,7 @@ class Runners:
         worn = [task for task in tasks if task.losses >= LOSSES]
         await self._fail(worn, "RunnerLost", f"{LOSSES} runners ended before it did: {self._jobs.why_lost(run_id)}")
         due = [task for task in tasks if task.due_at <= now and task.losses < LOSSES]
-        if not due or now < self._jobs.not_before(run_id, max(task.losses for task in due)):
+        if not due or not self._jobs.may_make(run_id, max(task.losses for task in due), now):
             return
         await self._tell(run_id, due, await self._jobs.make(run_id, due[0]))
 

@@ -64,9 +64,14 @@ class World:
             self.effects,
             lambda: ClusterFacts("headgate-system"),
             pods=pods,
-            wall=lambda: self.now,
+            wall=self.wall,
         )
-        self.runners = Runners(self.engine, self.jobs, self.effects, wall=lambda: self.now)
+        self.runners = Runners(self.engine, self.jobs, self.effects, wall=self.wall)
+
+    def wall(self) -> datetime:
+        """No two looks at a clock are at the same time."""
+        self.now += timedelta(microseconds=1)
+        return self.now
 
     async def look(self, *tasks: OpenRunnerTask) -> list[tuple[Any, ...]]:
         """Look once at these tasks. Returns what the engine is told."""
