@@ -435,7 +435,7 @@ async def test_a_test_run_calls_test_runs(world: World) -> None:
     await world.given(one_node())
     await world.given(calling())
     await world.admit("caller", mode=RunMode.TEST)
-    await called(world)
+    await chain(world)
     rows = await world.rows("SELECT mode FROM headgate.workflow_executions")
     assert [row["mode"] for row in rows] == ["Test", "Test"]
 
