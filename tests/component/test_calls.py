@@ -431,13 +431,13 @@ async def test_a_node_for_every_item_calls_a_run_for_each(world: World) -> None:
     assert await world.phase(parent) is RunPhase.SUCCEEDED
 
 
-async def test_a_test_run_calls_nothing(world: World) -> None:
+async def test_a_test_run_calls_test_runs(world: World) -> None:
     await world.given(one_node())
     await world.given(calling())
-    parent = await world.admit("caller", mode=RunMode.TEST)
-    await chain(world)
-    assert (await node(world, parent))[0] is NodePhase.FAILED
-    assert await world.rows("SELECT FROM headgate.workflow_executions WHERE parent_run IS NOT NULL") == []
+    await world.admit("caller", mode=RunMode.TEST)
+    await called(world)
+    rows = await world.rows("SELECT mode FROM headgate.workflow_executions")
+    assert [row["mode"] for row in rows] == ["Test", "Test"]
 
 
 async def test_what_cannot_be_called_does_not_hold_up_the_others(world: World) -> None:

@@ -69,7 +69,7 @@ def defaults() -> Rendered:
 def test_without_policies_that_mutate_in_the_api_server_none_is_made(chart: Rendered) -> None:
     assert chart.all(MUTATING) == []
     assert chart.all(f"{MUTATING}Binding") == []
-    assert len(chart.all("ValidatingAdmissionPolicy")) == 14
+    assert len(chart.all("ValidatingAdmissionPolicy")) == 15
 
 
 @pytest.mark.parametrize(
