@@ -50,6 +50,7 @@ class Runners:
         self.api.knows(f"token-{uid}", run, uid=uid)
         environment = {
             "PATH": os.environ["PATH"],
+            "TMPDIR": str(self.folder),
             "PYTHONPATH": str(ROOT / "operator"),
             "HEADGATE_RUNNER_GATEWAY_URL": self.url,
             "HEADGATE_RUNNER_RUN_ID": str(run),
