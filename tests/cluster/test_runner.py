@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
+from hack.kube import Kube
 from hack.record import NAMESPACE, RELEASE
 from headgate.cluster.client import Object
 from headgate.cluster.resources import JOBS, PODS, WORKFLOW_RUNS
@@ -181,7 +183,7 @@ async def test_an_address_that_the_workspace_does_not_open_is_refused(cluster: C
     assert (node["phase"], node["reason"]) == ("Failed", "HttpAddress")
 
 
-async def test_a_run_outlives_its_runner(cluster: Cluster, acme: str) -> None:
+async def test_a_run_outlives_its_runner(cluster: Cluster, acme: str, kube: Kube) -> None:
     slow = a_workflow("slow", acme).with_node("wait", script("sleep 8"))
     await cluster.apply(slow, a_run("slow", acme, "slow"))
 
@@ -190,7 +192,10 @@ async def test_a_run_outlives_its_runner(cluster: Cluster, acme: str) -> None:
         return next((pod for pod in pods if pod["status"].get("phase") == "Running"), None)
 
     pod = await eventually(running, within=60, what="a runner")
-    await cluster.kube.delete(PODS, pod["metadata"]["name"], acme)
+    # Without grace: a runner that is asked to end finishes what it has.
+    await asyncio.to_thread(
+        kube.kubectl, "delete", "pod", pod["metadata"]["name"], f"--namespace={acme}", "--grace-period=0", "--force"
+    )
 
     done = await cluster.finished("slow", acme)
 
