@@ -15,7 +15,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup up down test test-unit test-component test-cluster lint format generate image clean
+.PHONY: help setup up down test soak test-unit test-component test-cluster lint format generate image clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ down: $(STAMP) ## Remove everything that `make up` started, and only that
 
 test: $(STAMP) ## Run all tests: unit, component and, on a real cluster of their own, cluster tests
 	@KEEP=$(KEEP) $(BIN)/python -m hack.test $(ARGS)
+
+soak: $(STAMP) ## Kill the operator 300 times over 1,000 triggers of every kind; about half an hour
+	@HEADGATE_SOAK_KILLS=300 HEADGATE_SOAK_TRIGGERS=1000 $(BIN)/python -m hack.test tests/cluster/test_soak.py -s
 
 test-unit: $(STAMP) ## Run the tests that need nothing
 	@$(BIN)/python -m pytest tests/unit $(ARGS)

@@ -24,6 +24,7 @@ _SETTINGS = (
     "metrics.serviceMonitor.enabled=true",
     "metrics.prometheusRule.enabled=true",
 )
+_APIS = ("admissionregistration.k8s.io/v1/MutatingAdmissionPolicy",)
 _CRITICAL = 1
 
 
@@ -86,8 +87,8 @@ def judge(program: str, findings: Iterable[Finding], exceptions: Iterable[Except
 
 def _rendered(folder: Path) -> Path:
     file = folder / "chart.yaml"
-    sets = (f"--set={setting}" for setting in _SETTINGS)
-    file.write_text(run(tool("helm"), "template", RELEASE, CHART, f"--namespace={NAMESPACE}", *sets))
+    options = (*(f"--set={setting}" for setting in _SETTINGS), *(f"--api-versions={api}" for api in _APIS))
+    file.write_text(run(tool("helm"), "template", RELEASE, CHART, f"--namespace={NAMESPACE}", *options))
     return file
 
 

@@ -56,6 +56,7 @@ EXCEPTIONS = (
     Excepted("checkov", "CKV2_K8S_6", "Pod.*.headgate-migrate.*", _NO_POLICY),
     Excepted("checkov", "CKV2_K8S_6", "Pod.*.headgate-release.*", _NO_POLICY),
     Excepted("checkov", "CKV_K8S_38", "Deployment.*.headgate-operator", _TOKEN),
+    Excepted("checkov", "CKV_K8S_38", "Deployment.*.headgate-gateway", _TOKEN),
     Excepted("checkov", "CKV_K8S_38", "Job.*.headgate-release", _TOKEN),
     Excepted("checkov", "CKV_K8S_35", "*", _SECRET),
     Excepted("checkov", "CKV_K8S_21", "Role.default.headgate-operator-endpoints", _DEFAULT_NAMESPACE),

@@ -52,14 +52,13 @@ def database_secret(kube: Kube, database: Database) -> str:
 
 def values(kube: Kube, image: str, secret_version: str) -> dict[str, Any]:
     """The chart's values for this cluster."""
+    # Pods read the Secret when they start: another version of it takes other pods.
+    restarting = {"podAnnotations": {"headgate.dev/database-secret-version": secret_version}}
     return {
         "image": image_values(image),
         "database": {"existingSecret": SECRET},
-        "operator": {
-            # Pods read the Secret when they start: another version of it takes other pods.
-            "podAnnotations": {"headgate.dev/database-secret-version": secret_version},
-            "dnsAddresses": _dns_addresses(kube),
-        },
+        "operator": {**restarting, "dnsAddresses": _dns_addresses(kube)},
+        "gateway": restarting,
     }
 
 

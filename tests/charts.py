@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,11 +58,22 @@ class Rendered:
         return {verb for rule in self.rules(role) if resource in rule["resources"] for verb in rule["verbs"]}
 
 
-def render(values: Mapping[str, Any] | None = None, *, release: str = "headgate") -> Rendered:
-    """Render with these values over the defaults. Raises ``ChartError`` for values that the schema refuses."""
+def render(values: Mapping[str, Any] | None = None, *, release: str = "headgate", apis: Iterable[str] = ()) -> Rendered:
+    """Render with these values over the defaults, for a cluster that serves these kinds besides what every one serves.
+
+    Raises ``ChartError`` for values that the schema refuses.
+    """
     helm = tool("helm")
     done = subprocess.run(
-        [str(helm), "template", release, str(CHART), "--namespace=headgate-system", "--values=-"],
+        [
+            str(helm),
+            "template",
+            release,
+            str(CHART),
+            "--namespace=headgate-system",
+            "--values=-",
+            *(f"--api-versions={api}" for api in apis),
+        ],
         input=json.dumps(values or {}),
         capture_output=True,
         text=True,

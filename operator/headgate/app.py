@@ -19,6 +19,7 @@ from headgate.cluster.reflector import Reflector
 from headgate.cluster.resources import LABELLED_RESOURCES, QUOTAS
 from headgate.desired.context import ClusterFacts
 from headgate.desired.keys import NAMESPACE, ApiResource
+from headgate.desired.runner_job import RunnerPods
 from headgate.engine.engine import Engine
 from headgate.engine.expressions.checker import ExpressionChecker
 from headgate.engine.run_metrics import RunMetrics
@@ -39,6 +40,8 @@ from headgate.reconcile.queue import QueueMetrics, WorkQueue
 from headgate.reconcile.quotas import QuotaReconciler
 from headgate.reconcile.recovery import Recovery
 from headgate.reconcile.resync import Resync
+from headgate.reconcile.runner_jobs import RunnerJobs, in_turn
+from headgate.reconcile.runners import Runners
 from headgate.reconcile.runs import RunReconciler, is_settled
 from headgate.reconcile.shares import Shares
 from headgate.reconcile.status import StatusWriter
@@ -76,6 +79,7 @@ class Operator:
     dispatcher: Dispatcher
     timekeeper: Timekeeper
     logs: LogKeeper
+    runners: Runners
     usage: UsageBook
     facts: Facts
     database: DatabaseMonitor
@@ -98,6 +102,7 @@ class Operator:
                 self.dispatcher.run(),
                 self.timekeeper.run(),
                 self.logs.run(),
+                self.runners.run(),
                 self.usage.run(),
                 self.facts.run(),
                 self.database.run(),
@@ -184,7 +189,10 @@ def compose(
         limit=settings.log_limit_bytes,
         monotonic=time.monotonic,
     )
-    reconcilers.update(_reconcilers(base, engine, checker, router, workspaces, logs))
+    runner_jobs = RunnerJobs(
+        kube, base.cache, engine, base.workloads, base.effects, facts.get, pods=_runner_pods(settings), wall=wall
+    )
+    reconcilers.update(_reconcilers(base, engine, checker, router, workspaces, logs, runner_jobs))
     operator = Operator(
         connection=connection,
         router=router,
@@ -204,6 +212,7 @@ def compose(
         ),
         timekeeper=Timekeeper(engine, base.effects, queue.add, wall=wall),
         logs=logs,
+        runners=Runners(engine, runner_jobs, base.effects, wall=wall),
         usage=base.usage,
         facts=facts,
         database=database,
@@ -212,6 +221,17 @@ def compose(
         prime=workspaces.prime,
     )
     return operator
+
+
+def _runner_pods(settings: OperatorSettings) -> RunnerPods | None:
+    if settings.gateway_url is None:
+        return None
+    return RunnerPods(
+        gateway_url=settings.gateway_url,
+        image=settings.runner_image,
+        pull_policy=settings.runner_image_pull_policy,
+        idle_seconds=settings.runner_idle_seconds,
+    )
 
 
 def _reflectors(kube: KubeClient, cache: Cache, router: Router) -> dict[ApiResource, Reflector]:
@@ -259,6 +279,7 @@ def _learner(
             operator_namespace=settings.namespace,
             dns_addresses=tuple(address.strip() for address in settings.dns_addresses.split(",") if address.strip()),
             api_addresses=await api_addresses(kube, connection.server),
+            gateway_namespace=settings.namespace if settings.gateway_url else None,
         )
 
     return learn
@@ -299,6 +320,7 @@ def _reconcilers(
     router: Router,
     workspaces: WorkspaceReconciler,
     logs: LogKeeper,
+    runner_jobs: RunnerJobs,
 ) -> dict[Topic, Callable[[Key], Awaitable[None]]]:
     jobs = JobReconciler(
         base.cache, engine, base.workloads, base.effects, logs, requeue=base.queue.add_after, wall=wall
@@ -332,7 +354,11 @@ def _reconcilers(
         Topic.WORKSPACE: workspaces.reconcile,
         Topic.WORKFLOW: workflows.reconcile,
         Topic.RUN: _or_deleted(router, runs.reconcile, runs.deleted),
-        Topic.JOB: _or_deleted(router, jobs.reconcile, jobs.deleted),
+        Topic.JOB: _or_deleted(
+            router,
+            in_turn(runner_jobs.reconcile, jobs.reconcile),
+            in_turn(runner_jobs.deleted, jobs.deleted),
+        ),
     }
 
 

@@ -91,6 +91,7 @@ def release(kube: Kube, image: str, database: TestDatabase) -> None:
     secret = install.database_secret(kube, install.Database(database.url, database.migration_url))
     values = install.values(kube, image, secret)
     values["operator"]["replicas"] = 0
+    values["gateway"]["replicas"] = 1
     install.install(kube, values)
 
 

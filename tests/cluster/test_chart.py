@@ -110,7 +110,7 @@ def test_one_of_two_ready_replicas_leads(installed: Kube) -> None:
 
 def test_a_run_succeeds_with_the_chart_s_permissions_alone(tenant: Kube, image: str) -> None:
     script = "import os; open(os.environ['HEADGATE_OUTPUT'], 'w').write('{\"rows\": 3}')"
-    check = "import os; assert os.environ['ROWS'] == '3'"
+    check = "import os; assert os.environ['ROWS'] == '3'; print('three rows')"
     container = {"image": image, "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}}}
     nodes = [
         {"id": "start", "type": "trigger", "config": {"manual": {}}},
@@ -139,6 +139,20 @@ def test_a_run_succeeds_with_the_chart_s_permissions_alone(tenant: Kube, image: 
 
     wait = ("wait", "workflowrun/counting-1", f"--namespace={TENANT}", "--timeout=90s")
     tenant.kubectl(*wait, "--for=jsonpath={.status.phase}=Succeeded")
+
+
+def test_the_leader_keeps_logs_in_the_chart_s_folder_and_shows_them(tenant: Kube) -> None:
+    [leader] = leaders(tenant)
+    kept = 'headgate_step_logs_total{result="kept"}'
+    wait_for("the logs of both nodes are kept", lambda: metrics(tenant, leader).get(kept, 0) >= 2)
+    tenant.kubectl("delete", "jobs", "--all", f"--namespace={TENANT}", "--wait")
+    tenant.kubectl("wait", "--for=delete", "pods", "--all", f"--namespace={TENANT}", "--timeout=60s")
+
+    shown = tenant.kubectl(
+        "exec", f"--namespace={NAMESPACE}", leader, "--", "headgate", "logs", f"{TENANT}/counting-1", "--node=check"
+    )
+
+    assert shown == "three rows\n"
 
 
 def test_the_api_server_refuses_the_operator_nothing(tenant: Kube) -> None:

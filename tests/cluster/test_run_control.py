@@ -11,9 +11,9 @@ import pytest
 from hack.kube import Kube
 from hack.shell import CommandError
 from headgate.cluster.client import Object
-from headgate.cluster.resources import JOBS, WORKFLOW_RUNS
+from headgate.cluster.resources import JOBS, PODS, WORKFLOW_RUNS, WORKFLOWS
 from tests.builders import a_quota, a_run, a_workflow, a_workspace
-from tests.support.cluster import Cluster, unique
+from tests.support.cluster import Cluster, condition, unique
 
 pytestmark = pytest.mark.usefixtures("operator")
 
@@ -52,6 +52,11 @@ def waits_for(reason: str) -> Callable[[Object], bool]:
 def is_at(node: str, phase: str) -> Callable[[Object], bool]:
     """Whether a node is in that phase."""
     return lambda run: nodes(run).get(node) == phase if run.get("status") else False
+
+
+def is_version(number: int) -> Callable[[Object], bool]:
+    """Whether that version of a workflow is current."""
+    return lambda item: item.get("status", {}).get("version") == number
 
 
 async def steer(cluster: Cluster, run: str, namespace: str, **spec: Any) -> None:
@@ -167,3 +172,44 @@ async def test_a_member_decides_in_their_own_name(cluster: Cluster, kube: Kube, 
     assert "patched" in approve("alice", "alice")
     done = await cluster.finished("asking", acme)
     assert done["status"]["phase"] == "Succeeded"
+
+
+async def test_a_debug_run_stands_at_its_breakpoint_and_its_pods_are_marked(cluster: Cluster, acme: str) -> None:
+    workflow = (
+        a_workflow("debugged", acme)
+        .with_node("fetch", {"http": {"url": "https://example.com"}})
+        .with_node("first", shell(cluster, "true"), after=["fetch"])
+        .with_node("second", shell(cluster, "true"), after=["first"])
+    )
+    debug = {
+        "mocks": [{"node": "fetch", "output": {"status": 200}}],
+        "breakpoints": [{"node": "first", "at": "After"}],
+    }
+    await cluster.apply(workflow, a_run("debugged", acme, "debugged").with_spec(mode="Debug", debug=debug))
+
+    held = await cluster.until(WORKFLOW_RUNS, "debugged", acme, waits_for("Breakpoint"))
+
+    assert held["status"]["phase"] == "Suspended"
+    assert nodes(held) == {"fetch": "Succeeded", "first": "Succeeded", "second": "Pending"}
+    pods = await cluster.list(PODS, acme, labels="headgate.dev/mode=Debug")
+    assert [pod["metadata"]["labels"]["headgate.dev/node"] for pod in pods] == ["first"]
+    await steer(cluster, "debugged", acme, resume=1)
+    assert (await cluster.finished("debugged", acme))["status"]["phase"] == "Succeeded"
+
+
+async def test_an_older_version_runs_and_an_unknown_one_is_refused(cluster: Cluster, acme: str) -> None:
+    for word in ("old", "new"):
+        await cluster.apply(a_workflow("worded", acme).with_node("say", shell(cluster, f"echo '\"{word}\"'")))
+        expected = {"old": 1, "new": 2}[word]
+        await cluster.until(WORKFLOWS, "worded", acme, is_version(expected))
+
+    await cluster.apply(a_run("old", acme, "worded").with_spec(version=1))
+    await cluster.apply(a_run("unknown", acme, "worded").with_spec(version=3))
+
+    old = await cluster.finished("old", acme)
+    assert (old["status"]["phase"], old["status"]["workflowVersion"]) == ("Succeeded", 1)
+    unknown = await cluster.finished("unknown", acme)
+    assert condition(unknown, "Ready")["reason"] == "UnknownVersion"
+    await cluster.apply(a_run("again", acme, "worded").with_spec(replayOf=old["status"]["runId"]))
+    again = await cluster.finished("again", acme)
+    assert (again["status"]["phase"], again["status"]["workflowVersion"]) == ("Succeeded", 1)

@@ -46,11 +46,6 @@ async def node(world: World, run: UUID) -> tuple[NodePhase, str, str]:
     return view.phase, view.reason, view.message
 
 
-async def give_outputs(world: World, run: UUID, outputs: str) -> None:
-    """What the end of a run writes where its workflow declares outputs."""
-    await world.rows("UPDATE headgate.workflow_executions SET outputs = %s WHERE id = %s RETURNING 1", outputs, run)
-
-
 async def test_a_call_makes_a_run_and_shows_what_it_waits_for(world: World) -> None:
     await world.given(one_node().with_input("day"))
     await world.given(calling(inputs={"day": "monday"}))
@@ -69,15 +64,15 @@ async def test_a_call_makes_a_run_and_shows_what_it_waits_for(world: World) -> N
     view = await world.view(parent)
     assert (view.phase, view.nodes[0].phase) == (RunPhase.RUNNING, NodePhase.RUNNING)
     assert view.nodes[0].started_at == world.clock.now
-    assert view.waiting == (Waiting("Run", f"waits for run {child.run_id} of workflow nightly", "call"),)
+    assert view.waiting == (Waiting("CalledRun", f"the end of run {child.run_id} of workflow nightly", "call"),)
 
 
 async def test_the_attempt_ends_with_the_run_and_has_its_outputs(world: World) -> None:
-    await world.given(one_node())
+    world.expressions.values["nodes.work.output.rows"] = 3
+    await world.given(one_node().with_spec(outputs=[{"name": "rows", "expression": "nodes.work.output.rows"}]))
     await world.given(calling().with_node("next", after=["call"]))
     parent = await world.admit("caller")
     child = await called(world)
-    await give_outputs(world, child, '{"rows": 3}')
     world.clock.advance(minutes=1)
     await world.succeed(child)
 
@@ -226,7 +221,8 @@ class TestARunThatCannotBeAdmitted:
         parent = await world.admit("caller")
         child = await called(world)
         assert (await world.view(child)).waiting[0].reason == "ConcurrencyLimit"
-        assert (await world.view(parent)).waiting[0].reason == "Run"
+        waits = f"the end of run {child} of workflow nightly, which waits: ConcurrencyLimit"
+        assert (await world.view(parent)).waiting == (Waiting("CalledRun", waits, "call"),)
         await world.given_workspace(max_concurrent_runs=2)
         await world.engine.start_pending(world.ids["acme"])
         await world.succeed(child)
@@ -303,6 +299,37 @@ class TestTheTimeoutOfTheNode:
 
 
 class TestTheEndOfTheCaller:
+    async def test_that_is_graceful_is_so_for_what_it_called(self, world: World) -> None:
+        await world.given(one_node().with_node("tidy-up", final=True))
+        await world.given(calling().with_node("last", final=True))
+        parent = await world.admit("caller")
+        child = await called(world)
+        [task] = await world.claim()
+        await world.engine.record_jobs([(task.ref, "uid")])
+
+        effects = await world.engine.control.stop(world.ids["acme"], parent, "enough")
+        assert effects.stopping == (world.ref(parent, "call"),)
+        effects = (await chain(world)).effects
+        assert effects.stopping == (task.ref,)
+        assert await world.phase(child) is RunPhase.RUNNING
+
+        await world.fail(child)
+        await world.succeed(child, "tidy-up")
+        assert await world.phase(child) is RunPhase.CANCELLED
+        await chain(world)
+        assert (await world.phases(parent))["call"] is NodePhase.CANCELLED
+        await world.succeed(parent, "last")
+        assert await world.phase(parent) is RunPhase.CANCELLED
+
+    async def test_that_is_graceful_makes_no_call_any_more(self, world: World) -> None:
+        await world.given(one_node())
+        await world.given(calling().with_node("last", final=True))
+        parent = await world.admit("caller")
+        await world.engine.control.stop(world.ids["acme"], parent, "enough")
+        await chain(world)
+        assert await children(world) == []
+        assert (await world.phases(parent))["call"] is NodePhase.CANCELLED
+
     async def test_cancels_what_it_called_and_what_that_called(self, world: World) -> None:
         await world.given(one_node())
         await world.given(calling(name="middle"))
@@ -347,6 +374,61 @@ class TestTheEndOfTheCaller:
         )
         await chain(world)
         assert {child.phase for child in await children(world)} <= {RunPhase.CANCELLED}
+
+
+class TestACallerThatIsHeld:
+    async def test_calls_when_it_goes_on(self, world: World) -> None:
+        await world.given(one_node())
+        await world.given(calling())
+        parent = await world.admit("caller")
+        await world.engine.control.suspend(world.ids["acme"], parent, "a look")
+        await chain(world)
+        assert await children(world) == []
+        await world.engine.control.resume(world.ids["acme"], parent)
+        await world.succeed(await called(world))
+        await chain(world)
+        assert await world.phase(parent) is RunPhase.SUCCEEDED
+
+    async def test_hears_of_the_end_of_what_it_called_before(self, world: World) -> None:
+        await world.given(one_node())
+        await world.given(calling().with_node("next", after=["call"]))
+        parent = await world.admit("caller")
+        child = await called(world)
+        await world.engine.control.suspend(world.ids["acme"], parent, "a look")
+        await world.succeed(child)
+        await chain(world)
+        assert (await world.phases(parent)) == {"call": NodePhase.SUCCEEDED, "next": NodePhase.PENDING}
+
+
+async def test_a_caller_that_is_retried_calls_another_run(world: World) -> None:
+    await world.given(one_node())
+    await world.given(calling())
+    parent = await world.admit("caller")
+    await world.fail(await called(world))
+    await chain(world)
+
+    await world.engine.control.retry(world.ids["acme"], parent, 1)
+    await chain(world)
+
+    first, second = await children(world)
+    assert (first.phase, second.phase) == (RunPhase.FAILED, RunPhase.RUNNING)
+    await world.succeed(second.run_id)
+    await chain(world)
+    assert await world.phase(parent) is RunPhase.SUCCEEDED
+
+
+async def test_a_node_for_every_item_calls_a_run_for_each(world: World) -> None:
+    world.expressions.values |= {"[1, 2]": [1, 2], "item": lambda variables: variables["item"]}
+    await world.given(one_node().with_input("n"))
+    await world.given(calling(inputs={"n": "${{ item }}"}, forEach={"items": "[1, 2]"}))
+    parent = await world.admit("caller")
+    await chain(world)
+    rows = await world.rows("SELECT id, inputs FROM headgate.workflow_executions WHERE parent_run = %s", parent)
+    assert sorted(row["inputs"]["n"] for row in rows) == [1, 2]
+    for row in rows:
+        await world.succeed(row["id"])
+    await chain(world)
+    assert await world.phase(parent) is RunPhase.SUCCEEDED
 
 
 async def test_a_test_run_calls_test_runs(world: World) -> None:

@@ -14,6 +14,7 @@ from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 from headgate.engine.types import Outcome, RunFilter, Waiting
 from headgate.store import (
     calls,
+    control,
     endings,
     events,
     history,
@@ -203,7 +204,21 @@ async def test_making_a_call_takes_four_and_six(warm: World, sent: list[str]) ->
 
 @pytest.mark.parametrize(
     "module",
-    [calls, endings, events, history, maintenance, pending, runs, schedules, starting, tasks, workflows, workspaces],
+    [
+        calls,
+        control,
+        endings,
+        events,
+        history,
+        maintenance,
+        pending,
+        runs,
+        schedules,
+        starting,
+        tasks,
+        workflows,
+        workspaces,
+    ],
 )
 def test_every_statement_is_short_enough_for_psycopg_to_keep_what_it_read(module: ModuleType) -> None:
     statements = {name: text for name, text in vars(module).items() if isinstance(text, str) and name.isupper()}

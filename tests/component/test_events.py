@@ -269,13 +269,11 @@ async def test_a_loop_over_two_workflows_ends_with_a_reason_that_the_workflow_sh
         )
     await world.admit("ping")
 
-    fired = await chain(world)
-    while not fired.workflows:
-        fired = await chain(world)
+    told = [fired.workflows for fired in [await chain(world) for _ in range(12)] if fired.workflows]
 
     depths = await world.rows("SELECT depth FROM headgate.workflow_executions ORDER BY depth")
     assert [row["depth"] for row in depths] == list(range(9))
-    assert fired.workflows == {("acme", "pong")}
+    assert told == [{("acme", "pong")}]
     assert (await errors(world, "pong"))["end"].startswith("TooDeep: runs called, or set off, each other 8 times")
     assert await endings(world) == []
 

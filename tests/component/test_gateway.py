@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
@@ -13,57 +13,15 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from headgate.api.workflow_run import RunPhase
-from headgate.cluster.client import KubeClient, Object
-from headgate.cluster.errors import ApiError, Unreachable
-from headgate.domain.runner_task import runner_job_name
+from headgate.cluster.client import KubeClient
 from headgate.engine.types import Effects
 from headgate.gateway.app import gateway
 from headgate.gateway.authentication import REMEMBERED_SECONDS, Authenticator, Runner
 from tests.builders import a_workflow
+from tests.component.api_server import ApiServer
 from tests.component.world import World
 
 LEASE = timedelta(seconds=15)
-
-
-@dataclass
-class ApiServer:
-    """Knows tokens and namespaces."""
-
-    users: dict[str, dict[str, Any]] = field(default_factory=dict)
-    namespaces: dict[str, str] = field(default_factory=lambda: {"acme": "acme"})
-    asked: int = 0
-    down: bool = False
-
-    async def create(self, _resource: Any, manifest: Object) -> Object:
-        self.asked += 1
-        if self.down:
-            raise Unreachable("down")
-        assert manifest["spec"]["audiences"] == ["headgate-runner"]
-        return {"status": self.users.get(manifest["spec"]["token"], {"authenticated": False})}
-
-    async def get(self, _resource: Any, name: str) -> Object:
-        if name not in self.namespaces:
-            raise ApiError.of(404, {"reason": "NotFound"}, None)
-        labels = {"app.kubernetes.io/managed-by": "headgate", "headgate.dev/workspace": self.namespaces[name]}
-        return {"metadata": {"name": name, "labels": labels}}
-
-    def knows(
-        self,
-        token: str,
-        run: UUID,
-        *,
-        namespace: str = "acme",
-        account: str = "headgate-run",
-        uid: str = "uid-1",
-        **status: Any,
-    ) -> None:
-        """A token of the pod of a run's runner Job."""
-        extra = {
-            "authentication.kubernetes.io/pod-name": [f"{runner_job_name('nightly', run, 1)}-abcde"],
-            "authentication.kubernetes.io/pod-uid": [uid],
-        }
-        user = {"username": f"system:serviceaccount:{namespace}:{account}", "extra": extra}
-        self.users[token] = {"authenticated": True, "audiences": ["headgate-runner"], "user": user, **status}
 
 
 @dataclass

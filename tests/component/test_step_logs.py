@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
+import psycopg
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -20,6 +21,7 @@ from headgate.objects.object_store import ObjectStore
 from headgate.reconcile.step_logs import LogKeeper
 from headgate.reconcile.workloads import Workloads
 from tests.component.world import World, one_node
+from tests.support.waiting import eventually
 from tests.unit.cluster.fake_kube import FakeKube
 from tests.workload_builders import a_job, a_pod
 
@@ -62,15 +64,36 @@ async def test_recording_it_again_changes_nothing(world: World) -> None:
     ref = world.ref(run_id, "work")
     before = await stored(world)
 
-    engines = [world.another_engine() for _ in range(8)]
-    answers = await asyncio.gather(*(each.record_log(ref, log_path(ref), 120, truncated=False) for each in engines))
-
-    assert answers == [True] * 8
+    assert await world.engine.record_log(ref, log_path(ref), 120, truncated=False)
     assert await stored(world) == before + 120
     assert await world.engine.record_log(ref, "elsewhere", 500, truncated=True)
     found = await world.engine.log_of(ref.workspace_id, run_id, "work")
     assert found is not None
     assert (found.path, found.size, found.truncated) == (log_path(ref), 120, False)
+
+
+async def test_of_many_who_record_it_at_once_one_counts_it(world: World) -> None:
+    run_id = await ended_run(world)
+    ref = world.ref(run_id, "work")
+    before = await stored(world)
+
+    async def all_wait() -> bool:
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        return bool((await world.rows(waiting))[0]["count"] == 8)
+
+    # So that all of them have begun before one can go on.
+    async with await psycopg.AsyncConnection.connect(world.superuser_url) as holder:
+        await holder.execute("SELECT FROM headgate.workspace_usage FOR UPDATE")
+        recording = [
+            asyncio.create_task(world.another_engine().record_log(ref, log_path(ref), 120, truncated=False))
+            for _ in range(8)
+        ]
+        await eventually(all_wait, what="all who record wait")
+
+    assert await asyncio.gather(*recording) == [True] * 8
+    assert await stored(world) == before + 120
 
 
 async def test_over_the_limit_the_log_is_cut_to_nothing_and_the_run_is_what_it_was(world: World) -> None:

@@ -81,6 +81,18 @@ async def test_a_retry_waits_too_and_comes_no_earlier_than_it_would_have(world: 
     assert [task.ref.attempt for task in await world.claim()] == [2]
 
 
+async def test_a_retry_of_a_held_run_is_not_claimed_when_its_time_comes(world: World) -> None:
+    await world.given(one_node(retry={"limit": 1, "initialDelay": "0s"}))
+    run = await world.admit()
+    await world.claim()
+    await suspend(world, run)
+    await world.fail(run)
+
+    assert await world.claim() == []
+    await resume(world, run)
+    assert [task.ref.attempt for task in await world.claim()] == [2]
+
+
 async def test_a_job_that_is_being_made_is_made_once(world: World) -> None:
     await world.given(one_node())
     run = await world.admit()

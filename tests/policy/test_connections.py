@@ -84,6 +84,8 @@ web_v6 = pod("acme-web", "fd00:244::1")
 globex, globex_too = pod("globex", "10.244.2.1"), pod("globex", "10.244.2.2")
 globex_v6, globex_too_v6 = pod("globex", "fd00:244::2:1"), pod("globex", "fd00:244::2:2")
 initech, initech_too = pod("initech", "10.244.3.1"), pod("initech", "10.244.3.2")
+web_test = pod("acme-web", "10.244.1.5", {"headgate.dev/mode": "Test"})
+data_debug = pod("acme-data", "10.244.1.6", {"headgate.dev/mode": "Debug"})
 umbrella = pod("umbrella", "10.244.4.1")
 DNS = {"k8s-app": "kube-dns"}
 GATEWAY = {"app.kubernetes.io/name": "headgate", "app.kubernetes.io/component": "gateway"}
@@ -136,7 +138,8 @@ CASES = (
     no("that address on another port", globex, at("169.254.20.10"), 80),
     no("DNS at an address that is not known", globex, at("8.8.8.8"), 53, "UDP"),
     # The gateway.
-    yes("to the gateway", globex, gateway, 8080),
+    yes("to the gateway", globex, gateway, 8000),
+    no("to what the gateway tells of itself", globex, gateway, 8080),
     no("to another pod of the gateway's namespace", globex, beside_it, 8080),
     no("to pods that carry the gateway's labels elsewhere", initech, false_gateway, 8080),
     no("to the operator", globex, operator, 8080),
@@ -205,6 +208,15 @@ CASES = (
         for address in ("fc00::1", "fe80::1", "ff02::1", "64:ff9b::a00:1", "2002:a00:1::1", "::1")
     ),
     no("pods of other tenants are not the internet", web, initech, 8443),
+    # Test and Debug runs.
+    no("DNS for a test", web_test, dns, 53, "UDP"),
+    no("DNS at the address that is known for a test", web_test, at("169.254.20.10"), 53, "UDP"),
+    no("to the gateway for a test", web_test, gateway, 8080),
+    no("a declared range and port for a test", web_test, at("203.0.113.7"), 443),
+    no("the internet for a test", web_test, at("93.184.216.34"), 8443),
+    no("to an own namespace that is declared, for a test", web_test, data, 5432),
+    no("from a declared namespace to a debugged run", web, data_debug, 5432),
+    no("in from a declared range to a test", at("198.51.100.7"), web_test, 8080),
     # What a tenant adds.
     yes("between own pods, as the tenant's own policy says", initech, initech_too, 8080),
     no("to another tenant, whatever the tenant's own policy says", initech, globex, 8080),

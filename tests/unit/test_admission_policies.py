@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.charts import ChartError, Rendered, render
+
+MUTATING = "MutatingAdmissionPolicy"
+V1 = f"admissionregistration.k8s.io/v1/{MUTATING}"
+V1BETA1 = f"admissionregistration.k8s.io/v1beta1/{MUTATING}"
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +58,74 @@ def test_policies_can_be_left_out() -> None:
 def test_names_that_would_end_an_expression_are_refused() -> None:
     with pytest.raises(ChartError, match="schema"):
         render({"admission": {"exempt": {"users": ["x' || true || '"]}}})
+
+
+@pytest.fixture(scope="module")
+def defaults() -> Rendered:
+    """The chart for a cluster whose API server gives defaults."""
+    return render(apis=[V1])
+
+
+def test_without_policies_that_mutate_in_the_api_server_none_is_made(chart: Rendered) -> None:
+    assert chart.all(MUTATING) == []
+    assert chart.all(f"{MUTATING}Binding") == []
+    assert len(chart.all("ValidatingAdmissionPolicy")) == 15
+
+
+@pytest.mark.parametrize(
+    ("apis", "version"),
+    [([V1], "v1"), ([V1BETA1], "v1beta1"), ([V1BETA1, V1], "v1")],
+)
+def test_policies_that_mutate_are_of_the_best_version_there_is(apis: list[str], version: str) -> None:
+    chart = render(apis=apis)
+
+    made = chart.all(MUTATING) + chart.all(f"{MUTATING}Binding")
+
+    assert len(made) == 8
+    assert {item["apiVersion"] for item in made} == {f"admissionregistration.k8s.io/{version}"}
+
+
+@pytest.mark.parametrize("values", [{"defaults": False}, {"enabled": False}])
+def test_defaults_can_be_left_out(values: dict[str, Any]) -> None:
+    chart = render({"admission": values}, apis=[V1, V1BETA1])
+
+    assert chart.all(MUTATING) + chart.all(f"{MUTATING}Binding") == []
+
+
+def test_defaults_that_fail_leave_the_judgement_to_the_policies_that_validate(defaults: Rendered) -> None:
+    for policy in defaults.all(MUTATING):
+        assert policy["spec"]["failurePolicy"] == "Ignore"
+        assert policy["spec"]["reinvocationPolicy"] == "IfNeeded"
+
+
+def test_defaults_concern_namespaces_of_workspaces_only(defaults: Rendered) -> None:
+    for policy in defaults.all(MUTATING):
+        binding = defaults.one(f"{MUTATING}Binding", policy["metadata"]["name"])
+        assert binding["spec"] == {
+            "policyName": policy["metadata"]["name"],
+            "matchResources": {
+                "namespaceSelector": {"matchExpressions": [{"key": "headgate.dev/workspace", "operator": "Exists"}]}
+            },
+        }
+
+
+def test_defaults_never_concern_what_is_headgate_s_or_exempt() -> None:
+    chart = render({"admission": {"exempt": {"users": ["restore"], "groups": []}}}, apis=[V1])
+
+    for policy in chart.all(MUTATING):
+        conditions = {each["name"]: each["expression"] for each in policy["spec"]["matchConditions"]}
+        assert "system:serviceaccount:headgate-system:headgate" in conditions["not-operator"]
+        assert "app.kubernetes.io/managed-by" in conditions["not-headgate-s"]
+        assert "restore" in conditions["not-exempt"]
+
+
+def test_pods_and_jobs_that_are_made_already_are_left_alone(defaults: Rendered) -> None:
+    for policy in defaults.all(MUTATING):
+        for rule in policy["spec"]["matchConstraints"]["resourceRules"]:
+            if {"pods", "jobs", "persistentvolumeclaims"} & set(rule["resources"]):
+                assert rule["operations"] == ["CREATE"]
+
+
+def test_no_condition_looks_at_the_namespace_which_is_not_there_yet(defaults: Rendered) -> None:
+    for policy in defaults.all(MUTATING):
+        assert not any("namespaceObject" in each["expression"] for each in policy["spec"]["matchConditions"])

@@ -40,6 +40,11 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- printf "%s-operator" (include "headgate.fullname" .) -}}
 {{- end -}}
 
+{{/* Whether there is a gateway: it can do nothing without a database. */}}
+{{- define "headgate.gateway" -}}
+{{- if and .Values.gateway.enabled .Values.database.existingSecret -}}yes{{- end -}}
+{{- end -}}
+
 {{- define "headgate.podSecurityContext" -}}
 runAsNonRoot: true
 runAsUser: 65532

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from headgate.api.node import Container, EnvVar, Mount, Resources
 from headgate.api.workspace import WorkspaceSpec
-from headgate.desired.manifest import MANAGED_BY, MANAGED_BY_LABEL, WORKSPACE_LABEL, Manifest
+from headgate.desired.manifest import MANAGED_BY, MANAGED_BY_LABEL, MODE_LABEL, WORKSPACE_LABEL, Manifest
 from headgate.desired.placement import ASKS_NOTHING, placement
 from headgate.domain.attempt import CONTAINER
 from headgate.domain.task import JobTask, TaskRef
@@ -39,6 +39,7 @@ def job(task: JobTask, workspace: WorkspaceSpec = ASKS_NOTHING) -> Manifest:
         RUN_LABEL: str(task.ref.run_id),
         NODE_LABEL: task.ref.node,
         ATTEMPT_LABEL: str(task.ref.attempt),
+        **({MODE_LABEL: task.mode} if task.mode is not None else {}),
     }
     annotations = {WORKSPACE_ID_ANNOTATION: str(task.ref.workspace_id)}
     return {

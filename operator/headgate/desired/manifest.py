@@ -17,6 +17,8 @@ Manifest: TypeAlias = dict[str, Any]
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGED_BY = "headgate"
 WORKSPACE_LABEL = "headgate.dev/workspace"
+MODE_LABEL = "headgate.dev/mode"
+"""On Jobs of Test and Debug runs, and on their pods."""
 HASH_ANNOTATION = "headgate.dev/desired-hash"
 
 

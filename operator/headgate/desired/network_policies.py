@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from headgate.desired.keys import NETWORK_POLICY
-from headgate.desired.manifest import WORKSPACE_LABEL, Manifest, child
+from headgate.desired.manifest import MODE_LABEL, WORKSPACE_LABEL, Manifest, child
 from headgate.domain.addresses import Block, host, internet, network, reachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from headgate.api.network import EgressRule, IngressRule, Port
     from headgate.desired.context import NamespaceContext
 
 _DNS_PORT = 53
+GATEWAY_PORT = 8000
+"""Where the gateway's pods have their API."""
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"
+_NO_TEST: Mapping[str, Any] = MappingProxyType({"matchExpressions": [{"key": MODE_LABEL, "operator": "DoesNotExist"}]})
+"""All pods but those of Test and Debug runs: for these nothing is ever opened, names of the cluster included."""
 _IN = "Ingress"
 _OUT = "Egress"
 
@@ -28,7 +33,7 @@ def network_policies(context: NamespaceContext) -> tuple[Manifest, ...]:
 
 def default_deny(context: NamespaceContext) -> Manifest:
     """Nothing in, nothing out; also between pods of the same namespace."""
-    return _policy(context, "headgate-default-deny", {"policyTypes": [_IN, _OUT]})
+    return _policy(context, "headgate-default-deny", {"podSelector": {}, "policyTypes": [_IN, _OUT]})
 
 
 def allow_dns(context: NamespaceContext) -> Manifest:
@@ -54,7 +59,11 @@ def allow_gateway(context: NamespaceContext) -> Manifest | None:
             "matchLabels": {"app.kubernetes.io/name": "headgate", "app.kubernetes.io/component": "gateway"}
         },
     }
-    return _policy(context, "headgate-allow-gateway", {"policyTypes": [_OUT], "egress": [{"to": [peer]}]})
+    # Its other port tells of all workspaces.
+    ports = [{"protocol": "TCP", "port": GATEWAY_PORT}]
+    return _policy(
+        context, "headgate-allow-gateway", {"policyTypes": [_OUT], "egress": [{"to": [peer], "ports": ports}]}
+    )
 
 
 def declared(context: NamespaceContext) -> Manifest | None:
@@ -108,7 +117,7 @@ def _policy(context: NamespaceContext, name: str, spec: dict[str, Any]) -> Manif
         name=name,
         namespace=context.namespace,
         workspace=context.owner,
-        spec={"podSelector": {}, **spec},
+        spec={"podSelector": dict(_NO_TEST), **spec},
     )
 
 

@@ -119,16 +119,21 @@ def problems(spec: WorkflowSpec) -> tuple[str, ...]:
         found += [f"node {node.id}: {text[:40]!r} is not closed by }}}}" for text in unclosed]
         for expression in expressions_of(node):
             for reference in references(expression):
-                if reference.variable == "event":
-                    problem = _problem_with_event(reference.name, hears=hears)
-                else:
-                    problem = _problem(reference, node.id, inputs, upstream) or _misplaced(reference, expression, node)
+                problem = (
+                    _problem(reference, node.id, inputs, upstream)
+                    or _problem_with_event(reference, hears=hears)
+                    or _misplaced(reference, expression, node)
+                )
                 if problem is not None:
                     found.append(f"node {node.id}: {problem}")
     everything = {"": set(upstream), **upstream}
     for output in spec.outputs:
         for reference in references(output.expression):
-            problem = _problem(reference, "", inputs, everything) or _misplaced(reference, output.expression, None)
+            problem = (
+                _problem(reference, "", inputs, everything)
+                or _problem_with_event(reference, hears=hears)
+                or _misplaced(reference, output.expression, None)
+            )
             if problem is not None:
                 found.append(f"output {output.name}: {problem}")
     found += _problems_with_mutex(spec, inputs)
@@ -155,7 +160,7 @@ def _problems_with_mutex(spec: WorkflowSpec, inputs: set[str]) -> Iterator[str]:
         yield f"concurrency.mutex: {text[:40]!r} is not closed by }}}}"
     for expression in mutex_expressions(spec):
         for reference in references(expression):
-            if reference.variable == "nodes":
+            if reference.variable in ("nodes", "event") and not reference.own:
                 yield "concurrency.mutex: it is known before any node runs: use inputs only"
             elif (problem := _problem(reference, "", inputs, {})) is not None:
                 yield f"concurrency.mutex: {problem}"
@@ -201,7 +206,10 @@ def _problem(reference: Reference, reader: str, inputs: set[str], upstream: dict
     return None
 
 
-def _problem_with_event(name: str | None, *, hears: bool) -> str | None:
+def _problem_with_event(reference: Reference, *, hears: bool) -> str | None:
+    if reference.variable != "event" or reference.own:
+        return None
+    name = reference.name
     if not hears:
         return "there is no event: none of the triggers is the end of another workflow's run"
     if name is not None and name not in EVENT_FIELDS:

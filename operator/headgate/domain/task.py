@@ -35,6 +35,8 @@ class JobTask:
     """Set once the Job is known to exist: if it is gone then, it was deleted, and is not created again."""
     stopping: bool = False
     """Whether it was asked to end, so that its Job is to be ended where it still runs."""
+    mode: str | None = None
+    """Test or Debug, where the run is one."""
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from headgate.api.debugging import Debug, RunMode
 from headgate.api.workflow_run import RunPhase
+from headgate.domain.apart import NORMAL, Apart
 from headgate.domain.durations import parse_duration
 from headgate.domain.graph import NodeState
 from headgate.domain.ids import uuid7_time
+from headgate.engine.apart import begun, state_of
 from headgate.engine.breakers import settle
 from headgate.engine.concurrency import mutex_of, told_of_holder
 from headgate.engine.context import Context, milliseconds
@@ -23,9 +26,9 @@ from headgate.engine.replay import meant
 from headgate.engine.requests import choose_trigger, resolve_inputs, too_deep
 from headgate.engine.stepping import Progress, advance
 from headgate.engine.types import Admitted, Effects, Refused, RunRequest
-from headgate.store import starting
+from headgate.store import control, starting
 from headgate.store.database import Transaction
-from headgate.store.records import RunKey, size
+from headgate.store.records import RunKey, StepRow, size
 
 QUEUED = "Queued"
 """Reason of a run that waits only because others came before it."""
@@ -72,10 +75,16 @@ async def _record(
     run_id = context.new_id(now)
     key = RunKey(workspace_id, run_id, uuid7_time(run_id))
     facts = Facts(tx, key, definition.workflow_id, inputs, request.event, recorded=False)
+    apart = Apart(request.mode, request.debug or Debug())
+    first = () if apart.is_normal else await begun(tx, definition, apart.debug, workspace_id)
+    if isinstance(first, Refused):
+        return first, Effects(), False
+    states = definition.graph.started_by(trigger) | {row.node: state_of(row) for row in first}
+    facts.fresh.update({row.node: row.output for row in first})
     run = await decide(
-        context, definition, key, definition.graph.started_by(trigger), facts, inputs, now, event=request.event
+        context, definition, key, states, facts, inputs, now, event=request.event, apart=apart, first=first
     )
-    mutex = await mutex_of(definition, run_id, inputs, context.evaluator)
+    mutex = await mutex_of(definition, run_id, inputs, context.evaluator) if apart.is_normal else None
     if isinstance(mutex, Refused):
         return mutex, Effects(), False
     verdict = await starting.admit(tx, run, _origin(definition, request, trigger, inputs, mutex))
@@ -118,7 +127,7 @@ def _origin(
         mode=request.mode.value,
         priority=definition.spec.priority if request.priority is None else request.priority,
         mutex=mutex,
-        concurrency_limit=definition.spec.concurrency.limit,
+        concurrency_limit=definition.spec.concurrency.limit if request.mode is RunMode.NORMAL else None,
         depth=request.depth,
         parent=(parent.run_id, parent.node, parent.attempt) if parent is not None else None,
         event=request.event,
@@ -132,10 +141,12 @@ async def follow_up(tx: Transaction, run: starting.NewRun, verdict: starting.Ver
     if verdict.reason is not None:
         return Effects(frozenset([run.key.id]))
     effects = Effects(frozenset([run.key.id]), tasks_queued=bool(run.tasks))
+    if run.held is not None:
+        await control.hold(tx, run.key, run.held, replace(run.apart, at=run.held).options())
     effects |= await told_of_holder(tx, run.key.workspace_id, verdict)
     if verdict.probe is not None:
         effects |= Effects(breakers=frozenset([run.key.workspace_id]))
-    if run.finished_at is not None:
+    if run.finished_at is not None and run.apart.is_normal:
         phase = RunPhase(run.status)
         effects |= Effects(finished=(finished(run.key, run.namespace, phase, run.now),))
         effects |= await settle(tx, run.key.workspace_id, phase, run.now, since=run.now, probe=verdict.probe)
@@ -160,14 +171,17 @@ async def decide(
     now: datetime,
     *,
     event: Mapping[str, Any] | None = None,
+    apart: Apart = NORMAL,
+    first: tuple[StepRow, ...] = (),
 ) -> starting.NewRun:
     """A run of ``definition``, from ``states`` on, as it is once it has gone as far as it goes by itself.
 
-    ``inputs`` and ``event`` are those that are to be counted as kept now.
+    ``inputs`` and ``event`` are those that are to be counted as kept now, ``first`` what is recorded besides what it
+    does.
     """
-    progress = await advance(definition, key.id, states, facts, context.evaluator, now)
-    run = new_run(definition, key, progress, inputs, now)
-    return run if event is None else replace(run, bytes=run.bytes + size(dict(event)))
+    progress = await advance(definition, key.id, states, facts, context.evaluator, now, apart=apart)
+    run = new_run(definition, key, replace(progress, steps=(*first, *progress.steps)), inputs, now)
+    return replace(run, apart=apart, held=progress.held, bytes=run.bytes + size(dict(event or {})))
 
 
 def new_run(

@@ -17,8 +17,6 @@ from headgate.engine.types import Effects, Outcome, Refused, RunRequest, TaskRef
 from headgate.store import calls, tasks
 from headgate.store.tasks import TaskKey
 
-WAITS_FOR_RUN = "Run"
-"""Reason of an attempt that waits for the run that it called."""
 TIMEOUT = "Timeout"
 """Reason of an attempt whose time is over, and whose run is being cancelled."""
 _RUNNING = "Running"
@@ -79,8 +77,6 @@ async def call(context: Context, key: TaskKey, now: datetime) -> Called:
             answer.run_id,
             now=now,
             deadline=now + timedelta(seconds=asked.timeout_seconds),
-            reason=WAITS_FOR_RUN,
-            message=clip(f"waits for run {answer.run_id} of workflow {config.name}"),
         )
     return Called(effects | Effects(frozenset([key.run_id])), queue)
 

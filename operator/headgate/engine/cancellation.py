@@ -7,10 +7,10 @@ from uuid import UUID
 
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.engine.bounds import clip
-from headgate.engine.breakers import settle
 from headgate.engine.context import Context, milliseconds, run_key
 from headgate.engine.definition import Definition, UnreadableVersion
-from headgate.engine.outcome import finished, states_of
+from headgate.engine.ending import counted
+from headgate.engine.outcome import states_of
 from headgate.engine.types import Effects, TaskRef
 from headgate.engine.unreadable import fail_unreadable
 from headgate.store import history, runs
@@ -110,8 +110,5 @@ async def cut_short(
         steps=steps,
     )
     refs = tuple(TaskRef(run.key.workspace_id, run.key.id, node, attempt) for node, attempt in under_way)
-    effects = Effects(
-        frozenset([run.key.id]), cancelled=refs, finished=(finished(run.key, definition.namespace, phase, now),)
-    )
-    since = run.running_since or run.key.started_at
-    return effects | await settle(tx, run.key.workspace_id, phase, now, since=since, probe=run.probe)
+    effects = Effects(frozenset([run.key.id]), cancelled=refs)
+    return effects | await counted(tx, run, definition.namespace, phase, now)

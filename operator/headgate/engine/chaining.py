@@ -31,6 +31,14 @@ AT_ONCE = 4
 LONGEST_PAUSE = timedelta(minutes=5)
 
 
+class Stopper(Protocol):
+    """What ends runs gracefully."""
+
+    async def stop(self, workspace_id: UUID, run_id: UUID, reason: str) -> Effects:
+        """Ask a run to end."""
+        ...
+
+
 class UseCases(Protocol):
     """Those of the engine by which it acts on an ending. Each is safe to repeat."""
 
@@ -44,6 +52,11 @@ class UseCases(Protocol):
 
     async def cancel_run(self, workspace_id: UUID, run_id: UUID, reason: str) -> Effects:
         """End a run."""
+        ...
+
+    @property
+    def control(self) -> Stopper:
+        """What ends runs gracefully."""
         ...
 
     async def ensure_partitions(self, now: datetime) -> int:
@@ -129,6 +142,9 @@ async def _call(context: Context, use: UseCases, item: TakenCall, now: datetime)
     key = item.key
     ref = TaskRef(key.workspace_id, key.run_id, key.node, key.attempt)
     try:
+        if item.child is not None and item.stopping:
+            reason = f"run {key.run_id}, which called it, was asked to end"
+            return _Done(await use.control.stop(key.workspace_id, item.child, reason))
         if item.child is not None:
             effects = await calls.overdue(context, key, item.child)
             reason = f"node {key.node} of run {key.run_id}, which called it, has reached its timeout"

@@ -132,7 +132,14 @@ async def _go_on(
         progress = Progress(states, None, (), ())
     else:
         progress = await advance(
-            definition, ref.run_id, states, facts, context.evaluator, now, cancelling=run.cancelling
+            definition,
+            ref.run_id,
+            states,
+            facts,
+            context.evaluator,
+            now,
+            cancelling=run.cancelling,
+            apart=run.apart,
         )
     await _record(tx, definition, run.key, ref, (ended, *progress.steps), progress.tasks)
     concluded, room = await conclude(tx, definition, run, progress, now)

@@ -94,6 +94,7 @@ def _readable(found: Iterable[QueuedTask]) -> tuple[JobTask, ...]:
                 timeout_seconds=task.timeout_seconds,
                 job_uid=task.job_uid,
                 stopping=task.stopping,
+                mode=task.work.get("mode"),
             )
         )
     return tuple(readable)

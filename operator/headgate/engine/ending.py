@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from headgate.api.workflow_run import RunPhase
@@ -11,7 +12,7 @@ from headgate.engine.definition import Definition
 from headgate.engine.outcome import error_message, finished
 from headgate.engine.stepping import Progress
 from headgate.engine.types import Effects
-from headgate.store import runs
+from headgate.store import control, runs
 from headgate.store.database import Transaction
 from headgate.store.runs import LoadedRun, Room
 
@@ -19,10 +20,12 @@ from headgate.store.runs import LoadedRun, Room
 async def conclude(
     tx: Transaction, definition: Definition, run: LoadedRun, progress: Progress, now: datetime
 ) -> tuple[Effects, Room]:
-    """End a Running run whose nodes have all ended; nothing happens while some have not.
+    """End a Running run whose nodes have all ended, or hold it at a breakpoint; nothing happens while some have not.
 
     A run that was asked to end is Cancelled, however its final nodes fared, and keeps the reason that was given.
     """
+    if progress.held is not None:
+        await control.hold(tx, run.key, progress.held, replace(run.apart, at=progress.held).options())
     if progress.outcome is None:
         return Effects(), Room()
     outcome = RunPhase.CANCELLED if run.cancelling else progress.outcome
@@ -35,7 +38,15 @@ async def conclude(
         duration_ms=milliseconds(now - run.key.started_at),
         error_message=run.error_message if run.cancelling else told,
         outputs=None if run.cancelling else progress.outputs,
+        places=1 if run.takes_place else 0,
     )
-    effects = Effects(finished=(finished(run.key, definition.namespace, outcome, now),))
+    return await counted(tx, run, definition.namespace, outcome, now), room
+
+
+async def counted(tx: Transaction, run: LoadedRun, namespace: str, phase: RunPhase, now: datetime) -> Effects:
+    """What the end of a run means for the health of its workspace: nothing where it was a Test or Debug run."""
+    if not run.apart.is_normal:
+        return Effects()
+    effects = Effects(finished=(finished(run.key, namespace, phase, now),))
     since = run.running_since or run.key.started_at
-    return effects | await settle(tx, run.key.workspace_id, outcome, now, since=since, probe=run.probe), room
+    return effects | await settle(tx, run.key.workspace_id, phase, now, since=since, probe=run.probe)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from headgate.api.node import NodeType
 from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.domain.apart import Apart
 from headgate.domain.ids import uuid7_time
 from headgate.domain.spread import index_of, node_of
 from headgate.engine.bounds import clip
@@ -46,6 +47,7 @@ async def run_view(context: Context, workspace_id: UUID, run_id: UUID) -> RunVie
         else:
             named = (definition.namespace, definition.workflow, definition.number)
             order = tuple(node.id for node in definition.graph.nodes if node.type is not NodeType.TRIGGER)
+    apart = Apart.of(row.mode, row.options)
     return RunView(
         workspace_id=workspace_id,
         run_id=run_id,
@@ -64,6 +66,8 @@ async def run_view(context: Context, workspace_id: UUID, run_id: UUID) -> RunVie
         held=row.held,
         cancelling=row.cancelling,
         priority=row.priority,
+        at_breakpoint=apart.at is not None,
+        resumed=apart.resumed,
     )
 
 

@@ -15,6 +15,7 @@ WAITING_MESSAGES: Mapping[str, str] = MappingProxyType(
         "StorageLimit": "the records of the workspace's runs take as much as maxStorageMB of the quota allows",
         "CircuitOpen": "too many runs failed, and the circuit breaker holds new ones back; look at the failed ones, or "
         "let all start by a new value of the Workspace's annotation headgate.dev/reset-circuit-breaker",
+        "TestLimit": "five Test or Debug runs of the workspace are under way, and there are no more at a time",
         "Queued": "runs of the workspace that are older, or of a higher priority, start first",
     }
 )

@@ -24,6 +24,7 @@ async def refusal_to_repeat(
         "inputs": inputs,
         "nodes": {name: {"output": outputs.get(name)} for name in names},
         "run": {"id": str(key.id), "workflow": definition.workflow},
+        "event": facts.event,
         "attempt": {
             "number": ended.attempt,
             "reason": ended.reason,

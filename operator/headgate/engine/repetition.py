@@ -27,7 +27,7 @@ async def retry_run(context: Context, workspace_id: UUID, run_id: UUID, number: 
         if run is None:
             return Effects(), Room()
         same = Effects(frozenset([run_id]))
-        if run.status not in (RunPhase.FAILED, RunPhase.CANCELLED) or number <= run.retries:
+        if run.status not in (RunPhase.FAILED, RunPhase.CANCELLED) or number <= run.retries or not run.apart.is_normal:
             return same, Room()
         try:
             definition = await context.definitions.get(tx, workspace_id, run.version_id)

@@ -43,14 +43,23 @@ class RunControl:
         return await self._make_use(effects, workspace_id, room)
 
     async def resume(self, workspace_id: UUID, run_id: UUID) -> Effects:
-        """Let a Suspended run go on where it stands, or wait for room where it had not started."""
+        """Let a Suspended run go on where it stands, or wait for room where it had not started.
+
+        One that stands at a breakpoint stays there.
+        """
         effects, room = await suspension.resume_run(self._context, workspace_id, run_id)
+        return await self._make_use(effects, workspace_id, room)
+
+    async def pass_breakpoint(self, workspace_id: UUID, run_id: UUID, number: int) -> Effects:
+        """Let a Debug run go on past the breakpoint at which it stands, once for every higher ``number``."""
+        effects, room = await suspension.resume_run(self._context, workspace_id, run_id, number)
         return await self._make_use(effects, workspace_id, room)
 
     async def retry(self, workspace_id: UUID, run_id: UUID, number: int) -> Effects:
         """Run the failed nodes of a Failed or Cancelled run again, once for every higher ``number``.
 
-        It counts as another start, and waits as Pending where there is no room. What succeeded is kept.
+        It counts as another start, and waits as Pending where there is no room. What succeeded is kept. A Test or Debug
+        run is not retried.
         """
         effects, room = await repetition.retry_run(self._context, workspace_id, run_id, number)
         return await self._make_use(effects, workspace_id, room)

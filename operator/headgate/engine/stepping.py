@@ -12,9 +12,11 @@ from uuid import UUID
 from headgate.api.node import Node
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain import approvals
+from headgate.domain.apart import NEEDS_MOCK, NORMAL, Apart, needs_mock
 from headgate.domain.durations import parse_duration
 from headgate.domain.graph import NodeState, phase_so_far, step
 from headgate.domain.spread import item_name, items_of, spread
+from headgate.engine.apart import mocked
 from headgate.engine.beginnings import Unready, branch_of, check_value, list_of, memo_key, work_of
 from headgate.engine.bounds import VALUE_BYTES, check_json, clip
 from headgate.engine.definition import OUTPUTS, Definition
@@ -41,6 +43,8 @@ class Progress:
     """What the run gives, once it has succeeded and declares outputs."""
     error: str | None = None
     """Why it failed, where that is not the failure of a node."""
+    held: str | None = None
+    """The breakpoint that it has come to."""
 
 
 async def advance(
@@ -52,18 +56,23 @@ async def advance(
     now: datetime,
     *,
     cancelling: bool = False,
+    apart: Apart = NORMAL,
 ) -> Progress:
     """Step the run until everything that is left waits for an attempt, or it has ended.
 
     Reads ``facts`` only where an expression has to be evaluated. Raises what the evaluator raises besides
     ``ExpressionError``, which fails the node. With ``cancelling`` no further item starts, but for final nodes.
     """
-    walk = _Walk(definition, run_id, dict(states), facts, evaluator, now, cancelling)
+    walk = _Walk(definition, run_id, dict(states), facts, evaluator, now, cancelling, apart)
     while True:
         decided = step(definition.graph, walk.states)
         for node_id, state in decided.skipped.items():
             walk.states[node_id] = state
             walk.steps.append(StepRow(node_id, state.attempt, state.phase.value, reason=state.reason))
+        # A run that was asked to end stops nowhere before.
+        at = apart.stop(decided.ready, walk.states) if not cancelling else None
+        if at is not None:
+            return Progress(walk.states, None, _merged(walk.steps), tuple(walk.tasks), held=at)
         for node_id in decided.ready:
             await walk.start(definition.graph.by_id[node_id])
         moved = [await walk.go_on(node) for node in walk.spreading()]
@@ -80,6 +89,7 @@ class _Walk:
     evaluator: Evaluator
     now: datetime
     cancelling: bool
+    apart: Apart
     lists: dict[str, list[Any]] = field(default_factory=dict)
     """The items of nodes that run for each of them, as far as they are at hand."""
     steps: list[StepRow] = field(default_factory=list)
@@ -87,6 +97,8 @@ class _Walk:
 
     async def start(self, node: Node) -> None:
         """Begin a node that is ready."""
+        if not self.apart.is_normal and self._stood_in_for(node):
+            return
         if node.for_each is None:
             await self._begin(node, node.id, {})
             return
@@ -102,6 +114,20 @@ class _Walk:
         self.states[node.id] = NodeState(NodePhase.RUNNING, attempt)
         # Until they have all ended, the items are kept in the place of the output.
         self.steps.append(StepRow(node.id, attempt, NodePhase.RUNNING.value, output=items, attempt_started_at=self.now))
+
+    def _stood_in_for(self, node: Node) -> bool:
+        mock = self.apart.mock(node.id)
+        if mock is not None:
+            row = mocked(node, mock)
+            self.facts.fresh[node.id] = row.output
+            self._record(
+                node.id, NodePhase(row.phase), row.reason, clip(row.message), branch=row.branch, output=row.output
+            )
+            return True
+        problem = needs_mock(node.config.to_wire())
+        if problem is not None:
+            self._fail(node.id, NEEDS_MOCK, problem)
+        return problem is not None
 
     def _attempt(self, name: str) -> int:
         """The number of the attempt that is being made: 1, unless the run was retried."""
@@ -190,7 +216,8 @@ class _Walk:
     async def _queue(self, node: Node, name: str, values: Mapping[str, Any]) -> None:
         kind, work = work_of(node, values)
         digest = memo_key(node, values)
-        if node.memoize is not None and digest is not None:
+        # What a test gives is neither remembered nor taken from what was.
+        if node.memoize is not None and digest is not None and self.apart.is_normal:
             since = self.now - parse_duration(node.memoize.max_age)
             known = await self.facts.remembered(node.id, digest, since)
             if known is not None:
@@ -198,6 +225,8 @@ class _Walk:
                 self._record(name, NodePhase.SUCCEEDED, MEMOIZED, output=known.output)
                 return
             work = {**work, "memo": digest}
+        if not self.apart.is_normal:
+            work = {**work, "mode": self.apart.mode.value}
         attempt = self._attempt(name)
         self.states[name] = NodeState(NodePhase.QUEUED, attempt)
         self.steps.append(StepRow(name, attempt, NodePhase.QUEUED.value))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 from headgate.api.workflow_run import RunPhase
+from headgate.domain.apart import Apart
 from headgate.engine.bounds import clip
 from headgate.engine.context import Context, run_key
 from headgate.engine.definition import UnreadableVersion
@@ -16,7 +18,7 @@ from headgate.engine.types import Effects
 from headgate.engine.unreadable import fail_unreadable
 from headgate.store import control, runs
 from headgate.store.records import RunKey
-from headgate.store.runs import Room
+from headgate.store.runs import LoadedRun, Room
 
 RUN_SUSPENDED = "RunSuspended"
 
@@ -36,22 +38,27 @@ async def suspend_run(context: Context, workspace_id: UUID, run_id: UUID, why: s
     return Effects(frozenset([run_id])), Room(waiting=run.is_queued)
 
 
-async def resume_run(context: Context, workspace_id: UUID, run_id: UUID) -> tuple[Effects, Room]:
-    """Let a Suspended run go on, in one transaction. See ``RunControl.resume``."""
+async def resume_run(
+    context: Context, workspace_id: UUID, run_id: UUID, passing: int | None = None
+) -> tuple[Effects, Room]:
+    """Let a Suspended run go on, in one transaction. See ``RunControl.resume`` and ``RunControl.pass_breakpoint``."""
     key = run_key(workspace_id, run_id)
     if key is None:
         return Effects(), Room()
     try:
-        return await _resume(context, key)
+        return await _resume(context, key, passing)
     except UnreadableVersion as problem:
         return await fail_unreadable(context, key, problem), Room(waiting=True)
 
 
-async def _resume(context: Context, key: RunKey) -> tuple[Effects, Room]:
+async def _resume(context: Context, key: RunKey, passing: int | None) -> tuple[Effects, Room]:
     async with context.database.tenant(key.workspace_id, lock=key.id) as tx:
         run = await runs.load(tx, key)
-        if run is None or run.status != RunPhase.SUSPENDED:
+        if run is None or run.status != RunPhase.SUSPENDED or not _may_go_on(run, passing):
             return Effects(frozenset([key.id]) if run is not None else frozenset()), Room()
+        if passing is not None:
+            run = replace(run, apart=_past(run.apart, passing))
+            await control.note(tx, key, run.apart.options())
         now, effects = context.now(), Effects(frozenset([key.id]))
         if not run.has_place:
             await control.queue(tx, key, now, retries=run.retries)
@@ -59,9 +66,8 @@ async def _resume(context: Context, key: RunKey) -> tuple[Effects, Room]:
         definition = await context.definitions.get(tx, key.workspace_id, run.version_id)
         released = await control.release(tx, key, now)
         states = states_of(definition.graph, run)
-        progress = await advance(
-            definition, key.id, states, Facts(tx, key, definition.workflow_id), context.evaluator, now
-        )
+        facts = Facts(tx, key, definition.workflow_id)
+        progress = await advance(definition, key.id, states, facts, context.evaluator, now, apart=run.apart)
         await control.go_on(
             tx,
             key,
@@ -75,3 +81,15 @@ async def _resume(context: Context, key: RunKey) -> tuple[Effects, Room]:
             await control.count(tx, key.workspace_id, now, bytes_=kept)
         ended, room = await conclude(tx, definition, run, progress, now)
     return effects | Effects(tasks_queued=bool(progress.tasks or released)) | ended, room
+
+
+def _may_go_on(run: LoadedRun, passing: int | None) -> bool:
+    """Whether what is to be lifted holds the run: a breakpoint, once for each higher number, or anything else."""
+    if passing is None:
+        return run.apart.at is None
+    return run.apart.at is not None and passing > run.apart.resumed
+
+
+def _past(apart: Apart, number: int) -> Apart:
+    passed = apart.passed | ({apart.at} if apart.at is not None else frozenset())
+    return replace(apart, passed=passed, at=None, resumed=number)

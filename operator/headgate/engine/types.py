@@ -254,6 +254,10 @@ class RunView:
     cancelling: bool = False
     """Whether it was asked to end."""
     priority: int = 0
+    at_breakpoint: bool = False
+    """Whether it stands at a breakpoint."""
+    resumed: int = 0
+    """How often it was let go on from one."""
 
 
 @dataclass(frozen=True)

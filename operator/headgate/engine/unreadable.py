@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.engine.bounds import clip
-from headgate.engine.breakers import settle
 from headgate.engine.context import Context, milliseconds
 from headgate.engine.definition import UnreadableVersion
-from headgate.engine.outcome import finished
+from headgate.engine.ending import counted
 from headgate.engine.types import Effects, TaskRef
 from headgate.store import runs
 from headgate.store.records import RunKey, StepRow
@@ -36,8 +35,6 @@ async def fail_unreadable(context: Context, key: RunKey, problem: UnreadableVers
             error_message=clip(f"{REASON}: {problem}"),
             steps=steps,
         )
-        since = run.running_since or key.started_at
-        settled = await settle(tx, key.workspace_id, RunPhase.FAILED, now, since=since, probe=run.probe)
+        settled = await counted(tx, run, problem.content.namespace, RunPhase.FAILED, now)
     refs = tuple(TaskRef(key.workspace_id, key.id, node, attempt) for node, attempt in under_way)
-    ended = finished(key, problem.content.namespace, RunPhase.FAILED, now)
-    return Effects(frozenset([key.id]), cancelled=refs, finished=(ended,)) | settled
+    return Effects(frozenset([key.id]), cancelled=refs) | settled

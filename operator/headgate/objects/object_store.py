@@ -104,7 +104,7 @@ class ObjectStore:
             end = size if length is None else min(size, start + length)
             return bytes(obstore.get_range(store, path, start=start, end=end)) if start < end else b""
 
-        return await self._do(get)
+        return await self._do(get, of_object=True)
 
     async def delete(self, path: str) -> None:
         """Delete an object. Nothing happens where there is none."""
@@ -115,7 +115,7 @@ class ObjectStore:
             obstore.delete(store, path)
 
         try:
-            await self._do(delete)
+            await self._do(delete, of_object=True)
         except ObjectMissing:
             return
 
@@ -132,15 +132,18 @@ class ObjectStore:
             for item in page:
                 yield StoredObject(item["path"], item["size"], item["last_modified"])
 
-    async def _do(self, request: Callable[[Any], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._blocking, request)
+    async def _do(self, request: Callable[[Any], T], *, of_object: bool = False) -> T:
+        """Carry out a request; one of an object that must be there raises ``ObjectMissing`` where it is not."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._blocking, request, of_object)
 
-    def _blocking(self, request: Callable[[Any], T]) -> T:
+    def _blocking(self, request: Callable[[Any], T], of_object: bool) -> T:  # noqa: FBT001 - private
         from obstore.exceptions import BaseError
 
         try:
             return request(self._store())
         except FileNotFoundError:
+            if not of_object:
+                raise StoreUnavailable("the object store cannot be used: there is no such folder or bucket") from None
             raise ObjectMissing("there is no such object") from None
         except (BaseError, OSError, ValueError) as error:
             raise StoreUnavailable(self._told(error)) from None

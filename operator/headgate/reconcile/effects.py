@@ -35,6 +35,8 @@ class EffectHandler:
         """Set when there may be something to claim."""
         self.chain = asyncio.Event()
         """Set when there may be a call to make, or an ending to act on."""
+        self.runners = asyncio.Event()
+        """Set when there may be something for a runner."""
 
     def mirror(self, run_id: UUID, key: Key) -> None:
         """Note that the WorkflowRun mirrors the run."""
@@ -56,7 +58,8 @@ class EffectHandler:
         """Do what follows. Jobs are ended by their own reconciliation, which repeats what fails."""
         if effects.tasks_queued:
             self.work.set()
-        if effects.tasks_queued or effects.finished:
+            self.runners.set()
+        if effects.tasks_queued or effects.finished or effects.stopping:
             self.chain.set()
         if effects.breakers:
             self.breakers.set()

@@ -66,12 +66,11 @@ class JobReconciler:
         if "ttlSecondsAfterFinished" in (live.get("spec") or {}) or metadata.get("deletionTimestamp"):
             self._reported.pop(metadata["uid"], None)
             return
-        if self._effects.is_cancelled(ref) and not _is_over(live):
+        cancelled = self._effects.is_cancelled(ref)
+        if (cancelled or self._effects.is_stopping(ref)) and not _is_over(live):
+            # The log is listened to from now on: the pod goes as soon as it has ended.
             self._logs.keep(key.object_key, live, ref)
-            await self._workloads.end(ref)
-            return
-        if self._effects.is_stopping(ref) and not _is_over(live):
-            await self._workloads.end(ref, leaving_nothing=True)
+            await self._workloads.end(ref, leaving_nothing=not cancelled)
             return
         if self._logs.keeps(key.object_key, metadata["uid"]):
             # Its end is recorded.

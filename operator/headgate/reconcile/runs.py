@@ -15,6 +15,7 @@ from headgate.desired.keys import NAMESPACE
 from headgate.domain.conditions import not_ready, ready, reconciling
 from headgate.domain.reasons import Reason
 from headgate.domain.run_status import duration, patience, progress, seconds, summary, waiting_column, waiting_for
+from headgate.engine.apart import INVALID_DEBUG
 from headgate.engine.engine import Engine
 from headgate.engine.replay import UNKNOWN_RUN, UNKNOWN_VERSION
 from headgate.engine.suspension import RUN_SUSPENDED
@@ -30,7 +31,9 @@ from headgate.store.errors import DatabaseUnavailable
 
 WAIT_SECONDS = 15.0
 """Until a run that cannot be admitted yet is looked at again, where no event says so earlier."""
-FINAL_REFUSALS = frozenset({"InvalidInputs", "InvalidTrigger", "InvalidMutex", UNKNOWN_RUN, UNKNOWN_VERSION})
+FINAL_REFUSALS = frozenset(
+    {"InvalidInputs", "InvalidTrigger", "InvalidMutex", INVALID_DEBUG, UNKNOWN_RUN, UNKNOWN_VERSION}
+)
 """Refusals that stay, because a WorkflowRun's spec cannot be changed."""
 
 REJECTIONS = frozenset({"DailyLimit", "ConcurrencyLimit", "StorageLimit"})
@@ -162,6 +165,8 @@ class RunReconciler:
             inputs=run.spec.inputs,
             resource=key.name,
             version=run.spec.version,
+            mode=run.spec.mode,
+            debug=run.spec.debug,
             priority=run.spec.priority,
             replay_of=replay_of,
         )

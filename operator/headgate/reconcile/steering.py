@@ -37,6 +37,8 @@ async def steer(engine: Engine, workspace_id: UUID, spec: WorkflowRunSpec, view:
         effects = (effects or Effects()) | await control.suspend(workspace_id, run_id, HELD_BY_SPEC)
     elif not spec.suspend and is_held_by_spec(view):
         effects = (effects or Effects()) | await control.resume(workspace_id, run_id)
+    elif view.at_breakpoint and spec.resume > view.resumed:
+        effects = (effects or Effects()) | await control.pass_breakpoint(workspace_id, run_id, spec.resume)
     return effects
 
 

@@ -17,9 +17,10 @@ from headgate.domain.attempt import CONTAINER, has_ended
 from headgate.domain.step_log import CutLog, LogCutter, log_path
 from headgate.domain.task import TaskRef
 from headgate.engine.engine import Engine
-from headgate.objects.object_store import ObjectStore, StoreUnavailable
+from headgate.objects.object_store import ObjectStore
 from headgate.reconcile.queue import QueueMetrics, WorkQueue
 from headgate.reconcile.workloads import Workloads
+from headgate.store.errors import DatabaseUnavailable
 
 WORKERS = 8
 """Logs that are kept at the same time at most."""
@@ -104,12 +105,15 @@ class LogKeeper:
         if not waiting.settled:
             try:
                 result = await self._kept(key, waiting)
-            except (ApiError, Unreachable, StoreUnavailable) as error:
+            except DatabaseUnavailable:
+                # Nothing can be recorded then, not even that it is lost.
+                raise
+            except Exception as error:
                 waiting.tries += 1
                 if waiting.tries < TRIES:
                     raise
                 result = "lost"
-                self._log.error("the log of an attempt is lost", job=str(key), error=str(error))
+                self._log.error("the log of an attempt is lost", job=str(key), error=f"{type(error).__name__}: {error}")
             self._results.labels(result).inc()
             waiting.settled = True
         live = self._cache.get(key)

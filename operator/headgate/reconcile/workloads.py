@@ -32,11 +32,11 @@ class Workloads:
 
         Raises ``ForeignJob`` where the name is taken, and ``ApiError`` for what the API server refuses.
         """
-        created = await make_job(self._kube, task, self._spec_of(task.workspace))
+        created = await make_job(self._kube, task, self.spec_of(task.workspace))
         self._cache.upsert(JOBS, created)
         return str(created["metadata"]["uid"])
 
-    def _spec_of(self, name: str) -> WorkspaceSpec:
+    def spec_of(self, name: str) -> WorkspaceSpec:
         """What the Workspace says, read anew only where it changed."""
         key = WORKSPACES.key(name)
         version = self._cache.version(key)
@@ -65,7 +65,7 @@ class Workloads:
         """
         for key, live in self._cache.jobs_of(str(ref.run_id)):
             if attempt_of(live) == ref and not live["metadata"].get("deletionTimestamp"):
-                await self._delete(key, live, foreground=leaving_nothing)
+                await self.delete(key, live, foreground=leaving_nothing)
 
     async def let_go(self, key: ObjectKey, live: Object) -> None:
         """Have Kubernetes delete the Job after its time to live. Before this it stays, so that no result is lost."""
@@ -97,7 +97,8 @@ class Workloads:
                 found.extend(page["items"])
         return tuple(found)
 
-    async def _delete(self, key: ObjectKey, live: Object, *, foreground: bool) -> None:
+    async def delete(self, key: ObjectKey, live: Object, *, foreground: bool = False) -> None:
+        """Delete that very Job and, through it, its pods; with ``foreground`` the pods first."""
         uid = live["metadata"]["uid"]
         try:
             await self._kube.delete(JOBS, key.name, key.namespace, uid=uid, foreground=foreground)

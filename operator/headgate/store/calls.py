@@ -15,10 +15,13 @@ from headgate.store.tasks import TaskKey
 
 @dataclass(frozen=True)
 class TakenCall:
-    """A call that is due: to be made or, where it has been made, because its time is over."""
+    """A call that is due: to be made or, where it has been made, to be ended."""
 
     key: TaskKey
     child: UUID | None
+    """The run that it made."""
+    stopping: bool
+    """Whether it was asked to end, rather than that its time is over."""
 
 
 _TAKE = """
@@ -30,7 +33,7 @@ _TAKE = """
     UPDATE headgate.tasks t SET due_at = %(lease_until)s FROM taken k
     WHERE t.workspace_id = %(workspace_id)s AND t.execution_id = k.execution_id AND t.node = k.node
         AND t.attempt = k.attempt
-    RETURNING t.execution_id, t.node, t.attempt, t.job_uid
+    RETURNING t.execution_id, t.node, t.attempt, t.job_uid, t.stopping
 """
 
 
@@ -41,7 +44,9 @@ async def take(
     parameters = {"workspace_id": workspace_id, "now": now, "lease_until": lease_until, "limit": limit}
     return [
         TakenCall(
-            TaskKey(workspace_id, row.execution_id, row.node, row.attempt), UUID(row.job_uid) if row.job_uid else None
+            TaskKey(workspace_id, row.execution_id, row.node, row.attempt),
+            UUID(row.job_uid) if row.job_uid else None,
+            row.stopping,
         )
         for row in await tx.rows(_TAKE, parameters)
     ]
@@ -82,8 +87,7 @@ _SET_CHILD = """
             AND node = %(node)s AND attempt = %(attempt)s AND phase = 'Queued'
     )
     UPDATE headgate.tasks
-    SET job_uid = %(child)s, due_at = %(deadline)s, waiting_reason = %(reason)s, waiting_message = %(message)s,
-        waiting_until = NULL
+    SET job_uid = %(child)s, due_at = %(deadline)s, waiting_reason = NULL, waiting_message = NULL, waiting_until = NULL
     WHERE workspace_id = %(workspace_id)s AND execution_id = %(run_id)s AND node = %(node)s AND attempt = %(attempt)s
 """
 
@@ -96,9 +100,7 @@ async def set_child(
     *,
     now: datetime,
     deadline: datetime,
-    reason: str,
-    message: str,
 ) -> None:
     """Record the run that a call made: the attempt runs from ``now`` on, waits for it, and is due at ``deadline``."""
-    parameters = {"child": str(child), "now": now, "deadline": deadline, "reason": reason, "message": message}
+    parameters = {"child": str(child), "now": now, "deadline": deadline}
     await tx.execute(_SET_CHILD, key.parameters() | run.parameters() | parameters)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from headgate.domain.apart import told
 from headgate.store.database import Transaction
 from headgate.store.fragments import OVERWRITE, compact, insert_steps, insert_tasks
 from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json, to_json
@@ -59,7 +60,7 @@ _STEER = compact(f"""
             AND t.attempt = g.attempt
         RETURNING t.node, t.attempt, t.holder
     ), stopping AS (
-        UPDATE headgate.tasks t SET stopping = true
+        UPDATE headgate.tasks t SET stopping = true, due_at = CASE t.kind WHEN 'call' THEN 'epoch' ELSE t.due_at END
         FROM jsonb_to_recordset(CAST(%(stopping)s AS jsonb)) AS s (node text, attempt integer)
         WHERE t.workspace_id = %(workspace_id)s AND t.execution_id = %(run_id)s AND t.node = s.node
             AND t.attempt = s.attempt
@@ -87,8 +88,8 @@ async def go_on(
 ) -> list[tuple[str, int]]:
     """Let a run go on as Running: write ``steps``, queue ``tasks``, take those of ``gone`` off the queue.
 
-    Returns the attempts out of ``gone`` for which there may be a Job. Those of ``stopping`` stay open until they end.
-    Hold the run's lock.
+    Returns the attempts out of ``gone`` for which there may be a Job. Those of ``stopping`` stay open until they end;
+    calls among them are due at once, so that the runs that they called are asked to end. Hold the run's lock.
     """
     parameters = {
         "namespace": namespace,
@@ -142,6 +143,20 @@ _SUSPEND = f"""
 async def suspend(tx: Transaction, key: RunKey, held: str) -> None:
     """Let nothing more of the run be claimed. Hold the run's lock."""
     await tx.execute(_SUSPEND, key.parameters() | {"held": held})
+
+
+_NOTE = f"UPDATE headgate.workflow_executions SET options = CAST(%(options)s AS jsonb) WHERE {_THE_RUN}"  # noqa: S608 - constants
+
+
+async def note(tx: Transaction, key: RunKey, options: Mapping[str, Any]) -> None:
+    """Keep what a Test or Debug run does otherwise, and where it stands."""
+    await tx.execute(_NOTE, key.parameters() | {"options": to_json(options)})
+
+
+async def hold(tx: Transaction, key: RunKey, breakpoint_: str, options: Mapping[str, Any]) -> None:
+    """Suspend a run at a breakpoint."""
+    await suspend(tx, key, told(breakpoint_))
+    await note(tx, key, options)
 
 
 _RELEASE = f"""

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from headgate.domain.apart import NORMAL, Apart
 from headgate.store.database import Transaction
 from headgate.store.fragments import OVERWRITE, UNCOUNTED, insert_steps, insert_tasks
 from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json, to_json
@@ -63,11 +64,18 @@ class LoadedRun:
     """Why it is Suspended."""
     cancelling: bool = False
     """Whether it was asked to end, so that only final nodes start."""
+    apart: Apart = NORMAL
+    """How it differs from a Normal run."""
 
     @property
     def has_place(self) -> bool:
         """Whether it counts as under way: a run that is suspended before it started does not."""
         return self.status == "Running" or (self.status == "Suspended" and self.running_since is not None)
+
+    @property
+    def takes_place(self) -> bool:
+        """Whether it counts among the runs under way that the quota bounds."""
+        return self.has_place and self.apart.is_normal
 
     @property
     def is_queued(self) -> bool:
@@ -77,7 +85,7 @@ class LoadedRun:
 
 _LOAD = """
     SELECT e.status, e.version_id, e.trigger_node, e.waiting_reason, e.waiting_until, e.deadline,
-        e.running_since, e.probe, e.error_message, e.retries, e.held, e.cancelling,
+        e.running_since, e.probe, e.error_message, e.retries, e.held, e.cancelling, e.mode, e.options,
         t.work, t.kind, t.timeout_seconds, t.stopping, t.first_attempt, t.holder,
         (SELECT jsonb_agg(jsonb_build_array(node, attempt, phase, branch, reason, message)) FROM (
             SELECT DISTINCT ON (node) node, attempt, phase, branch, reason,
@@ -116,6 +124,7 @@ async def load(tx: Transaction, key: RunKey, node: str = "", attempt: int = 0) -
         retries=row.retries,
         held=row.held,
         cancelling=row.cancelling,
+        apart=Apart.of(row.mode, row.options),
     )
 
 
@@ -159,6 +168,19 @@ async def origin(tx: Transaction, key: RunKey) -> RunOrigin | None:
     """What the run was asked for with, or None where there is no such run."""
     row = await tx.row(_ORIGIN, key.parameters())
     return None if row is None else RunOrigin(*row)
+
+
+_SUCCEEDED = """
+    SELECT node, output, branch FROM headgate.workflow_execution_steps
+    WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND execution_id = %(run_id)s
+        AND phase = 'Succeeded'
+    ORDER BY attempt
+"""
+
+
+async def succeeded(tx: Transaction, key: RunKey) -> list[tuple[str, Any, str | None]]:
+    """Names, outputs and branches of the nodes that succeeded."""
+    return [(row.node, row.output, row.branch) for row in await tx.rows(_SUCCEEDED, key.parameters())]
 
 
 _ITEMS = """
@@ -237,7 +259,7 @@ _FINISH = """
         WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND id = %(run_id)s AND status = 'Running'
         RETURNING 1
     )
-    SELECT headgate.count_use(%(workspace_id)s, %(today)s, -1, 0, 0, 0, NULL) AS queued, (
+    SELECT headgate.count_use(%(workspace_id)s, %(today)s, -%(places)s, 0, 0, 0, NULL) AS queued, (
         SELECT pot FROM headgate.workspace_resource_quotas WHERE workspace_id = %(workspace_id)s
     ) AS pot
     FROM finished
@@ -263,8 +285,9 @@ async def finish(
     duration_ms: int,
     error_message: str | None,
     outputs: Mapping[str, Any] | None,
+    places: int = 1,
 ) -> Room:
-    """End a Running run and give back its place."""
+    """End a Running run and give back its place, which it has unless it counts for no figure."""
     parameters = {
         "today": finished_at.date(),
         "status": status,
@@ -272,6 +295,7 @@ async def finish(
         "duration_ms": duration_ms,
         "error_message": error_message,
         "outputs": to_json(outputs) if outputs is not None else None,
+        "places": places,
     }
     row = await tx.row(_FINISH, key.parameters() | parameters)
     return Room() if row is None else Room(row.queued > 0, row.pot)
@@ -311,7 +335,7 @@ async def end(
     """
     parameters = {
         "today": finished_at.date(),
-        "was_running": 1 if run.has_place else 0,
+        "was_running": 1 if run.takes_place else 0,
         "was_queued": 1 if run.is_queued else 0,
         "status": status,
         "finished_at": finished_at,

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+from headgate.domain.apart import NORMAL, Apart
 from headgate.store.database import Transaction
 from headgate.store.fragments import OVERWRITE, UNCOUNTED, compact, insert_steps, insert_tasks, literals
 from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json, to_json
@@ -32,16 +33,18 @@ _COUNTED = """
 _STARTED = "JOIN verdict v ON v.started = 1"
 _ANSWER = "r.reason, r.refused, r.until, r.probe, r.mutex, (SELECT max(done) FROM counted)"
 
-_ADMIT = compact(f"""
+
+def _admission(room: str, counted: str) -> str:
+    return compact(f"""
     WITH asked AS (
         SELECT 0 AS counted, CAST(%(concurrency_limit)s AS integer) AS concurrency_limit,
             CAST(%(mutex)s AS text) AS mutex
-    ), {_ROOM}, reserved AS (
+    ), {room}, reserved AS (
         INSERT INTO headgate.execution_triggers (workspace_id, trigger_key, execution_id, created_at)
         SELECT %(workspace_id)s, %(trigger_key)s, %(run_id)s, %(started_at)s FROM room WHERE NOT refused
         ON CONFLICT (workspace_id, trigger_key) DO NOTHING
         RETURNING execution_id
-    ), verdict AS MATERIALIZED (SELECT room.* FROM room, reserved), {_COUNTED}, run AS (
+    ), verdict AS MATERIALIZED (SELECT room.* FROM room, reserved), {counted}, run AS (
         INSERT INTO headgate.workflow_executions (workspace_id, id, started_at, workflow_id, version_id, status,
             trigger_kind, trigger_key, trigger_node, resource, inputs, waiting_reason, waiting_until, running_since,
             deadline, finished_at, duration_ms, error_message, outputs, probe, mode, priority, mutex, depth, parent_run,
@@ -63,6 +66,24 @@ _ADMIT = compact(f"""
     ), steps AS ({insert_steps(_STARTED)}), queue AS ({insert_tasks(_STARTED, "%(priority)s")})
     SELECT {_ANSWER}, EXISTS (SELECT FROM reserved) AS kept FROM room r
 """)  # noqa: S608 - constants
+
+
+_ADMIT = _admission(_ROOM, _COUNTED)
+# Test and Debug runs take no place, and count for no day.
+_ADMIT_APART = _admission(
+    """
+    room AS MATERIALIZED (
+        SELECT r.*, 0 AS counted, CASE WHEN r.reason IS NULL THEN 1 ELSE 0 END AS started, 0 AS queued, asked.mutex
+        FROM asked, headgate.room_apart(%(workspace_id)s, %(workflow_id)s, %(bytes)s) r
+    )
+    """,
+    """
+    counted AS MATERIALIZED (
+        SELECT headgate.count_use(%(workspace_id)s, %(today)s, 0, 0, 0, %(bytes)s, NULL) AS done
+        FROM verdict v WHERE v.started = 1
+    )
+    """,
+)
 
 _START = compact(f"""
     WITH asked AS (
@@ -112,6 +133,10 @@ class NewRun:
     """What it gives, where it has succeeded already."""
     bytes: int
     """What its inputs and first outputs take."""
+    apart: Apart = NORMAL
+    """How it differs from a Normal run."""
+    held: str | None = None
+    """The breakpoint that it has come to."""
 
     def parameters(self) -> dict[str, Any]:
         """As parameters of the statements that admit and start."""
@@ -197,7 +222,7 @@ async def admit(tx: Transaction, run: NewRun, origin: Origin) -> Verdict | None:
         "replay_of": origin.replay_of,
         "overtake": False,
     }
-    row = await tx.one(_ADMIT, parameters)
+    row = await tx.one(_ADMIT if run.apart.is_normal else _ADMIT_APART, parameters)
     return Verdict(row.reason, row.refused, row.until, row.probe, row.mutex) if row.kept or row.refused else None
 
 

@@ -457,20 +457,24 @@ def _service(**spec: Any) -> Request:
     return create(core("services"), _object("v1", "Service", spec={"ports": [{"port": 80}], **spec}))
 
 
-def _ingress(name: str | None, **annotations: str) -> Request:
+def ingress(name: str | None, namespace: str = "{ns}", **annotations: str) -> Request:
+    """An Ingress of that class."""
     spec: dict[str, Any] = {"defaultBackend": {"service": {"name": "x", "port": {"number": 80}}}}
     if name is not None:
         spec["ingressClassName"] = name
     metadata = {"annotations": annotations} if annotations else {}
     body = _object("networking.k8s.io/v1", "Ingress", metadata=metadata, spec=spec)
-    return create(f"{_NET}/namespaces/{{ns}}/ingresses", body)
+    return create(f"{_NET}/namespaces/{namespace}/ingresses", body)
 
 
-def _claim(name: str | None) -> Request:
+def claim(name: str | None, namespace: str = "{ns}") -> Request:
+    """A claim of that class."""
     spec: dict[str, Any] = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}
     if name is not None:
         spec["storageClassName"] = name
-    return create(core("persistentvolumeclaims"), _object("v1", "PersistentVolumeClaim", spec=spec))
+    return create(
+        core("persistentvolumeclaims", namespace=namespace), _object("v1", "PersistentVolumeClaim", spec=spec)
+    )
 
 
 def exposure() -> Iterator[Case]:
@@ -485,12 +489,11 @@ def exposure() -> Iterator[Case]:
     )
     yield Case("load-balancer", _service(type="LoadBalancer"), "exceeded quota", _service())
     yield Case("node-port", _service(type="NodePort"), "exceeded quota", _service())
-    yield Case("ingress-class", _ingress("outside"), policy("exposure"), _ingress("inside"))
-    yield Case("ingress-class-none", _ingress(None), policy("exposure"), _ingress("inside"))
+    yield Case("ingress-class", ingress("outside"), policy("exposure"), ingress("inside"))
     annotation = {"kubernetes.io/ingress.class": "outside"}
-    yield Case("ingress-annotation", _ingress(None, **annotation), policy("exposure"), _ingress("inside"))
-    yield Case("storage-class", _claim("slow"), policy("storage"), _claim("fast"))
-    yield Case("storage-class-empty", _claim(""), policy("storage"), _claim("fast"))
+    yield Case("ingress-annotation", ingress(None, **annotation), policy("exposure"), ingress("inside"))
+    yield Case("storage-class", claim("slow"), policy("storage"), claim("fast"))
+    yield Case("storage-class-empty", claim(""), policy("storage"), claim("fast"))
 
 
 # Decisions on approvals -----------------------------------------------------------------------------------------------

@@ -226,7 +226,6 @@ FLAWS: Mapping[str, Flaw] = {
         privileged_init=_init(securityContext=_PRIVILEGED),
         capability_sys_admin=_context(capabilities={"drop": ["ALL"], "add": ["SYS_ADMIN"]}),
         capability_of_baseline=_context(capabilities={"drop": ["ALL"], "add": ["CHOWN"]}),
-        capabilities_not_dropped=_without_context("capabilities"),
         capabilities_dropped_in_part=_context(capabilities={"drop": ["NET_RAW"]}),
         host_path=_volume(hostPath={"path": "/"}),
         volume_nfs=_volume(nfs={"server": "10.0.0.1", "path": "/"}),
@@ -236,7 +235,6 @@ FLAWS: Mapping[str, Flaw] = {
         hook_to_another_host=_main(lifecycle={"preStop": {"tcpSocket": {"host": "10.0.0.1", "port": 80}}}),
         seccomp_unconfined=_pod_context(seccompProfile={"type": "Unconfined"}),
         seccomp_unconfined_container=_context(seccompProfile={"type": "Unconfined"}),
-        seccomp_unset=_without_pod_context("seccompProfile"),
         app_armor_unconfined=_pod_context(appArmorProfile={"type": "Unconfined"}),
         app_armor_unconfined_container=_context(appArmorProfile={"type": "Unconfined"}),
         se_linux_type=_pod_context(seLinuxOptions={"type": "spc_t"}),
@@ -244,9 +242,7 @@ FLAWS: Mapping[str, Flaw] = {
         se_linux_role=_context(seLinuxOptions={"role": "system_r"}),
         proc_mount=_unmasked,
         sysctl=_pod_context(sysctls=[{"name": "kernel.msgmax", "value": "1"}]),
-        escalation_unset=_without_context("allowPrivilegeEscalation"),
         escalation=_context(allowPrivilegeEscalation=True),
-        root_unset=_without_pod_context("runAsNonRoot"),
         root_of_container=_context(runAsNonRoot=False),
         root_user_of_pod=_pod_context(runAsUser=0),
         root_user_of_container=_context(runAsUser=0),
@@ -264,14 +260,12 @@ FLAWS: Mapping[str, Flaw] = {
     "registry-docker-alias": Flaw(_main(image="index.docker.io/evil/app"), "pod-images"),
     "registry-init": Flaw(_init(image="evil/app"), "pod-images"),
     "registry-image-volume": Flaw(_volume(image={"reference": "evil/app", "pullPolicy": "Always"}), "pod-images"),
-    "pull-policy": Flaw(_main(imagePullPolicy="IfNotPresent"), "pod-images"),
+    "pull-policy": Flaw(_main(image=f"{REGISTRY}/app", imagePullPolicy="IfNotPresent"), "pod-images"),
     "pull-policy-never": Flaw(_main(imagePullPolicy="Never"), "pod-images"),
     "pull-policy-init": Flaw(_init(imagePullPolicy="Never"), "pod-images"),
     "pull-policy-volume": Flaw(_volume(image={"reference": f"{REGISTRY}/data:1", "pullPolicy": "Never"}), "pod-images"),
     "node-name": Flaw(_pod(nodeName="control-plane"), "pod-scheduling"),
-    "selector-none": Flaw(_pod(nodeSelector={}), "pod-scheduling"),
     "selector-other": Flaw(_selector(**{"disktype": "hdd", REGION: "eu-1"}), "pod-scheduling"),
-    "region-none": Flaw(_selector(disktype="ssd"), "pod-scheduling"),
     "region-other": Flaw(_selector(**{"disktype": "ssd", REGION: "us-1"}), "pod-scheduling"),
     "region-one-term-too-wide": Flaw(_affine([_in("eu-1")], [_in("us-1")]), "pod-scheduling"),
     "region-one-value-too-many": Flaw(_affine([_in("eu-1", "us-1")]), "pod-scheduling"),
@@ -293,7 +287,7 @@ FLAWS: Mapping[str, Flaw] = {
     ),
     "toleration-of-every-effect": Flaw(_tolerates(key="dedicated", value="team"), "pod-scheduling"),
     "priority-of-the-system": Flaw(_pod(priorityClassName="system-cluster-critical"), "pod-scheduling"),
-    "runtime-none": Flaw(lambda template: template["spec"].pop("runtimeClassName"), "pod-scheduling"),
+    "runtime-other": Flaw(_pod(runtimeClassName="{runtime}-other"), "pod-scheduling"),
     "account-of-runs": Flaw(_pod(serviceAccountName="headgate-run"), "pod-identity"),
     "volume-labelled": Flaw(
         _volume(
@@ -307,6 +301,26 @@ FLAWS: Mapping[str, Flaw] = {
         "pod-identity",
     ),
 }
+
+SILENCES: Mapping[str, Flaw] = {
+    **_security(
+        capabilities=_without_context("capabilities"),
+        escalation=_without_context("allowPrivilegeEscalation"),
+        context=_main(securityContext=None),
+        seccomp=_without_pod_context("seccompProfile"),
+        root=_without_pod_context("runAsNonRoot"),
+        pod_context=_pod(securityContext=None),
+        init_context=_init(securityContext=None),
+    ),
+    "pull-policy": Flaw(_main(imagePullPolicy=None), "pod-images"),
+    "pull-policy-as-kubernetes-gives-it": Flaw(_main(imagePullPolicy="IfNotPresent"), "pod-images"),
+    "pull-policy-volume": Flaw(_volume(image={"reference": f"{REGISTRY}/data:1"}), "pod-images"),
+    "selector": Flaw(_selector(**{REGION: "eu-1"}), "pod-scheduling"),
+    "selector-of-something-else": Flaw(_selector(**{"arch": "arm", REGION: "eu-1"}), "pod-scheduling"),
+    "runtime": Flaw(lambda template: template["spec"].pop("runtimeClassName"), "pod-scheduling"),
+    "region": Flaw(_selector(disktype="ssd"), "pod-scheduling"),
+}
+"""What pods do not say although the workspace's rules ask for it. Without defaults each of it is a flaw."""
 
 FORGED: Mapping[str, Callable[[Spec], None]] = {
     "template-label-workspace": _labelled("headgate.dev/workspace", "{victim}"),

@@ -100,12 +100,10 @@ def _scenery(names: dict[str, str]) -> list[dict[str, Any]]:
             "metadata": {"name": names["priority"]},
             "value": 1,
         },
-        {
-            "apiVersion": "node.k8s.io/v1",
-            "kind": "RuntimeClass",
-            "metadata": {"name": names["runtime"]},
-            "handler": "x",
-        },
+        *(
+            {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": name}, "handler": "x"}
+            for name in (names["runtime"], names["runtime"] + "-other")
+        ),
         {
             "apiVersion": f"{rbac}/v1",
             "kind": "ClusterRole",
@@ -237,4 +235,4 @@ def _clear(kube: Kube, new_operator: Callable[[], OperatorProcess], names: dict[
         kube.kubectl("delete", kind, names["people"], "--ignore-not-found")
     kube.kubectl("delete", "quotas.headgate.dev", names["quota"], "--ignore-not-found")
     kube.kubectl("delete", "priorityclass", names["priority"], "--ignore-not-found")
-    kube.kubectl("delete", "runtimeclass", names["runtime"])
+    kube.kubectl("delete", "runtimeclass", names["runtime"], names["runtime"] + "-other")

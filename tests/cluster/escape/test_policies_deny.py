@@ -122,7 +122,8 @@ def test_a_workspace_with_active_runs_is_deleted_when_forced_only(stage: Stage) 
 
 
 def test_no_operator_runs_while_policies_deny(stage: Stage) -> None:
-    pods = stage.kube.get("pods", f"--namespace={stage.names['system']}")["items"]
+    operators = ("--selector=app.kubernetes.io/component=operator", f"--namespace={stage.names['system']}")
+    pods = stage.kube.get("pods", *operators)["items"]
     lease = stage.kube.get("lease", "headgate-operator", f"--namespace={stage.names['system']}")
 
     assert pods == []

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import string
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -39,6 +40,13 @@ def container_of(task: JobTask) -> dict[str, Any]:
 def environment(task: JobTask) -> dict[str, Any]:
     """By name; of several the last, which is the one that counts."""
     return {item["name"]: item.get("value", item.get("valueFrom")) for item in container_of(task)["env"]}
+
+
+def test_a_job_of_a_test_and_its_pod_say_so_and_others_say_nothing() -> None:
+    test = job(replace(a_task(), mode="Test"))
+    for labels in (test["metadata"]["labels"], test["spec"]["template"]["metadata"]["labels"]):
+        assert labels["headgate.dev/mode"] == "Test"
+    assert "headgate.dev/mode" not in job(a_task())["metadata"]["labels"]
 
 
 def test_a_job_is_one_attempt_and_no_more() -> None:

@@ -11,6 +11,8 @@ from headgate.desired.context import ClusterFacts
 from headgate.domain.addresses import METADATA_NETWORKS
 from tests.unit.desired.builders import a_workspace, children_of
 
+NO_TEST = {"matchExpressions": [{"key": "headgate.dev/mode", "operator": "DoesNotExist"}]}
+
 
 def spec_of(policy: str, facts: ClusterFacts | None = None, **network: Any) -> dict[str, Any]:
     found = children_of(a_workspace(network=network), facts=facts or ClusterFacts("headgate-system"))
@@ -22,9 +24,19 @@ def test_by_default_nothing_goes_in_or_out() -> None:
     assert spec_of("headgate-default-deny") == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
 
 
+def test_nothing_is_opened_for_test_and_debug_runs() -> None:
+    tenant = a_workspace(network={"egress": [{"internet": True}], "ingress": [{"cidr": "198.51.100.0/24"}]})
+    found = children_of(tenant, facts=ClusterFacts("headgate-system", gateway_namespace="headgate-edge"))
+    policies = {name: item["spec"] for name, item in found.items() if name.startswith("NetworkPolicy ")}
+
+    assert len(policies) == 4
+    opening = {name for name, spec in policies.items() if spec["podSelector"] == NO_TEST}
+    assert set(policies) - opening == {"NetworkPolicy acme/headgate-default-deny"}
+
+
 def test_the_clusters_dns_pods_can_be_asked() -> None:
     assert spec_of("headgate-allow-dns") == {
-        "podSelector": {},
+        "podSelector": NO_TEST,
         "policyTypes": ["Egress"],
         "egress": [
             {
@@ -51,7 +63,9 @@ def test_dns_elsewhere_can_be_asked_by_address() -> None:
 def test_the_gateway_can_be_reached_where_there_is_one() -> None:
     with_gateway = ClusterFacts("headgate-system", gateway_namespace="edge")
 
-    assert spec_of("headgate-allow-gateway", with_gateway)["egress"][0]["to"] == [
+    [rule] = spec_of("headgate-allow-gateway", with_gateway)["egress"]
+    assert rule["ports"] == [{"protocol": "TCP", "port": 8000}]
+    assert rule["to"] == [
         {
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "edge"}},
             "podSelector": {
@@ -70,7 +84,7 @@ def test_declared_destinations_and_sources_are_opened() -> None:
     )
 
     assert spec == {
-        "podSelector": {},
+        "podSelector": NO_TEST,
         "policyTypes": ["Ingress", "Egress"],
         "ingress": [{"from": [{"ipBlock": {"cidr": "198.51.100.1/32"}}]}],
         "egress": [

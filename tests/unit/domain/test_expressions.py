@@ -142,6 +142,29 @@ def test_the_same_problem_is_told_once() -> None:
 
 
 @pytest.mark.parametrize(
+    ("template", "problem"),
+    [
+        ("${{ event.workflow }} ${{ event.runId }} ${{ event.phase }} ${{ event.outputs.rows }}", None),
+        ("${{ event == null ? 'by hand' : event.phase }}", None),
+        ("${{ event.inputs }}", "node report: there is no event.inputs: an event has workflow, runId, phase, outputs"),
+    ],
+)
+def test_the_event_can_be_read_where_a_trigger_is_one(template: str, problem: str | None) -> None:
+    end = Node.model_validate({"id": "end", "type": "trigger", "config": {"event": {"workflow": "other"}}})
+    spec = a_spec(a_trigger("start"), end, an_action("report", "start", "end", args=[template]))
+
+    assert problems(spec) == (() if problem is None else (problem,))
+
+
+def test_the_event_cannot_be_read_where_no_trigger_is_one() -> None:
+    spec = a_spec(a_trigger("start"), an_action("report", "start", args=["${{ event.phase }}"]))
+
+    assert problems(spec) == (
+        "node report: there is no event: none of the triggers is the end of another workflow's run",
+    )
+
+
+@pytest.mark.parametrize(
     ("members", "problem"),
     [
         ({"forEach": {"items": "[1]"}, "config": args("${{ item }} ${{ index }}")}, None),
@@ -191,6 +214,7 @@ def test_the_outputs_of_a_run_read_any_node(expression: str, problem: str | None
         ("deploy-${{ inputs.day }}-${{ run.workflow }}", ()),
         ("${{ inputs.dya }}", ("concurrency.mutex: there is no input dya: declare it in spec.inputs",)),
         ("${{ nodes.start.phase }}", ("concurrency.mutex: it is known before any node runs: use inputs only",)),
+        ("${{ event.runId }}", ("concurrency.mutex: it is known before any node runs: use inputs only",)),
         ("${{ inputs.day }", ("concurrency.mutex: '${{ inputs.day }' is not closed by }}",)),
     ],
 )
@@ -198,26 +222,3 @@ def test_a_mutex_may_name_inputs(mutex: str, found: tuple[str, ...]) -> None:
     spec = a_spec(a_trigger("start"), inputs=("day",)).model_copy(update={"concurrency": Concurrency(mutex=mutex)})
 
     assert problems(spec) == found
-
-
-@pytest.mark.parametrize(
-    ("template", "problem"),
-    [
-        ("${{ event.workflow }} ${{ event.runId }} ${{ event.phase }} ${{ event.outputs.rows }}", None),
-        ("${{ event == null ? 'by hand' : event.phase }}", None),
-        ("${{ event.inputs }}", "node report: there is no event.inputs: an event has workflow, runId, phase, outputs"),
-    ],
-)
-def test_the_event_can_be_read_where_a_trigger_is_one(template: str, problem: str | None) -> None:
-    end = Node.model_validate({"id": "end", "type": "trigger", "config": {"event": {"workflow": "other"}}})
-    spec = a_spec(a_trigger("start"), end, an_action("report", "start", "end", args=[template]))
-
-    assert problems(spec) == (() if problem is None else (problem,))
-
-
-def test_the_event_cannot_be_read_where_no_trigger_is_one() -> None:
-    spec = a_spec(a_trigger("start"), an_action("report", "start", args=["${{ event.phase }}"]))
-
-    assert problems(spec) == (
-        "node report: there is no event: none of the triggers is the end of another workflow's run",
-    )

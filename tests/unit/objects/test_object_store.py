@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import obstore
 import pytest
 
 from headgate.objects.folder_room import BLOCK
@@ -116,6 +117,16 @@ async def test_what_was_there_before_counts(tmp_path: Path) -> None:
     await ObjectStore(f"file://{tmp_path}/objects", folder_bytes=10 * BLOCK).put("new", b"x" * BLOCK)
 
     assert [path.name for path in (tmp_path / "objects").iterdir()] == ["new"]
+
+
+async def test_a_bucket_that_is_not_there_is_no_missing_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise FileNotFoundError("NoSuchBucket")
+
+    monkeypatch.setattr(obstore, "put", refuse)
+
+    with pytest.raises(StoreUnavailable, match="no such folder or bucket"):
+        await ObjectStore("memory://").put("a", b"x")
 
 
 async def test_a_bucket_that_does_not_answer_tells_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from headgate.api.container import SecretKeyRef
+from headgate.domain.runner_task import OpenRunnerTask
 from headgate.domain.task import Outcome, TaskRef, Waiting
 from headgate.engine.engine import Engine
 from headgate.engine.types import Effects, Fired, WorkspaceRecord, WorkspaceUsage
@@ -21,6 +23,8 @@ class FakeEngine(Engine):
         self.running = 0
         self.chained = Fired(self.effects, frozenset(), None)
         self.room = True
+        self.runner_tasks: tuple[OpenRunnerTask, ...] = ()
+        self.secrets: tuple[SecretKeyRef, ...] = ()
         self.used: tuple[WorkspaceUsage, ...] = ()
 
     def fail(self, *errors: Exception) -> None:
@@ -49,6 +53,18 @@ class FakeEngine(Engine):
     async def record_log(self, ref: TaskRef, path: str | None, size: int, *, truncated: bool) -> bool:
         self._note("log", ref, path, size, truncated)
         return self.room
+
+    async def open_runner_tasks(self) -> tuple[OpenRunnerTask, ...]:
+        if self.failures:
+            raise self.failures.pop(0)
+        return self.runner_tasks
+
+    async def release_runner(self, workspace_id: UUID, run_id: UUID, holders: str) -> int:
+        self._note("release", run_id, holders)
+        return 1
+
+    async def runner_secrets(self, workspace_id: UUID, run_id: UUID) -> tuple[SecretKeyRef, ...]:
+        return self.secrets
 
     async def running_runs(self, name: str) -> int:
         return self.running

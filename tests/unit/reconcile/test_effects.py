@@ -46,9 +46,10 @@ async def test_where_something_was_queued_the_dispatcher_is_woken() -> None:
     [
         Effects(tasks_queued=True),
         Effects(finished=(FinishedRun(RUN_ID, "acme", RunPhase.SUCCEEDED, timedelta(seconds=1)),)),
+        Effects(stopping=(a_task().ref,)),
     ],
 )
-async def test_where_something_may_be_called_or_has_ended_the_chainer_is_woken(effects: Effects) -> None:
+async def test_where_something_may_be_called_has_ended_or_is_to_end_the_chainer_is_woken(effects: Effects) -> None:
     world = World()
 
     await world.effects.handle(Effects(runs=frozenset([RUN_ID])))

@@ -33,6 +33,9 @@ class FakeControl(RunControl):
     async def resume(self, workspace_id: UUID, run_id: UUID) -> Effects:
         return self._note("resume")
 
+    async def pass_breakpoint(self, workspace_id: UUID, run_id: UUID, number: int) -> Effects:
+        return self._note("pass", number)
+
     async def retry(self, workspace_id: UUID, run_id: UUID, number: int) -> Effects:
         return self._note("retry", number)
 
@@ -64,6 +67,8 @@ async def asked(view: RunView, **spec: Any) -> list[tuple[Any, ...]]:
 
 HELD = a_view(RunPhase.SUSPENDED, held="RunSuspended: why")
 
+STANDING = a_view(RunPhase.SUSPENDED, held="Breakpoint: it stands before ask", at_breakpoint=True, resumed=1)
+
 
 @pytest.mark.parametrize(
     ("view", "spec", "expected"),
@@ -81,6 +86,11 @@ HELD = a_view(RunPhase.SUSPENDED, held="RunSuspended: why")
         (HELD, {}, [("resume",)]),
         (a_view(RunPhase.SUSPENDED, held="Breakpoint: before ask"), {}, []),
         (HELD, {"suspend": True, "cancel": True}, [("stop",)]),
+        (STANDING, {}, []),
+        (STANDING, {"resume": 1}, []),
+        (STANDING, {"resume": 2}, [("pass", 2)]),
+        (STANDING, {"resume": 2, "suspend": True}, [("pass", 2)]),
+        (a_view(), {"resume": 2}, []),
         (a_view(RunPhase.FAILED), {"retry": 1}, [("retry", 1)]),
         (a_view(RunPhase.FAILED, retries=1), {"retry": 1}, []),
         (a_view(RunPhase.CANCELLED), {"retry": 1}, [("retry", 1)]),

@@ -54,7 +54,7 @@ class World:
         """Hand the Job over, and let the keeper try so often; the last try must go well."""
         self.keeper.keep(KEY, self.job, REF)
         for _ in range(times - 1):
-            with pytest.raises((ApiError, Unreachable, StoreUnavailable, DatabaseUnavailable)):
+            with pytest.raises((ApiError, Unreachable, StoreUnavailable, DatabaseUnavailable, ValueError)):
                 await self.keeper.once(KEY)
         await self.keeper.once(KEY)
 
@@ -160,6 +160,17 @@ async def test_after_so_many_tries_it_is_given_up_and_counted() -> None:
     await world.keep(times=step_logs.TRIES)
 
     assert world.engine.told == []
+    assert world.is_let_go
+    assert world.counted("lost") == 1
+
+
+async def test_nor_does_what_nobody_thought_of_hold_a_job_for_ever() -> None:
+    world = World(a_pod().succeeded())
+    world.wrote(b"hello\n")
+    world.engine.fail(*[ValueError("odd")] * step_logs.TRIES)
+
+    await world.keep(times=step_logs.TRIES)
+
     assert world.is_let_go
     assert world.counted("lost") == 1
 

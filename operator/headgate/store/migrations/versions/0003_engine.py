@@ -11,13 +11,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    run_scripts(
-        "0003/10_tables.sql",
-        "0003/15_endings.sql",
-        "0003/20_security.sql",
-        "0003/30_concurrency.sql",
-        "0003/40_turns.sql",
-    )
+    parts = ("10_tables", "15_endings", "20_security", "30_concurrency", "40_turns", "50_apart")
+    run_scripts(*(f"0003/{part}.sql" for part in parts))
 
 
 def downgrade() -> None:

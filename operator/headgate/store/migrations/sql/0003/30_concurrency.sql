@@ -47,7 +47,7 @@ BEGIN
         SELECT count(*) FROM (
             SELECT FROM headgate.workflow_executions e
             WHERE e.workspace_id = _workspace AND e.workflow_id = _workflow AND e.status IN ('Running', 'Suspended')
-                AND e.running_since IS NOT NULL
+                AND e.running_since IS NOT NULL AND e.mode = 'Normal'
             LIMIT _limit
         ) under_way
     ) THEN

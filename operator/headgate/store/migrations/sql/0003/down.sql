@@ -1,3 +1,4 @@
+DROP FUNCTION headgate.room_apart;
 DROP TRIGGER keep_ending ON headgate.workflow_executions;
 DROP TRIGGER keep_ending_of_new ON headgate.workflow_executions;
 DROP FUNCTION headgate.keep_ending();

@@ -1,0 +1,180 @@
+"""Test and Debug runs: what of a graph they run, what stands in for the rest, and where they stop. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from headgate.api.debugging import Breakpoint, BreakpointAt, Debug, Mock, RunMode
+from headgate.api.node import NodeType
+from headgate.api.workflow_run import NodePhase
+from headgate.domain.graph import Graph, NodeState
+
+BREAKPOINT = "Breakpoint"
+PINNED = "Pinned"
+MOCKED = "Mocked"
+BEFORE_START = "BeforeStart"
+AFTER_STOP = "AfterStop"
+NEEDS_MOCK = "NeedsMock"
+
+_PASSED, _AT, _RESUMED = "passed", "at", "resumed"
+_REACH_OTHERS = ("http", "sql", "script")
+"""Configs whose work is a runner's, which needs the network that a Test or Debug run does not have."""
+
+
+@dataclass(frozen=True)
+class Apart:
+    """How a run differs from a Normal one."""
+
+    mode: RunMode = RunMode.NORMAL
+    debug: Debug = field(default_factory=Debug)
+    passed: frozenset[str] = frozenset()
+    """Breakpoints at which the run stood and went on."""
+    at: str | None = None
+    """The breakpoint at which it stands."""
+    resumed: int = 0
+    """How often it was let go on."""
+
+    @classmethod
+    def of(cls, mode: str, options: Mapping[str, Any]) -> Apart:
+        """What is recorded of a run."""
+        if mode == RunMode.NORMAL:
+            return NORMAL
+        debug = {key: value for key, value in options.items() if key not in (_PASSED, _AT, _RESUMED)}
+        return cls(
+            RunMode(mode),
+            Debug.model_validate(debug),
+            frozenset(options.get(_PASSED, ())),
+            options.get(_AT),
+            options.get(_RESUMED, 0),
+        )
+
+    @property
+    def is_normal(self) -> bool:
+        """Whether there is no difference."""
+        return self.mode is RunMode.NORMAL
+
+    def options(self) -> dict[str, Any]:
+        """As ``of`` reads it."""
+        more: dict[str, Any] = {_PASSED: sorted(self.passed)} if self.passed else {}
+        if self.at is not None:
+            more[_AT] = self.at
+        if self.resumed:
+            more[_RESUMED] = self.resumed
+        return {**self.debug.to_wire(), **more}
+
+    def mock(self, node: str) -> Mock | None:
+        """What stands in for the node."""
+        return next((mock for mock in self.debug.mocks if mock.node == node), None)
+
+    def stop(self, ready: Collection[str], states: Mapping[str, NodeState]) -> str | None:
+        """The breakpoint that the run has come to and not passed: behind a node that ended, or before a ready one."""
+        for point in self.debug.breakpoints if self.mode is RunMode.DEBUG else ():
+            if _name(point) not in self.passed and _reached(point, ready, states[point.node].phase):
+                return _name(point)
+        return None
+
+
+NORMAL = Apart()
+
+
+def told(breakpoint_: str) -> str:
+    """Why a run that stands at a breakpoint is held."""
+    return f"{BREAKPOINT}: it stands {breakpoint_}; raise spec.resume to let it go on"
+
+
+def _name(point: Breakpoint) -> str:
+    return f"{_WORDS[point.at]} {point.node}"
+
+
+_WORDS = {
+    BreakpointAt.BEFORE: "before",
+    BreakpointAt.AFTER: "after",
+    BreakpointAt.FAILURE: "at the failure of",
+}
+
+
+def _reached(point: Breakpoint, ready: Collection[str], phase: NodePhase) -> bool:
+    match point.at:
+        case BreakpointAt.BEFORE:
+            return point.node in ready
+        case BreakpointAt.AFTER:
+            return phase in (NodePhase.SUCCEEDED, NodePhase.FAILED)
+        case BreakpointAt.FAILURE:
+            return phase is NodePhase.FAILED
+
+
+@dataclass(frozen=True)
+class Pin:
+    """What a node of an earlier run came to."""
+
+    output: Any
+    branch: str | None
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """How the nodes stand that a run does not start with."""
+
+    pinned: Mapping[str, Pin]
+    """Those that are taken from an earlier run."""
+    mocked: tuple[str, ...]
+    """Those for which mocks stand in although they come before the start."""
+    skipped: Mapping[str, str]
+    """Those that never run, with the reason."""
+
+
+class Impossible(Exception):  # noqa: N818 - a mistake of whoever asks
+    """What is asked for cannot be done; the message says what to change."""
+
+
+def beginning(graph: Graph, debug: Debug, pins: Mapping[str, Pin]) -> Beginning:
+    """Decide on the nodes that come before ``startFrom``, or not before ``stopAfter``. Raises ``Impossible``.
+
+    What is neither ``startFrom`` nor after it has the output of its mock or of the earlier run, and is skipped where it
+    has neither; what ``startFrom`` itself depends on must have one of them.
+    """
+    named = [mock.node for mock in debug.mocks] + [point.node for point in debug.breakpoints]
+    for name in [*named, debug.start_from, debug.stop_after]:
+        if name is not None and (name not in graph.by_id or graph.by_id[name].type is NodeType.TRIGGER):
+            raise Impossible(f"the workflow has no node {name!r} that debug could speak of")
+    before = _ancestors(graph)
+    pinned: dict[str, Pin] = {}
+    mocked: list[str] = []
+    skipped: dict[str, str] = {}
+    for node in graph.nodes:
+        if node.type is NodeType.TRIGGER:
+            continue
+        if debug.stop_after is not None and node.id != debug.stop_after and node.id not in before[debug.stop_after]:
+            skipped[node.id] = AFTER_STOP
+        elif debug.start_from is None or node.id == debug.start_from or debug.start_from in before[node.id]:
+            continue
+        elif any(mock.node == node.id for mock in debug.mocks):
+            mocked.append(node.id)
+        elif node.id in pins:
+            pinned[node.id] = pins[node.id]
+        elif node.id in before[debug.start_from]:
+            raise Impossible(
+                f"give node {node.id!r} a mock, or name by pinsFrom a run in which it succeeded: it comes before "
+                f"{debug.start_from!r}"
+            )
+        else:
+            skipped[node.id] = BEFORE_START
+    return Beginning(pinned, tuple(mocked), skipped)
+
+
+def needs_mock(config: Mapping[str, Any]) -> str | None:
+    """Why a node of that config cannot run in a Test or Debug run; None where it can."""
+    kind = next((name for name in _REACH_OTHERS if name in config), None)
+    if kind is None:
+        return None
+    return f"give it a mock: a run that is a test reaches nothing outside of itself, and this node is of kind {kind}"
+
+
+def _ancestors(graph: Graph) -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    for node in graph.nodes:
+        direct = frozenset(dependency.node for dependency in graph.edges[node.id])
+        found[node.id] = direct.union(*(found[name] for name in direct))
+    return found

@@ -1,0 +1,201 @@
+"""The Jobs of runners in the cluster: made, watched, explained, and let go."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import TypeVar
+from uuid import UUID
+
+from headgate.cluster.cache import Cache
+from headgate.cluster.client import KubeClient, Object
+from headgate.cluster.errors import ApiError
+from headgate.cluster.resources import JOBS
+from headgate.desired.context import ClusterFacts
+from headgate.desired.job import RUN_LABEL, WORKSPACE_ID_ANNOTATION
+from headgate.desired.keys import ObjectKey
+from headgate.desired.manifest import labels_of
+from headgate.desired.runner_job import NUMBER_LABEL, RunnerPods, RunnerWork, runner_job
+from headgate.domain.attempt import Finished, Starting, explain, judge
+from headgate.domain.runner_task import OpenRunnerTask
+from headgate.domain.task import Outcome, Waiting
+from headgate.engine.engine import Engine
+from headgate.reconcile.effects import EffectHandler
+from headgate.reconcile.keys import Key
+from headgate.reconcile.workloads import Workloads
+
+T = TypeVar("T")
+
+EXPLAIN_AFTER = timedelta(seconds=2)
+"""How long a runner may be starting before Events are asked why."""
+EXPLAIN_AGAIN = timedelta(seconds=10)
+PAUSES = (0.0, 2.0, 10.0)
+"""Seconds between the making of a runner and that of the next, by how many were lost."""
+NO_GATEWAY = Waiting("NoGateway", "http, sql and script nodes need the gateway, which is not installed")
+
+
+class RunnerJobs:
+    """Makes runner Jobs, and tells the engine when one is lost."""
+
+    def __init__(
+        self,
+        kube: KubeClient,
+        cache: Cache,
+        engine: Engine,
+        workloads: Workloads,
+        effects: EffectHandler,
+        facts: Callable[[], ClusterFacts],
+        *,
+        pods: RunnerPods | None,
+        wall: Callable[[], datetime],
+    ) -> None:
+        """``pods`` is None where there is no gateway that a runner could work for."""
+        self._kube = kube
+        self._cache = cache
+        self._engine = engine
+        self._workloads = workloads
+        self._effects = effects
+        self._facts = facts
+        self._pods = pods
+        self._wall = wall
+        self._made: dict[UUID, datetime] = {}
+        self._why: dict[UUID, str] = {}
+        self._explained: dict[str, tuple[datetime, Waiting | None]] = {}
+
+    @property
+    def idle_seconds(self) -> float:
+        """How long a runner waits for more to do."""
+        return self._pods.idle_seconds if self._pods is not None else 0.0
+
+    def runs(self) -> frozenset[UUID]:
+        """The runs of all runners that exist and have not been let go."""
+        found = (self._cache.get(key) for key in self._cache.keys(JOBS))
+        return frozenset(UUID(labels_of(live)[RUN_LABEL]) for live in found if live is not None and _is_open(live))
+
+    def alive(self, run_id: UUID) -> bool:
+        """Whether the run has a runner that may still take something up."""
+        return bool(self._open(run_id))
+
+    def why_lost(self, run_id: UUID) -> str:
+        """How the last runner of the run ended."""
+        return self._why.get(run_id, "no one knows how")
+
+    def may_make(self, run_id: UUID, losses: int, now: datetime) -> bool:
+        """Whether it is time for the next runner of the run."""
+        made = self._made.get(run_id)
+        return made is None or now >= made + timedelta(seconds=PAUSES[min(losses, len(PAUSES) - 1)])
+
+    async def make(self, run_id: UUID, task: OpenRunnerTask) -> Waiting | None:
+        """Make a runner for the run of that task. Returns why there is none, where it could not be made."""
+        if self._pods is None:
+            return NO_GATEWAY
+        numbers = [int(labels_of(live)[NUMBER_LABEL]) for _, live in self._all(run_id)]
+        work = RunnerWork(
+            workspace_id=task.ref.workspace_id,
+            workspace=task.workspace,
+            namespace=task.namespace,
+            workflow=task.workflow,
+            run_id=run_id,
+            number=max(numbers, default=0) + 1,
+            secrets=await self._engine.runner_secrets(task.ref.workspace_id, run_id),
+        )
+        manifest = runner_job(work, self._pods, self._workloads.spec_of(task.workspace), self._facts().api_addresses)
+        try:
+            created = await self._kube.create(JOBS, manifest)
+        except ApiError as error:
+            if not error.is_already_exists:
+                reason = "ComputeQuota" if "exceeded quota" in error.message else "JobRefused"
+                return Waiting(reason, error.message[:1024])
+            # Made by an earlier try, of which no news came yet.
+            created = await self._kube.get(JOBS, manifest["metadata"]["name"], task.namespace)
+        self._cache.upsert(JOBS, created)
+        self._made[run_id] = self._wall()
+        return None
+
+    async def waiting(self, run_id: UUID) -> Waiting | None:
+        """Why the run's runner does not start, where it does not."""
+        for key, live in self._open(run_id):
+            pods = self._cache.pods_of(key)
+            verdict = judge(live, pods, "")
+            if not isinstance(verdict, Starting):
+                continue
+            if verdict.waiting is not None:
+                return verdict.waiting
+            now, uid = self._wall(), live["metadata"]["uid"]
+            if now - datetime.fromisoformat(live["metadata"]["creationTimestamp"]) < EXPLAIN_AFTER:
+                return None
+            asked, answer = self._explained.get(uid, (None, None))
+            if asked is None or now - asked >= EXPLAIN_AGAIN:
+                about = (uid, *(pod["metadata"]["uid"] for pod in pods))
+                answer = explain(await self._workloads.events(key.namespace, about), "")
+                self._explained[uid] = (now, answer)
+            return answer
+        return None
+
+    async def end(self, run_id: UUID) -> None:
+        """Delete what is left of the run's runners."""
+        for key, live in self._open(run_id):
+            await self._workloads.delete(key, live)
+        self._made.pop(run_id, None)
+        self._why.pop(run_id, None)
+
+    async def reconcile(self, key: Key) -> None:
+        """Look at one Job; nothing happens for one that is no runner's, or has not ended."""
+        live = self._cache.get(key.object_key)
+        if live is None or not _is_open(live):
+            return
+        pods = self._cache.pods_of(key.object_key)
+        verdict = judge(live, pods, "")
+        if not isinstance(verdict, Finished):
+            return
+        if not verdict.outcome.succeeded:
+            await self._lost(live, verdict.outcome)
+        await self._workloads.let_go(key.object_key, live)
+        self._explained.pop(live["metadata"]["uid"], None)
+        self._effects.runners.set()
+
+    async def deleted(self, live: Object) -> None:
+        """The Job is gone: whatever its runner held is free."""
+        if is_runner(live) and "ttlSecondsAfterFinished" not in (live.get("spec") or {}):
+            self._explained.pop(live["metadata"]["uid"], None)
+            await self._lost(live, Outcome(succeeded=False, message="its Job was deleted"))
+            self._effects.runners.set()
+
+    async def _lost(self, live: Object, outcome: Outcome) -> None:
+        workspace = (live["metadata"].get("annotations") or {}).get(WORKSPACE_ID_ANNOTATION, "")
+        try:
+            workspace_id, run_id = UUID(workspace), UUID(labels_of(live)[RUN_LABEL])
+        except ValueError:
+            return
+        self._why[run_id] = outcome.message or outcome.reason
+        await self._engine.release_runner(workspace_id, run_id, f"{live['metadata']['name']}-")
+
+    def _all(self, run_id: UUID) -> list[tuple[ObjectKey, Object]]:
+        return [(key, live) for key, live in self._cache.jobs_of(str(run_id)) if is_runner(live)]
+
+    def _open(self, run_id: UUID) -> list[tuple[ObjectKey, Object]]:
+        return [(key, live) for key, live in self._all(run_id) if _is_open(live)]
+
+
+def is_runner(live: Object) -> bool:
+    """Whether a Job is a runner's."""
+    labels = labels_of(live)
+    return labels.get(NUMBER_LABEL, "").isdecimal() and RUN_LABEL in labels
+
+
+def in_turn(
+    runners: Callable[[T], Awaitable[None]], attempts: Callable[[T], Awaitable[None]]
+) -> Callable[[T], Awaitable[None]]:
+    """Look at a Job as both would: it is either a runner's or an attempt's."""
+
+    async def both(job: T) -> None:
+        await runners(job)
+        await attempts(job)
+
+    return both
+
+
+def _is_open(live: Object) -> bool:
+    """Whether the Job was neither let go nor is being deleted."""
+    let_go = "ttlSecondsAfterFinished" in (live.get("spec") or {})
+    return is_runner(live) and not let_go and not live["metadata"].get("deletionTimestamp")

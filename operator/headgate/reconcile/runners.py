@@ -1,0 +1,122 @@
+"""Runners: a Job for every run that has work for one, as long as it has, and no longer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+from uuid import UUID
+
+import structlog
+
+from headgate.cluster.errors import ApiError, Unreachable
+from headgate.domain.runner_task import OpenRunnerTask
+from headgate.domain.task import Outcome, Waiting
+from headgate.engine.engine import Engine
+from headgate.engine.types import Effects
+from headgate.reconcile.effects import EffectHandler
+from headgate.reconcile.loops import forever
+from headgate.reconcile.runner_jobs import RunnerJobs
+
+LOOK_SECONDS = 1.0
+"""Between looks at the queue: what the gateway recorded shows then."""
+LOSSES = 3
+"""Runners that may die before an attempt is given up, and its retry decides."""
+STUCK_SECONDS = 60.0
+"""How long a runner may outlive the last work of its run."""
+
+
+class Runners:
+    """Keeps runners in line with the queue. Costs one query a second, and requests where there is something to do."""
+
+    def __init__(
+        self, engine: Engine, jobs: RunnerJobs, effects: EffectHandler, *, wall: Callable[[], datetime]
+    ) -> None:
+        self._engine = engine
+        self._jobs = jobs
+        self._effects = effects
+        self._wall = wall
+        self._seen: dict[UUID, frozenset[OpenRunnerTask]] = {}
+        self._done: dict[UUID, datetime] = {}
+        self._told: dict[UUID, Mapping[str, Waiting | None]] = {}
+        self._log = structlog.get_logger("headgate.runners")
+
+    async def run(self) -> None:
+        """Look for ever."""
+        for run_id in self._jobs.runs():
+            self._done[run_id] = self._wall()
+        await forever("runners", self.once, self._effects.runners, net_seconds=LOOK_SECONDS)
+
+    async def once(self) -> datetime | None:
+        """Look once."""
+        found = await self._engine.open_runner_tasks()
+        runs = {run_id: tuple(tasks) for run_id, tasks in groupby(found, lambda task: task.ref.run_id)}
+        await self._tell_changes(runs)
+        results = await asyncio.gather(
+            *(self._see_to(run_id, tasks) for run_id, tasks in runs.items()), self._end_stuck(), return_exceptions=True
+        )
+        for error in results:
+            if isinstance(error, (ApiError, Unreachable)):
+                self._log.warning("could not see to the runner of a run", error=str(error))
+            elif error is not None:
+                raise error
+        return None
+
+    async def _tell_changes(self, runs: Mapping[UUID, tuple[OpenRunnerTask, ...]]) -> None:
+        """What was recorded through the gateway has followers here: mirrors of runs, and Jobs of other nodes."""
+        now = {run_id: frozenset(tasks) for run_id, tasks in runs.items()}
+        changed = {
+            run_id for run_id in now.keys() | self._seen.keys() if _state(now, run_id) != _state(self._seen, run_id)
+        }
+        for run_id in self._seen.keys() - now.keys():
+            self._done[run_id] = self._wall()
+            self._told.pop(run_id, None)
+        for run_id in now:
+            self._done.pop(run_id, None)
+        self._seen = now
+        if changed:
+            self._effects.work.set()
+            await self._effects.handle(Effects(runs=frozenset(changed)))
+
+    async def _see_to(self, run_id: UUID, tasks: tuple[OpenRunnerTask, ...]) -> None:
+        now = self._wall()
+        overdue = [task for task in tasks if task.expires_at <= now]
+        await self._fail(overdue, "Timeout", "the attempt took longer than its timeout")
+        tasks = tuple(task for task in tasks if task.expires_at > now)
+        if self._jobs.alive(run_id):
+            await self._tell(run_id, tasks, await self._jobs.waiting(run_id))
+            return
+        worn = [task for task in tasks if task.losses >= LOSSES]
+        await self._fail(worn, "RunnerLost", f"{LOSSES} runners ended before it did: {self._jobs.why_lost(run_id)}")
+        due = [task for task in tasks if task.due_at <= now and task.losses < LOSSES]
+        if not due or not self._jobs.may_make(run_id, max(task.losses for task in due), now):
+            return
+        await self._tell(run_id, due, await self._jobs.make(run_id, due[0]))
+
+    async def _fail(self, tasks: Sequence[OpenRunnerTask], reason: str, message: str) -> None:
+        for task in tasks:
+            outcome = Outcome(succeeded=False, reason=reason, message=message)
+            await self._effects.handle(await self._engine.complete(task.ref, outcome))
+
+    async def _tell(self, run_id: UUID, tasks: Sequence[OpenRunnerTask], waiting: Waiting | None) -> None:
+        """Record why attempts that nobody has taken yet do not start, where that is new."""
+        told = self._told.get(run_id, {})
+        free = [task for task in tasks if task.holder is None and task.due_at <= self._wall()]
+        for task in free:
+            if told.get(task.ref.node) != waiting:
+                own = waiting and Waiting(waiting.reason, waiting.message, task.ref.node, waiting.until)
+                await self._effects.handle(await self._engine.record_waiting(task.ref, own))
+        self._told[run_id] = {task.ref.node: waiting for task in free}
+
+    async def _end_stuck(self) -> None:
+        """A runner ends by itself when there is nothing to do; one that does not is ended."""
+        before = self._wall() - timedelta(seconds=STUCK_SECONDS + self._jobs.idle_seconds)
+        for run_id in [run_id for run_id, since in self._done.items() if since <= before]:
+            await self._jobs.end(run_id)
+            self._done.pop(run_id, None)
+
+
+def _state(runs: Mapping[UUID, frozenset[OpenRunnerTask]], run_id: UUID) -> frozenset[tuple[object, ...]]:
+    """What of a run's tasks others can see: leases grow longer all the time."""
+    return frozenset((task.ref, task.holder, task.losses) for task in runs.get(run_id, ()))

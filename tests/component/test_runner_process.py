@@ -1,0 +1,208 @@
+"""A real runner process, a real gateway and a real Postgres; only the API server is played."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+import pytest
+import uvicorn
+from prometheus_client import CollectorRegistry
+
+from headgate.api.container import SecretKeyRef
+from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.cluster.client import KubeClient
+from headgate.domain.runner_task import secret_variable
+from headgate.gateway.app import gateway
+from headgate.gateway.authentication import Authenticator
+from tests.builders import a_workflow
+from tests.component.api_server import ApiServer
+from tests.component.world import World
+from tests.support.databases import TestDatabase
+from tests.support.waiting import eventually
+
+ROOT = Path(__file__).resolve().parents[2]
+DSN = SecretKeyRef(name="db", key="dsn")
+
+
+@dataclass
+class Runners:
+    """Starts runners of runs."""
+
+    world: World
+    api: ApiServer
+    url: str
+    folder: Path
+
+    async def start(self, run: UUID, uid: str = "uid-1", **extra: str) -> asyncio.subprocess.Process:
+        token = self.folder / uid
+        token.write_text(f"token-{uid}\n")
+        self.api.knows(f"token-{uid}", run, uid=uid)
+        environment = {
+            "PATH": os.environ["PATH"],
+            "TMPDIR": str(self.folder),
+            "PYTHONPATH": str(ROOT / "operator"),
+            "HEADGATE_RUNNER_GATEWAY_URL": self.url,
+            "HEADGATE_RUNNER_RUN_ID": str(run),
+            "HEADGATE_RUNNER_TOKEN_PATH": str(token),
+            "HEADGATE_RUNNER_IDLE_SECONDS": "0.3",
+            **extra,
+        }
+        command = [sys.executable, "-P", "-m", "headgate.runner"]
+        pipe = asyncio.subprocess.PIPE
+        return await asyncio.create_subprocess_exec(
+            *command, cwd=self.folder, env=environment, stdout=pipe, stderr=pipe
+        )
+
+    async def done(self, run: UUID, **extra: str) -> tuple[int | None, str]:
+        """The exit code of a runner that works off the run, and all it said."""
+        process = await self.start(run, **extra)
+        async with asyncio.timeout(60):
+            out, err = await process.communicate()
+        return process.returncode, (out + err).decode()
+
+
+@asynccontextmanager
+async def serving(world: World, api: ApiServer, lease: timedelta) -> AsyncIterator[str]:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        authenticator = Authenticator(cast("KubeClient", api), world.engine, monotonic=lambda: 0.0)
+        app = gateway(
+            world.engine,
+            authenticator,
+            CollectorRegistry(),
+            lease=lease,
+            wall=world.clock,
+            heard=lambda _runner, _effects: None,
+        )
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+        serving = asyncio.create_task(server.serve([listening]))
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        await serving
+
+
+@pytest.fixture
+async def runners(world: World, tmp_path: Path) -> AsyncIterator[Runners]:
+    # Times are compared with those of processes here.
+    world.clock.now = datetime.now(UTC)
+    await world.engine.ensure_partitions(world.clock.now)
+    api = ApiServer()
+    async with serving(world, api, timedelta(seconds=3)) as url:
+        yield Runners(world, api, url, tmp_path)
+
+
+def script(source: str, language: str = "shell", **members: Any) -> dict[str, Any]:
+    return {"script": {"language": language, "source": source, **members}}
+
+
+def runs(pid: Path) -> bool:
+    return Path(f"/proc/{pid.read_text().strip()}").exists()
+
+
+async def test_a_run_of_every_kind_is_worked_off_and_the_runner_ends(
+    world: World, runners: Runners, fresh: TestDatabase
+) -> None:
+    give = 'import json, os; json.dump([1, 2], open(os.environ["HEADGATE_OUTPUT"], "w"))'
+    workflow = (
+        a_workflow()
+        .with_node("python", script(give, "python"))
+        .with_node("shell", script("echo 7 > $HEADGATE_OUTPUT"), after=["python"])
+        .with_node("sql", {"sql": {"connection": DSN.to_wire(), "query": "SELECT 3 AS n"}}, after=["shell"])
+        .with_node("http", {"http": {"url": "http://127.0.0.1:1/"}}, after=["sql"])
+    )
+    await world.given(workflow)
+    run = await world.admit()
+
+    code, said = await runners.done(run, **{secret_variable(DSN): fresh.url})
+
+    assert code == 0, said
+    view = await world.view(run)
+    outputs = {node.id: node.output for node in view.nodes}
+    assert outputs == {"python": [1, 2], "shell": 7, "sql": {"rowCount": 1, "rows": [{"n": 3}]}, "http": None}
+    assert (view.phase, view.nodes[-1].reason) == (RunPhase.FAILED, "HttpAddress")
+    assert fresh.url not in said
+
+
+async def test_another_runner_takes_over_from_one_that_was_killed(world: World, runners: Runners) -> None:
+    mark = runners.folder / "mark"
+    await world.given(a_workflow().with_node("work", script(f"test -e {mark} || {{ echo $$ > {mark}; sleep 600; }}")))
+    run = await world.admit()
+    first = await runners.start(run, "uid-1")
+
+    async def under_way() -> bool:
+        return mark.exists() and bool(mark.read_text().strip())
+
+    await eventually(under_way)
+    first.send_signal(signal.SIGKILL)
+    await first.wait()
+    # In a pod it would have been the end of everything.
+    os.killpg(int(mark.read_text()), signal.SIGKILL)
+    world.clock.advance(seconds=3)
+
+    code, said = await runners.done(run, uid="uid-2")
+
+    assert code == 0, said
+    [node] = (await world.view(run)).nodes
+    assert (node.phase, node.attempt) == (NodePhase.SUCCEEDED, 1)
+
+
+async def test_a_cancelled_run_ends_its_script(world: World, runners: Runners) -> None:
+    pid = runners.folder / "pid"
+    await world.given(a_workflow().with_node("work", script(f"echo $$ > {pid}; sleep 600")))
+    run = await world.admit()
+    runner = await runners.start(run)
+
+    async def under_way() -> bool:
+        return pid.exists() and bool(pid.read_text().strip())
+
+    await eventually(under_way)
+    await world.engine.cancel_run(world.ids["acme"], run, "changed my mind")
+
+    async with asyncio.timeout(20):
+        await runner.communicate()
+    assert runner.returncode == 0
+    assert not runs(pid)
+
+
+async def test_a_runner_that_is_told_to_end_does_and_leaves_nothing_running(world: World, runners: Runners) -> None:
+    pid = runners.folder / "pid"
+    await world.given(a_workflow().with_node("work", script(f"echo $$ > {pid}; sleep 600")))
+    run = await world.admit()
+    runner = await runners.start(run)
+
+    async def under_way() -> bool:
+        return pid.exists() and bool(pid.read_text().strip())
+
+    await eventually(under_way)
+    runner.send_signal(signal.SIGTERM)
+
+    async with asyncio.timeout(20):
+        await runner.communicate()
+    assert runner.returncode == 143
+    assert not runs(pid)
+
+
+async def test_a_runner_without_a_good_token_gives_up_and_says_nothing_of_it(world: World, runners: Runners) -> None:
+    await world.given(a_workflow().with_node("work", script("true")))
+    run, other = await world.admit(), await world.admit()
+    process = await runners.start(run, HEADGATE_RUNNER_RUN_ID=str(other))
+
+    async with asyncio.timeout(20):
+        out, err = await process.communicate()
+
+    assert process.returncode == 4
+    said = (out + err).decode()
+    assert "is no runner of that run" in said
+    assert "token-uid-1" not in said
