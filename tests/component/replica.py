@@ -55,8 +55,8 @@ class FusedDatabase(Database):
         self._fuse.done()
 
     @asynccontextmanager
-    async def system(self, *, lock: int | None = None) -> AsyncIterator[Transaction]:
-        async with super().system(lock=lock) as tx:
+    async def system(self, *, lock: int | None = None, by_index: bool = False) -> AsyncIterator[Transaction]:
+        async with super().system(lock=lock, by_index=by_index) as tx:
             yield tx
             self._fuse.before()
         self._fuse.done()

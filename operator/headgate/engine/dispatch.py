@@ -23,7 +23,7 @@ async def claim_jobs(
     context: Context, holder: str, limit: int, now: datetime, lease: timedelta, leave: Collection[UUID]
 ) -> Claimed:
     """Lease up to ``limit`` due attempts, workspaces taking turns. See ``Engine.claim_jobs``."""
-    async with context.database.system(lock=tasks.CLAIM_LOCK) as tx:
+    async with context.database.system(lock=tasks.CLAIM_LOCK, by_index=True) as tx:
         found, next_due = await tasks.claim(
             tx, holder=holder, limit=limit, now=now, lease_until=now + lease, leave=leave
         )

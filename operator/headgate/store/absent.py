@@ -28,7 +28,7 @@ class AbsentDatabase(Database):
         yield
 
     @asynccontextmanager
-    async def system(self, *, lock: int | None = None) -> AsyncIterator[Transaction]:
+    async def system(self, *, lock: int | None = None, by_index: bool = False) -> AsyncIterator[Transaction]:
         """Raises ``DatabaseAbsent``."""
         raise DatabaseAbsent(_MESSAGE)
         yield

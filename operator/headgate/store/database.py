@@ -28,6 +28,9 @@ _BEGIN = """
     set_config('lock_timeout', '{statement_timeout}', true),
     set_config('idle_in_transaction_session_timeout', '{transaction_timeout}', true)
 """
+BY_INDEX = """, set_config('enable_bitmapscan', 'off', true), set_config('enable_seqscan', 'off', true),
+    set_config('enable_sort', 'off', true)"""
+"""Goes on a SELECT. A queue that was empty when statistics were taken, and is long now, is read as if it were empty."""
 _LOCK = ", pg_advisory_xact_lock({key})"
 # The plans of a tenant's statements do not depend on their values: they read ranges of indexes, and leave partitions
 # out as they start. So the server plans each once for a connection; planning takes several times as long as carrying
@@ -128,12 +131,15 @@ class Database:
             yield transaction
 
     @asynccontextmanager
-    async def system(self, *, lock: int | None = None) -> AsyncIterator[Transaction]:
+    async def system(self, *, lock: int | None = None, by_index: bool = False) -> AsyncIterator[Transaction]:
         """One transaction that sees what crosses workspaces, and no more. Raises like ``tenant``.
 
-        With ``lock``, it waits until no other transaction holds that number, and sees all that those did.
+        With ``lock``, it waits until no other transaction holds that number, and sees all that those did. With
+        ``by_index``, indexes are read in their order wherever they can be, whatever statistics say of the tables.
         """
         begin = _BEGIN.format(role=SYSTEM, workspace_id="", plans=_SYSTEM_PLANS, **self._timeouts)
+        if by_index:
+            begin += BY_INDEX
         if lock is not None:
             begin += _LOCK.format(key=lock)
         async with self._transaction(begin) as transaction:

@@ -128,7 +128,7 @@ async def claim(
 ) -> tuple[list[QueuedTask], datetime | None]:
     """Lease up to ``limit`` due tasks, fairly over workspaces. Also the earliest time at which another falls due.
 
-    Those of the runs in ``leave`` are left to others. Hold ``CLAIM_LOCK``.
+    Those of the runs in ``leave`` are left to others. Hold ``CLAIM_LOCK``, and read by index.
     """
     parameters = {
         "holder": holder,
