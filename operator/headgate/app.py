@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import structlog
 from prometheus_client import CollectorRegistry
 
 from headgate.cluster.cache import Cache
@@ -24,9 +22,9 @@ from headgate.engine.engine import Engine
 from headgate.engine.expressions.checker import ExpressionChecker
 from headgate.engine.run_metrics import RunMetrics
 from headgate.handlers.routing import Router
-from headgate.handlers.watches import watch
+from headgate.leader import Operator
 from headgate.objects.object_store import ObjectStore
-from headgate.probes import Health, heartbeat
+from headgate.probes import Health
 from headgate.reconcile.children import Children
 from headgate.reconcile.database import DatabaseMonitor
 from headgate.reconcile.dependents import Dependents
@@ -34,15 +32,14 @@ from headgate.reconcile.dispatch import Dispatcher
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.facts import Facts
 from headgate.reconcile.jobs import JobReconciler
-from headgate.reconcile.keys import RESOURCE_OF, Key, Topic, key_for
-from headgate.reconcile.loops import forever
+from headgate.reconcile.keys import Key, Topic
 from headgate.reconcile.queue import QueueMetrics, WorkQueue
 from headgate.reconcile.quotas import QuotaReconciler
 from headgate.reconcile.recovery import Recovery
 from headgate.reconcile.resync import Resync
 from headgate.reconcile.runner_jobs import RunnerJobs, in_turn
 from headgate.reconcile.runners import Runners
-from headgate.reconcile.runs import RunReconciler, is_settled
+from headgate.reconcile.runs import RunReconciler
 from headgate.reconcile.shares import Shares
 from headgate.reconcile.status import StatusWriter
 from headgate.reconcile.step_logs import LogKeeper
@@ -56,78 +53,10 @@ from headgate.reconcile.workspaces import WorkspaceReconciler
 from headgate.settings import OperatorSettings
 from headgate.store.errors import DatabaseUnavailable
 
-FIRST_RESYNC_SECONDS = 20.0
-"""After the start: by then the watches have listed, and what was deleted in between shows."""
-
 
 def wall() -> datetime:
     """The time, in UTC."""
     return datetime.now(UTC)
-
-
-@dataclass(frozen=True)
-class Operator:
-    """Everything that works while this replica leads."""
-
-    connection: Connection
-    router: Router
-    reflectors: Mapping[ApiResource, Reflector]
-    queue: WorkQueue[Key]
-    cache: Cache
-    resync: Resync
-    recovery: Recovery
-    dispatcher: Dispatcher
-    timekeeper: Timekeeper
-    logs: LogKeeper
-    runners: Runners
-    usage: UsageBook
-    facts: Facts
-    database: DatabaseMonitor
-    health: Health
-    settings: OperatorSettings
-    prime: Callable[[], None]
-
-    async def run(self, *, spawned: Callable[[], None]) -> None:
-        """Work until cancelled. Raises when a part fails for good. ``spawned`` is that of ``watch``."""
-        versions, _ = await asyncio.gather(self.resync.fill(), self.facts.learn())
-        self.prime()
-        self.enqueue_all()
-        self.health.ready = True
-        structlog.get_logger("headgate").info("caches are filled", objects=self.cache.size)
-        async with asyncio.TaskGroup() as group:
-            for part in (
-                watch(self.connection, self.router, spawned=spawned),
-                *(reflector.run(versions[resource]) for resource, reflector in self.reflectors.items()),
-                self.queue.run(self.settings.reconcile_workers),
-                self.dispatcher.run(),
-                self.timekeeper.run(),
-                self.logs.run(),
-                self.runners.run(),
-                self.usage.run(),
-                self.facts.run(),
-                self.database.run(),
-                forever("recovery", self._recover),
-                self.resync.run(FIRST_RESYNC_SECONDS, self.settings.resync_seconds),
-                heartbeat(self.health, "reconciliation", self.queue.overdue),
-            ):
-                group.create_task(part)
-
-    def enqueue_all(self) -> None:
-        """Look at everything that may need it: after a start, and when Postgres came back."""
-        self.enqueue(Topic.QUOTA, Topic.WORKSPACE, Topic.WORKFLOW, Topic.RUN, Topic.JOB)
-
-    def enqueue(self, *topics: Topic) -> None:
-        """Look at all of these kinds, but for runs that have ended."""
-        for topic in topics:
-            for key in self.cache.keys(RESOURCE_OF[topic]):
-                if topic is Topic.RUN and ((live := self.cache.get(key)) is None or is_settled(live)):
-                    continue
-                self.queue.add(key_for(topic, key))
-
-    async def _recover(self) -> None:
-        """Once, as soon as Postgres answers."""
-        await self.recovery.run()
-        await asyncio.Event().wait()
 
 
 @dataclass(frozen=True)
