@@ -14,7 +14,7 @@ from headgate.engine.bounds import OUTPUT_BYTES, check_json, clip
 from headgate.engine.context import run_key
 from headgate.engine.definition import Definition
 from headgate.engine.types import Refused
-from headgate.store import runs
+from headgate.store import run_facts
 from headgate.store.database import Transaction
 from headgate.store.records import StepRow
 
@@ -68,7 +68,7 @@ async def _pins(tx: Transaction, definition: Definition, workspace_id: UUID, run
         key = run_key(workspace_id, UUID(run))
     except ValueError:
         return None
-    origin = await runs.origin(tx, key) if key is not None else None
+    origin = await run_facts.origin(tx, key) if key is not None else None
     if key is None or origin is None or origin.workflow_id != definition.workflow_id:
         return None
-    return {node: Pin(output, branch) for node, output, branch in await runs.succeeded(tx, key)}
+    return {node: Pin(output, branch) for node, output, branch in await run_facts.succeeded(tx, key)}

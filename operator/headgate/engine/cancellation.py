@@ -13,7 +13,7 @@ from headgate.engine.ending import counted
 from headgate.engine.outcome import states_of
 from headgate.engine.types import Effects, TaskRef
 from headgate.engine.unreadable import fail_unreadable
-from headgate.store import history, runs
+from headgate.store import history, open_runs, runs
 from headgate.store.database import Transaction
 from headgate.store.records import RunKey, StepRow
 
@@ -43,7 +43,7 @@ async def _cancel(context: Context, key: RunKey, reason: str) -> Effects:
 async def cancel_resource(context: Context, workspace_id: UUID, trigger_key: str) -> Effects:
     """Cancel the run of a request, or make sure that there never is one. See ``Engine.cancel_resource``."""
     async with context.database.tenant(workspace_id) as tx:
-        if await runs.withdraw_key(tx, workspace_id, trigger_key, context.now()):
+        if await open_runs.withdraw_key(tx, workspace_id, trigger_key, context.now()):
             return Effects()
         run_id = await history.run_of_key(tx, workspace_id, trigger_key)
     if run_id is None:
@@ -54,7 +54,7 @@ async def cancel_resource(context: Context, workspace_id: UUID, trigger_key: str
 async def expire_runs(context: Context, now: datetime) -> tuple[Effects, frozenset[UUID]]:
     """Fail every overdue run, each in a transaction of its own. Also the workspaces that have room again."""
     async with context.database.system() as tx:
-        overdue = await runs.overdue(tx, now)
+        overdue = await open_runs.overdue(tx, now)
     effects = Effects()
     for workspace_id, run_id in overdue:
         key = run_key(workspace_id, run_id)

@@ -51,7 +51,7 @@ from headgate.engine.types import (
     WorkspaceUsage,
 )
 from headgate.engine.versions import Versions
-from headgate.store import maintenance, runs
+from headgate.store import maintenance, open_runs
 from headgate.store.database import Database
 from headgate.store.errors import PartitionMissing
 from headgate.store.runs import Room
@@ -325,7 +325,7 @@ class Engine:
     async def open_resource_keys(self) -> tuple[tuple[UUID, str], ...]:
         """Workspace and key of the open runs that a WorkflowRun mirrors, in all workspaces."""
         async with self._context.database.system() as tx:
-            return tuple(await runs.open_keys_of_resources(tx))
+            return tuple(await open_runs.open_keys_of_resources(tx))
 
     async def run_by_key(self, workspace_id: UUID, trigger_key: str) -> RunView | None:
         """The run that the request with this key made, or None where it made none."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from headgate.store import memos, runs
+from headgate.store import memos, run_facts
 from headgate.store.database import Transaction
 from headgate.store.records import RunKey
 
@@ -40,17 +40,17 @@ class Facts:
         """The run's inputs, and the outputs of the nodes that have one."""
         inputs, outputs = self.inputs, {name: self.fresh[name] for name in nodes & self.fresh.keys()}
         if inputs is None or (self.recorded and len(outputs) < len(nodes)):
-            inputs, recorded, self.event = await runs.facts(self.tx, self.key, nodes)
+            inputs, recorded, self.event = await run_facts.facts(self.tx, self.key, nodes)
             outputs = recorded | outputs
         return inputs, outputs
 
     async def items(self, node: str) -> list[Any]:
         """The items that the node is being run for."""
-        return await runs.items(self.tx, self.key, node)
+        return await run_facts.items(self.tx, self.key, node)
 
     async def results(self, node: str, count: int) -> list[Any]:
         """The outputs for all items, in order; None for those that have none."""
-        recorded = await runs.results(self.tx, self.key, node) if self.recorded else {}
+        recorded = await run_facts.results(self.tx, self.key, node) if self.recorded else {}
         names = [f"{node}.{index}" for index in range(count)]
         return [self.fresh.get(name, recorded.get(name)) for name in names]
 

@@ -13,7 +13,7 @@ from headgate.engine.facts import Facts
 from headgate.engine.outcome import states_of
 from headgate.engine.types import Effects
 from headgate.engine.unreadable import fail_unreadable
-from headgate.store import pending, runs, starting, workspaces
+from headgate.store import pending, run_facts, runs, starting, workspaces
 from headgate.store.errors import DatabaseUnavailable
 from headgate.store.fragments import UNCOUNTED
 from headgate.store.pending import PendingRuns
@@ -108,7 +108,7 @@ async def _start(context: Context, key: RunKey) -> tuple[Verdict | None, Effects
             # Whoever was faster goes on with the next one.
             return None, Effects()
         definition = await context.definitions.get(tx, key.workspace_id, loaded.version_id)
-        inputs, _, event = await runs.facts(tx, key, ())
+        inputs, _, event = await run_facts.facts(tx, key, ())
         # What a retried run was given was counted when it started first.
         added, happened = ({}, None) if loaded.retries else (inputs, event)
         states, facts = states_of(definition.graph, loaded), Facts(tx, key, definition.workflow_id, inputs, event)

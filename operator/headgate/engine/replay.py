@@ -7,7 +7,7 @@ from uuid import UUID
 
 from headgate.engine.context import run_key
 from headgate.engine.types import Refused, RunRequest
-from headgate.store import runs, workflows
+from headgate.store import run_facts, workflows
 from headgate.store.database import Transaction
 
 UNKNOWN_VERSION = "UnknownVersion"
@@ -25,7 +25,7 @@ async def meant(
     version_id = current
     if request.replay_of is not None:
         key = run_key(request.workspace_id, request.replay_of)
-        earlier = await runs.origin(tx, key) if key is not None else None
+        earlier = await run_facts.origin(tx, key) if key is not None else None
         if earlier is None or earlier.workflow_id != workflow_id:
             return Refused(UNKNOWN_RUN, f"the workflow {request.workflow!r} has no run {request.replay_of} to replay")
         given = {name: value for name, value in earlier.inputs.items() if value is not None}

@@ -10,7 +10,7 @@ from headgate.engine.breakers import view
 from headgate.engine.cancellation import cancel_run
 from headgate.engine.context import Context
 from headgate.engine.types import Effects, WorkspaceRecord, WorkspaceUsage
-from headgate.store import runs, workflows, workspaces
+from headgate.store import open_runs, workflows, workspaces
 
 
 async def sync_workspace(context: Context, record: WorkspaceRecord) -> UUID:
@@ -88,9 +88,9 @@ async def retire_workspace(context: Context, name: str) -> Effects:
     async with context.database.tenant(known.id) as tx:
         await workflows.retire_all(tx, known.id, context.now())
     async with context.database.tenant(known.id) as tx:
-        open_runs = await runs.open_runs(tx, known.id)
+        under_way = await open_runs.of_workspace(tx, known.id)
     effects = Effects()
-    for run_id in open_runs:
+    for run_id in under_way:
         effects |= await cancel_run(context, known.id, run_id, "the Workspace was deleted")
     now = context.now()
     async with context.database.system() as tx:
