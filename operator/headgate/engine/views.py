@@ -1,0 +1,148 @@
+"""What the engine shows of what is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from headgate.api.circuit_breaker import BreakerState
+from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.domain.task import Waiting
+
+
+class TriggerKind(StrEnum):
+    """What asked for a run."""
+
+    RESOURCE = "resource"
+    SCHEDULE = "schedule"
+    EVENT = "event"
+    CALL = "call"
+
+
+@dataclass(frozen=True)
+class BreakerView:
+    """A workspace's circuit breaker as recorded."""
+
+    state: BreakerState = BreakerState.CLOSED
+    failures: int = 0
+    """Failed runs that count within the window."""
+    opened_at: datetime | None = None
+    retry_at: datetime | None = None
+    """When runs are tried again; None while it is closed."""
+    reset: str | None = None
+    """The last token by which somebody closed it."""
+
+
+@dataclass(frozen=True)
+class WorkspaceUsage:
+    """What an active workspace uses right now."""
+
+    workspace_id: UUID
+    name: str
+    pot: str | None
+    running: int
+    """Runs under way."""
+    pending: int
+    """Runs that wait to start."""
+    executions_today: int
+    """Runs that started since midnight UTC."""
+    storage_bytes: int
+    breaker: BreakerView
+
+
+@dataclass(frozen=True)
+class NodeView:
+    """A node of a run as recorded: its latest attempt."""
+
+    id: str
+    phase: NodePhase
+    attempt: int
+    started_at: datetime | None
+    finished_at: datetime | None
+    reason: str
+    message: str
+    output: Any = None
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A run as recorded."""
+
+    workspace_id: UUID
+    run_id: UUID
+    namespace: str
+    workflow: str
+    version: int
+    resource: str | None
+    phase: RunPhase
+    started_at: datetime
+    finished_at: datetime | None
+    nodes: tuple[NodeView, ...]
+    """In listed order; triggers left out."""
+    waiting: tuple[Waiting, ...]
+    error_message: str | None = None
+    outputs: Mapping[str, Any] | None = None
+    """What it gave, once it has succeeded."""
+    retries: int = 0
+    """How often its failed nodes were run again."""
+    held: str | None = None
+    """Why it is Suspended."""
+    cancelling: bool = False
+    """Whether it was asked to end."""
+    priority: int = 0
+    at_breakpoint: bool = False
+    """Whether it stands at a breakpoint."""
+    resumed: int = 0
+    """How often it was let go on from one."""
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """A run in a list."""
+
+    run_id: UUID
+    namespace: str
+    workflow: str
+    version: int
+    phase: RunPhase
+    kind: TriggerKind
+    resource: str | None
+    started_at: datetime
+    finished_at: datetime | None
+    duration_ms: int | None
+    error_message: str | None
+    waiting: str | None = None
+    """Why it has not started."""
+
+
+@dataclass(frozen=True)
+class RunFilter:
+    """Which runs to list; everything that is not said is left open."""
+
+    phases: frozenset[RunPhase] = frozenset()
+    workflow: tuple[str, str] | None = None
+    """Namespace and name."""
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """Part of a list, newest first."""
+
+    runs: tuple[RunSummary, ...]
+    next_cursor: str | None
+    """Opaque; gives the next part, or None at the end."""
+
+
+@dataclass(frozen=True)
+class ScheduleView:
+    """The schedules of one workflow, taken together."""
+
+    last_tick: datetime | None
+    """The last tick that was acted on."""
+    next_tick: datetime | None
+    errors: Mapping[str, str]
+    """Why the last tick or event of a trigger node made no run, for those where it did not."""
