@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+_OK = 200
 _CREATED = 201
 
 
@@ -33,6 +35,28 @@ def created_pods(audit_log: Path, namespace: str) -> int:
         event["responseStatus"]["code"] == _CREATED and event["user"]["username"].endswith(":job-controller")
         for event in events
     )
+
+
+def last_write(audit_log: Path, resources: Collection[str], since: datetime, *, by: str) -> datetime:
+    """When the last write that succeeded to one of these resources was answered, by a user whose name ends so.
+
+    ``resources`` are plural names, with ``/status`` where that is meant. Raises ``ValueError`` where there was none.
+    """
+    return max(
+        datetime.fromisoformat(event["stageTimestamp"])
+        for path in sorted(audit_log.parent.glob("audit*.log"))
+        for line in path.read_text().splitlines()
+        if f'{by}"' in line and (event := json.loads(line))
+        if _target(event) in resources
+        and event["user"]["username"].endswith(by)
+        and event.get("responseStatus", {}).get("code", 0) in (_OK, _CREATED)
+        and datetime.fromisoformat(event["stageTimestamp"]) >= since
+    )
+
+
+def _target(event: dict[str, Any]) -> str:
+    target = event.get("objectRef", {})
+    return "/".join(part for part in (target.get("resource", ""), target.get("subresource")) if part)
 
 
 def _events(audit_log: Path, namespace: str, resource: str, verb: str) -> Iterator[dict[str, Any]]:
