@@ -57,6 +57,7 @@ GOOD_RUN = a_run().with_inputs(since="2024-01-01", nothing=None, nested={"a": [1
 
 HOURLY, LOAD, ENOUGH, COMPLAIN = (f"spec.nodes.{position}" for position in (1, 2, 3, 5))
 CONTAINER = f"{LOAD}.config.container"
+SECRET_KEY = {"name": "api", "key": "token"}
 
 
 @dataclass(frozen=True)
@@ -211,7 +212,7 @@ def _graph() -> Iterator[Bad]:
         "a condition after nothing", good.with_value(f"{ENOUGH}.dependsOn", []), "name the nodes that come before"
     )
     required = good.with_input("rows", required=True)
-    yield Bad("a schedule that lacks an input", required, "give every required input a default: a schedule starts")
+    yield Bad("a schedule that lacks an input", required, "give every required input a default: a schedule or")
     yield Bad("an input twice", good.with_input("since"), "Duplicate value")
     yield Bad("an input of no form", good.with_input("since-when"), "use letters, digits and '_' only in the name")
     yield Bad("no time for a run", good.with_spec(timeout="0s"), "write a duration that is longer than zero")
@@ -221,11 +222,37 @@ def _node() -> Iterator[Bad]:
     good = GOOD_WORKFLOW
     for name, path, value, says in (
         ("an unknown type", f"{LOAD}.type", "task", 'supported values: "trigger", "action", "condition"'),
-        ("no config", f"{LOAD}.config", {}, "set exactly one of schedule, manual, container or expression"),
+        ("no config", f"{LOAD}.config", {}, "set exactly one of schedule, manual, event, container"),
         ("two configs", f"{HOURLY}.config", {**EVERY_HOUR, "manual": {}}, "set exactly one of schedule, manual"),
-        ("a trigger that acts", f"{HOURLY}.config", container(), "set config.schedule or manual: the node is of type"),
-        ("an action that triggers", f"{LOAD}.config", EVERY_HOUR, "set config.container: the node is of type action"),
+        (
+            "a trigger that acts",
+            f"{HOURLY}.config",
+            container(),
+            "set config.schedule, manual or event: the node",
+        ),
+        ("an action that triggers", f"{LOAD}.config", EVERY_HOUR, "workflow or approval: the node is of type action"),
         ("a condition that acts", f"{ENOUGH}.config", container(), "set config.expression: the node is of type"),
+        (
+            "an address of no scheme",
+            f"{LOAD}.config",
+            {"http": {"url": "ftp://x"}},
+            "begin the url with https",
+        ),
+        (
+            "a header with two values",
+            f"{LOAD}.config",
+            {"http": {"url": "https://x", "headers": [{"name": "A", "value": "", "secretKeyRef": SECRET_KEY}]}},
+            "set either value or secretKeyRef",
+        ),
+        (
+            "a parameter of no form",
+            f"{LOAD}.config",
+            {"sql": {"connection": SECRET_KEY, "query": "SELECT 1", "parameters": [{"name": "1st", "value": ""}]}},
+            "use letters, digits and '_' only in the name of a parameter",
+        ),
+        ("a language", f"{LOAD}.config", {"script": {"language": "perl", "source": "1"}}, "supported values"),
+        ("a condition for each", f"{ENOUGH}.forEach", {"items": "[1]"}, "remove forEach: only actions have one"),
+        ("a trigger that is final", f"{HOURLY}.final", True, "remove final: only actions have one"),
         ("an empty expression", f"{ENOUGH}.config.expression", "", "at least 1 chars long"),
         ("a long expression", f"{ENOUGH}.config.expression", "1 + " * 256 + "1", "may not be more than 1024"),
         ("a condition retried", f"{ENOUGH}.retry", {"limit": 1}, "remove retry: only actions have one"),

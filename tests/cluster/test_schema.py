@@ -203,7 +203,7 @@ class TestRunOnceCreated:
         ids=["another workflow", "a trigger", "an input", "deep in an input", "an input renamed"],
     )
     def test_nothing_else_can_be_changed(self, api: SchemaServer, stored: Any, member: str, value: Any) -> None:
-        with pytest.raises(Refused, match=f"leave {member} as it is, only cancel can be changed"):
+        with pytest.raises(Refused, match=f"leave {member} as it is, only what steers a run can be changed"):
             api.dry_replace({**stored, "spec": {**stored["spec"], member: value}})
 
     def test_inputs_cannot_be_taken_away(self, api: SchemaServer, stored: dict[str, Any]) -> None:
@@ -223,6 +223,14 @@ class TestRunOnceCreated:
 
         with pytest.raises(Refused, match="a cancelled run stays cancelled; create another WorkflowRun"):
             api.dry_replace({**cancelled, "spec": {**kept, **spec}})
+
+    @pytest.mark.parametrize("member", ["retry", "resume"])
+    def test_what_was_asked_for_is_not_taken_back(self, api: SchemaServer, namespace: str, member: str) -> None:
+        run = GOOD_RUN.with_spec(**{member: 2}).with_metadata(name=f"asked-{member}")
+        stored = api.create(placed(run, namespace))
+
+        with pytest.raises(Refused, match=f"raise {member}, or leave it"):
+            api.dry_replace({**stored, "spec": {**stored["spec"], member: 1}})
 
     def test_labels_can_be_changed(self, api: SchemaServer, stored: dict[str, Any]) -> None:
         labelled = {**stored, "metadata": {**stored["metadata"], "labels": {"team": "data"}}}
