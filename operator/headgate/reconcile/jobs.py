@@ -69,7 +69,7 @@ class JobReconciler:
         cancelled = self._effects.is_cancelled(ref)
         if (cancelled or self._effects.is_stopping(ref)) and not _is_over(live):
             # The log is listened to from now on: the pod goes as soon as it has ended.
-            self._logs.keep(key.object_key, live, ref)
+            self._logs.keep(key.object_key, live, ref, going=True)
             await self._workloads.end(ref, leaving_nothing=not cancelled)
             return
         if self._logs.keeps(key.object_key, metadata["uid"]):

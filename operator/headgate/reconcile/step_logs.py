@@ -40,6 +40,8 @@ class _Waiting:
 
     ref: TaskRef
     uid: str
+    going: bool = False
+    """Whether the Job is being deleted anyway."""
     tries: int = 0
     settled: bool = False
     """Whether nothing remains but to let the Job go."""
@@ -85,11 +87,14 @@ class LogKeeper:
         """Keep logs for ever."""
         await self._queue.run(WORKERS)
 
-    def keep(self, key: ObjectKey, live: Object, ref: TaskRef) -> None:
-        """Have the log of the Job's attempt kept soon, and let the Job go then. Asking again changes nothing."""
+    def keep(self, key: ObjectKey, live: Object, ref: TaskRef, *, going: bool = False) -> None:
+        """Have the log of the Job's attempt kept soon, and let the Job go then. Asking again changes nothing.
+
+        A Job that is ``going``, because it is about to be deleted, is not let go: that would say that its end is known.
+        """
         uid = live["metadata"]["uid"]
         if not self.keeps(key, uid):
-            self._waiting[key] = _Waiting(ref, uid)
+            self._waiting[key] = _Waiting(ref, uid, going)
             self._queue.add(key)
 
     def keeps(self, key: ObjectKey, uid: str) -> bool:
@@ -117,7 +122,7 @@ class LogKeeper:
             self._results.labels(result).inc()
             waiting.settled = True
         live = self._cache.get(key)
-        if live is not None and live["metadata"]["uid"] == waiting.uid:
+        if live is not None and live["metadata"]["uid"] == waiting.uid and not waiting.going:
             await self._workloads.let_go(key, live)
         if self._waiting.get(key) is waiting:
             del self._waiting[key]

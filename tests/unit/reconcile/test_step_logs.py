@@ -79,6 +79,17 @@ async def test_a_log_is_put_recorded_and_then_the_job_let_go() -> None:
     assert not world.keeper.keeps(KEY, "job-uid")
 
 
+async def test_a_job_that_is_being_deleted_is_not_let_go_as_if_its_end_were_known() -> None:
+    world = World(a_pod().succeeded())
+    world.wrote(b"hello\n")
+
+    world.keeper.keep(KEY, world.job, REF, going=True)
+    await world.keeper.once(KEY)
+
+    assert await world.objects.get(PATH) == b"hello\n"
+    assert not world.is_let_go
+
+
 async def test_handing_over_waits_for_nothing() -> None:
     world = World(a_pod().succeeded())
 
