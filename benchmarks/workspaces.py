@@ -30,8 +30,8 @@ from tests.support.operator_process import OperatorProcess
 from tests.support.waiting import eventually
 
 SETTLE_SECONDS = 10.0
-OPERATOR = ":headgate-system:headgate"
-"""How the name of the operator's user ends."""
+OPERATOR = "admin"
+"""The user of the operator here, under which nobody else writes children or statuses meanwhile."""
 
 
 async def main(count: int, kubeconfig: Path, operator: OperatorProcess) -> list[Figure]:
