@@ -108,6 +108,20 @@ async def test_an_attempt_is_repeated_only_where_it_is_worth_it(world: World, wh
     }
 
 
+async def test_what_decides_on_a_repetition_reads_what_any_expression_of_the_node_reads(world: World) -> None:
+    world.expressions.values["nodes.first.phase == 'Succeeded'"] = lambda known: (
+        known["nodes"]["first"].get("phase") == "Succeeded"
+    )
+    retry = {"limit": 1, "when": "nodes.first.phase == 'Succeeded'"}
+    await world.given(a_workflow("nightly").with_node("first").with_node("work", after=["first"], retry=retry))
+    run = await world.admit()
+    await world.succeed(run, "first")
+
+    await world.fail(run)
+
+    assert (await world.phases(run))["work"] is NodePhase.QUEUED
+
+
 async def test_the_wait_before_a_repetition_is_shortened_at_random(world: World) -> None:
     await world.given(one_node(retry={"limit": 1, "initialDelay": "100s", "jitter": 50}))
     waits = set[timedelta]()

@@ -88,7 +88,8 @@ async def _take_in(
     tries = ref.attempt - task.first_attempt + 1
     delay = delay_before_next(node.retry, tries, luck(context.randomness)) if may_repeat else None
     if delay is not None and node.retry.when is not None:
-        refusal = await refusal_to_repeat(context.evaluator, definition, node, run.key, facts, ended)
+        states = states_of(definition.graph, run)
+        refusal = await refusal_to_repeat(context.evaluator, definition, node, run.key, facts, states, ended)
         if refusal is not None:
             ended, delay = replace(ended, message=clip(f"{ended.message}; {refusal}".removeprefix("; "))), None
     if delay is None:

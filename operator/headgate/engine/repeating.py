@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from headgate.api.node import Node
+from headgate.domain.graph import NodeState
 from headgate.engine.definition import Definition
 from headgate.engine.facts import Facts
 from headgate.engine.types import Evaluator, ExpressionError
+from headgate.engine.variables import variables
 from headgate.store.records import RunKey, StepRow
 
 
 async def refusal_to_repeat(
-    evaluator: Evaluator, definition: Definition, node: Node, key: RunKey, facts: Facts, ended: StepRow
+    evaluator: Evaluator,
+    definition: Definition,
+    node: Node,
+    key: RunKey,
+    facts: Facts,
+    states: Mapping[str, NodeState],
+    ended: StepRow,
 ) -> str | None:
     """Why the attempt is not repeated, as ``retry.when`` has it; None where it is."""
     expression = node.retry.when
     if expression is None:
         return None
     names = definition.reads.get(node.id, frozenset())
-    inputs, outputs = await facts.known(names)
-    variables = {
-        "inputs": inputs,
-        "nodes": {name: {"output": outputs.get(name)} for name in names},
-        "run": {"id": str(key.id), "workflow": definition.workflow},
-        "event": facts.event,
+    known = await facts.known(names)
+    read = {
+        **variables(definition, key.id, names, known, states, facts.event),
         "attempt": {
             "number": ended.attempt,
             "reason": ended.reason,
@@ -32,7 +37,7 @@ async def refusal_to_repeat(
             "exitCode": ended.exit_code,
         },
     }
-    (value,) = await evaluator.evaluate_many((expression,), variables)
+    (value,) = await evaluator.evaluate_many((expression,), read)
     if isinstance(value, ExpressionError):
         return f"it is not repeated, as retry.when cannot be evaluated: {value}"
     return None if value is True else "it is not repeated: retry.when is not true"

@@ -22,6 +22,7 @@ from headgate.engine.bounds import VALUE_BYTES, check_json, clip
 from headgate.engine.definition import OUTPUTS, Definition
 from headgate.engine.facts import Facts
 from headgate.engine.types import Evaluator, ExpressionError
+from headgate.engine.variables import variables
 from headgate.store.records import StepRow, TaskRow, size
 
 INVALID_EXPRESSION = "InvalidExpression"
@@ -250,18 +251,11 @@ class _Walk:
         if not expressions:
             return {}
         names = self.definition.reads.get(reader, frozenset())
-        inputs, outputs = await self.facts.known(names)
-        run = {"id": str(self.run_id), "workflow": self.definition.workflow}
+        known = await self.facts.known(names)
+        read = {**variables(self.definition, self.run_id, names, known, self.states, self.facts.event), **more}
         if final:
-            run["phase"] = phase_so_far(self.definition.graph, self.states).value
-        variables = {
-            "inputs": inputs,
-            "nodes": {name: {"output": outputs.get(name), "phase": self.states[name].phase.value} for name in names},
-            "run": run,
-            "event": self.facts.event,
-            **more,
-        }
-        return dict(zip(expressions, await self.evaluator.evaluate_many(expressions, variables), strict=True))
+            read["run"]["phase"] = phase_so_far(self.definition.graph, self.states).value
+        return dict(zip(expressions, await self.evaluator.evaluate_many(expressions, read), strict=True))
 
     def _fail(self, name: str, reason: str, message: str) -> None:
         self._record(name, NodePhase.FAILED, reason, clip(message))
