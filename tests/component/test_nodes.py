@@ -122,6 +122,18 @@ async def test_what_decides_on_a_repetition_reads_what_any_expression_of_the_nod
     assert (await world.phases(run))["work"] is NodePhase.QUEUED
 
 
+async def test_a_final_node_is_repeated_by_how_the_run_went(world: World) -> None:
+    world.expressions.values["run.phase == 'Failed'"] = lambda known: known["run"].get("phase") == "Failed"
+    retry = {"limit": 1, "when": "run.phase == 'Failed'"}
+    await world.given(one_node().with_node("tell", after=["work"], final=True, retry=retry))
+    run = await world.admit()
+    await world.fail(run)
+
+    await world.fail(run, "tell")
+
+    assert (await world.phases(run))["tell"] is NodePhase.QUEUED
+
+
 async def test_the_wait_before_a_repetition_is_shortened_at_random(world: World) -> None:
     await world.given(one_node(retry={"limit": 1, "initialDelay": "100s", "jitter": 50}))
     waits = set[timedelta]()

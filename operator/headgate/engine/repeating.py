@@ -29,7 +29,7 @@ async def refusal_to_repeat(
     names = definition.reads.get(node.id, frozenset())
     known = await facts.known(names)
     read = {
-        **variables(definition, key.id, names, known, states, facts.event),
+        **variables(definition, key.id, names, known, states, facts.event, final=node.final),
         "attempt": {
             "number": ended.attempt,
             "reason": ended.reason,

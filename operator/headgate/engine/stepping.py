@@ -14,7 +14,7 @@ from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain import approvals
 from headgate.domain.apart import NEEDS_MOCK, NORMAL, Apart, needs_mock
 from headgate.domain.durations import parse_duration
-from headgate.domain.graph import NodeState, phase_so_far, step
+from headgate.domain.graph import NodeState, step
 from headgate.domain.spread import item_name, items_of, spread
 from headgate.engine.apart import mocked
 from headgate.engine.beginnings import Unready, branch_of, check_value, list_of, memo_key, work_of
@@ -252,9 +252,8 @@ class _Walk:
             return {}
         names = self.definition.reads.get(reader, frozenset())
         known = await self.facts.known(names)
-        read = {**variables(self.definition, self.run_id, names, known, self.states, self.facts.event), **more}
-        if final:
-            read["run"]["phase"] = phase_so_far(self.definition.graph, self.states).value
+        common = variables(self.definition, self.run_id, names, known, self.states, self.facts.event, final=final)
+        read = {**common, **more}
         return dict(zip(expressions, await self.evaluator.evaluate_many(expressions, read), strict=True))
 
     def _fail(self, name: str, reason: str, message: str) -> None:
