@@ -18,6 +18,7 @@ from headgate.cluster.resources import JOBS, PODS
 from headgate.desired.job import RUN_LABEL
 from headgate.desired.keys import CHILD_KINDS, RESOURCE_QUOTA, ApiResource, ObjectKey
 from headgate.desired.manifest import labels_of, owner_of
+from headgate.domain.json_bytes import encode
 
 _JOB_NAME = "batch.kubernetes.io/job-name"
 _REMEMBERED = 4096
@@ -66,10 +67,10 @@ class Cache:
         if self.knows(key, item):
             return False
         metadata = item["metadata"]
-        raw = _compact(orjson.dumps(_trimmed(resource, item), option=orjson.OPT_SORT_KEYS))
+        raw = _compact(encode(_trimmed(resource, item), orjson.OPT_SORT_KEYS))
         used = b""
         if resource == RESOURCE_QUOTA:
-            used = _compact(orjson.dumps((item.get("status") or {}).get("used") or {}))
+            used = _compact(encode((item.get("status") or {}).get("used") or {}))
         entry = Entry(metadata["uid"], int(metadata["resourceVersion"]), owner_of(item), raw, used)
         known = self._entries.get(key)
         if known is not None and (known.uid, known.raw) == (entry.uid, entry.raw):

@@ -15,6 +15,7 @@ from headgate.cluster.connection import Connection
 from headgate.cluster.errors import ApiError, Unreachable
 from headgate.cluster.resources import PODS
 from headgate.desired.keys import ApiResource
+from headgate.domain.json_bytes import encode
 
 FIELD_MANAGER = "headgate"
 Object = dict[str, Any]
@@ -205,7 +206,7 @@ class KubeClient:
         content: str = _JSON,
         verb: str = "",
     ) -> Object:
-        data = orjson.dumps(body) if body is not None else None
+        data = encode(body) if body is not None else None
         for attempt in range(1, _TRIES + 1):
             try:
                 return await self._once(method, resource, where, query, data, content, verb or method)

@@ -280,3 +280,12 @@ def test_the_use_of_a_resource_quota_is_no_news_but_what_is_counted_is() -> None
 
     assert cache.upsert(RESOURCE_QUOTA, {**a_child(2, name="headgate"), "status": {"used": {"pods": "0"}}})
     assert not cache.upsert(RESOURCE_QUOTA, {**a_child(3, name="headgate"), "status": {"used": {"pods": "1"}}})
+
+
+def test_an_integer_beyond_64_bits_is_kept_as_the_double_that_the_api_server_reads() -> None:
+    cache = Cache()
+
+    assert cache.upsert(WORKFLOWS, a_workflow(5, spec={"schema": {"maximum": 2**64}}))
+    kept = cache.get(NIGHTLY)
+    assert kept is not None
+    assert kept["spec"] == {"schema": {"maximum": float(2**64)}}

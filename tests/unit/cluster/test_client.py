@@ -61,6 +61,13 @@ async def test_an_object_is_created() -> None:
     assert it.api.request.body == JOB
 
 
+async def test_an_integer_beyond_64_bits_is_sent_as_a_double() -> None:
+    async with world(answer(JOB, 201)) as it:
+        await it.kube.create(JOBS, {**JOB, "spec": {"count": 2**64}})
+
+    assert it.api.request.body["spec"] == {"count": float(2**64)}
+
+
 async def test_an_object_is_replaced() -> None:
     async with world(answer(JOB)) as it:
         await it.kube.replace(JOBS, JOB)
