@@ -16,10 +16,12 @@ import argparse
 import asyncio
 import re
 from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import bare, fleet
+from benchmarks import bare, fleet, identities
 from benchmarks.report import Figure, show
 from headgate.cluster.client import KubeClient
 from headgate.cluster.resources import QUOTAS, WORKSPACES
@@ -30,13 +32,25 @@ from tests.support.operator_process import OperatorProcess
 from tests.support.waiting import eventually
 
 SETTLE_SECONDS = 10.0
-OPERATOR = "admin"
-"""The user of the operator here, under which nobody else writes children or statuses meanwhile."""
 
 
-async def main(count: int, kubeconfig: Path, operator: OperatorProcess) -> list[Figure]:
+@dataclass(frozen=True)
+class AuditLog:
+    """What the API server notes of the operator's requests."""
+
+    path: Path
+    user: str
+
+    def last_write(self, resources: Collection[str], since: datetime) -> datetime:
+        """When the last of the operator's writes to one of these was answered."""
+        return last_write(self.path, resources, since, by=self.user)
+
+
+async def main(count: int, state: Path) -> list[Figure]:
     """Create, measure, restart, measure, and clean up."""
-    kube = fleet.client(kubeconfig)
+    kubeconfig, user = identities.operator(state)
+    operator = OperatorProcess(kubeconfig, (state / "logs" / "benchmark-operator.log").resolve())
+    kube = fleet.client(identities.script(state))
     names = fleet.names("bench", count)
     plan = a_quota(names[0])
     twins = [workspace(name, plan).with_metadata(uid="none").model() for name in fleet.names("bare", count)]
@@ -48,7 +62,8 @@ async def main(count: int, kubeconfig: Path, operator: OperatorProcess) -> list[
             f"bare script: {len(objects)} objects, {children} for each of {count}, in {bare_seconds:.2f} s", flush=True
         )
         await bare.until_settled(kube)
-        ours = await measure(kube, operator, names, plan, children, kubeconfig.parent / "logs" / "audit.log")
+        audit_log = AuditLog(state / "logs" / "audit.log", user)
+        ours = await measure(kube, operator, names, plan, children, audit_log)
         await asyncio.sleep(SETTLE_SECONDS)
         operator.stop()
         await asyncio.to_thread(lambda: operator.start().wait_until_leading())
@@ -69,7 +84,12 @@ async def main(count: int, kubeconfig: Path, operator: OperatorProcess) -> list[
 
 
 async def measure(
-    kube: KubeClient, operator: OperatorProcess, names: list[str], plan: QuotaBuilder, children: int, audit_log: Path
+    kube: KubeClient,
+    operator: OperatorProcess,
+    names: list[str],
+    plan: QuotaBuilder,
+    children: int,
+    audit_log: AuditLog,
 ) -> list[Figure]:
     """Create them all, and see how soon the children are in place and the Workspaces Ready."""
     count = len(names)
@@ -81,8 +101,8 @@ async def measure(
     # Asked seldom, as asking takes time from what is measured: the audit log says afterwards when it was.
     await eventually(lambda: all_made(operator, count * children), within=120, every=0.5, what="every child")
     await fleet.until_ready(kube, WORKSPACES, count, names[0].rpartition("-")[0], within=120, every=0.5)
-    made = last_write(audit_log, {kind.plural for kind in CHILD_KINDS}, started, by=OPERATOR)
-    ready = last_write(audit_log, {f"{WORKSPACES.plural}/status"}, started, by=OPERATOR)
+    made = audit_log.last_write({kind.plural for kind in CHILD_KINDS}, started)
+    ready = audit_log.last_write({f"{WORKSPACES.plural}/status"}, started)
     in_place, took = (made - started).total_seconds(), (ready - started).total_seconds()
     cpu = operator.metric("process_cpu_seconds_total") - cpu_before
     found = await count_children(kube)
@@ -128,9 +148,7 @@ if __name__ == "__main__":
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--state", type=Path, default=Path(".local/test"))
     arguments = parser.parse_args()
-    config = (arguments.state / "kubeconfig").resolve()
-    process = OperatorProcess(config, (arguments.state / "logs" / "benchmark-operator.log").resolve())
     show(
-        asyncio.run(main(arguments.count, config, process)),
+        asyncio.run(main(arguments.count, arguments.state)),
         f"python -m benchmarks.workspaces --count {arguments.count}",
     )

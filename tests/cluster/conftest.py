@@ -6,13 +6,11 @@ account: so it can be killed at any moment, and what its role lacks shows.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from prometheus_client import CollectorRegistry
 
 from hack import image as images
@@ -20,13 +18,14 @@ from hack import install
 from hack.cluster.provider import ClusterProvider, choose
 from hack.kube import Kube
 from hack.postgres import RUNTIME, Server
-from hack.record import NAMESPACE, RELEASE, STATE
+from hack.record import STATE
 from hack.test import CLUSTER_STATE, NAME
 from headgate.cluster.client import KubeClient
 from headgate.cluster.connection import connect
 from headgate.store import migrate
 from tests.support.cluster import Cluster
 from tests.support.databases import TestDatabase, create_database, drop_database
+from tests.support.identities import kubeconfig_of, operator_account
 from tests.support.operator_process import OperatorProcess
 
 LOGS = STATE / "logs" / "test"
@@ -98,26 +97,7 @@ def release(kube: Kube, image: str, database: TestDatabase) -> None:
 @pytest.fixture(scope="session")
 def operator_kubeconfig(release: None, kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A kubeconfig with the operator's own identity."""
-    admin = yaml.safe_load(kube.kubeconfig.read_text())
-    account = json.loads(
-        kube.kubectl(
-            "get",
-            f"--namespace={NAMESPACE}",
-            "serviceaccount",
-            "-o",
-            "json",
-            "-l",
-            f"app.kubernetes.io/instance={RELEASE}",
-        )
-    )["items"][0]["metadata"]["name"]
-    token = kube.kubectl("create", "token", account, f"--namespace={NAMESPACE}", "--duration=6h").strip()
-    path = tmp_path_factory.mktemp("identity") / "kubeconfig"
-    path.touch(mode=0o600)
-    admin["users"] = [{"name": "operator", "user": {"token": token}}]
-    for context in admin["contexts"]:
-        context["context"]["user"] = "operator"
-    path.write_text(yaml.safe_dump(admin))
-    return path
+    return kubeconfig_of(kube, operator_account(kube), tmp_path_factory.mktemp("identity") / "kubeconfig")
 
 
 @pytest.fixture(scope="session")
