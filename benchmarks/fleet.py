@@ -84,6 +84,15 @@ async def until_ready(
     await eventually(all_are, within=within, every=every, what=f"every {resource.kind} Ready")
 
 
+async def until_quiet(kube: KubeClient) -> None:
+    """Return when no namespace is being deleted any more: emptying one takes the API server some 40 requests."""
+
+    async def none_is_going() -> bool:
+        return not [item async for item in listed(kube, NAMESPACE) if item["metadata"].get("deletionTimestamp")]
+
+    await eventually(none_is_going, within=300, every=1.0, what="the end of namespaces that were deleted")
+
+
 async def listed(kube: KubeClient, resource: ApiResource, labels: str = "") -> AsyncIterator[Object]:
     """All objects of a kind, page by page."""
     async for page in kube.list_pages(resource, labels=labels):

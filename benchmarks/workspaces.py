@@ -57,6 +57,7 @@ async def main(count: int, state: Path) -> list[Figure]:
     objects = bare.manifests(twins, plan.model())
     children = len(objects) // count
     try:
+        await fleet.until_quiet(kube)
         bare_seconds = await bare.make(kube, objects)
         print(
             f"bare script: {len(objects)} objects, {children} for each of {count}, in {bare_seconds:.2f} s", flush=True

@@ -30,6 +30,11 @@ spec:
     || request.userInfo.groups.exists(g, g in ['system:serviceaccounts:kube-system', 'system:nodes']))
 {{- end -}}
 
+{{- define "headgate.admission.isOperator" -}}
+- name: operator
+  expression: request.userInfo.username == '{{ include "headgate.admission.operator" . }}'
+{{- end -}}
+
 {{- define "headgate.admission.notOperator" -}}
 - name: not-operator
   expression: request.userInfo.username != '{{ include "headgate.admission.operator" . }}'

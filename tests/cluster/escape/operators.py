@@ -10,6 +10,8 @@ from tests.cluster.escape.objects import cannot
 from tests.cluster.escape.requests import APPLY, Request, create, delete, get, patch
 
 _BY = policy("operator")
+_BEYOND = policy("operator-cluster")
+"""Namespaces themselves and Workspaces are in no namespace."""
 _WHERE = "/api/v1/namespaces"
 _PLACES = ("kube-system", "default", "{people}")
 _OURS = {"app.kubernetes.io/managed-by": "headgate", "headgate.dev/workspace": "{ws}"}
@@ -69,34 +71,34 @@ def _namespaces() -> Iterator[Case]:
         return patch(f"{_WHERE}/{name}", namespace(name, **metadata), APPLY)
 
     fine = apply("escape-new", labels=_OURS)
-    yield Case("namespace-plain", apply("escape-new"), _BY, fine, "operator")
-    yield Case("namespace-half", apply("escape-new", labels={"headgate.dev/workspace": "x"}), _BY, fine, "operator")
-    yield Case("namespace-kube", apply("kube-escape", labels=_OURS), _BY, fine, "operator")
+    yield Case("namespace-plain", apply("escape-new"), _BEYOND, fine, "operator")
+    yield Case("namespace-half", apply("escape-new", labels={"headgate.dev/workspace": "x"}), _BEYOND, fine, "operator")
+    yield Case("namespace-kube", apply("kube-escape", labels=_OURS), _BEYOND, fine, "operator")
     privileged = {**_OURS, "pod-security.kubernetes.io/enforce": "privileged"}
-    yield Case("namespace-privileged", apply("escape-new", labels=privileged), _BY, fine, "operator")
+    yield Case("namespace-privileged", apply("escape-new", labels=privileged), _BEYOND, fine, "operator")
     for place in (*_PLACES, "{system}"):
-        yield Case(f"take-{place}", apply(place, labels=_OURS), _BY, fine, "operator")
-        yield Case(f"note-{place}", apply(place, annotations={"x": "y"}), _BY, fine, "operator")
+        yield Case(f"take-{place}", apply(place, labels=_OURS), _BEYOND, fine, "operator")
+        yield Case(f"note-{place}", apply(place, annotations={"x": "y"}), _BEYOND, fine, "operator")
         yield Case(
             f"delete-namespace-{place}",
             delete(f"{_WHERE}/{place}"),
-            f"{_BY}|this namespace may not be deleted",
+            f"{_BEYOND}|this namespace may not be deleted",
             delete(f"{_WHERE}/{{ns}}"),
             "operator",
         )
     hand = {"metadata": {"labels": {"headgate.dev/workspace": "{ws}"}}}
-    yield Case("hand-over", patch(f"{_WHERE}/{{victim}}", hand), _BY, fine, "operator")
+    yield Case("hand-over", patch(f"{_WHERE}/{{victim}}", hand), _BEYOND, fine, "operator")
     loosen = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}}
-    yield Case("loosen", patch(f"{_WHERE}/{{ns}}", loosen), _BY, fine, "operator")
+    yield Case("loosen", patch(f"{_WHERE}/{{ns}}", loosen), _BEYOND, fine, "operator")
 
 
 def _kinds() -> Iterator[Case]:
     own = "/apis/headgate.dev/v1alpha1"
     fine = patch(f"{own}/workspaces/{{ws}}", {"metadata": {"annotations": {"x": "y"}}})
     suspend = patch(f"{own}/workspaces/{{ws}}", {"spec": {"suspend": True}})
-    yield Case("workspace-spec", suspend, _BY, fine, "operator")
+    yield Case("workspace-spec", suspend, _BEYOND, fine, "operator")
     members = patch(f"{own}/workspaces/{{ws}}", {"spec": {"members": []}})
-    yield Case("workspace-members", members, _BY, fine, "operator")
+    yield Case("workspace-members", members, _BEYOND, fine, "operator")
     for resource, where in {
         "secrets": "/api/v1/secrets",
         "nodes": "/api/v1/nodes",
