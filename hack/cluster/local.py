@@ -37,7 +37,7 @@ from hack.image import full_name
 _PATIENCE = 90.0
 _GRACE = 10.0
 _ENVIRONMENT = {"GOGC": "400", "GOMEMLIMIT": "2GiB"}
-"""Go's garbage collector took a sixth of the API server's time on two cores: here memory costs less than time, to a limit."""
+"""Go's garbage collector took a sixth of the API server's time on two cores: memory costs less here, up to a limit."""
 
 
 class LocalCluster:

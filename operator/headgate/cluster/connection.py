@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import kopf
 from kubernetes import client, config
 
+_KEPT_SECONDS = 5.0
+"""Tokens of pods are replaced when a fifth of their life, of ten minutes at least, is left."""
+
 
 @dataclass(frozen=True)
 class Connection:
-    """A connection's settings. Credentials may expire, so headers are asked for anew for every request."""
+    """A connection's settings. Credentials may expire, so headers are asked for at every request."""
 
     server: str
     ca_path: str | None
@@ -63,11 +68,26 @@ def connect(kubeconfig: str | None = None, context: str | None = None) -> Connec
         config.load_kube_config(  # type: ignore[no-untyped-call]
             config_file=kubeconfig, context=context, client_configuration=configuration
         )
+    token = partial(configuration.get_api_key_with_prefix, "BearerToken", alias="authorization")
     return Connection(
         server=configuration.host.rstrip("/"),
         ca_path=configuration.ssl_ca_cert,
         certificate_path=configuration.cert_file,
         key_path=configuration.key_file,
         verify=bool(configuration.verify_ssl),
-        bearer=lambda: configuration.get_api_key_with_prefix("BearerToken", alias="authorization"),
+        bearer=_kept(token, time.monotonic),
     )
+
+
+def _kept(ask: Callable[[], str | None], monotonic: Callable[[], float]) -> Callable[[], str | None]:
+    """The same, asked every few seconds: the package reads a kubeconfig's settings anew each time."""
+    last: tuple[float, str | None] | None = None
+
+    def kept() -> str | None:
+        nonlocal last
+        now = monotonic()
+        if last is None or now - last[0] >= _KEPT_SECONDS:
+            last = now, ask()
+        return last[1]
+
+    return kept

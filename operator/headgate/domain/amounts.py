@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import total_ordering
+from functools import lru_cache, total_ordering
 
 _NANOS = 10**9
 _MILLI_IN_NANOS = 10**6
@@ -52,21 +52,9 @@ class Amount:
     @classmethod
     def parse(cls, text: str) -> Amount:
         """The amount that the text stands for; ValueError where it stands for none, or is longer than 64 characters."""
-        match = _SYNTAX.fullmatch(text) if len(text) <= _LONGEST else None
-        if match is None:
+        if len(text) > _LONGEST:
             raise ValueError(f"{text[:_LONGEST]!r} is not a quantity such as 500m, 2 or 1Gi")
-        fraction = match["fraction"] or ""
-        digits = int((match["whole"] or "") + fraction)
-        if match["exponent"] is not None:
-            form, factor, power = Form.EXPONENT, 1, int(match["exponent"])
-        elif match["suffix"] in _BINARY:
-            form, factor, power = Form.BINARY, _BINARY[match["suffix"]], 0
-        else:
-            form, factor, power = Form.DECIMAL, 1, _DECIMAL[match["suffix"]]
-        nanos = min(_shifted(digits * factor, power - len(fraction) + 9), _LARGEST)
-        if form is Form.BINARY and nanos < _NANOS:
-            form = Form.DECIMAL
-        return cls(-nanos if match["sign"] == "-" else nanos, form)
+        return cls(*_read(text))
 
     @classmethod
     def of(cls, whole: int) -> Amount:
@@ -124,6 +112,26 @@ class Amount:
 
     def __str__(self) -> str:
         return self.canonical()
+
+
+# A plan's few texts are read again for every Workspace on it: that was a tenth of the time of reconciling one.
+@lru_cache(maxsize=4096)
+def _read(text: str) -> tuple[int, Form]:
+    match = _SYNTAX.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a quantity such as 500m, 2 or 1Gi")
+    fraction = match["fraction"] or ""
+    digits = int((match["whole"] or "") + fraction)
+    if match["exponent"] is not None:
+        form, factor, power = Form.EXPONENT, 1, int(match["exponent"])
+    elif match["suffix"] in _BINARY:
+        form, factor, power = Form.BINARY, _BINARY[match["suffix"]], 0
+    else:
+        form, factor, power = Form.DECIMAL, 1, _DECIMAL[match["suffix"]]
+    nanos = min(_shifted(digits * factor, power - len(fraction) + 9), _LARGEST)
+    if form is Form.BINARY and nanos < _NANOS:
+        form = Form.DECIMAL
+    return -nanos if match["sign"] == "-" else nanos, form
 
 
 def _capped(nanos: int) -> int:

@@ -83,3 +83,19 @@ def test_a_token_that_was_renewed_is_used() -> None:
 
     assert connection.headers() == {"Authorization": "Bearer old"}
     assert connection.for_kopf().token == "new"
+
+
+def test_a_kubeconfig_s_token_is_not_looked_up_for_every_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def ask(_: object, identifier: str, **__: object) -> str:
+        asked.append(identifier)
+        return "Bearer s3cret"
+
+    monkeypatch.setattr("kubernetes.client.Configuration.get_api_key_with_prefix", ask)
+    connection = connect(a_kubeconfig(tmp_path, {"token": "s3cret"}))
+
+    assert [connection.headers() for _ in range(3)] == [{"Authorization": "Bearer s3cret"}] * 3
+    assert asked == ["BearerToken"]
