@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -61,16 +62,17 @@ async def main(count: int, rounds: int, state: Path, image: str) -> list[Figure]
         await cluster.until(WORKFLOWS, "one", name, is_ready)
         bare: list[float] = []
         ours: list[float] = []
-        written = 0.0
+        written: Counter[str] = Counter()
         for number in range(rounds):
             bare.append(await bare_jobs(cluster, name, image, f"bare-{number}", count))
-            before = sum(operator.writes().values())
+            before = Counter(operator.writes())
             ours.append(await runs(cluster, name, f"run-{number}", count))
             await asyncio.sleep(2)
-            written += sum(operator.writes().values()) - before
+            written += Counter(operator.writes()) - before
         print(f"{count} at once, {rounds} rounds: bare Jobs {_row(bare)} s, one-node runs {_row(ours)} s")
+        print("writes:", ", ".join(f"{name} {number:.0f}" for name, number in written.most_common()))
         return [
-            Figure("writes of ours a run, besides its Job", written / count / rounds - 1, "writes", 3, "lower"),
+            Figure("writes of ours a run, besides its Job", written.total() / count / rounds - 1, "writes", 3, "lower"),
             Figure("one-node runs over bare Jobs, medians", _median(ours) / _median(bare), "x", 1.1, "lower"),
         ]
     finally:

@@ -20,15 +20,36 @@ MERE_START = timedelta(seconds=10)
 """How long it may stay unsaid that a container has started: a run that ends before costs one write less."""
 
 
-def patience(before: WorkflowRunStatus, after: WorkflowRunStatus) -> timedelta:
+CROWD = 50
+"""Open runs of a namespace from which on each of them is told of more rarely, in proportion."""
+AT_LAST = timedelta(seconds=30)
+"""How long anything may stay unsaid."""
+ROOM = frozenset(
+    {
+        *("Queued", "DailyLimit", "ConcurrencyLimit", "TestLimit", "WorkflowConcurrency", "Mutex"),
+        *("Unschedulable", "ComputeQuota"),
+    }
+)
+"""Reasons of waits that end by themselves, when others are done: nobody has to act."""
+
+
+def patience(before: WorkflowRunStatus, after: WorkflowRunStatus, *, beside: int = 0) -> timedelta:
     """How long after the last write, or after the run was admitted, ``after`` may be written over ``before``.
 
     The end is written at once, and what stands in the way soon. Together with the Job's release a one-node run without
     trouble so costs at most three writes, or four where its pod takes more than three seconds to start and then runs
-    for more than ten.
+    for more than ten. Where ``beside`` it many runs of the namespace are open, what calls for nobody waits longer, so
+    that a thousand runs that wait for room cost three writes each as well.
     """
     if after.phase is not None and after.phase.is_final:
         return timedelta(0)
+    soon = _patience(before, after)
+    if any(waiting.reason not in ROOM for waiting in after.waiting_for):
+        return soon
+    return max(soon, min(soon * beside / CROWD, AT_LAST))
+
+
+def _patience(before: WorkflowRunStatus, after: WorkflowRunStatus) -> timedelta:
     if before.phase is None:
         under_way = after.waiting_for or any(node.phase is not NodePhase.QUEUED for node in after.nodes if node.attempt)
         return SOON if under_way else ONCE_UNDER_WAY

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 from uuid import UUID
 
@@ -27,6 +28,7 @@ class EffectHandler:
         self._enqueue = enqueue
         self._metrics = metrics
         self._mirrors: dict[UUID, Key] = {}
+        self._open: Counter[str] = Counter()
         self._cancelled: dict[TaskRef, None] = {}
         self._stopping: dict[TaskRef, None] = {}
         self.breakers = asyncio.Event()
@@ -40,11 +42,19 @@ class EffectHandler:
 
     def mirror(self, run_id: UUID, key: Key) -> None:
         """Note that the WorkflowRun mirrors the run."""
+        if run_id not in self._mirrors:
+            self._open[key.namespace] += 1
         self._mirrors[run_id] = key
 
     def forget(self, run_id: UUID) -> None:
         """The run is final, and its mirror says so."""
-        self._mirrors.pop(run_id, None)
+        if (key := self._mirrors.pop(run_id, None)) is not None:
+            self._open[key.namespace] -= 1
+            self._open += Counter()  # leaves out what came to nothing
+
+    def open_in(self, namespace: str) -> int:
+        """How many open runs have a mirror in the namespace."""
+        return self._open[namespace]
 
     def is_cancelled(self, ref: TaskRef) -> bool:
         """Whether the attempt was cancelled lately, so that its Job is to be ended as soon as it is seen."""

@@ -193,7 +193,8 @@ class RunReconciler:
     async def _mirror(self, key: Key, live: Object, run: WorkflowRun, view: RunView) -> None:
         uid, now = run.metadata.uid, self._monotonic()
         status = self._status_of(run, view)
-        due = self._mirrored.get(uid, float("-inf")) + patience(run.status, status).total_seconds()
+        may_wait = patience(run.status, status, beside=self._effects.open_in(key.namespace))
+        due = self._mirrored.get(uid, float("-inf")) + may_wait.total_seconds()
         if now < due:
             self._requeue(key, due - now)
             return

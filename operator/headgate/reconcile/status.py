@@ -17,6 +17,7 @@ from headgate.cluster.resources import EVENTS
 from headgate.desired.keys import ApiResource
 from headgate.desired.status import CIRCUIT_CLOSED, WITHIN_LIMITS
 from headgate.domain.conditions import READY, find
+from headgate.domain.run_status import ROOM
 
 _DEFAULT_NAMESPACE = "default"
 """Where Kubernetes keeps Events about cluster-scoped objects."""
@@ -110,7 +111,10 @@ TOLD = (READY, CIRCUIT_CLOSED, WITHIN_LIMITS)
 
 
 def transitions(before: Mapping[str, Any], after: Status) -> list[tuple[str, str, str]]:
-    """The Events (type, reason, message) that changes of conditions deserve: on trouble, other trouble, recovery."""
+    """The Events (type, reason, message) that changes of conditions deserve: on trouble, other trouble, recovery.
+
+    That a run waits for room is no trouble: the status says so, and a queue of thousands would write two for each.
+    """
     old = {condition.get("type"): condition for condition in before.get("conditions") or ()}
     found = [(find(after.conditions, kind), old.get(kind) or {}) for kind in TOLD]
     events = [_transition(former, now) for now, former in found if now is not None]
@@ -118,7 +122,9 @@ def transitions(before: Mapping[str, Any], after: Status) -> list[tuple[str, str
 
 
 def _transition(former: Mapping[str, Any], now: Condition) -> tuple[str, str, str] | None:
-    was_false = former.get("status") == ConditionStatus.FALSE
+    was_false = former.get("status") == ConditionStatus.FALSE and former.get("reason") not in ROOM
+    if now.reason in ROOM:
+        return None
     if now.status is ConditionStatus.FALSE and not (was_false and former.get("reason") == now.reason):
         return "Warning", now.reason, now.message
     if now.status is ConditionStatus.TRUE and was_false:

@@ -127,3 +127,26 @@ def test_what_is_worth_a_write_sooner_or_later(
     before: WorkflowRunStatus, after: WorkflowRunStatus, expected: int
 ) -> None:
     assert patience(before, after) == timedelta(seconds=expected)
+
+
+QUEUED, STARTED = a_status(NodePhase.QUEUED), a_status(NodePhase.RUNNING)
+FULL = a_status(NodePhase.QUEUED, waiting="Unschedulable")
+BROKEN = a_status(NodePhase.QUEUED, waiting="MissingSecret")
+DONE = a_status(NodePhase.SUCCEEDED, phase=RunPhase.SUCCEEDED)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "beside", "expected"),
+    [
+        (WorkflowRunStatus(), STARTED, 50, 1),
+        (WorkflowRunStatus(), STARTED, 500, 10),
+        (QUEUED, FULL, 500, 10),
+        (FULL, STARTED, 5_000, 30),
+        (QUEUED, BROKEN, 5_000, 1),
+        (FULL, DONE, 5_000, 0),
+    ],
+)
+def test_among_many_open_runs_what_calls_for_nobody_is_told_later(
+    before: WorkflowRunStatus, after: WorkflowRunStatus, beside: int, expected: int
+) -> None:
+    assert patience(before, after, beside=beside) == timedelta(seconds=expected)

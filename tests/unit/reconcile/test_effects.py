@@ -114,3 +114,17 @@ async def test_it_is_remembered_where_its_job_is_not_known_yet_but_not_for_ever(
     await world.effects.handle(Effects(cancelled=others))
     assert not world.effects.is_cancelled(a_task("extract").ref)
     assert world.effects.is_cancelled(others[0])
+
+
+def test_open_runs_are_counted_by_namespace() -> None:
+    world, other = World(), UUID(int=7)
+
+    world.effects.mirror(RUN_ID, MIRROR)
+    world.effects.mirror(RUN_ID, MIRROR)
+    world.effects.mirror(other, MIRROR)
+    assert world.effects.open_in("acme") == 2
+    assert world.effects.open_in("globex") == 0
+
+    world.effects.forget(RUN_ID)
+    world.effects.forget(RUN_ID)
+    assert world.effects.open_in("acme") == 1

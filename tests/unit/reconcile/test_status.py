@@ -188,6 +188,10 @@ async def test_a_status_counts_even_where_its_event_cannot_be_written() -> None:
         (fine(), at_work(), None),
         (trouble(), at_work(), None),
         (fine(), (), None),
+        ((), trouble("Unschedulable"), None),
+        (trouble("Unschedulable"), trouble("ImagePullBackOff"), "Warning"),
+        (trouble("ImagePullBackOff"), trouble("Unschedulable"), None),
+        (trouble("ConcurrencyLimit"), fine(), None),
     ],
 )
 def test_events_tell_of_transitions_only(before: Conditions, after: Conditions, event: str | None) -> None:
