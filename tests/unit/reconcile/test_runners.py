@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,14 +14,18 @@ from headgate.cluster.errors import ApiError
 from headgate.cluster.resources import JOBS, PODS
 from headgate.desired.context import ClusterFacts
 from headgate.desired.runner_job import RunnerPods
+from headgate.domain.runner_log import FrameWriter
 from headgate.domain.runner_task import OpenRunnerTask, runner_job_name
+from headgate.domain.step_log import log_path
 from headgate.domain.task import TaskRef
 from headgate.engine.run_metrics import RunMetrics
 from headgate.engine.types import Effects
+from headgate.objects.object_store import ObjectStore
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.keys import Key, Topic
 from headgate.reconcile.runner_jobs import RunnerJobs
 from headgate.reconcile.runners import Runners
+from headgate.reconcile.step_logs import LogKeeper
 from headgate.reconcile.workloads import Workloads
 from tests.unit.cluster.fake_kube import FakeKube
 from tests.unit.reconcile.fake_engine import FakeEngine
@@ -50,12 +55,30 @@ def a_runner_task(node: str = "call", **members: Any) -> OpenRunnerTask:
 class World:
     """Runners over a cluster, a cache and an engine."""
 
-    def __init__(self, pods: RunnerPods | None = PODS_OF_RUNNERS) -> None:
-        self.kube, self.cache, self.engine = FakeKube(), Cache(), FakeEngine()
+    def __init__(
+        self,
+        pods: RunnerPods | None = PODS_OF_RUNNERS,
+        *,
+        kube: FakeKube | None = None,
+        engine: FakeEngine | None = None,
+        objects: ObjectStore | None = None,
+    ) -> None:
+        self.kube, self.cache, self.engine = kube or FakeKube(), Cache(), engine or FakeEngine()
         self.now = NOON
         workloads = Workloads(self.kube, self.cache, ttl_seconds=60)
         self.keys: list[Key] = []
         self.effects = EffectHandler(workloads, self.keys.append, RunMetrics(CollectorRegistry(), lambda _: None))
+        self.objects = objects or ObjectStore("memory://")
+        self.logs = LogKeeper(
+            self.kube,
+            self.cache,
+            self.engine,
+            self.objects,
+            workloads,
+            CollectorRegistry(),
+            limit=1000,
+            monotonic=time.monotonic,
+        )
         self.jobs = RunnerJobs(
             self.kube,
             self.cache,
@@ -63,6 +86,7 @@ class World:
             workloads,
             self.effects,
             lambda: ClusterFacts("headgate-system"),
+            self.logs,
             pods=pods,
             wall=self.wall,
         )
@@ -97,6 +121,32 @@ class World:
         self.engine.told.clear()
         await self.jobs.reconcile(Key(Topic.JOB, name(number), "acme"))
         return list(self.engine.told)
+
+    async def keep_log(self, number: int = 1) -> list[tuple[Any, ...]]:
+        """Try once to keep the logs of that runner. Returns what the engine is told."""
+        self.engine.told.clear()
+        await self.logs.once(JOBS.key(name(number), "acme"))
+        return list(self.engine.told)
+
+    def printed(self, number: int, *frames: tuple[str, str]) -> None:
+        """The runner of that number began nodes of that name, and they printed so."""
+        lines: list[str] = []
+        writer = FrameWriter(lines.append)
+        for node, text in frames:
+            writer.begun(RUN_ID, node, 1)
+            writer.printed(RUN_ID, node, 1, "stdout", text)
+        self.kube.logs[f"{name(number)}-abcde"] = "".join(f"{line}\n" for line in lines).encode()
+        self.engine.nodes |= {node for node, _ in frames}
+
+    def restarted(self) -> World:
+        """Another operator, with the same cluster and store."""
+        other = World(kube=self.kube, engine=self.engine, objects=self.objects)
+        for key, item in self.kube.objects.items():
+            other.cache.upsert(JOBS if key.kind == JOBS.kind else PODS, item)
+        return other
+
+    def is_let_go(self, number: int = 1) -> bool:
+        return "ttlSecondsAfterFinished" in self.kube.objects[JOBS.key(name(number), "acme")]["spec"]
 
 
 async def test_a_run_with_work_gets_one_runner() -> None:
@@ -135,6 +185,7 @@ async def test_a_runner_that_ended_well_is_let_go_and_its_successor_has_the_next
     world.pod(1, "Succeeded", terminated={"exitCode": 0, "reason": "Completed"})
 
     told = await world.reconcile()
+    await world.keep_log()
     await world.look(a_runner_task("later"))
 
     assert told == []
@@ -272,3 +323,114 @@ async def test_queued_work_wakes_the_loop() -> None:
     await world.effects.handle(Effects(tasks_queued=True))
 
     assert world.effects.runners.is_set()
+
+
+async def test_the_job_of_a_runner_stays_until_the_log_of_each_attempt_is_kept() -> None:
+    world = World()
+    await world.look(a_runner_task())
+    world.printed(1, ("call", "hello\n"), ("quiet", ""))
+    world.pod(1, "Succeeded", terminated={"exitCode": 0, "reason": "Completed"})
+    await world.reconcile()
+    assert not world.is_let_go()
+
+    told = await world.keep_log()
+
+    call, quiet = (TaskRef(WORKSPACE_ID, RUN_ID, node, 1) for node in ("call", "quiet"))
+    assert told == [("log", call, log_path(call), 6, False), ("log", quiet, None, 0, False)]
+    assert await world.objects.get(log_path(call)) == b"hello\n"
+    assert world.is_let_go()
+
+
+async def test_the_next_runner_does_not_wait_for_the_log_of_the_one_before() -> None:
+    world = World()
+    await world.look(a_runner_task())
+    world.pod(1, "Failed", terminated={"exitCode": 137, "reason": "OOMKilled"})
+    await world.reconcile()
+
+    await world.look(a_runner_task())
+
+    assert world.made == [name(1), name(2)]
+    assert not world.is_let_go()
+
+
+async def test_a_loss_is_counted_once_whoever_finds_the_job_before_its_log_is_kept() -> None:
+    world = World()
+    await world.look(a_runner_task())
+    world.printed(1, ("call", "so far\n"))
+    world.pod(1, "Failed", terminated={"exitCode": 137, "reason": "OOMKilled"})
+    assert await world.reconcile() == [("release", RUN_ID, f"{name(1)}-")]
+    world = world.restarted()
+
+    assert await world.reconcile() == []
+    assert len(await world.keep_log()) == 1
+    assert world.is_let_go()
+
+
+async def test_an_attempt_that_two_runners_executed_has_the_log_of_the_last_in_whatever_order_they_are_found() -> None:
+    world = World()
+    await world.look(a_runner_task())
+    world.printed(1, ("call", "first\n"))
+    world.pod(1, "Failed", terminated={"exitCode": 137, "reason": "OOMKilled"})
+    await world.reconcile()
+    await world.look(a_runner_task())
+    world.printed(2, ("call", "second\n"))
+    world.pod(2, "Succeeded", terminated={"exitCode": 0, "reason": "Completed"})
+    world = world.restarted()
+
+    await world.reconcile(2)
+    assert await world.keep_log(2) == []
+    await world.reconcile(1)
+    assert await world.keep_log(2) == []
+    await world.keep_log(1)
+    await world.keep_log(2)
+
+    assert await world.objects.get(log_path(a_runner_task().ref)) == b"second\n"
+    assert world.is_let_go(2)
+
+
+async def test_what_a_runner_says_of_nodes_that_are_no_runner_s_is_left_out() -> None:
+    world = World()
+    await world.look(a_runner_task())
+    world.printed(1, ("call", "hello\n"), ("container", "no\n"))
+    world.engine.nodes = frozenset(["call"])
+    world.pod(1, "Succeeded", terminated={"exitCode": 0, "reason": "Completed"})
+    await world.reconcile()
+
+    assert [ref.node for _, ref, *_ in await world.keep_log()] == ["call"]
+
+
+async def test_a_deleted_runner_that_had_ended_well_is_no_loss() -> None:
+    world = World()
+    await world.look(a_runner_task())
+    world.pod(1, "Succeeded", terminated={"exitCode": 0, "reason": "Completed"})
+    await world.reconcile()
+
+    await world.jobs.deleted(world.kube.vanish(JOBS, name(1), "acme"))
+
+    assert world.engine.told == []
+
+
+async def test_what_is_asked_to_end_counts_as_ended_once_no_runner_has_it() -> None:
+    world = World()
+    await world.look(a_runner_task())
+    stopping = a_runner_task(stopping=True, holder="pod/uid", due_at=NOON + timedelta(seconds=15))
+
+    assert await world.look(stopping) == []
+    [(_, ref, outcome)] = await world.look(replace(stopping, holder=None))
+    assert (ref.node, outcome.succeeded, outcome.reason) == ("call", False, "Cancelled")
+    world.now += timedelta(seconds=44)
+    assert await world.look(stopping) == []
+    world.now += timedelta(seconds=1)
+    assert len(await world.look(stopping)) == 1
+
+
+async def test_what_is_asked_to_end_ends_with_its_runner_and_gets_no_other() -> None:
+    world = World()
+    await world.look(a_runner_task())
+    world.pod(1, "Failed", terminated={"exitCode": 143, "reason": "Error"})
+    await world.reconcile()
+
+    told = await world.look(a_runner_task(stopping=True, holder="pod/uid"))
+
+    assert [(kind, outcome.reason) for kind, _, outcome in told] == [("complete", "Cancelled")]
+    assert world.made == [name(1)]
