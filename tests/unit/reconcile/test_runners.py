@@ -388,6 +388,18 @@ async def test_an_attempt_that_two_runners_executed_has_the_log_of_the_last_in_w
     assert world.is_let_go(2)
 
 
+async def test_the_log_of_a_runner_that_is_ended_is_listened_to() -> None:
+    world = World()
+    await world.look(a_runner_task())
+    world.printed(1, ("call", "hello\n"))
+    world.pod(1, "Running", running={"startedAt": "2026-03-01T12:00:03Z"})
+    await world.look()
+    world.now += timedelta(seconds=66)
+    await world.look()
+
+    assert [ref.node for _, ref, *_ in await world.keep_log()] == ["call"]
+
+
 async def test_what_a_runner_says_of_nodes_that_are_no_runner_s_is_left_out() -> None:
     world = World()
     await world.look(a_runner_task())
