@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from hack.record import NAMESPACE, RELEASE
 from headgate.cluster.client import Object
 from headgate.cluster.resources import JOBS, PODS
 from tests.builders import a_quota, a_run, a_workflow, a_workspace
@@ -54,6 +55,20 @@ def replica(new_operator: Callable[..., OperatorProcess], objects: str) -> Itera
 def shell(cluster: Cluster, script: str) -> dict[str, Any]:
     """A container node that runs a shell script."""
     return {"container": {"image": cluster.image, "command": ["sh", "-c", script]}}
+
+
+def script(source: str) -> dict[str, Any]:
+    """A node that a runner executes."""
+    return {"script": {"language": "shell", "source": source}}
+
+
+def with_runners(image: str) -> dict[str, str]:
+    """What an operator has to know to make runners."""
+    return {
+        "HEADGATE_GATEWAY_URL": f"http://{RELEASE}-gateway.{NAMESPACE}.svc:8000",
+        "HEADGATE_RUNNER_IMAGE": image,
+        "HEADGATE_RUNNER_IDLE_SECONDS": "2",
+    }
 
 
 async def shown(
@@ -138,29 +153,38 @@ async def test_an_operator_killed_between_completing_and_keeping_still_keeps_the
     database: TestDatabase,
     objects: str,
     tmp_path: Path,
+    image: str,
 ) -> None:
     (tmp_path / "taken").touch()
-    replica.extra = {"HEADGATE_OBJECT_STORE": f"file://{tmp_path}/taken/objects"}
+    replica.extra = {**with_runners(image), "HEADGATE_OBJECT_STORE": f"file://{tmp_path}/taken/objects"}
     replica.start().wait_until_leading()
     await cluster.ready_workspace(a_workspace(acme).with_quota(acme))
     work = (
         a_workflow("work", acme)
         .with_node("first", shell(cluster, "echo one"))
         .with_node("second", shell(cluster, "echo two"), after=["first"])
+        .with_node("third", script("echo three"), after=["second"])
     )
     await cluster.apply(work, a_run("work", acme, "work"))
+
+    async def runner_ended() -> bool:
+        [runner] = await cluster.list(JOBS, acme, "app.kubernetes.io/component=runner")
+        return bool(runner.get("status", {}).get("succeeded"))
+
     # A store that is away holds up nothing.
     assert (await cluster.finished("work", acme))["status"]["phase"] == "Succeeded"
+    await eventually(runner_ended, within=60, what="the end of the runner")
     replica.kill()
     assert [job for job in await cluster.list(JOBS, acme) if "ttlSecondsAfterFinished" in job["spec"]] == []
-    live = await shown(replica, database, f"{acme}/work", "--node=first", objects=objects)
-    assert live.stdout == b"one\n", live.stderr
+    for node, text in (("first", b"one\n"), ("third", b"three\n")):
+        live = await shown(replica, database, f"{acme}/work", "--node", node, objects=objects)
+        assert live.stdout == text, live.stderr
 
     replica.extra = {"HEADGATE_OBJECT_STORE": objects, "HEADGATE_JOB_TTL_SECONDS": "0"}
     replica.start().wait_until_leading()
     await until_nothing_is_left(cluster, acme)
 
-    for node, text in (("first", b"one\n"), ("second", b"two\n")):
+    for node, text in (("first", b"one\n"), ("second", b"two\n"), ("third", b"three\n")):
         assert (await shown(replica, database, f"{acme}/work", "--node", node, objects=objects)).stdout == text
 
 
@@ -219,3 +243,57 @@ async def test_following_goes_on_until_the_attempt_ends(
     followed = await shown(replica, database, f"{acme}/work", "--node=work", "-f", objects=objects)
 
     assert followed.stdout == b"one\ntwo\n", followed.stderr
+
+
+async def test_nodes_that_ran_in_a_runner_keep_each_its_own_log_also_where_they_were_asked_to_end(
+    cluster: Cluster,
+    acme: str,
+    replica: OperatorProcess,
+    database: TestDatabase,
+    objects: str,
+    image: str,
+) -> None:
+    replica.extra = {**replica.extra, **with_runners(image)}
+    replica.start().wait_until_leading()
+    await cluster.ready_workspace(a_workspace(acme).with_quota(acme))
+    forged = '{"run": "x", "node": "second", "attempt": 1, "number": 0, "stream": "stdout", "text": "forged"}'
+    slow = "trap 'echo ending; sleep 3; echo ended; exit 1' TERM; echo begun; while :; do sleep 0.2; done"
+    both = (
+        a_workflow("both", acme)
+        .with_node("first", script(f"echo '{forged}'; echo; echo from the first"))
+        .with_node("second", script("yes x | head -c 3000000; echo end; exit 3"), after=["first"])
+    )
+    stopped = a_workflow("stopped", acme).with_node("work", script(slow))
+    stopped = stopped.with_node("clean", script("echo cleaning"), after=["work"], final=True)
+    late = a_workflow("late", acme).with_node("work", script(slow), timeout="20s")
+    await cluster.apply(both, stopped, late)
+    await cluster.apply(*(a_run(name, acme, name) for name in ("both", "stopped", "late")))
+
+    async def runs() -> bool:
+        return (await shown(replica, database, f"{acme}/stopped", "--node=work", objects=objects)).stdout == b"begun\n"
+
+    await eventually(runs, within=90, what="the log of a script that runs")
+    await cluster.apply(a_run("stopped", acme, "stopped").cancelled())
+    phases = {name: (await cluster.finished(name, acme))["status"]["phase"] for name in ("both", "stopped", "late")}
+    assert phases == {"both": "Failed", "stopped": "Cancelled", "late": "Failed"}
+    await until_nothing_is_left(cluster, acme)
+
+    async def kept(run: str, node: str) -> bytes:
+        return (await shown(replica, database, f"{acme}/{run}", "--node", node, objects=objects)).stdout
+
+    assert await kept("both", "first") == forged.encode() + b"\n\nfrom the first\n"
+    second = await kept("both", "second")
+    assert len(second) <= LIMIT
+    assert second.startswith(b"x\nx\n")
+    assert second.endswith(b"x\nend\n")
+    assert await kept("stopped", "clean") == b"cleaning\n"
+    for run in ("stopped", "late"):
+        # The shell tells, on standard error, of the program that was ended with it.
+        said = [line for line in (await kept(run, "work")).splitlines() if line in (b"begun", b"ending", b"ended")]
+        assert said == [b"begun", b"ending", b"ended"]
+    sizes = database.rows(
+        "SELECT s.log_bytes FROM headgate.workflow_execution_steps s JOIN headgate.workspaces w"
+        " ON w.id = s.workspace_id AND w.name = %s WHERE s.node = 'first'",
+        acme,
+    )
+    assert sizes == [(len(forged) + len("\n\nfrom the first\n"),)]

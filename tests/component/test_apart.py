@@ -150,6 +150,8 @@ class TestMocks:
 
         [node] = (await world.view(run)).nodes
         assert (node.phase, node.reason) == (NodePhase.FAILED, "NeedsMock")
+        assert node.message.startswith("give it a mock")
+        assert node.message.endswith("this node is of kind http")
         mocked = await tried(world, mocks=[{"node": "ask", "output": {"status": 200}}])
         assert await world.phase(mocked) is RunPhase.SUCCEEDED
 

@@ -79,7 +79,7 @@ async def test_a_run_is_worked_off_in_one_request_a_node(world: World, served: G
     assert (task["node"], task["attempt"], task["leaseSeconds"], task["timeoutSeconds"]) == ("one", 1, 15.0, 86400.0)
     assert task["work"] == {"script": {"language": "shell", "source": "true", "env": []}}
 
-    assert (await served.post("heartbeat", attempt(run, "one"))).status_code == 204
+    assert (await served.post("heartbeat", attempt(run, "one"))).json() == {"stop": False}
     following = (await served.post("complete", attempt(run, "one", result=SUCCESS))).json()["task"]
     assert following["node"] == "two"
     answer = await served.post("complete", attempt(run, "two", result={"succeeded": True}))

@@ -22,6 +22,7 @@ from prometheus_client import CollectorRegistry
 from headgate.api.container import SecretKeyRef
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.cluster.client import KubeClient
+from headgate.domain.runner_log import FrameReader
 from headgate.domain.runner_task import secret_variable
 from headgate.gateway.app import gateway
 from headgate.gateway.authentication import Authenticator
@@ -158,40 +159,117 @@ async def test_another_runner_takes_over_from_one_that_was_killed(world: World, 
     assert (node.phase, node.attempt) == (NodePhase.SUCCEEDED, 1)
 
 
-async def test_a_cancelled_run_ends_its_script(world: World, runners: Runners) -> None:
-    pid = runners.folder / "pid"
-    await world.given(a_workflow().with_node("work", script(f"echo $$ > {pid}; sleep 600")))
+@dataclass
+class Slow:
+    """A script that takes a while to end when it is asked to, and tells so."""
+
+    folder: Path
+
+    @property
+    def source(self) -> str:
+        ending = f"echo ending; touch {self.folder}/asked; until test -e {self.folder}/go; do sleep 0.05; done"
+        begin = f"echo $$ > {self.folder}/pid; echo begun"
+        return f"trap '{ending}; echo ended; exit 3' TERM; {begin}; while :; do sleep 0.05; done"
+
+    async def under_way(self) -> None:
+        await eventually(lambda: self._is_there("pid"), what="the script")
+
+    async def asked_to_end(self) -> None:
+        await eventually(lambda: self._is_there("asked"), what="SIGTERM")
+
+    def let_end(self) -> None:
+        (self.folder / "go").touch()
+
+    @property
+    def is_running(self) -> bool:
+        return runs(self.folder / "pid")
+
+    async def _is_there(self, name: str) -> bool:
+        path = self.folder / name
+        return path.exists() and (name != "pid" or bool(path.read_text().strip()))
+
+
+def said(out: bytes, node: str = "work") -> str:
+    """What the node's script printed on standard output."""
+    frames = FrameReader().add(out)
+    return "".join(frame.text for frame in frames if (frame.node, frame.stream) == (node, "stdout"))
+
+
+async def ended(runner: asyncio.subprocess.Process) -> bytes:
+    async with asyncio.timeout(30):
+        out, _ = await runner.communicate()
+    return out
+
+
+async def test_a_run_that_is_asked_to_end_waits_for_its_script_and_then_cleans_up(
+    world: World, runners: Runners
+) -> None:
+    slow = Slow(runners.folder)
+    workflow = a_workflow().with_node("work", script(slow.source))
+    await world.given(workflow.with_node("clean", script("echo cleaning"), after=["work"], final=True))
     run = await world.admit()
     runner = await runners.start(run)
+    await slow.under_way()
 
-    async def under_way() -> bool:
-        return pid.exists() and bool(pid.read_text().strip())
+    await world.engine.control.stop(world.ids["acme"], run, "changed my mind")
 
-    await eventually(under_way)
+    await slow.asked_to_end()
+    assert await world.phases(run) == {"work": NodePhase.RUNNING, "clean": NodePhase.PENDING}
+    slow.let_end()
+    out = await ended(runner)
+    assert (said(out), said(out, "clean")) == ("begun\nending\nended\n", "cleaning\n")
+    assert await world.phases(run) == {"work": NodePhase.CANCELLED, "clean": NodePhase.SUCCEEDED}
+    assert await world.phase(run) is RunPhase.CANCELLED
+    assert runner.returncode == 0
+
+
+async def test_a_script_of_a_run_that_was_ended_at_once_still_has_its_time(world: World, runners: Runners) -> None:
+    slow = Slow(runners.folder)
+    await world.given(a_workflow().with_node("work", script(slow.source)))
+    run = await world.admit()
+    runner = await runners.start(run)
+    await slow.under_way()
+
     await world.engine.cancel_run(world.ids["acme"], run, "changed my mind")
 
-    async with asyncio.timeout(20):
-        await runner.communicate()
+    await slow.asked_to_end()
+    slow.let_end()
+    assert said(await ended(runner)) == "begun\nending\nended\n"
     assert runner.returncode == 0
-    assert not runs(pid)
+    assert not slow.is_running
 
 
-async def test_a_runner_that_is_told_to_end_does_and_leaves_nothing_running(world: World, runners: Runners) -> None:
-    pid = runners.folder / "pid"
-    await world.given(a_workflow().with_node("work", script(f"echo $$ > {pid}; sleep 600")))
+async def test_a_script_that_takes_no_notice_is_killed_when_its_time_is_over(world: World, runners: Runners) -> None:
+    slow = Slow(runners.folder)
+    await world.given(a_workflow().with_node("work", script(slow.source)))
+    run = await world.admit()
+    runner = await runners.start(run, HEADGATE_RUNNER_GRACE_SECONDS="0.5")
+    await slow.under_way()
+
+    await world.engine.control.stop(world.ids["acme"], run, "changed my mind")
+
+    assert said(await ended(runner)) == "begun\nending\n"
+    assert not slow.is_running
+    assert await world.phases(run) == {"work": NodePhase.CANCELLED}
+
+
+async def test_a_runner_that_is_told_to_end_asks_its_scripts_to_and_leaves_nothing_running(
+    world: World, runners: Runners
+) -> None:
+    slow = Slow(runners.folder)
+    await world.given(a_workflow().with_node("work", script(slow.source)))
     run = await world.admit()
     runner = await runners.start(run)
+    await slow.under_way()
 
-    async def under_way() -> bool:
-        return pid.exists() and bool(pid.read_text().strip())
-
-    await eventually(under_way)
     runner.send_signal(signal.SIGTERM)
 
-    async with asyncio.timeout(20):
-        await runner.communicate()
+    await slow.asked_to_end()
+    slow.let_end()
+    assert said(await ended(runner)) == "begun\nending\nended\n"
     assert runner.returncode == 143
-    assert not runs(pid)
+    assert not slow.is_running
+    assert await world.phases(run) == {"work": NodePhase.RUNNING}, "another runner begins it anew"
 
 
 async def test_a_runner_without_a_good_token_gives_up_and_says_nothing_of_it(world: World, runners: Runners) -> None:

@@ -179,6 +179,76 @@ async def test_an_attempt_whose_timeout_has_passed_is_neither_claimed_nor_kept(w
         await world.engine.heartbeat_runner(task.ref, "pod-1", LEASE)
 
 
+async def test_whoever_has_an_attempt_of_a_run_that_is_to_end_hears_of_it_and_keeps_it_until_it_has_ended(
+    world: World,
+) -> None:
+    workflow = (
+        a_workflow()
+        .with_node("held", script(), retry={"limit": 3})
+        .with_node("waits", script())
+        .with_node("clean", script(), after=["held"], final=True)
+    )
+    await world.given(workflow)
+    run = await world.admit()
+    task = await claimed(world, run)
+    assert task is not None
+    assert not await world.engine.heartbeat_runner(task.ref, "pod-1", LEASE)
+
+    await world.engine.control.stop(world.ids["acme"], run, "cancelled by spec.cancel")
+
+    assert await world.engine.heartbeat_runner(task.ref, "pod-1", LEASE)
+    assert await world.phases(run) == {
+        "held": NodePhase.RUNNING,
+        "waits": NodePhase.CANCELLED,
+        "clean": NodePhase.PENDING,
+    }
+    following, _ = await completed(world, task, Outcome(False, reason="ExitCode"))
+    assert (await world.phases(run))["held"] is NodePhase.CANCELLED
+    assert following is not None
+    assert following.ref.node == "clean"
+    await completed(world, following)
+    assert await world.phase(run) is RunPhase.CANCELLED
+
+
+async def test_what_succeeds_although_it_is_to_end_has_succeeded(world: World) -> None:
+    run = await given_run(world, "work")
+    task = await claimed(world, run)
+    assert task is not None
+    await world.engine.control.stop(world.ids["acme"], run, "cancelled by spec.cancel")
+
+    await completed(world, task, Outcome(succeeded=True, output=7))
+
+    assert await world.phases(run) == {"work": NodePhase.SUCCEEDED}
+    assert await world.phase(run) is RunPhase.CANCELLED
+
+
+async def test_what_is_to_end_is_nobody_else_s_to_begin(world: World) -> None:
+    run = await given_run(world, "work")
+    await claimed(world, run, "nightly-runner-1-abcde/uid")
+    await world.engine.control.stop(world.ids["acme"], run, "cancelled by spec.cancel")
+    world.clock.advance(seconds=16)
+    assert await claimed(world, run, "pod-2") is None
+
+    await world.engine.release_runner(world.ids["acme"], run, "nightly-runner-1-")
+
+    assert await claimed(world, run, "pod-2") is None
+    [task] = await world.engine.open_runner_tasks()
+    assert (task.holder, task.stopping) == (None, True)
+
+
+async def test_the_nodes_that_runners_execute_are_known(world: World) -> None:
+    workflow = (
+        a_workflow()
+        .with_node("container")
+        .with_node("script", script())
+        .with_node("call", {"http": {"url": "https://x.io"}})
+    )
+    await world.given(workflow)
+    run = await world.admit()
+
+    assert await world.engine.runner_nodes(world.ids["acme"], run) == {"script", "call"}
+
+
 async def test_the_timeout_of_a_repeated_attempt_begins_with_its_delay_over(world: World) -> None:
     run = await given_run(world, "work", timeout="60s", retry={"limit": 1, "initialDelay": "30s"})
     task = await claimed(world, run)

@@ -72,6 +72,36 @@ async def test_recording_it_again_changes_nothing(world: World) -> None:
     assert (found.path, found.size, found.truncated) == (log_path(ref), 120, False)
 
 
+async def test_of_an_attempt_that_was_executed_again_the_last_log_is_noted_and_counted(world: World) -> None:
+    run_id = await ended_run(world)
+    ref = world.ref(run_id, "work")
+    before = await stored(world)
+    await world.engine.record_log(ref, log_path(ref), 120, truncated=False)
+
+    for _ in range(2):
+        assert await world.engine.record_log(ref, log_path(ref), 50, truncated=True, again=True)
+
+    found = await world.engine.log_of(ref.workspace_id, run_id, "work")
+    assert found is not None
+    assert (found.path, found.size, found.truncated) == (log_path(ref), 50, True)
+    assert await stored(world) == before + 50
+
+
+async def test_where_the_last_log_finds_no_room_the_one_before_takes_none(world: World) -> None:
+    await world.given_workspace(pot="team", maxStorageMB=1)
+    run_id = await ended_run(world)
+    ref = world.ref(run_id, "work")
+    before = await stored(world)
+    await world.engine.record_log(ref, log_path(ref), 120, truncated=False, again=True)
+
+    assert not await world.engine.record_log(ref, log_path(ref), 1_000_001, truncated=False, again=True)
+
+    found = await world.engine.log_of(ref.workspace_id, run_id, "work")
+    assert found == StepLog(ref, NodePhase.SUCCEEDED, None, 0, truncated=True)
+    assert await stored(world) == before
+    assert (await world.pot("team"))["storage_bytes"] == before
+
+
 async def test_of_many_who_record_it_at_once_one_counts_it(world: World) -> None:
     run_id = await ended_run(world)
     ref = world.ref(run_id, "work")

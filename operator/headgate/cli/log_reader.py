@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing
 
 from headgate.api.workflow_run import NodePhase
 from headgate.cluster.client import KubeClient, Object
 from headgate.cluster.errors import ApiError
 from headgate.cluster.resources import PODS
 from headgate.desired.job import ATTEMPT_LABEL, NODE_LABEL, RUN_LABEL
+from headgate.desired.runner_job import COMPONENT, COMPONENT_LABEL
 from headgate.domain.attempt import CONTAINER, has_ended
+from headgate.domain.runner_log import FrameReader
+from headgate.domain.task import TaskRef
 from headgate.engine.engine import Engine
 from headgate.engine.types import StepLog
 from headgate.objects.object_store import ObjectMissing, ObjectStore
@@ -76,24 +80,56 @@ class LogReader:
 
     async def _live(self, log: StepLog, *, follow: bool) -> bool:
         """Write what the attempt's pod has. Whether there was one with a log."""
-        pod = await self._pod(log)
-        if pod is None:
-            return False
+        ref = log.ref
+        own = f"{RUN_LABEL}={ref.run_id},{NODE_LABEL}={ref.node},{ATTEMPT_LABEL}={ref.attempt}"
+        for pod in (await self._pods(own))[:1]:
+            return await self._copy(pod, None, follow=follow)
+        runners = f"{RUN_LABEL}={ref.run_id},{COMPONENT_LABEL}={COMPONENT}"
+        for pod in await self._pods(runners):
+            if await self._copy(pod, _Part(ref), follow=follow):
+                return True
+        return False
+
+    async def _copy(self, pod: Object, part: _Part | None, *, follow: bool) -> bool:
+        """Write a pod's log, or that part of it. Whether there is one."""
         name, wrote = pod["metadata"]["name"], False
+        follow = follow and not has_ended(pod)
         try:
-            async for chunk in self._kube.log(self._namespace, name, CONTAINER, follow=follow and not has_ended(pod)):
-                wrote = True
-                self._write(chunk)
+            async with aclosing(self._kube.log(self._namespace, name, CONTAINER, follow=follow)) as chunks:
+                async for chunk in chunks:
+                    piece = part.of(chunk) if part is not None else chunk
+                    wrote = wrote or bool(piece)
+                    self._write(piece)
+                    if part is not None and part.ended:
+                        break
         except ApiError as error:
             if wrote or not (error.is_not_found or error.is_invalid):
                 raise
             # It is gone, or its container is not made yet.
             return False
-        return True
+        return part is None or part.begun
 
-    async def _pod(self, log: StepLog) -> Object | None:
-        ref = log.ref
-        labels = f"{RUN_LABEL}={ref.run_id},{NODE_LABEL}={ref.node},{ATTEMPT_LABEL}={ref.attempt}"
+    async def _pods(self, labels: str) -> list[Object]:
+        """The newest first."""
         pages = self._kube.list_pages(PODS, namespace=self._namespace, labels=labels)
         found = [item async for page in pages for item in page["items"]]
-        return max(found, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), default=None)
+        return sorted(found, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True)
+
+
+class _Part:
+    """What one attempt printed, out of a runner's log."""
+
+    def __init__(self, ref: TaskRef) -> None:
+        self._ref = ref
+        self._reader = FrameReader()
+        self.begun = False
+        """Whether anything of the attempt was there."""
+        self.ended = False
+
+    def of(self, chunk: bytes) -> bytes:
+        """What is the attempt's of what comes next."""
+        ref = self._ref
+        frames = [frame for frame in self._reader.add(chunk) if (frame.node, frame.attempt) == (ref.node, ref.attempt)]
+        self.begun = self.begun or bool(frames)
+        self.ended = self.ended or any(frame.ends for frame in frames)
+        return b"".join(frame.printed for frame in frames)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -133,7 +133,7 @@ class KubeClient:
         limit_bytes: int | None = None,
         tail_lines: int | None = None,
         follow: bool = False,
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes]:
         """What a container has written, as it comes: from its beginning, or its last lines.
 
         With ``follow`` it goes on until the container ends, and silence is no failure. Raises like all others, also in

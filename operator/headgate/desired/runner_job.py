@@ -15,7 +15,7 @@ from headgate.desired.manifest import MANAGED_BY, MANAGED_BY_LABEL, WORKSPACE_LA
 from headgate.desired.placement import placement
 from headgate.domain.addresses import Block, internet, reachable
 from headgate.domain.attempt import CONTAINER
-from headgate.domain.runner_task import AUDIENCE, runner_job_name, secret_variable
+from headgate.domain.runner_task import AUDIENCE, GRACE_SECONDS, runner_job_name, secret_variable
 
 NAME_LABEL = "app.kubernetes.io/name"
 COMPONENT_LABEL = "app.kubernetes.io/component"
@@ -99,7 +99,7 @@ def _pod(work: RunnerWork, pods: RunnerPods, workspace: WorkspaceSpec, closed: I
         "serviceAccountName": SERVICE_ACCOUNT,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": 10,
+        "terminationGracePeriodSeconds": int(GRACE_SECONDS) + 10,
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": _USER,

@@ -38,6 +38,13 @@ class Attempt(Message):
     attempt: Annotated[int, Field(ge=1, le=100_000)]
 
 
+class Kept(Message):
+    """The answer to a heartbeat: the attempt is still the runner's."""
+
+    stop: bool = False
+    """Whether the attempt is to be ended gracefully. It stays the runner's until it is completed."""
+
+
 class Result(Message):
     """How an attempt ended."""
 

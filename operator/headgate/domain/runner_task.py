@@ -17,6 +17,8 @@ from headgate.domain.task import TaskRef
 AUDIENCE = "headgate-runner"
 """For whom the token of a runner is good."""
 SECRET_PREFIX = "HEADGATE_SECRET_"  # noqa: S105 - the name of a variable, not a secret
+GRACE_SECONDS = 30.0
+"""What a script has to end between SIGTERM and SIGKILL: as long as Kubernetes gives the pod of a container node."""
 KINDS = ("http", "sql", "script")
 """The members of a node's config that a runner executes."""
 
@@ -49,6 +51,8 @@ class OpenRunnerTask:
     holder: str | None
     losses: int
     """Runners of its run that died while it was open."""
+    stopping: bool = False
+    """Whether it was asked to end, so that nobody else begins it."""
 
 
 def secrets_of(config: NodeConfig) -> tuple[SecretKeyRef, ...]:

@@ -53,7 +53,7 @@ class LogCutter:
     def add(self, piece: bytes) -> None:
         """Take in what comes next."""
         self._seen += len(piece)
-        missing = self._head_bytes - len(self._head)
+        missing = self._head_bytes - len(self._head) if self._leapt_after is None else 0
         self._head += piece[:missing]
         self._rest += piece[missing:]
         # As long as all of it may fit, nothing may go.

@@ -254,9 +254,12 @@ class Engine:
         """
         return await runner_tasks.claim(self._context, workspace_id, namespace, run_id, holder, lease)
 
-    async def heartbeat_runner(self, ref: TaskRef, holder: str, lease: timedelta) -> None:
-        """Make the holder's lease end that much after now. Raises ``LeaseLost``: then it has to give up the attempt."""
-        await runner_tasks.heartbeat(self._context, ref, holder, lease)
+    async def heartbeat_runner(self, ref: TaskRef, holder: str, lease: timedelta) -> bool:
+        """Make the holder's lease end that much after now. Returns whether the holder is asked to end the attempt.
+
+        Raises ``LeaseLost``: then it has to give up the attempt.
+        """
+        return await runner_tasks.heartbeat(self._context, ref, holder, lease)
 
     async def complete_runner(
         self, ref: TaskRef, namespace: str, outcome: Outcome, holder: str, lease: timedelta
@@ -284,6 +287,10 @@ class Engine:
     async def open_runner_tasks(self) -> tuple[OpenRunnerTask, ...]:
         """Every attempt for a runner that has not ended, in all workspaces, those of a run together."""
         return await runner_tasks.open_tasks(self._context)
+
+    async def runner_nodes(self, workspace_id: UUID, run_id: UUID) -> frozenset[str]:
+        """The nodes of the run's version that runners execute."""
+        return await runner_tasks.nodes(self._context, workspace_id, run_id)
 
     async def runner_secrets(self, workspace_id: UUID, run_id: UUID) -> tuple[SecretKeyRef, ...]:
         """References to what a runner has to read to execute any node of the run's version."""
@@ -344,13 +351,17 @@ class Engine:
         """A run as recorded, or None when the workspace has no such run."""
         return await history.run_view(self._context, workspace_id, run_id)
 
-    async def record_log(self, ref: TaskRef, path: str | None, size: int, *, truncated: bool) -> bool:
+    async def record_log(
+        self, ref: TaskRef, path: str | None, size: int, *, truncated: bool, again: bool = False
+    ) -> bool:
         """Note, once, that an attempt's log lies at ``path``, and count its bytes as the workspace's.
+
+        With ``again`` it takes the place of one that is noted: of an attempt that was executed once more.
 
         ``path`` is None for a log that is empty. False where it is not to be kept, as there is no room for it: then the
         attempt's log counts as cut to nothing. How the attempt ended is not touched.
         """
-        return await step_logs.record_log(self._context, ref, path, size, truncated=truncated)
+        return await step_logs.record_log(self._context, ref, path, size, truncated=truncated, again=again)
 
     async def log_of(self, workspace_id: UUID, run_id: UUID, node: str, attempt: int | None = None) -> StepLog | None:
         """What is kept of the log of an attempt, the node's latest unless one is named; None where there is none."""

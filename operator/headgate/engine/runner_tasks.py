@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
 from headgate.api.container import SecretKeyRef
-from headgate.domain.runner_task import OpenRunnerTask, RunnerTask, secrets_of_all
+from headgate.api.node import Node
+from headgate.domain.runner_task import KINDS, OpenRunnerTask, RunnerTask, secrets_of_all
 from headgate.engine.context import Context, run_key
 from headgate.engine.definition import UnreadableVersion
 from headgate.engine.types import Effects, LeaseLost, TaskRef
@@ -31,12 +33,14 @@ async def claim(
     return task, Effects(frozenset([task.ref.run_id]))
 
 
-async def heartbeat(context: Context, ref: TaskRef, holder: str, lease: timedelta) -> None:
+async def heartbeat(context: Context, ref: TaskRef, holder: str, lease: timedelta) -> bool:
     """Make the lease longer. See ``Engine.heartbeat_runner``."""
     now = context.now()
     async with context.database.tenant(ref.workspace_id) as tx:
-        if not await runner_tasks.extend(tx, _key(ref), holder, now, now + lease):
-            raise LeaseLost(ref)
+        stopping = await runner_tasks.extend(tx, _key(ref), holder, now, now + lease)
+    if stopping is None:
+        raise LeaseLost(ref)
+    return stopping
 
 
 async def release(context: Context, workspace_id: UUID, run_id: UUID, holders: str) -> int:
@@ -53,6 +57,16 @@ async def open_tasks(context: Context) -> tuple[OpenRunnerTask, ...]:
 
 async def secrets(context: Context, workspace_id: UUID, run_id: UUID) -> tuple[SecretKeyRef, ...]:
     """What the nodes of the run's version name. See ``Engine.runner_secrets``."""
+    return secrets_of_all(node.config for node in await _nodes(context, workspace_id, run_id))
+
+
+async def nodes(context: Context, workspace_id: UUID, run_id: UUID) -> frozenset[str]:
+    """Those that runners execute. See ``Engine.runner_nodes``."""
+    found = await _nodes(context, workspace_id, run_id)
+    return frozenset(node.id for node in found if any(getattr(node.config, kind) is not None for kind in KINDS))
+
+
+async def _nodes(context: Context, workspace_id: UUID, run_id: UUID) -> Sequence[Node]:
     key = run_key(workspace_id, run_id)
     if key is None:
         return ()
@@ -64,7 +78,7 @@ async def secrets(context: Context, workspace_id: UUID, run_id: UUID) -> tuple[S
             definition = await context.definitions.get(tx, workspace_id, run.version_id)
         except UnreadableVersion:
             return ()
-    return secrets_of_all(node.config for node in definition.graph.nodes)
+    return definition.graph.nodes
 
 
 def _key(ref: TaskRef) -> TaskKey:

@@ -15,12 +15,16 @@ from headgate.store import step_logs
 _FIRST = datetime.min.replace(tzinfo=UTC)
 
 
-async def record_log(context: Context, ref: TaskRef, path: str | None, size: int, *, truncated: bool) -> bool:
+async def record_log(
+    context: Context, ref: TaskRef, path: str | None, size: int, *, truncated: bool, again: bool
+) -> bool:
     """Note where an attempt's log lies. See ``Engine.record_log``."""
     key = run_key(ref.workspace_id, ref.run_id)
     if key is None:
         return False
     async with context.database.tenant(ref.workspace_id, lock=ref.run_id) as tx:
+        if again:
+            await step_logs.forget(tx, key, ref.node, ref.attempt, context.now())
         return await step_logs.record(tx, key, ref.node, ref.attempt, path=path, size=size, truncated=truncated)
 
 

@@ -51,9 +51,9 @@ async def _ask_to_end(
     key, now = run.key, context.now()
     run = replace(run, cancelling=True, error_message=reason)
     tasks = [task for task in await control.tasks_of(tx, key) if not definition.node(task.node).final]
-    # Only a Job, and a run that was called, tell when they have really ended; for anything else there is nothing to
-    # wait for.
-    stopping = [(task.node, task.attempt) for task in tasks if task.has_job and task.kind in ("job", "call")]
+    # Only a Job, a runner, and a run that was called tell when they have really ended; for anything else there is
+    # nothing to wait for.
+    stopping = [(task.node, task.attempt) for task in tasks if task.begun and task.kind in ("job", "runner", "call")]
     gone = [(task.node, task.attempt) for task in tasks if (task.node, task.attempt) not in stopping]
     states = states_of(definition.graph, run)
     steps = []

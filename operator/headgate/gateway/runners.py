@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Depends, Header
 
 from headgate.domain.runner_protocol import (
     CLAIM_PATH,
@@ -17,6 +17,7 @@ from headgate.domain.runner_protocol import (
     Attempt,
     Claim,
     Completion,
+    Kept,
     Task,
 )
 from headgate.domain.runner_task import KINDS, RunnerTask, is_runner_of
@@ -54,11 +55,10 @@ def runner_routes(
         heard(caller, effects)
         return _answer(task)
 
-    @router.post(HEARTBEAT_PATH, status_code=HTTPStatus.NO_CONTENT)
-    async def heartbeat(body: Attempt, caller: Caller) -> Response:
-        """Keep an attempt that the runner holds."""
-        await engine.heartbeat_runner(_ref(caller, body), caller.holder, lease)
-        return Response(status_code=HTTPStatus.NO_CONTENT)
+    @router.post(HEARTBEAT_PATH)
+    async def heartbeat(body: Attempt, caller: Caller) -> Kept:
+        """Keep an attempt that the runner holds, and learn whether it is to end."""
+        return Kept(stop=await engine.heartbeat_runner(_ref(caller, body), caller.holder, lease))
 
     @router.post(COMPLETE_PATH)
     async def complete(body: Completion, caller: Caller) -> Answer:

@@ -22,9 +22,13 @@ from headgate.domain.task import Outcome, Waiting
 from headgate.engine.engine import Engine
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.keys import Key
+from headgate.reconcile.step_logs import LogKeeper, RunnerOf
 from headgate.reconcile.workloads import Workloads
 
 T = TypeVar("T")
+
+RELEASED_ANNOTATION = "headgate.dev/released"
+"""On the Job of a lost runner whose attempts are free again."""
 
 EXPLAIN_AFTER = timedelta(seconds=2)
 """How long a runner may be starting before Events are asked why."""
@@ -45,6 +49,7 @@ class RunnerJobs:
         workloads: Workloads,
         effects: EffectHandler,
         facts: Callable[[], ClusterFacts],
+        logs: LogKeeper,
         *,
         pods: RunnerPods | None,
         wall: Callable[[], datetime],
@@ -56,6 +61,7 @@ class RunnerJobs:
         self._workloads = workloads
         self._effects = effects
         self._facts = facts
+        self._logs = logs
         self._pods = pods
         self._wall = wall
         self._made: dict[UUID, datetime] = {}
@@ -135,6 +141,8 @@ class RunnerJobs:
     async def end(self, run_id: UUID) -> None:
         """Delete what is left of the run's runners."""
         for key, live in self._open(run_id):
+            # The log is listened to from now on: the pod goes as soon as it has ended.
+            self._keep_log(key, live, going=True)
             await self._workloads.delete(key, live)
         self._made.pop(run_id, None)
         self._why.pop(run_id, None)
@@ -142,45 +150,80 @@ class RunnerJobs:
     async def reconcile(self, key: Key) -> None:
         """Look at one Job; nothing happens for one that is no runner's, or has not ended."""
         live = self._cache.get(key.object_key)
-        if live is None or not _is_open(live):
+        if live is None or not _is_open(live) or self._logs.keeps(key.object_key, live["metadata"]["uid"]):
             return
         pods = self._cache.pods_of(key.object_key)
         verdict = judge(live, pods, "")
         if not isinstance(verdict, Finished):
             return
-        if not verdict.outcome.succeeded:
+        if not verdict.outcome.succeeded and not _is_released(live):
             await self._lost(live, verdict.outcome)
-        await self._workloads.let_go(key.object_key, live)
+            live = await self._note_release(key.object_key, live)
+        self._keep_log(key.object_key, live)
         self._explained.pop(live["metadata"]["uid"], None)
         self._effects.runners.set()
 
     async def deleted(self, live: Object) -> None:
         """The Job is gone: whatever its runner held is free."""
-        if is_runner(live) and "ttlSecondsAfterFinished" not in (live.get("spec") or {}):
-            self._explained.pop(live["metadata"]["uid"], None)
+        metadata = live["metadata"]
+        if not is_runner(live) or "ttlSecondsAfterFinished" in (live.get("spec") or {}) or _is_released(live):
+            return
+        self._explained.pop(metadata["uid"], None)
+        verdict = judge(live, self._cache.pods_of(JOBS.key(metadata["name"], metadata["namespace"])), "")
+        if not (isinstance(verdict, Finished) and verdict.outcome.succeeded):
             await self._lost(live, Outcome(succeeded=False, message="its Job was deleted"))
-            self._effects.runners.set()
+        self._effects.runners.set()
 
     async def _lost(self, live: Object, outcome: Outcome) -> None:
-        workspace = (live["metadata"].get("annotations") or {}).get(WORKSPACE_ID_ANNOTATION, "")
-        try:
-            workspace_id, run_id = UUID(workspace), UUID(labels_of(live)[RUN_LABEL])
-        except ValueError:
-            return
+        workspace_id, run_id = _ids(live)
         self._why[run_id] = outcome.message or outcome.reason
         await self._engine.release_runner(workspace_id, run_id, f"{live['metadata']['name']}-")
+
+    async def _note_release(self, key: ObjectKey, live: Object) -> Object:
+        """A Job stays until its log is kept: its loss must not be counted again by whoever finds it there."""
+        patch = {"metadata": {"annotations": {RELEASED_ANNOTATION: "true"}}}
+        try:
+            noted = await self._kube.merge_patch(JOBS, key.name, key.namespace, patch)
+        except ApiError as error:
+            if not error.is_not_found:
+                raise
+            return live
+        self._cache.upsert(JOBS, noted)
+        return noted
+
+    def _keep_log(self, key: ObjectKey, live: Object, *, going: bool = False) -> None:
+        workspace_id, run_id = _ids(live)
+        runner = RunnerOf(workspace_id, run_id, int(labels_of(live)[NUMBER_LABEL]))
+        self._logs.keep_runner(key, live, runner, going=going)
 
     def _all(self, run_id: UUID) -> list[tuple[ObjectKey, Object]]:
         return [(key, live) for key, live in self._cache.jobs_of(str(run_id)) if is_runner(live)]
 
     def _open(self, run_id: UUID) -> list[tuple[ObjectKey, Object]]:
-        return [(key, live) for key, live in self._all(run_id) if _is_open(live)]
+        return [
+            (key, live)
+            for key, live in self._all(run_id)
+            if _is_open(live) and not self._logs.keeps(key, live["metadata"]["uid"])
+        ]
 
 
 def is_runner(live: Object) -> bool:
     """Whether a Job is a runner's."""
-    labels = labels_of(live)
-    return labels.get(NUMBER_LABEL, "").isdecimal() and RUN_LABEL in labels
+    try:
+        _ids(live)
+    except (KeyError, ValueError):
+        return False
+    return labels_of(live).get(NUMBER_LABEL, "").isdecimal()
+
+
+def _ids(live: Object) -> tuple[UUID, UUID]:
+    """The workspace and the run of a runner. Raises ``ValueError`` and ``KeyError`` for what is none."""
+    return UUID(live["metadata"]["annotations"][WORKSPACE_ID_ANNOTATION]), UUID(labels_of(live)[RUN_LABEL])
+
+
+def _is_released(live: Object) -> bool:
+    """Whether what the runner held is free, and its loss counted."""
+    return RELEASED_ANNOTATION in (live["metadata"].get("annotations") or {})
 
 
 def in_turn(

@@ -23,6 +23,8 @@ LOOK_SECONDS = 1.0
 """Between looks at the queue: what the gateway recorded shows then."""
 LOSSES = 3
 """Runners that may die before an attempt is given up, and its retry decides."""
+OVERSTAYED_SECONDS = 30.0
+"""How long after its lease an attempt that was asked to end may still be ending: its runner may be cut off."""
 STUCK_SECONDS = 60.0
 """How long a runner may outlive the last work of its run."""
 
@@ -83,8 +85,13 @@ class Runners:
         now = self._wall()
         overdue = [task for task in tasks if task.expires_at <= now]
         await self._fail(overdue, "Timeout", "the attempt took longer than its timeout")
+        alive = self._jobs.alive(run_id)
         tasks = tuple(task for task in tasks if task.expires_at > now)
-        if self._jobs.alive(run_id):
+        await self._fail(
+            [task for task in tasks if _is_left(task, now, alive=alive)], "Cancelled", "its runner is gone"
+        )
+        tasks = tuple(task for task in tasks if not task.stopping)
+        if alive:
             await self._tell(run_id, tasks, await self._jobs.waiting(run_id))
             return
         worn = [task for task in tasks if task.losses >= LOSSES]
@@ -115,6 +122,12 @@ class Runners:
         for run_id in [run_id for run_id, since in self._done.items() if since <= before]:
             await self._jobs.end(run_id)
             self._done.pop(run_id, None)
+
+
+def _is_left(task: OpenRunnerTask, now: datetime, *, alive: bool) -> bool:
+    """Whether nobody ends any more what was asked to end, so that it counts as ended."""
+    overstayed = task.due_at + timedelta(seconds=OVERSTAYED_SECONDS) <= now
+    return task.stopping and (task.holder is None or not alive or overstayed)
 
 
 def _state(runs: Mapping[UUID, frozenset[OpenRunnerTask]], run_id: UUID) -> frozenset[tuple[object, ...]]:

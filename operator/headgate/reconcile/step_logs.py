@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from uuid import UUID
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -13,8 +14,11 @@ from headgate.cluster.cache import Cache
 from headgate.cluster.client import KubeClient, Object
 from headgate.cluster.errors import ApiError, Unreachable
 from headgate.desired.keys import ObjectKey
+from headgate.desired.manifest import labels_of
+from headgate.desired.runner_job import NUMBER_LABEL
 from headgate.domain.attempt import CONTAINER, has_ended
-from headgate.domain.step_log import CutLog, LogCutter, log_path
+from headgate.domain.parted_log import PartedLog, PodLog, WholeLog
+from headgate.domain.step_log import CutLog, log_path
 from headgate.domain.task import TaskRef
 from headgate.engine.engine import Engine
 from headgate.objects.object_store import ObjectStore
@@ -24,6 +28,10 @@ from headgate.store.errors import DatabaseUnavailable
 
 WORKERS = 8
 """Logs that are kept at the same time at most."""
+RUNNERS = 2
+"""Those of runners among them: all that is kept of one is held at once."""
+PRECEDING_SECONDS = 1.0
+"""Between looks whether the log of an earlier runner of the run is kept."""
 TRIES = 30
 """How often keeping a log is tried: for about 20 minutes, as the pauses grow to a minute."""
 READ_BYTES = 16 * 1024 * 1024
@@ -34,11 +42,21 @@ READ_SECONDS = 90.0
 """For one log: longer than a pod may take to end."""
 
 
+@dataclass(frozen=True)
+class RunnerOf:
+    """Which runner of a run a Job is."""
+
+    workspace_id: UUID
+    run_id: UUID
+    number: int
+    """An attempt that several executed has the log of the last."""
+
+
 @dataclass
 class _Waiting:
-    """A log that is to be kept."""
+    """The log of a pod that is to be kept."""
 
-    ref: TaskRef
+    whose: TaskRef | RunnerOf
     uid: str
     going: bool = False
     """Whether the Job is being deleted anyway."""
@@ -74,6 +92,7 @@ class LogKeeper:
         self._workloads = workloads
         self._limit = limit
         self._waiting: dict[ObjectKey, _Waiting] = {}
+        self._runners = asyncio.Semaphore(RUNNERS)
         self._results = Counter("headgate_step_logs_total", "Logs of attempts.", ["result"], registry=registry)
         metrics = QueueMetrics(
             Gauge("headgate_step_logs_waiting", "Logs that wait to be kept.", registry=registry),
@@ -92,9 +111,16 @@ class LogKeeper:
 
         A Job that is ``going``, because it is about to be deleted, is not let go: that would say that its end is known.
         """
+        self._take(key, live, ref, going=going)
+
+    def keep_runner(self, key: ObjectKey, live: Object, runner: RunnerOf, *, going: bool = False) -> None:
+        """As ``keep``, for the logs of all attempts that ran in a runner."""
+        self._take(key, live, runner, going=going)
+
+    def _take(self, key: ObjectKey, live: Object, whose: TaskRef | RunnerOf, *, going: bool) -> None:
         uid = live["metadata"]["uid"]
         if not self.keeps(key, uid):
-            self._waiting[key] = _Waiting(ref, uid, going)
+            self._waiting[key] = _Waiting(whose, uid, going)
             self._queue.add(key)
 
     def keeps(self, key: ObjectKey, uid: str) -> bool:
@@ -108,8 +134,11 @@ class LogKeeper:
         if waiting is None:
             return
         if not waiting.settled:
+            if self._comes_later(waiting):
+                self._queue.add_after(key, PRECEDING_SECONDS)
+                return
             try:
-                result = await self._kept(key, waiting)
+                results = await self._kept(key, waiting)
             except DatabaseUnavailable:
                 # Nothing can be recorded then, not even that it is lost.
                 raise
@@ -117,9 +146,10 @@ class LogKeeper:
                 waiting.tries += 1
                 if waiting.tries < TRIES:
                     raise
-                result = "lost"
+                results = ["lost"]
                 self._log.error("the log of an attempt is lost", job=str(key), error=f"{type(error).__name__}: {error}")
-            self._results.labels(result).inc()
+            for result in results:
+                self._results.labels(result).inc()
             waiting.settled = True
         live = self._cache.get(key)
         if live is not None and live["metadata"]["uid"] == waiting.uid and not waiting.going:
@@ -127,50 +157,78 @@ class LogKeeper:
         if self._waiting.get(key) is waiting:
             del self._waiting[key]
 
-    async def _kept(self, key: ObjectKey, waiting: _Waiting) -> str:
-        """What became of the log, in one word for the metric."""
+    def _comes_later(self, waiting: _Waiting) -> bool:
+        """Whether the log of an earlier runner of the run has to be kept first: the last one's is to stay."""
+        runner = waiting.whose
+        if not isinstance(runner, RunnerOf):
+            return False
+        others = (other.whose for other in self._waiting.values() if not other.settled)
+        return any(
+            isinstance(other, RunnerOf) and other.run_id == runner.run_id and other.number < runner.number
+            for other in others
+        ) or any(number < runner.number for number in self._unkept(runner.run_id))
+
+    def _unkept(self, run_id: UUID) -> Iterator[int]:
+        """The numbers of the run's runners that nobody has let go: after a start they are handed over in any order."""
+        for _, live in self._cache.jobs_of(str(run_id)):
+            gone = live["metadata"].get("deletionTimestamp") or "ttlSecondsAfterFinished" in (live.get("spec") or {})
+            number = labels_of(live).get(NUMBER_LABEL, "")
+            if number.isdecimal() and not gone:
+                yield int(number)
+
+    async def _kept(self, key: ObjectKey, waiting: _Waiting) -> list[str]:
+        """What became of the logs, each in one word for the metric."""
         if not self._limit:
-            return "off"
+            return ["off"]
         pod = await self._pod(key)
         if pod is None:
             self._log.info("no log is kept: there is no pod", job=str(key))
-            return "no_pod"
+            return ["no_pod"]
         try:
-            log = await self._read(key.namespace, pod)
+            return await self._part(key.namespace, pod, waiting.whose)
         except ApiError as error:
             if error.is_not_found or error.is_invalid:
                 # The pod is gone, or its container was never made.
                 self._log.info("no log is kept", job=str(key), reason=error.message)
-                return "no_pod" if error.is_not_found else "not_started"
+                return ["no_pod" if error.is_not_found else "not_started"]
             raise
-        return await self._write(waiting.ref, log)
+
+    async def _part(self, namespace: str, pod: Object, whose: TaskRef | RunnerOf) -> list[str]:
+        """Read the log of the pod, and write that of each attempt which ran in it."""
+        if isinstance(whose, TaskRef):
+            complete = await self._read(namespace, pod, log := WholeLog(whose, self._limit))
+            return [await self._write(ref, kept, again=False) for ref, kept in log.results(complete=complete)]
+        nodes = await self._engine.runner_nodes(whose.workspace_id, whose.run_id)
+        async with self._runners:
+            parted = PartedLog(whose.workspace_id, whose.run_id, nodes, self._limit)
+            complete = await self._read(namespace, pod, parted)
+            return [await self._write(ref, kept, again=True) for ref, kept in parted.results(complete=complete)]
 
     async def _pod(self, key: ObjectKey) -> Object | None:
         pods = self._cache.pods_of(key) or await self._workloads.pods(key)
         return max(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), default=None)
 
-    async def _read(self, namespace: str, pod: Object) -> CutLog:
-        cutter = LogCutter(self._limit)
+    async def _read(self, namespace: str, pod: Object, log: PodLog) -> bool:
+        """Take in the pod's log. Whether it came to its end."""
         most = max(READ_BYTES, 16 * self._limit)
         name = pod["metadata"]["name"]
         # A pod that is still ending, after a timeout or a cancellation, is listened to until it has.
         ending = not has_ended(pod)
         chunks = self._kube.log(namespace, name, CONTAINER, limit_bytes=most, follow=ending)
-        complete = await _take_in(cutter, chunks)
-        if cutter.seen >= most:
-            cutter.leap()
+        complete = await _take_in(log, chunks)
+        if log.seen >= most:
+            log.leap()
             tail = self._kube.log(namespace, name, CONTAINER, limit_bytes=most, tail_lines=most // ENTRY_BYTES)
-            complete = await _take_in(cutter, tail)
+            complete = await _take_in(log, tail)
         if not complete and not ending:
             raise Unreachable("a log did not come to its end in time")
-        kept = cutter.result()
-        return kept if complete else replace(kept, truncated=True)
+        return complete
 
-    async def _write(self, ref: TaskRef, log: CutLog) -> str:
+    async def _write(self, ref: TaskRef, log: CutLog, *, again: bool) -> str:
         path = log_path(ref) if log.content else None
         if path is not None:
             await self._objects.put(path, log.content)
-        fits = await self._engine.record_log(ref, path, len(log.content), truncated=log.truncated)
+        fits = await self._engine.record_log(ref, path, len(log.content), truncated=log.truncated, again=again)
         if path is not None and not fits:
             await self._objects.delete(path)
             self._log.info("a log was cut to nothing: no room", run=str(ref.run_id), node=ref.node)
@@ -178,12 +236,12 @@ class LogKeeper:
         return "cut" if log.truncated else "kept"
 
 
-async def _take_in(cutter: LogCutter, chunks: AsyncIterator[bytes]) -> bool:
+async def _take_in(log: PodLog, chunks: AsyncIterator[bytes]) -> bool:
     """Take in what comes within the time that one log may take. Whether it came to its end."""
     try:
         async with asyncio.timeout(READ_SECONDS):
             async for chunk in chunks:
-                cutter.add(chunk)
+                log.add(chunk)
     except TimeoutError:
         return False
     return True

@@ -14,6 +14,7 @@ import time
 import httpx
 import structlog
 
+from headgate.domain.runner_log import FrameWriter
 from headgate.runner.client import Gateway, GatewayRefused, GatewayUnavailable
 from headgate.runner.execution import Executor
 from headgate.runner.loop import Loop
@@ -34,7 +35,8 @@ async def work(settings: RunnerSettings, secrets: Secrets) -> int:
     log = structlog.get_logger("headgate.runner")
     # No proxy of the environment: the token goes to the gateway and nowhere else.
     async with httpx.AsyncClient(base_url=settings.gateway_url, trust_env=False) as http:
-        executor = Executor(secrets, Networks.parse(settings.networks), emit=_emit)
+        networks = Networks.parse(settings.networks)
+        executor = Executor(secrets, networks, FrameWriter(_emit), grace=settings.grace_seconds)
         loop = Loop(
             Gateway(http, settings.token_path),
             executor.execute,

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
+from typing import TypeVar
 from uuid import UUID
 
 import httpx
@@ -19,10 +20,13 @@ from headgate.domain.runner_protocol import (
     Attempt,
     Claim,
     Completion,
+    Kept,
     Message,
     Result,
     Task,
 )
+
+M = TypeVar("M", bound=Message)
 
 _TIMEOUT_SECONDS = 15.0
 _SHOWN = 256
@@ -52,9 +56,12 @@ class Gateway:
         """The next attempt, or None where there is nothing to do."""
         return _answer(await self._post(CLAIM_PATH, Claim(run_id=run_id)))
 
-    async def heartbeat(self, task: Task) -> None:
-        """Keep the attempt. Raises ``NotOurs``."""
-        await self._post(HEARTBEAT_PATH, Attempt(run_id=task.run_id, node=task.node, attempt=task.attempt))
+    async def heartbeat(self, task: Task) -> Kept:
+        """Keep the attempt, and learn whether it is to end. Raises ``NotOurs``."""
+        attempt = Attempt(run_id=task.run_id, node=task.node, attempt=task.attempt)
+        response = await self._post(HEARTBEAT_PATH, attempt)
+        # A gateway of the release before says nothing.
+        return _read(Kept, response) if response.content else Kept()
 
     async def complete(self, task: Task, result: Result) -> Task | None:
         """End the attempt; the next one of the run, or None. Raises ``NotOurs``."""
@@ -103,8 +110,12 @@ async def patiently(
 
 
 def _answer(response: httpx.Response) -> Task | None:
+    return _read(Answer, response).task
+
+
+def _read(kind: type[M], response: httpx.Response) -> M:
     try:
-        return Answer.model_validate_json(response.content).task
+        return kind.model_validate_json(response.content)
     except ValidationError:
         raise GatewayRefused("the gateway's answer cannot be read: it is of another release") from None
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +11,9 @@ import structlog
 from pydantic import ValidationError
 
 from headgate.api.node import NodeConfig
+from headgate.domain.runner_log import FrameWriter
 from headgate.domain.runner_protocol import Result, Task
-from headgate.domain.runner_task import KINDS
+from headgate.domain.runner_task import GRACE_SECONDS, KINDS
 from headgate.engine.bounds import OUTPUT_BYTES, check_json, clip
 from headgate.runner import http, script, sql
 from headgate.runner.errors import NodeFailed
@@ -30,11 +30,23 @@ class Executor:
 
     secrets: Secrets
     networks: Networks
-    emit: Callable[[str], None]
-    """Takes a line that a script printed, as JSON that tells whose it is."""
+    frames: FrameWriter
+    """Takes what attempts print, and when they begin and end."""
+    grace: float = GRACE_SECONDS
+    """Seconds that a script has to end when it is asked to."""
 
     async def execute(self, task: Task) -> Result:
-        """How the attempt ended. Never raises but when it is cancelled; nothing of it runs on afterwards."""
+        """How the attempt ended. Never raises but when it is cancelled; nothing of it runs on afterwards.
+
+        A script that is cancelled, or takes too long, is asked to end and has ``grace`` seconds for it.
+        """
+        self.frames.begun(task.run_id, task.node, task.attempt)
+        try:
+            return await self._ended(task)
+        finally:
+            self.frames.ended(task.run_id, task.node, task.attempt)
+
+    async def _ended(self, task: Task) -> Result:
         redactor = self.secrets.redactor()
         try:
             config = self._config(task)
@@ -76,11 +88,10 @@ class Executor:
         if config.script is None:
             raise NodeFailed("InvalidTask", "this runner does not know what the node asks for")
 
-        def show(stream: str, line: str) -> None:
-            about = {"run": str(task.run_id), "node": task.node, "attempt": task.attempt, "stream": stream}
-            self.emit(json.dumps({**about, "line": redactor.text(line)}, ensure_ascii=False))
+        def show(stream: str, text: str) -> None:
+            self.frames.printed(task.run_id, task.node, task.attempt, stream, redactor.text(text))
 
-        return script.execute(config.script, self.secrets, _about(task), show)
+        return script.execute(config.script, self.secrets, _about(task), show, grace=self.grace)
 
 
 def _about(task: Task) -> dict[str, str]:

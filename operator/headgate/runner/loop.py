@@ -11,11 +11,12 @@ from uuid import UUID
 
 import structlog
 
-from headgate.domain.runner_protocol import Result, Task
-from headgate.runner.client import GatewayUnavailable, NotOurs, patiently
+from headgate.domain.runner_protocol import Kept, Result, Task
+from headgate.runner.client import GatewayRefused, GatewayUnavailable, NotOurs, patiently
 
 HEARTBEATS_PER_LEASE = 3
 POLL_SECONDS = 0.5
+STOPPED = Result(succeeded=False, reason="Cancelled", message="the attempt was asked to end")
 PATIENCE_SECONDS = 120.0
 """How long the gateway may be away. What is under way goes on meanwhile; afterwards another runner begins it anew."""
 
@@ -27,8 +28,8 @@ class Queue(Protocol):
         """The next attempt."""
         ...
 
-    async def heartbeat(self, task: Task) -> None:
-        """Keep it."""
+    async def heartbeat(self, task: Task) -> Kept:
+        """Keep it, and learn whether it is to end."""
         ...
 
     async def complete(self, task: Task, result: Result) -> Task | None:
@@ -57,6 +58,7 @@ class Loop:
         try:
             await self._work()
         finally:
+            # Nothing is completed that did not end by itself: another runner begins it anew.
             for worker in self._busy:
                 worker.cancel()
             await asyncio.gather(*self._busy, return_exceptions=True)
@@ -102,13 +104,15 @@ class Loop:
         log = structlog.get_logger("headgate.runner").bind(node=task.node, attempt=task.attempt)
         log.info("begun")
         execution = asyncio.ensure_future(self.execute(task))
-        keeping = asyncio.create_task(self._keep(task))
+        keeping = asyncio.create_task(self._keep(task, execution))
+        # Without heartbeats the attempt is another's in a moment.
+        keeping.add_done_callback(lambda _: execution.cancel())
         try:
-            await asyncio.wait((execution, keeping), return_when=asyncio.FIRST_COMPLETED)
-            if not execution.done():
+            await asyncio.wait([execution])
+            if keeping.done():
                 log.warning("given up", why="it is not this runner's any more")
                 return None
-            result = execution.result()
+            result = STOPPED if execution.cancelled() else execution.result()
             # The lease is kept until the end is recorded.
             following = await patiently(
                 lambda: self.queue.complete(task, result), sleep=self.sleep, patience=PATIENCE_SECONDS
@@ -117,20 +121,25 @@ class Loop:
             log.warning("not recorded, or recorded before", why=str(error))
             return None
         finally:
-            keeping.cancel()
+            # While what is cancelled takes its time to end, it stays this runner's.
             execution.cancel()
-            await asyncio.gather(keeping, execution, return_exceptions=True)
+            await asyncio.gather(execution, return_exceptions=True)
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
         log.info("ended", succeeded=result.succeeded, reason=result.reason)
         return following
 
-    async def _keep(self, task: Task) -> None:
-        """Send heartbeats; return when the attempt is lost."""
+    async def _keep(self, task: Task, execution: asyncio.Future[Result]) -> None:
+        """Send heartbeats, and cancel the execution where it is to end; return when the attempt is lost."""
+        stopped = False
         while True:
             await self.sleep(task.lease_seconds / HEARTBEATS_PER_LEASE)
             try:
-                await self.queue.heartbeat(task)
-            except NotOurs:
+                kept = await self.queue.heartbeat(task)
+            except (NotOurs, GatewayRefused):
                 return
             except GatewayUnavailable:
                 # Nobody else can claim it from a gateway that does not answer; one that does will say.
                 continue
+            if kept.stop and not stopped:
+                stopped = execution.cancel()

@@ -12,39 +12,30 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from headgate.api.builtin import Script
 from headgate.engine.bounds import OUTPUT_BYTES
 from headgate.runner.errors import NodeFailed
+from headgate.runner.printed import Print, Printed
 from headgate.runner.secrets import Secrets
 
-PRINTED_BYTES = 1_048_576
-"""Of what a script prints, that much is passed on."""
-_TAIL_BYTES = 8192
 _SAID = 768
-_LINE_BYTES = 8192
-_LINE_COST = 64
-"""What telling a line takes besides."""
 _DRAIN_SECONDS = 1.0
 _SIGNALLED = 128
 
-Print = Callable[[str, str], None]
-"""Takes the name of a stream and a line of it."""
 
-
-async def execute(node: Script, secrets: Secrets, about: Mapping[str, str], show: Print) -> Any:
+async def execute(node: Script, secrets: Secrets, about: Mapping[str, str], show: Print, *, grace: float) -> Any:
     """The JSON that the script wrote to ``$HEADGATE_OUTPUT``, or None. Raises ``NodeFailed``.
 
     ``about`` are variables that tell the script which attempt it is. Whatever it started has ended afterwards, also
-    where this is cancelled.
+    where this is cancelled: then the script is asked to end, and has ``grace`` seconds for it.
     """
     folder = await asyncio.to_thread(tempfile.mkdtemp, prefix="script-")
     try:
-        return await _run(node, Path(folder), secrets, about, show)
+        return await _run(node, Path(folder), secrets, about, show, grace)
     finally:
         await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
 
@@ -63,7 +54,9 @@ def _environment(node: Script, secrets: Secrets, about: Mapping[str, str], folde
     return {**environment, **about, "HEADGATE_OUTPUT": str(folder / "output")}
 
 
-async def _run(node: Script, folder: Path, secrets: Secrets, about: Mapping[str, str], show: Print) -> Any:
+async def _run(
+    node: Script, folder: Path, secrets: Secrets, about: Mapping[str, str], show: Print, grace: float
+) -> Any:
     environment = _environment(node, secrets, about, folder)
     work = folder / "work"
     work.mkdir()
@@ -75,16 +68,21 @@ async def _run(node: Script, folder: Path, secrets: Secrets, about: Mapping[str,
         process = _start(command, work, environment)
     except (OSError, ValueError) as error:
         raise NodeFailed("ScriptNotStarted", f"the script could not be started: {type(error).__name__}") from None
-    printed = _Printed(show)
+    printed = Printed(show)
     following = asyncio.gather(
         printed.follow("stdout", process.stdout), printed.follow("stderr", process.stderr), return_exceptions=True
     )
+    ending = asyncio.ensure_future(asyncio.to_thread(process.wait))
     try:
-        code = await asyncio.to_thread(process.wait)
+        code = await asyncio.shield(ending)
+    except asyncio.CancelledError:
+        await _whatever_comes(_asked_to_end(process.pid, ending, grace))
+        raise
     finally:
         # What it left running as well, which would keep its output open.
-        _kill_group(process.pid)
-        await asyncio.shield(_drained(process, following))
+        _signal_group(process.pid, signal.SIGKILL)
+        await _whatever_comes(_drained(ending, following))
+        printed.close()
     if code != 0:
         raise _ended_badly(code, secrets.redactor().text(printed.tail.decode("utf-8", "replace")))
     return _output(folder / "output")
@@ -103,17 +101,32 @@ def _start(command: list[str], folder: Path, environment: Mapping[str, str]) -> 
     )
 
 
-async def _drained(process: subprocess.Popen[bytes], following: asyncio.Future[Any]) -> None:
-    await asyncio.to_thread(process.wait)
+async def _asked_to_end(leader: int, ending: asyncio.Future[int], grace: float) -> None:
+    # All of the group: a shell looks at the signal when the program has ended for which it waits.
+    _signal_group(leader, signal.SIGTERM)
+    await asyncio.wait([ending], timeout=grace)
+
+
+async def _whatever_comes(work: Awaitable[None]) -> None:
+    """Do the work to its end, whoever asks meanwhile for what is being done already."""
+    doing = asyncio.ensure_future(work)
+    while not doing.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(doing)
+    doing.result()
+
+
+async def _drained(ending: asyncio.Future[int], following: asyncio.Future[Any]) -> None:
+    await ending
     await asyncio.wait([following], timeout=_DRAIN_SECONDS)
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)
 
 
-def _kill_group(leader: int) -> None:
+def _signal_group(leader: int, number: signal.Signals) -> None:
     # The group outlives its leader as long as anybody is in it, and its number is not given out anew before.
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(leader, signal.SIGKILL)
+        os.killpg(leader, number)
 
 
 def _ended_badly(code: int, printed: str) -> NodeFailed:
@@ -145,46 +158,3 @@ def _output(path: Path) -> Any:
         return json.loads(raw)
     except (ValueError, RecursionError) as error:
         raise NodeFailed("InvalidOutput", f"what was written to $HEADGATE_OUTPUT is not JSON: {error}") from None
-
-
-@dataclass
-class _Printed:
-    """Passes on what a script prints, line by line, until it was enough."""
-
-    show: Print
-    left: int = PRINTED_BYTES
-    tail: bytes = b""
-    _rest: dict[str, bytes] = field(default_factory=dict)
-
-    async def follow(self, name: str, pipe: IO[bytes] | None) -> None:
-        stream = asyncio.StreamReader()
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(stream), pipe
-        )
-        try:
-            while chunk := await stream.read(_LINE_BYTES):
-                if name == "stderr":
-                    self.tail = (self.tail + chunk)[-_TAIL_BYTES:]
-                self._take(name, chunk)
-            self._line(name, self._rest.pop(name, b""))
-        finally:
-            transport.close()
-
-    def _take(self, name: str, chunk: bytes) -> None:
-        if self.left <= 0:
-            return
-        *lines, rest = (self._rest.get(name, b"") + chunk).split(b"\n")
-        for line in lines:
-            self._line(name, line)
-        if len(rest) > _LINE_BYTES:
-            self._line(name, rest)
-            rest = b""
-        self._rest[name] = rest
-
-    def _line(self, name: str, line: bytes) -> None:
-        if not line or self.left <= 0:
-            return
-        self.left -= len(line) + _LINE_COST
-        self.show(name, line.decode("utf-8", "replace"))
-        if self.left <= 0:
-            self.show(name, f"[what was printed beyond {PRINTED_BYTES} bytes is left out]")

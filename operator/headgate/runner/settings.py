@@ -9,6 +9,8 @@ from uuid import UUID
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from headgate.domain.runner_task import GRACE_SECONDS
+
 
 class RunnerSettings(BaseSettings):
     """What the pod spec tells a runner."""
@@ -27,5 +29,7 @@ class RunnerSettings(BaseSettings):
     """Attempts at the same time at most."""
     idle_seconds: float = Field(default=5.0, ge=0)
     """How long it waits for more to do."""
+    grace_seconds: float = Field(default=GRACE_SECONDS, ge=0)
+    """How long a script has to end when it is asked to."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least level that is logged."""

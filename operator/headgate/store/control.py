@@ -25,8 +25,8 @@ class TaskOfRun:
     node: str
     attempt: int
     kind: str
-    has_job: bool
-    """Whether its Job is known to exist."""
+    begun: bool
+    """Whether its Job is known to exist, or a runner has it."""
 
 
 _PRIORITIZE = f"""
@@ -44,13 +44,16 @@ async def prioritize(tx: Transaction, key: RunKey, priority: int) -> None:
     await tx.execute(_PRIORITIZE, key.parameters() | {"priority": priority})
 
 
-_TASKS = f"SELECT node, attempt, kind, job_uid IS NOT NULL AS has_job FROM headgate.tasks WHERE {_OF_RUN}"  # noqa: S608 - constants
+_TASKS = f"""
+    SELECT node, attempt, kind, job_uid IS NOT NULL OR (kind = 'runner' AND holder IS NOT NULL) AS begun
+    FROM headgate.tasks WHERE {_OF_RUN}
+"""  # noqa: S608 - constants
 
 
 async def tasks_of(tx: Transaction, key: RunKey) -> list[TaskOfRun]:
     """The open attempts of a run."""
     rows = await tx.rows(_TASKS, key.parameters())
-    return [TaskOfRun(row.node, row.attempt, row.kind, row.has_job) for row in rows]
+    return [TaskOfRun(row.node, row.attempt, row.kind, row.begun) for row in rows]
 
 
 _STEER = compact(f"""

@@ -16,7 +16,7 @@ _CLAIM = """
     WITH chosen AS (
         SELECT execution_id, node, attempt FROM headgate.tasks
         WHERE workspace_id = %(workspace_id)s AND kind = 'runner' AND namespace = %(namespace)s {of_run}
-            AND due_at <= %(now)s AND expires_at > %(now)s
+            AND due_at <= %(now)s AND expires_at > %(now)s AND NOT stopping
         ORDER BY priority DESC, due_at, node LIMIT 1
         FOR UPDATE SKIP LOCKED
     )
@@ -61,13 +61,18 @@ _EXTEND = """
     UPDATE headgate.tasks SET due_at = %(lease_until)s
     WHERE workspace_id = %(workspace_id)s AND execution_id = %(run_id)s AND node = %(node)s AND attempt = %(attempt)s
         AND kind = 'runner' AND holder = %(holder)s AND expires_at > %(now)s
+    RETURNING stopping
 """
 
 
-async def extend(tx: Transaction, key: TaskKey, holder: str, now: datetime, lease_until: datetime) -> bool:
-    """Make the holder's lease longer. False where the task is not its own, or must have ended by now."""
+async def extend(tx: Transaction, key: TaskKey, holder: str, now: datetime, lease_until: datetime) -> bool | None:
+    """Make the holder's lease longer, and return whether the task is asked to end.
+
+    None where the task is not the holder's, or must have ended by now.
+    """
     parameters = {"holder": holder, "now": now, "lease_until": lease_until}
-    return bool(await tx.execute(_EXTEND, key.parameters() | parameters))
+    row = await tx.row(_EXTEND, key.parameters() | parameters)
+    return None if row is None else bool(row.stopping)
 
 
 _RELEASE = """
@@ -97,7 +102,7 @@ async def release(tx: Transaction, workspace_id: UUID, run_id: UUID, holders: st
 
 _OPEN = """
     SELECT t.workspace_id, t.execution_id, t.node, t.attempt, w.name AS workspace, t.namespace, t.workflow,
-        t.due_at, t.expires_at, t.holder, t.losses
+        t.due_at, t.expires_at, t.holder, t.losses, t.stopping
     FROM headgate.tasks t JOIN headgate.workspaces w ON w.id = t.workspace_id
     WHERE t.kind = 'runner'
     ORDER BY t.workspace_id, t.execution_id, t.node, t.attempt
@@ -119,4 +124,5 @@ def _open(row: Any) -> OpenRunnerTask:
         expires_at=row.expires_at,
         holder=row.holder,
         losses=row.losses,
+        stopping=row.stopping,
     )

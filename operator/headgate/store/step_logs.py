@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from headgate.store.database import Transaction
@@ -38,6 +39,22 @@ async def record(
     """
     parameters = {"node": node, "attempt": attempt, "path": path, "bytes": size, "truncated": truncated}
     return bool(await tx.value(_RECORD, key.parameters() | parameters))
+
+
+_FORGET = f"""
+    WITH noted AS MATERIALIZED (
+        SELECT log_bytes FROM headgate.workflow_execution_steps WHERE {_STEP} AND log_bytes IS NOT NULL
+    ), freed AS MATERIALIZED (
+        SELECT headgate.count_use(%(workspace_id)s, %(today)s, 0, 0, 0, -log_bytes, NULL) FROM noted WHERE log_bytes > 0
+    )
+    UPDATE headgate.workflow_execution_steps SET log_path = NULL, log_bytes = NULL, log_truncated = NULL
+    FROM noted WHERE {_STEP} AND (SELECT count(*) FROM freed) >= 0
+"""  # noqa: S608 - constants
+
+
+async def forget(tx: Transaction, key: RunKey, node: str, attempt: int, now: datetime) -> None:
+    """Note nothing of an attempt's log any more, and count its bytes no longer. Hold the run's lock."""
+    await tx.execute(_FORGET, key.parameters() | {"node": node, "attempt": attempt, "today": now.date()})
 
 
 _FIND = """

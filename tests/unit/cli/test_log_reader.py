@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 from uuid import UUID
 
@@ -11,11 +11,12 @@ from headgate.cli import log_reader
 from headgate.cli.log_reader import LogReader, Unanswered
 from headgate.cluster.errors import ApiError
 from headgate.cluster.resources import PODS
+from headgate.domain.runner_log import FrameWriter
 from headgate.engine.types import StepLog
 from headgate.objects.object_store import ObjectStore
 from tests.unit.cluster.fake_kube import FakeKube
 from tests.unit.reconcile.fake_engine import FakeEngine
-from tests.workload_builders import a_job, a_pod, a_task
+from tests.workload_builders import RUN_ID, a_job, a_pod, a_task
 
 
 class Recorded(FakeEngine):
@@ -39,6 +40,22 @@ class World:
 
     def write(self, piece: bytes) -> None:
         self.written += piece
+
+    def a_runner_wrote(self, *printed: tuple[str, str], number: int = 1, ended: str = "") -> None:
+        """A runner of the run is there, and attempts in it printed so."""
+        lines: list[str] = []
+        writer = FrameWriter(lines.append)
+        for node, text in printed:
+            writer.begun(RUN_ID, node, 1)
+            writer.printed(RUN_ID, node, 1, "stdout", text)
+        if ended:
+            writer.ended(RUN_ID, ended, 1)
+        labels = {"headgate.dev/run": str(RUN_ID), "app.kubernetes.io/component": "runner"}
+        metadata = {"name": f"runner-{number}", "namespace": "acme", "labels": labels}
+        created = f"2026-03-01T12:00:0{number}Z"
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {**metadata, "creationTimestamp": created}, "status": {}}
+        self.kube.put(PODS, pod)
+        self.kube.logs[f"runner-{number}"] = "".join(f"{line}\n" for line in lines).encode()
 
     def a_pod_wrote(self, text: bytes, node: str = "extract") -> None:
         """A pod of the attempt is there, and wrote so."""
@@ -137,4 +154,48 @@ async def test_a_refusal_is_told() -> None:
     world.kube.fail("log", ApiError(403, "Forbidden", "no"))
 
     with pytest.raises(ApiError, match="403"):
+        await world.reader.show((a_log(),), follow=False)
+
+
+async def test_of_a_runner_only_what_the_attempt_printed_is_shown() -> None:
+    world = World()
+    world.a_runner_wrote(("other", "not this\n"), ("extract", "so far\n"))
+
+    await world.reader.show((a_log(),), follow=False)
+
+    assert world.written == b"so far\n"
+
+
+async def test_an_attempt_that_began_anew_is_shown_from_the_last_runner_that_has_it() -> None:
+    world = World()
+    for number, node in enumerate(("extract", "extract", "other"), start=1):
+        world.a_runner_wrote((node, f"{number}\n"), number=number)
+
+    await world.reader.show((a_log(),), follow=False)
+
+    assert world.written == b"2\n"
+
+
+async def test_following_ends_with_the_attempt_and_not_with_its_runner() -> None:
+    world = World()
+    world.a_runner_wrote(("extract", "all\n"), ended="extract")
+
+    async def log(*_: Any, **options: Any) -> AsyncGenerator[bytes]:
+        assert options["follow"]
+        yield world.kube.logs["runner-1"]
+        raise AssertionError("it went on")
+
+    world.kube.log = log  # type: ignore[method-assign]
+
+    await world.reader.show((a_log(),), follow=True)
+
+    assert world.written == b"all\n"
+
+
+async def test_an_attempt_that_no_runner_has_begun_has_no_log() -> None:
+    world = World()
+    world.a_runner_wrote(("other", "not this\n"))
+    world.engine.looks = [a_log()]
+
+    with pytest.raises(Unanswered, match="no log of extract, attempt 1, is kept"):
         await world.reader.show((a_log(),), follow=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 from headgate.cluster.client import KubeClient, Object
@@ -84,7 +84,7 @@ class FakeKube(KubeClient):
         limit_bytes: int | None = None,
         tail_lines: int | None = None,
         follow: bool = False,
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes]:
         del container, follow
         self._existing(self._asked("log", PODS.key(pod, namespace)))
         text = self.logs.get(pod, b"")

@@ -10,7 +10,7 @@ from headgate.api.workspace import WorkspaceSpec
 from headgate.desired.job import task_of
 from headgate.desired.placement import ASKS_NOTHING
 from headgate.desired.runner_job import RunnerPods, RunnerWork, runner_job
-from headgate.domain.runner_task import is_runner_of, runner_job_name, secret_variable
+from headgate.domain.runner_task import GRACE_SECONDS, is_runner_of, runner_job_name, secret_variable
 from headgate.runner.networks import Networks
 from tests.builders import a_workspace
 from tests.workload_builders import RUN_ID, WORKSPACE_ID
@@ -51,6 +51,10 @@ def test_a_pod_s_name_tells_whose_runner_it_is() -> None:
         assert is_runner_of(f"{name}-x7k2p", RUN_ID)
         assert not is_runner_of(f"{name}-x7k2p", other)
         assert not is_runner_of(name, RUN_ID)
+
+
+def test_its_scripts_have_the_time_to_end_that_container_nodes_have() -> None:
+    assert pod(made())["terminationGracePeriodSeconds"] > GRACE_SECONDS == 30
 
 
 def test_the_only_token_is_one_for_the_gateway() -> None:

@@ -24,6 +24,7 @@ class FakeEngine(Engine):
         self.chained = Fired(self.effects, frozenset(), None)
         self.room = True
         self.runner_tasks: tuple[OpenRunnerTask, ...] = ()
+        self.nodes = frozenset[str]()
         self.secrets: tuple[SecretKeyRef, ...] = ()
         self.used: tuple[WorkspaceUsage, ...] = ()
 
@@ -50,7 +51,9 @@ class FakeEngine(Engine):
         self._note("chain", now)
         return self.chained
 
-    async def record_log(self, ref: TaskRef, path: str | None, size: int, *, truncated: bool) -> bool:
+    async def record_log(
+        self, ref: TaskRef, path: str | None, size: int, *, truncated: bool, again: bool = False
+    ) -> bool:
         self._note("log", ref, path, size, truncated)
         return self.room
 
@@ -62,6 +65,9 @@ class FakeEngine(Engine):
     async def release_runner(self, workspace_id: UUID, run_id: UUID, holders: str) -> int:
         self._note("release", run_id, holders)
         return 1
+
+    async def runner_nodes(self, workspace_id: UUID, run_id: UUID) -> frozenset[str]:
+        return self.nodes
 
     async def runner_secrets(self, workspace_id: UUID, run_id: UUID) -> tuple[SecretKeyRef, ...]:
         return self.secrets

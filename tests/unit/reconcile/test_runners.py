@@ -3,100 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
-from prometheus_client import CollectorRegistry
-
-from headgate.cluster.cache import Cache
 from headgate.cluster.errors import ApiError
-from headgate.cluster.resources import JOBS, PODS
-from headgate.desired.context import ClusterFacts
-from headgate.desired.runner_job import RunnerPods
-from headgate.domain.runner_task import OpenRunnerTask, runner_job_name
-from headgate.domain.task import TaskRef
-from headgate.engine.run_metrics import RunMetrics
+from headgate.cluster.resources import JOBS
 from headgate.engine.types import Effects
-from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.keys import Key, Topic
-from headgate.reconcile.runner_jobs import RunnerJobs
-from headgate.reconcile.runners import Runners
-from headgate.reconcile.workloads import Workloads
-from tests.unit.cluster.fake_kube import FakeKube
-from tests.unit.reconcile.fake_engine import FakeEngine
-from tests.workload_builders import RUN_ID, WORKSPACE_ID
-
-NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-PODS_OF_RUNNERS = RunnerPods("http://gateway:8000", "headgate:1.0", idle_seconds=5)
-
-
-def name(number: int) -> str:
-    return runner_job_name("nightly", RUN_ID, number)
-
-
-def a_runner_task(node: str = "call", **members: Any) -> OpenRunnerTask:
-    known: dict[str, Any] = {
-        "workspace": "acme",
-        "namespace": "acme",
-        "workflow": "nightly",
-        "due_at": NOON,
-        "expires_at": NOON + timedelta(hours=1),
-        "holder": None,
-        "losses": 0,
-    }
-    return OpenRunnerTask(ref=TaskRef(WORKSPACE_ID, RUN_ID, node, 1), **known | members)
-
-
-class World:
-    """Runners over a cluster, a cache and an engine."""
-
-    def __init__(self, pods: RunnerPods | None = PODS_OF_RUNNERS) -> None:
-        self.kube, self.cache, self.engine = FakeKube(), Cache(), FakeEngine()
-        self.now = NOON
-        workloads = Workloads(self.kube, self.cache, ttl_seconds=60)
-        self.keys: list[Key] = []
-        self.effects = EffectHandler(workloads, self.keys.append, RunMetrics(CollectorRegistry(), lambda _: None))
-        self.jobs = RunnerJobs(
-            self.kube,
-            self.cache,
-            self.engine,
-            workloads,
-            self.effects,
-            lambda: ClusterFacts("headgate-system"),
-            pods=pods,
-            wall=self.wall,
-        )
-        self.runners = Runners(self.engine, self.jobs, self.effects, wall=self.wall)
-
-    def wall(self) -> datetime:
-        """No two looks at a clock are at the same time."""
-        self.now += timedelta(microseconds=1)
-        return self.now
-
-    async def look(self, *tasks: OpenRunnerTask) -> list[tuple[Any, ...]]:
-        """Look once at these tasks. Returns what the engine is told."""
-        self.engine.told.clear()
-        self.engine.runner_tasks = tasks
-        await self.runners.once()
-        return list(self.engine.told)
-
-    @property
-    def made(self) -> list[str]:
-        return [verb.rpartition("/")[2] for verb in self.kube.verbs("create")]
-
-    def pod(self, number: int, phase: str, **state: Any) -> None:
-        """The pod of a runner is so, and the cache knows."""
-        job = self.kube.objects[JOBS.key(name(number), "acme")]
-        labels = {**job["metadata"]["labels"], "batch.kubernetes.io/job-name": name(number)}
-        metadata = {"name": f"{name(number)}-abcde", "namespace": "acme", "labels": labels}
-        status = {"phase": phase, "containerStatuses": [{"name": "main", "state": state}]}
-        item = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status}
-        self.cache.upsert(PODS, self.kube.put(PODS, item))
-
-    async def reconcile(self, number: int = 1) -> list[tuple[Any, ...]]:
-        self.engine.told.clear()
-        await self.jobs.reconcile(Key(Topic.JOB, name(number), "acme"))
-        return list(self.engine.told)
+from tests.unit.reconcile.runner_world import NOON, World, a_runner_task, name
+from tests.workload_builders import RUN_ID
 
 
 async def test_a_run_with_work_gets_one_runner() -> None:
@@ -135,6 +49,7 @@ async def test_a_runner_that_ended_well_is_let_go_and_its_successor_has_the_next
     world.pod(1, "Succeeded", terminated={"exitCode": 0, "reason": "Completed"})
 
     told = await world.reconcile()
+    await world.keep_log()
     await world.look(a_runner_task("later"))
 
     assert told == []
@@ -272,3 +187,40 @@ async def test_queued_work_wakes_the_loop() -> None:
     await world.effects.handle(Effects(tasks_queued=True))
 
     assert world.effects.runners.is_set()
+
+
+async def test_a_deleted_runner_that_had_ended_well_is_no_loss() -> None:
+    world = World()
+    await world.look(a_runner_task())
+    world.pod(1, "Succeeded", terminated={"exitCode": 0, "reason": "Completed"})
+    await world.reconcile()
+
+    await world.jobs.deleted(world.kube.vanish(JOBS, name(1), "acme"))
+
+    assert world.engine.told == []
+
+
+async def test_what_is_asked_to_end_counts_as_ended_once_no_runner_has_it() -> None:
+    world = World()
+    await world.look(a_runner_task())
+    stopping = a_runner_task(stopping=True, holder="pod/uid", due_at=NOON + timedelta(seconds=15))
+
+    assert await world.look(stopping) == []
+    [(_, ref, outcome)] = await world.look(replace(stopping, holder=None))
+    assert (ref.node, outcome.succeeded, outcome.reason) == ("call", False, "Cancelled")
+    world.now += timedelta(seconds=44)
+    assert await world.look(stopping) == []
+    world.now += timedelta(seconds=1)
+    assert len(await world.look(stopping)) == 1
+
+
+async def test_what_is_asked_to_end_ends_with_its_runner_and_gets_no_other() -> None:
+    world = World()
+    await world.look(a_runner_task())
+    world.pod(1, "Failed", terminated={"exitCode": 143, "reason": "Error"})
+    await world.reconcile()
+
+    told = await world.look(a_runner_task(stopping=True, holder="pod/uid"))
+
+    assert [(kind, outcome.reason) for kind, _, outcome in told] == [("complete", "Cancelled")]
+    assert world.made == [name(1)]

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from headgate.api.container import SecretKeyRef
 from headgate.domain.addresses import Block
+from headgate.domain.runner_log import FrameWriter
 from headgate.domain.runner_protocol import Task
 from headgate.domain.runner_task import secret_variable
 from headgate.runner.execution import Executor
@@ -37,8 +38,8 @@ def secrets(**values: str) -> Secrets:
     return Secrets({secret_variable(SecretKeyRef(name=name, key="k")): value for name, value in values.items()})
 
 
-def an_executor(lines: list[str] | None = None, **values: str) -> Executor:
-    return Executor(secrets(**values), HERE, emit=(lines if lines is not None else []).append)
+def an_executor(lines: list[str] | None = None, *, grace: float = 5.0, **values: str) -> Executor:
+    return Executor(secrets(**values), HERE, FrameWriter((lines if lines is not None else []).append), grace=grace)
 
 
 def script(source: str, language: str = "shell", **members: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from headgate.domain.runner_protocol import Result, Task
+from headgate.domain.runner_protocol import Kept, Result, Task
 from headgate.runner.client import GatewayRefused, GatewayUnavailable, NotOurs
 from headgate.runner.loop import Loop
 from tests.support.waiting import eventually
@@ -23,7 +23,10 @@ class Attempts:
     claimable: list[Task | Exception] = field(default_factory=list)
     following: dict[str, Task] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
+    stopped: set[str] = field(default_factory=set)
+    """Those that are asked to end."""
     completed: list[str] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
     beats: list[str] = field(default_factory=list)
     failures: int = 0
 
@@ -36,10 +39,11 @@ class Attempts:
             raise first
         return first
 
-    async def heartbeat(self, task: Task) -> None:
+    async def heartbeat(self, task: Task) -> Kept:
         self.beats.append(task.node)
         if task.node in self.lost:
             raise NotOurs("lost")
+        return Kept(stop=task.node in self.stopped)
 
     async def complete(self, task: Task, result: Result) -> Task | None:
         if self.failures:
@@ -48,6 +52,7 @@ class Attempts:
         if task.node in self.lost:
             raise NotOurs("lost")
         self.completed.append(task.node)
+        self.results.append(result)
         return self.following.get(task.node)
 
 
@@ -171,3 +176,56 @@ async def test_heartbeats_go_on_as_long_as_the_attempt_does() -> None:
     await a_loop(attempts, execute).run()
 
     assert attempts.completed == ["one"]
+
+
+async def test_what_is_asked_to_end_takes_its_time_and_is_completed_as_cancelled() -> None:
+    attempts = Attempts([named("one")], {"one": named("two")}, stopped={"one"})
+
+    async def execute(task: Task) -> Result:
+        if task.node == "one":
+            try:
+                await asyncio.Event().wait()
+            finally:
+                beats = len(attempts.beats)
+                await eventually(lambda: _more(attempts, beats), every=0, what="heartbeats while it ends")
+        return Result(succeeded=True)
+
+    await a_loop(attempts, execute).run()
+
+    assert [(result.succeeded, result.reason) for result in attempts.results] == [(False, "Cancelled"), (True, "")]
+
+
+async def test_an_end_that_came_before_the_wish_for_it_stands() -> None:
+    attempts = Attempts([named("one")], stopped={"one"}, failures=3)
+
+    await a_loop(attempts).run()
+
+    assert [result.succeeded for result in attempts.results] == [True]
+
+
+async def test_a_runner_that_is_told_to_end_completes_nothing_and_waits_for_what_is_ending() -> None:
+    attempts = Attempts([named("one")])
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def execute(_task: Task) -> Result:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            beats = len(attempts.beats)
+            await eventually(lambda: _more(attempts, beats), every=0, what="heartbeats while it ends")
+            ended.set()
+        return Result(succeeded=True)
+
+    running = asyncio.create_task(a_loop(attempts, execute).run())
+    await begun.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    assert ended.is_set()
+    assert attempts.completed == []
+
+
+async def _more(attempts: Attempts, beats: int) -> bool:
+    return len(attempts.beats) > beats

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
+import re
 import time
 from pathlib import Path
 
 import pytest
 
+from headgate.domain.runner_log import Frame, FrameReader
 from tests.support.waiting import eventually
 from tests.unit.runner.tasks import RUN, a_task, an_executor, script
 
@@ -113,24 +114,98 @@ async def test_a_script_sees_nothing_of_the_runner(monkeypatch: pytest.MonkeyPat
     }
 
 
-async def test_what_is_printed_is_told_line_by_line_with_whose_it_is_and_without_secrets() -> None:
+def frames(lines: list[str]) -> list[Frame]:
+    return FrameReader().add("".join(f"{line}\n" for line in lines).encode())
+
+
+def printed(lines: list[str]) -> bytes:
+    return b"".join(frame.printed for frame in frames(lines))
+
+
+async def test_what_is_printed_is_told_with_whose_it_is_and_without_secrets() -> None:
     lines: list[str] = []
     task = a_task(script('echo "got $A"; echo bad >&2', env=SECRET_A))
 
     await an_executor(lines, a="hunter22").execute(task)
 
-    about = {"run": str(RUN), "node": "work", "attempt": 1}
-    said = sorted((json.loads(line) for line in lines), key=lambda item: str(item["stream"]))
-    assert said == [about | {"stream": "stderr", "line": "bad"}, about | {"stream": "stdout", "line": "got [redacted]"}]
+    assert {(frame.run_id, frame.node, frame.attempt) for frame in frames(lines)} == {(RUN, "work", 1)}
+    assert sorted((frame.stream, frame.text) for frame in frames(lines) if frame.printed) == [
+        ("stderr", "bad\n"),
+        ("stdout", "got [redacted]\n"),
+    ]
 
 
-async def test_what_is_printed_is_bounded() -> None:
+async def test_an_attempt_s_frames_begin_and_end_with_it() -> None:
     lines: list[str] = []
 
-    await an_executor(lines).execute(a_task(script("yes | head -c 3000000")))
+    await an_executor(lines).execute(a_task(script("echo one")))
 
-    assert sum(len(json.loads(line)["line"]) for line in lines) < 1_100_000
-    assert "left out" in lines[-1]
+    first, *_, last = frames(lines)
+    assert first.begins
+    assert last.ends
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["no end", "empty\n\n\nlines\n", "\x1b[31mred\x00\r\n", "ü€💣" * 20_000, "\x01" * 40_000 + "\n", '{"run": "x"}\n'],
+)
+async def test_whatever_is_printed_arrives_as_it_was(tmp_path: Path, text: str) -> None:
+    lines: list[str] = []
+    (tmp_path / "text").write_bytes(text.encode())
+
+    await an_executor(lines).execute(a_task(script(f"cat {tmp_path}/text")))
+
+    assert printed(lines) == text.encode()
+    assert max(len(line.encode()) for line in lines) < 16_384
+
+
+async def test_of_what_is_printed_beyond_all_bounds_beginning_and_end_are_told() -> None:
+    lines: list[str] = []
+    endless = "echo first; yes | head -c 3000000; echo last"
+
+    await an_executor(lines).execute(a_task(script(endless)))
+
+    said = printed(lines)
+    assert len(said) < 1_100_000
+    assert said.startswith(b"first\ny\n")
+    assert said.endswith(b"y\nlast\n")
+    [left_out] = re.findall(rb"\n\[headgate: (\d+) bytes of what was printed are left out here\]\n", said)
+    note = len(b"[headgate:  bytes of what was printed are left out here]\n") + len(left_out)
+    assert int(left_out) + len(said) - note == len("first\nlast\n") + 3_000_000
+
+
+async def test_a_script_that_takes_too_long_is_asked_to_end_and_can_clean_up(tmp_path: Path) -> None:
+    lines: list[str] = []
+    source = f"trap 'echo cleaning; touch {tmp_path}/clean; exit 0' TERM; echo begun; sleep 600"
+
+    result = await an_executor(lines, grace=20).execute(a_task(script(source), timeout=1.0))
+
+    assert (result.succeeded, result.reason) == (False, "Timeout")
+    assert (tmp_path / "clean").exists()
+    assert [frame.text for frame in frames(lines) if frame.stream == "stdout"] == ["begun\n", "cleaning\n"]
+
+
+async def test_asking_again_does_not_shorten_its_time(tmp_path: Path) -> None:
+    ready, asked, go = tmp_path / "ready", tmp_path / "asked", tmp_path / "go"
+    source = f"trap 'touch {asked}; until test -e {go}; do sleep 0.05; done; touch {go}.seen; exit' TERM; "
+    running = asyncio.create_task(
+        an_executor(grace=30).execute(a_task(script(f"{source} touch {ready}; while :; do sleep 0.05; done")))
+    )
+    await eventually(lambda: _exists(ready))
+    running.cancel()
+    await eventually(lambda: _exists(asked))
+
+    running.cancel()
+    running.cancel()
+    go.touch()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    assert (tmp_path / "go.seen").exists()
+
+
+async def _exists(path: Path) -> bool:
+    return path.exists()  # noqa: ASYNC240
 
 
 async def test_a_secret_in_an_output_or_an_error_is_taken_out() -> None:
@@ -175,10 +250,12 @@ async def test_scripts_start_in_an_empty_folder_of_their_own_that_is_gone_afterw
     assert not os.path.exists(result.output)  # noqa: ASYNC240
 
 
-async def test_a_short_timeout_is_kept_even_where_the_script_ignores_signals() -> None:
+async def test_a_script_that_ignores_signals_is_killed_when_its_time_is_over() -> None:
     begun = time.monotonic()
 
-    result = await an_executor().execute(a_task(script("trap '' TERM INT; while :; do sleep 1; done"), timeout=0.5))
+    result = await an_executor(grace=0.5).execute(
+        a_task(script("trap '' TERM INT; while :; do sleep 1; done"), timeout=0.5)
+    )
 
     assert result.reason == "Timeout"
     assert time.monotonic() - begun < 15
