@@ -12,20 +12,10 @@ import pytest
 from headgate.api.debugging import RunMode
 from headgate.api.quota import OnExceeded
 from headgate.api.workflow_run import NodePhase, RunPhase
-from headgate.engine.types import Admitted, Fired, RunFilter, RunSummary, TriggerKind, Waiting
+from headgate.engine.types import RunFilter, RunSummary, TriggerKind, Waiting
 from headgate.store.errors import DatabaseUnavailable
-from tests.builders import WorkflowBuilder, a_workflow
-from tests.component.world import World, one_node
-
-
-def calling(workflow: str = "nightly", name: str = "caller", inputs: Any = None, **members: Any) -> WorkflowBuilder:
-    """A workflow of one node, ``call``, that calls another one."""
-    config = {"workflow": {"name": workflow, **({"inputs": inputs} if inputs is not None else {})}}
-    return a_workflow(name).with_node("call", config, **members)
-
-
-async def chain(world: World) -> Fired:
-    return await world.engine.chain_runs(world.clock.advance(milliseconds=1))
+from tests.builders import a_workflow
+from tests.component.world import World, calling, chain, one_node
 
 
 async def children(world: World, workflow: str = "nightly") -> list[RunSummary]:
@@ -207,23 +197,23 @@ class TestARunThatCannotBeAdmitted:
         assert (await node(world, parent))[:2] == (NodePhase.FAILED, "InvalidTrigger")
 
     async def test_fails_the_attempt_where_the_plan_refuses_it(self, world: World) -> None:
-        await world.given_workspace(max_concurrent_runs=1, on_exceeded=OnExceeded.REJECT)
+        await world.given_workspace(max_executions_per_day=1, on_exceeded=OnExceeded.REJECT)
         await world.given(one_node())
         await world.given(calling())
         parent = await world.admit("caller")
         await chain(world)
-        assert (await node(world, parent))[:2] == (NodePhase.FAILED, "ConcurrencyLimit")
+        assert (await node(world, parent))[:2] == (NodePhase.FAILED, "DailyLimit")
 
     async def test_waits_where_the_plan_lets_it(self, world: World) -> None:
-        await world.given_workspace(max_concurrent_runs=1)
+        await world.given_workspace(max_executions_per_day=1)
         await world.given(one_node())
         await world.given(calling())
         parent = await world.admit("caller")
         child = await called(world)
-        assert (await world.view(child)).waiting[0].reason == "ConcurrencyLimit"
-        waits = f"the end of run {child} of workflow nightly, which waits: ConcurrencyLimit"
+        assert (await world.view(child)).waiting[0].reason == "DailyLimit"
+        waits = f"the end of run {child} of workflow nightly, which waits: DailyLimit"
         assert (await world.view(parent)).waiting == (Waiting("CalledRun", waits, "call"),)
-        await world.given_workspace(max_concurrent_runs=2)
+        await world.given_workspace(max_executions_per_day=2)
         await world.engine.start_pending(world.ids["acme"])
         await world.succeed(child)
         await chain(world)
@@ -460,16 +450,3 @@ async def test_calls_of_all_workspaces_are_made(world: World) -> None:
     await chain(world)
     rows = await world.rows("SELECT workspace_id FROM headgate.workflow_executions WHERE trigger_kind = 'call'")
     assert {row["workspace_id"] for row in rows} == set(world.ids.values())
-
-
-async def test_a_called_run_gives_its_place_to_one_that_waits(world: World) -> None:
-    await world.given_workspace(max_concurrent_runs=2)
-    await world.given(one_node())
-    await world.given(calling())
-    await world.admit("caller")
-    child = await called(world)
-    answer, _ = await world.engine.admit(world.request())
-    assert isinstance(answer, Admitted)
-    assert await world.phase(answer.run_id) is RunPhase.PENDING
-    await world.succeed(child)
-    assert await world.phase(answer.run_id) is RunPhase.RUNNING

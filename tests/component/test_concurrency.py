@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from headgate.api.debugging import RunMode
 from headgate.api.workflow_run import RunPhase
 from headgate.engine.engine import Engine
 from headgate.engine.types import ExpressionError, Outcome, Waiting
@@ -203,6 +204,17 @@ class TestLimitOfAWorkflow:
 
         assert await running(world, second, newcomer) == [True, False]
         assert (await waiting(world, newcomer)).reason == "WorkflowConcurrency"
+
+    async def test_test_runs_count_for_it_neither_when_others_start_nor_when_they_go_on_waiting(
+        self, world: World
+    ) -> None:
+        await world.given(limited(limit=1))
+        first, second = await world.admit(), await world.admit()
+        await world.admit(mode=RunMode.TEST)
+
+        await world.succeed(first)
+
+        assert await running(world, second) == [True]
 
 
 class TestWhoWaitsForOthers:

@@ -49,6 +49,10 @@ async def two_tenants(world: World) -> World:
             workspace,
         )
         await world.rows(
+            "INSERT INTO headgate.borrowed_places SELECT %s, gen_random_uuid(), gen_random_uuid() RETURNING 1",
+            world.ids[workspace],
+        )
+        await world.rows(
             "INSERT INTO headgate.node_memos SELECT %s, gen_random_uuid(), 'extract', 'k', '{}', now() RETURNING 1",
             world.ids[workspace],
         )

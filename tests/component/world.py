@@ -19,6 +19,7 @@ from headgate.engine.types import (
     Admitted,
     Effects,
     ExpressionError,
+    Fired,
     JobTask,
     Outcome,
     Refused,
@@ -195,3 +196,14 @@ class World:
 def one_node(name: str = "nightly", **members: Any) -> WorkflowBuilder:
     """A workflow of one container, ``work``; members are others of the node, such as ``retry={"limit": 2}``."""
     return a_workflow(name).with_node("work", **members)
+
+
+def calling(workflow: str = "nightly", name: str = "caller", inputs: Any = None, **members: Any) -> WorkflowBuilder:
+    """A workflow of one node, ``call``, that calls another one."""
+    config = {"workflow": {"name": workflow, **({"inputs": inputs} if inputs is not None else {})}}
+    return a_workflow(name).with_node("call", config, **members)
+
+
+async def chain(world: World) -> Fired:
+    """Act on the ends of runs and make the calls that are due, a millisecond later."""
+    return await world.engine.chain_runs(world.clock.advance(milliseconds=1))

@@ -73,7 +73,8 @@ class Limits(KubeModel):
     max_api_calls_per_hour: Annotated[int, Field(ge=0, le=1_000_000_000)] = 5_000
     """Calls to the Headgate API in one hour at most."""
     max_concurrent_runs: Annotated[int, Field(ge=0, le=100_000)] = 50
-    """Runs under way at the same time at most; ``onExceeded`` says what becomes of further ones."""
+    """Runs under way at the same time at most. One of the runs that a run called runs in its place at a time.
+    ``onExceeded`` says what becomes of further ones."""
 
 
 _ORDERED = (

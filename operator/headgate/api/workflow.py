@@ -19,9 +19,10 @@ class Concurrency(KubeModel):
     """How many runs of this workflow may be under way at the same time; others wait."""
 
     limit: Annotated[int, Field(ge=1, le=1000)] | None = None
-    """Runs at most; as many as the Quota allows when absent."""
+    """Runs at most, apart from those that wait for a run that they called; as many as the Quota allows when absent."""
     mutex: Annotated[str, StringConstraints(min_length=1, max_length=253)] | None = None
-    """Runs of the workspace with the same mutex never run at the same time. ``${{ ... }}`` over inputs is replaced."""
+    """Runs of the workspace with the same mutex never run at the same time, unless one waits for the other, which it called.
+    ``${{ ... }}`` over inputs is replaced."""
 
 
 class WorkflowSpec(KubeModel):

@@ -130,6 +130,7 @@ def _origin(
         concurrency_limit=definition.spec.concurrency.limit if request.mode is RunMode.NORMAL else None,
         depth=request.depth,
         parent=(parent.run_id, parent.node, parent.attempt) if parent is not None else None,
+        callers=request.callers,
         event=request.event,
         options=request.debug.to_wire() if request.debug is not None else {},
         replay_of=request.replay_of,

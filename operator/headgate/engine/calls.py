@@ -62,6 +62,7 @@ async def call(context: Context, key: TaskKey, now: datetime) -> Called:
             inputs=config.inputs,
             mode=RunMode.NORMAL if asked.mode == RunMode.NORMAL else RunMode.TEST,
             parent=TaskRef(key.workspace_id, key.run_id, key.node, key.attempt),
+            callers=(*asked.callers, key.run_id),
             depth=asked.depth + 1,
         )
         answer, effects, queue = await admit_in(context, tx, request, now)

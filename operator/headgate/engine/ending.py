@@ -38,7 +38,7 @@ async def conclude(
         duration_ms=milliseconds(now - run.key.started_at),
         error_message=run.error_message if run.cancelling else told,
         outputs=None if run.cancelling else progress.outputs,
-        places=1 if run.takes_place else 0,
+        takes_place=run.takes_place,
     )
     return await counted(tx, run, definition.namespace, outcome, now), room
 

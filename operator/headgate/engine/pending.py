@@ -16,12 +16,13 @@ from headgate.engine.unreadable import fail_unreadable
 from headgate.store import pending, run_facts, runs, starting, workspaces
 from headgate.store.errors import DatabaseUnavailable
 from headgate.store.fragments import UNCOUNTED
-from headgate.store.pending import PendingRuns
 from headgate.store.records import RunKey
 from headgate.store.starting import Verdict
 
 _log = structlog.get_logger(__name__)
 
+HOLDS_UP_ALL = ("Suspended", "DailyLimit")
+"""Reasons of a run that has to wait, for which every other run of the workspace has to wait too."""
 MOST_PASSED = 20
 """Runs that are gone past, or told anew what they wait for, in one go; the next round goes on with others."""
 
@@ -29,23 +30,35 @@ MOST_PASSED = 20
 async def start_pending(context: Context, workspace_id: UUID) -> Effects:
     """Start what there is room for, one transaction for each run, until the first one has to go on waiting.
 
-    Runs that limits of their own hold up are gone past. Where one of them was recorded as waiting for something else,
-    it is tried as well, so that its view says what holds it up.
+    Behind that one still start the called runs that need no place, as they have their callers': the place for which it
+    waits may be that of a caller. Runs that limits of their own hold up are gone past. Where one of them was recorded as
+    waiting for something else, it is tried as well, so that its view says what holds it up.
     """
     effects = Effects()
     passed: list[UUID] = []
+    full = False
     while len(passed) < MOST_PASSED:
-        found, verdict, new = await _start_first(context, workspace_id, passed)
-        effects |= new
+        async with context.database.tenant(workspace_id) as tx:
+            found = await pending.pending(tx, workspace_id, passed, MOST_PASSED)
         if found.first is None:
             for run_id in found.unaware:
                 _, new = await _try(context, workspace_id, run_id)
                 effects |= new
             return effects
-        if verdict is None or verdict.reason not in (None, *UNCOUNTED):
+        run_id = found.called if full else found.first
+        if run_id is None:
             return effects
-        if verdict.reason is not None:
-            passed.append(found.first)
+        verdict, new = await _try(context, workspace_id, run_id)
+        effects |= new
+        if verdict is None or verdict.reason in HOLDS_UP_ALL:
+            return effects
+        if verdict.reason is None:
+            continue
+        if full or verdict.reason in UNCOUNTED:
+            passed.append(run_id)
+        elif found.called is None:
+            return effects
+        full |= verdict.reason not in UNCOUNTED
     return effects
 
 
@@ -79,18 +92,8 @@ async def start_in_pot(context: Context, pot: str) -> Effects:
     return effects
 
 
-async def _start_first(
-    context: Context, workspace_id: UUID, passed: list[UUID]
-) -> tuple[PendingRuns, Verdict | None, Effects]:
-    """Try the run whose turn it is. No verdict when there is none, or somebody else has started it."""
-    async with context.database.tenant(workspace_id) as tx:
-        found = await pending.pending(tx, workspace_id, passed, MOST_PASSED)
-    if found.first is None:
-        return found, None, Effects()
-    return found, *(await _try(context, workspace_id, found.first))
-
-
 async def _try(context: Context, workspace_id: UUID, run_id: UUID) -> tuple[Verdict | None, Effects]:
+    """No verdict when somebody else has started it."""
     key = run_key(workspace_id, run_id)
     if key is None:
         return None, Effects()

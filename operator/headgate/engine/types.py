@@ -151,6 +151,8 @@ class RunRequest:
     """The run whose inputs and trigger it takes."""
     parent: TaskRef | None = None
     """The attempt of a node that calls it."""
+    callers: tuple[UUID, ...] = ()
+    """The runs that wait for its end, the one that calls it last."""
     depth: int = 0
     """How many runs called, or set off, each other up to this one."""
     event: Mapping[str, Any] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -62,10 +62,12 @@ class AskedCall:
     status: str
     mode: str
     depth: int
+    callers: Sequence[UUID]
+    """The runs that wait for the end of that run."""
 
 
 _FIND = """
-    SELECT t.namespace, t.work, t.timeout_seconds, e.status, e.mode, e.depth
+    SELECT t.namespace, t.work, t.timeout_seconds, e.status, e.mode, e.depth, e.callers
     FROM headgate.tasks t
     JOIN headgate.workflow_executions e ON e.workspace_id = t.workspace_id AND e.started_at = %(started_at)s
         AND e.id = t.execution_id

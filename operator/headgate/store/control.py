@@ -179,13 +179,17 @@ _QUEUE = compact(f"""
     UPDATE headgate.workflow_executions
     SET status = 'Pending', waiting_reason = 'Queued', waiting_until = NULL, held = NULL, cancelling = false,
         running_since = NULL, deadline = NULL, finished_at = NULL, duration_ms = NULL, error_message = NULL,
-        probe = NULL, outputs = NULL, retries = %(retries)s
+        probe = NULL, outputs = NULL, retries = %(retries)s,
+        callers = CASE retries WHEN %(retries)s THEN callers ELSE '{{}}' END
     WHERE {_THE_RUN}
 """)  # noqa: S608 - constants
 
 
 async def queue(tx: Transaction, key: RunKey, now: datetime, *, retries: int, steps: Iterable[StepRow] = ()) -> None:
-    """Let a run that is not under way wait for room, with ``steps`` over what is recorded. Hold the run's lock."""
+    """Let a run that is not under way wait for room, with ``steps`` over what is recorded. Hold the run's lock.
+
+    With another number of ``retries`` than before, no run waits for its end any more.
+    """
     await tx.execute(_QUEUE, key.parameters() | {"retries": retries, "steps": rows_to_json(steps)})
     await count(tx, key.workspace_id, now, queued=1)
 

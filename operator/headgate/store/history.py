@@ -18,8 +18,8 @@ _VIEW = compact("""
             FROM headgate.workflow_executions h
             JOIN headgate.workflows w ON w.workspace_id = h.workspace_id AND w.id = h.workflow_id
             WHERE h.workspace_id = e.workspace_id AND h.mutex = e.mutex AND h.status IN ('Running', 'Suspended')
-                AND h.running_since IS NOT NULL
-            LIMIT 1
+                AND h.running_since IS NOT NULL AND h.id <> ALL (e.callers)
+            ORDER BY h.started_at, h.id LIMIT 1
         ) END AS holder,
         (SELECT jsonb_agg(to_jsonb(latest)) FROM (
             SELECT DISTINCT ON (node) node, attempt, phase, reason, message, output, attempt_started_at,

@@ -176,7 +176,8 @@ _FINISH = """
         WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND id = %(run_id)s AND status = 'Running'
         RETURNING 1
     )
-    SELECT headgate.count_use(%(workspace_id)s, %(today)s, -%(places)s, 0, 0, 0, NULL) AS queued, (
+    SELECT CASE WHEN %(takes_place)s THEN headgate.leave_place(%(workspace_id)s, %(run_id)s, %(today)s)
+        ELSE 0 END AS queued, (
         SELECT pot FROM headgate.workspace_resource_quotas WHERE workspace_id = %(workspace_id)s
     ) AS pot
     FROM finished
@@ -202,9 +203,9 @@ async def finish(
     duration_ms: int,
     error_message: str | None,
     outputs: Mapping[str, Any] | None,
-    places: int = 1,
+    takes_place: bool = True,
 ) -> Room:
-    """End a Running run and give back its place, which it has unless it counts for no figure."""
+    """End a Running run and give back its place, where it counts among those that the quota bounds."""
     parameters = {
         "today": finished_at.date(),
         "status": status,
@@ -212,7 +213,7 @@ async def finish(
         "duration_ms": duration_ms,
         "error_message": error_message,
         "outputs": to_json(outputs) if outputs is not None else None,
-        "places": places,
+        "takes_place": takes_place,
     }
     row = await tx.row(_FINISH, key.parameters() | parameters)
     return Room() if row is None else Room(row.queued > 0, row.pot)
@@ -223,8 +224,9 @@ _END = f"""
         DELETE FROM headgate.tasks WHERE workspace_id = %(workspace_id)s AND execution_id = %(run_id)s
         RETURNING node, attempt, holder
     ), used AS MATERIALIZED (
-        SELECT headgate.count_use(%(workspace_id)s, %(today)s, -%(was_running)s, -%(was_queued)s, 0, 0, NULL)
-        WHERE %(was_running)s + %(was_queued)s > 0
+        SELECT CASE WHEN %(was_running)s THEN headgate.leave_place(%(workspace_id)s, %(run_id)s, %(today)s)
+            ELSE headgate.count_use(%(workspace_id)s, %(today)s, 0, -1, 0, 0, NULL) END
+        WHERE %(was_running)s OR %(was_queued)s
     ), ended AS (
         UPDATE headgate.workflow_executions
         SET status = %(status)s, finished_at = %(finished_at)s, duration_ms = %(duration_ms)s,
@@ -252,8 +254,8 @@ async def end(
     """
     parameters = {
         "today": finished_at.date(),
-        "was_running": 1 if run.takes_place else 0,
-        "was_queued": 1 if run.is_queued else 0,
+        "was_running": run.takes_place,
+        "was_queued": run.is_queued,
         "status": status,
         "finished_at": finished_at,
         "duration_ms": duration_ms,

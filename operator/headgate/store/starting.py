@@ -16,16 +16,16 @@ from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json, to_js
 # ``headgate.room`` locks what the workspace uses and decides; what follows in the statement writes what was decided.
 _ROOM = f"""
     room AS MATERIALIZED (
-        SELECT r.*, asked.counted, CASE WHEN r.reason IS NULL THEN 1 ELSE 0 END AS started,
-            CASE WHEN r.reason IS NULL OR r.reason IN ({literals(UNCOUNTED)}) THEN 0 ELSE 1 END AS queued, asked.mutex
+        SELECT r.*, asked.*, CASE WHEN r.reason IS NULL THEN 1 ELSE 0 END AS started,
+            CASE WHEN r.reason IS NULL OR r.reason IN ({literals(UNCOUNTED)}) THEN 0 ELSE 1 END AS queued
         FROM asked, headgate.room(%(workspace_id)s, %(workflow_id)s, %(now)s, %(bytes)s, %(overtake)s,
-            asked.concurrency_limit, asked.mutex) r
+            asked.concurrency_limit, asked.mutex, asked.callers) r
     )
 """  # noqa: S608 - constants
 _COUNTED = """
     counted AS MATERIALIZED (
-        SELECT headgate.count_use(%(workspace_id)s, %(today)s, v.started * %(slots)s, v.queued - v.counted,
-            v.started, v.started * %(bytes)s, v.probe) AS done
+        SELECT headgate.take_place(%(workspace_id)s, %(today)s, v.started * %(slots)s, v.queued - v.counted,
+            v.started, v.started * %(bytes)s, v.probe, %(run_id)s, v.lender) AS done
         FROM verdict v
         WHERE v.started = 1 OR v.queued <> v.counted
     )
@@ -38,7 +38,7 @@ def _admission(room: str, counted: str) -> str:
     return compact(f"""
     WITH asked AS (
         SELECT 0 AS counted, CAST(%(concurrency_limit)s AS integer) AS concurrency_limit,
-            CAST(%(mutex)s AS text) AS mutex
+            CAST(%(mutex)s AS text) AS mutex, CAST(%(callers)s AS uuid[]) AS callers
     ), {room}, reserved AS (
         INSERT INTO headgate.execution_triggers (workspace_id, trigger_key, execution_id, created_at)
         SELECT %(workspace_id)s, %(trigger_key)s, %(run_id)s, %(started_at)s FROM room WHERE NOT refused
@@ -48,7 +48,7 @@ def _admission(room: str, counted: str) -> str:
         INSERT INTO headgate.workflow_executions (workspace_id, id, started_at, workflow_id, version_id, status,
             trigger_kind, trigger_key, trigger_node, resource, inputs, waiting_reason, waiting_until, running_since,
             deadline, finished_at, duration_ms, error_message, outputs, probe, mode, priority, mutex, depth, parent_run,
-            parent_node, parent_attempt, event, options, replay_of, concurrency_limit)
+            parent_node, parent_attempt, event, options, replay_of, concurrency_limit, callers)
         SELECT %(workspace_id)s, %(run_id)s, %(started_at)s, %(workflow_id)s, %(version_id)s,
             CASE started WHEN 1 THEN %(status)s ELSE 'Pending' END, %(trigger_kind)s, %(trigger_key)s,
             %(trigger_node)s, %(resource)s, CAST(%(inputs)s AS jsonb), reason, until,
@@ -61,7 +61,7 @@ def _admission(room: str, counted: str) -> str:
             probe, %(mode)s, %(priority)s, mutex, %(depth)s, CAST(%(parent_run)s AS uuid),
             CAST(%(parent_node)s AS text), CAST(%(parent_attempt)s AS integer), CAST(%(event)s AS jsonb),
             CAST(%(options)s AS jsonb), CAST(%(replay_of)s AS uuid),
-            CAST(%(concurrency_limit)s AS integer)
+            concurrency_limit, callers
         FROM verdict
     ), steps AS ({insert_steps(_STARTED)}), queue AS ({insert_tasks(_STARTED, "%(priority)s")})
     SELECT {_ANSWER}, EXISTS (SELECT FROM reserved) AS kept FROM room r
@@ -73,7 +73,7 @@ _ADMIT = _admission(_ROOM, _COUNTED)
 _ADMIT_APART = _admission(
     """
     room AS MATERIALIZED (
-        SELECT r.*, 0 AS counted, CASE WHEN r.reason IS NULL THEN 1 ELSE 0 END AS started, 0 AS queued, asked.mutex
+        SELECT r.*, asked.*, CASE WHEN r.reason IS NULL THEN 1 ELSE 0 END AS started, 0 AS queued
         FROM asked, headgate.room_apart(%(workspace_id)s, %(workflow_id)s, %(bytes)s) r
     )
     """,
@@ -88,7 +88,7 @@ _ADMIT_APART = _admission(
 _START = compact(f"""
     WITH asked AS (
         SELECT CASE WHEN waiting_reason IN ({literals(UNCOUNTED)}) THEN 0 ELSE 1 END AS counted,
-            concurrency_limit, mutex
+            concurrency_limit, mutex, callers
         FROM headgate.workflow_executions
         WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND id = %(run_id)s AND status = 'Pending'
     ), {_ROOM}, verdict AS (SELECT * FROM room), {_COUNTED}, run AS (
@@ -179,6 +179,8 @@ class Origin:
     """How many runs called, or set off, each other up to this one."""
     parent: tuple[UUID, str, int] | None = None
     """Run, node and attempt that called it."""
+    callers: tuple[UUID, ...] = ()
+    """The runs that wait for its end, the one that called it last."""
     event: Mapping[str, Any] | None = None
     """The end of another run that set it off."""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -217,6 +219,7 @@ async def admit(tx: Transaction, run: NewRun, origin: Origin) -> Verdict | None:
         "concurrency_limit": origin.concurrency_limit,
         "depth": origin.depth,
         **dict(zip(("parent_run", "parent_node", "parent_attempt"), origin.parent or (None, None, None), strict=True)),
+        "callers": list(origin.callers),
         "event": to_json(origin.event) if origin.event is not None else None,
         "options": to_json(origin.options),
         "replay_of": origin.replay_of,

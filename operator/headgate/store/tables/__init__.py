@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from headgate.store.tables.base import SCHEMA, metadata
 from headgate.store.tables.history import execution_steps, execution_triggers, executions, node_memos, run_endings
-from headgate.store.tables.tasks import tasks, turns
+from headgate.store.tables.tasks import borrowed_places, tasks, turns
 from headgate.store.tables.tenants import breakers, pots, quotas, retention_policies, usage, workspaces
 from headgate.store.tables.workflows import events, schedules, versions, workflows
 
 __all__ = [
     "SCHEMA",
+    "borrowed_places",
     "breakers",
     "events",
     "execution_steps",

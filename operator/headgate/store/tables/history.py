@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text, Uuid, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from headgate.store.tables.base import Time, metadata
 
@@ -36,6 +36,7 @@ executions = Table(
     Column("parent_run", Uuid),
     Column("parent_node", Text),
     Column("parent_attempt", Integer),
+    Column("callers", ARRAY(Uuid), nullable=False, server_default="{}"),
     Column("event", JSONB),
     Column("outputs", JSONB),
     Column("options", JSONB, nullable=False, server_default="{}"),
@@ -88,6 +89,14 @@ Index(
     executions.c.started_at,
     executions.c.id,
     postgresql_where=text("status = 'Pending' AND (mutex IS NOT NULL OR concurrency_limit IS NOT NULL)"),
+)
+Index(
+    "workflow_executions_called",
+    executions.c.workspace_id,
+    executions.c.priority.desc(),
+    executions.c.started_at,
+    executions.c.id,
+    postgresql_where=text("status = 'Pending' AND callers <> '{}'"),
 )
 Index(
     "workflow_executions_parent",

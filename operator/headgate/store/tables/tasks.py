@@ -1,8 +1,8 @@
-"""The queue, and whose turn it is."""
+"""The queue, whose turn it is, and who runs in the place of another."""
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Double, Index, Integer, Table, Text, Uuid, text
+from sqlalchemy import Boolean, Column, Double, Index, Integer, Table, Text, UniqueConstraint, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from headgate.store.tables.base import Time, metadata
@@ -41,6 +41,15 @@ tasks = Table(
         postgresql_where=text("due_at IS NOT NULL"),
     ),
     Index("tasks_calls", "workspace_id", "due_at", postgresql_where=text("kind = 'call' AND due_at IS NOT NULL")),
+)
+
+borrowed_places = Table(
+    "borrowed_places",
+    metadata,
+    Column("workspace_id", Uuid, primary_key=True),
+    Column("run_id", Uuid, primary_key=True),
+    Column("lender", Uuid, nullable=False),
+    UniqueConstraint("workspace_id", "lender"),
 )
 
 turns = Table(

@@ -11,7 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    parts = ("10_tables", "15_endings", "20_security", "30_concurrency", "40_turns", "50_apart")
+    parts = ("10_tables", "15_endings", "20_security", "30_concurrency", "35_places", "40_turns", "50_apart")
     run_scripts(*(f"0003/{part}.sql" for part in parts))
 
 

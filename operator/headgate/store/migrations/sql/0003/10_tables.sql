@@ -35,6 +35,7 @@ ALTER TABLE headgate.workflow_executions
     ADD COLUMN parent_run uuid,
     ADD COLUMN parent_node text,
     ADD COLUMN parent_attempt integer,
+    ADD COLUMN callers uuid[] NOT NULL DEFAULT '{}' CHECK (cardinality(callers) <= 16),
     ADD COLUMN event jsonb,
     ADD COLUMN outputs jsonb,
     ADD COLUMN options jsonb NOT NULL DEFAULT '{}',
@@ -46,6 +47,7 @@ COMMENT ON COLUMN headgate.workflow_executions.mode IS 'Test and Debug runs coun
 COMMENT ON COLUMN headgate.workflow_executions.mutex IS 'Runs of the workspace with the same one never run at the same time.';
 COMMENT ON COLUMN headgate.workflow_executions.depth IS 'How many runs called, or set off, each other up to this one.';
 COMMENT ON COLUMN headgate.workflow_executions.parent_run IS 'The run of which a node called this one.';
+COMMENT ON COLUMN headgate.workflow_executions.callers IS 'The runs that wait for its end: the one that called it last, before it the one that called that one, and so on.';
 COMMENT ON COLUMN headgate.workflow_executions.event IS 'The end of another run that set this one off.';
 COMMENT ON COLUMN headgate.workflow_executions.options IS 'What a Test or Debug run does otherwise.';
 COMMENT ON COLUMN headgate.workflow_executions.retries IS 'How often its failed nodes were run again.';
@@ -113,3 +115,14 @@ CREATE TABLE headgate.node_memos (
     PRIMARY KEY (workspace_id, workflow_id, node, key)
 );
 COMMENT ON TABLE headgate.node_memos IS 'Outputs of nodes that are taken again; the key holds a hash of what the node does.';
+
+-- Written only under the lock of the row of workspace_usage.
+CREATE TABLE headgate.borrowed_places (
+    workspace_id  uuid NOT NULL,
+    run_id        uuid NOT NULL,
+    lender        uuid NOT NULL,
+    PRIMARY KEY (workspace_id, run_id),
+    UNIQUE (workspace_id, lender)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+COMMENT ON TABLE headgate.borrowed_places IS 'Runs under way that have no place of their own among those that the quota bounds, but run in that of another.';
+COMMENT ON COLUMN headgate.borrowed_places.lender IS 'The run under way in whose place it runs: its caller, or who had lent to one that has ended.';

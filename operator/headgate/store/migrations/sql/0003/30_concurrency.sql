@@ -11,11 +11,14 @@ CREATE INDEX workflow_executions_pending ON headgate.workflow_executions (worksp
 CREATE INDEX workflow_executions_limited ON headgate.workflow_executions (workspace_id, priority DESC, started_at, id)
     WHERE status = 'Pending' AND (mutex IS NOT NULL OR concurrency_limit IS NOT NULL);
 
+CREATE INDEX workflow_executions_called ON headgate.workflow_executions (workspace_id, priority DESC, started_at, id)
+    WHERE status = 'Pending' AND callers <> '{}';
+
 DROP FUNCTION headgate.room;
 CREATE FUNCTION headgate.room(
     _workspace uuid, _workflow uuid, _now timestamptz, _bytes bigint, _overtake boolean,
-    _limit integer, _mutex text,
-    OUT reason text, OUT refused boolean, OUT until timestamptz, OUT probe integer
+    _limit integer, _mutex text, _callers uuid[],
+    OUT reason text, OUT refused boolean, OUT until timestamptz, OUT probe integer, OUT lender uuid
 ) LANGUAGE plpgsql AS $$
 DECLARE
     used     headgate.workspace_usage;
@@ -25,6 +28,7 @@ DECLARE
     today    date := (_now AT TIME ZONE 'UTC')::date;
     stopped  boolean;
     paused   boolean;
+    above    record;
 BEGIN
     SELECT * INTO STRICT used FROM headgate.workspace_usage WHERE workspace_id = _workspace FOR UPDATE;
     SELECT * INTO STRICT quota FROM headgate.workspace_resource_quotas WHERE workspace_id = _workspace;
@@ -38,6 +42,20 @@ BEGIN
     SELECT * INTO breaker FROM headgate.workspace_circuit_breakers WHERE workspace_id = _workspace;
     SELECT suspended INTO STRICT stopped FROM headgate.workspaces WHERE id = _workspace;
     SELECT suspended INTO STRICT paused FROM headgate.workflows WHERE workspace_id = _workspace AND id = _workflow;
+    -- What the runs have that wait for this one: who waits for a run cannot be what the run waits for.
+    SELECT coalesce(bool_or(e.id = _callers[cardinality(_callers)]), false) AS calls,
+        coalesce(bool_or(e.workflow_id = _workflow), false) AS same_workflow,
+        coalesce(bool_or(e.mutex = _mutex), false) AS same_mutex,
+        coalesce(bool_or(e.probe = breaker.episode), false) AS tried
+    INTO above FROM headgate.workflow_executions e
+    WHERE cardinality(_callers) > 0 AND e.workspace_id = _workspace AND e.status IN ('Running', 'Suspended')
+        AND e.running_since IS NOT NULL AND e.mode = 'Normal' AND e.id = ANY (_callers);
+    IF above.calls AND NOT EXISTS (
+        SELECT FROM headgate.borrowed_places b
+        WHERE b.workspace_id = _workspace AND b.lender = _callers[cardinality(_callers)]
+    ) THEN
+        lender := _callers[cardinality(_callers)];
+    END IF;
     refused := false;
     IF stopped THEN
         reason := 'Suspended';
@@ -47,7 +65,7 @@ BEGIN
         SELECT count(*) FROM (
             SELECT FROM headgate.workflow_executions e
             WHERE e.workspace_id = _workspace AND e.workflow_id = _workflow AND e.status IN ('Running', 'Suspended')
-                AND e.running_since IS NOT NULL AND e.mode = 'Normal'
+                AND e.running_since IS NOT NULL AND e.mode = 'Normal' AND e.id <> ALL (_callers)
             LIMIT _limit
         ) under_way
     ) THEN
@@ -55,14 +73,14 @@ BEGIN
     ELSIF _mutex IS NOT NULL AND EXISTS (
         SELECT FROM headgate.workflow_executions e
         WHERE e.workspace_id = _workspace AND e.mutex = _mutex AND e.status IN ('Running', 'Suspended')
-            AND e.running_since IS NOT NULL
+            AND e.running_since IS NOT NULL AND e.id <> ALL (_callers)
     ) THEN
         reason := 'Mutex';
     ELSIF used.day >= today AND used.executions >= quota.max_executions_per_day
         OR quota.max_executions_per_day = 0 THEN
         reason := 'DailyLimit';
         until := (today + 1)::timestamp AT TIME ZONE 'UTC';
-    ELSIF used.running >= quota.max_concurrent_runs THEN
+    ELSIF lender IS NULL AND used.running >= quota.max_concurrent_runs THEN
         reason := 'ConcurrencyLimit';
     ELSIF used.storage_bytes >= quota.max_storage_mb::bigint * 1000000
         OR used.storage_bytes + _bytes > quota.max_storage_mb::bigint * 1000000 THEN
@@ -73,17 +91,17 @@ BEGIN
     ELSIF breaker.state = 'Open' AND _now < breaker.retry_at THEN
         reason := 'CircuitOpen';
         until := breaker.retry_at;
-    ELSIF breaker.state = 'HalfOpen' AND breaker.probes + LEAST(breaker.passed, breaker.half_open_runs - 1)
-        >= breaker.half_open_runs THEN
+    ELSIF breaker.state = 'HalfOpen' AND NOT above.tried
+        AND breaker.probes + LEAST(breaker.passed, breaker.half_open_runs - 1) >= breaker.half_open_runs THEN
         reason := 'CircuitOpen';
     ELSIF NOT _overtake AND (
-        used.queued > 0
-        OR _mutex IS NOT NULL AND EXISTS (
+        lender IS NULL AND used.queued > 0
+        OR _mutex IS NOT NULL AND NOT above.same_mutex AND EXISTS (
             SELECT FROM headgate.workflow_executions e
             WHERE e.workspace_id = _workspace AND e.mutex = _mutex AND e.status = 'Pending'
                 AND e.waiting_reason IN ('WorkflowConcurrency', 'Mutex')
         )
-        OR _limit IS NOT NULL AND EXISTS (
+        OR _limit IS NOT NULL AND NOT above.same_workflow AND EXISTS (
             SELECT FROM headgate.workflow_executions e
             WHERE e.workspace_id = _workspace AND e.workflow_id = _workflow AND e.status = 'Pending'
                 AND e.waiting_reason IN ('WorkflowConcurrency', 'Mutex')
@@ -92,54 +110,12 @@ BEGIN
         reason := 'Queued';
     ELSIF breaker.state = 'Open' THEN
         probe := breaker.episode + 1;
-    ELSIF breaker.state = 'HalfOpen' THEN
+    ELSIF breaker.state = 'HalfOpen' AND NOT above.tried THEN
         probe := breaker.episode;
     END IF;
 END
 $$;
-COMMENT ON FUNCTION headgate.room IS 'Whether one more run may start, which keeps so many bytes: why not, whether it is refused or waits, until when, and the episode in which the circuit breaker tries it.';
-
-CREATE OR REPLACE FUNCTION headgate.count_use(
-    _workspace uuid, _today date, _running integer, _queued integer, _executions integer, _bytes bigint, _probe integer
-) RETURNS integer LANGUAGE plpgsql AS $$
-DECLARE
-    waiting integer;
-BEGIN
-    UPDATE headgate.workspace_usage SET
-        running = running + _running,
-        queued = queued + _queued,
-        executions = CASE WHEN day >= _today THEN executions ELSE 0 END + _executions,
-        day = GREATEST(day, _today),
-        storage_bytes = storage_bytes + _bytes
-    WHERE workspace_id = _workspace
-    RETURNING queued INTO STRICT waiting;
-    UPDATE headgate.quota_pots p SET
-        running = p.running + _running,
-        executions = CASE WHEN p.day >= _today THEN p.executions ELSE 0 END + _executions,
-        day = GREATEST(p.day, _today),
-        storage_bytes = p.storage_bytes + _bytes
-    FROM headgate.workspace_resource_quotas q
-    WHERE q.workspace_id = _workspace AND p.name = q.pot AND (_running, _executions, _bytes) <> (0, 0, 0);
-    IF _probe IS NOT NULL THEN
-        UPDATE headgate.workspace_circuit_breakers SET
-            probes = CASE WHEN episode = _probe THEN probes + 1 ELSE 1 END,
-            passed = CASE WHEN episode = _probe THEN passed ELSE 0 END,
-            state = 'HalfOpen', episode = _probe, retry_at = NULL
-        WHERE workspace_id = _workspace;
-    END IF;
-    IF waiting = 0 AND _running < 0 THEN
-        SELECT count(*) INTO waiting FROM (
-            SELECT FROM headgate.workflow_executions e
-            WHERE e.workspace_id = _workspace AND e.status = 'Pending'
-                AND (e.mutex IS NOT NULL OR e.concurrency_limit IS NOT NULL)
-                AND e.waiting_reason IN ('WorkflowConcurrency', 'Mutex')
-            LIMIT 1
-        ) held;
-    END IF;
-    RETURN waiting;
-END
-$$;
-COMMENT ON FUNCTION headgate.count_use IS 'Adds to what the workspace and its pot use. Returns how many runs wait for room in the workspace; when a place is given back, one at least where a run waits for its mutex or for others of its workflow.';
+COMMENT ON FUNCTION headgate.room IS 'Whether one more run may start, which keeps so many bytes: why not, whether it is refused or waits, until when, the episode in which the circuit breaker tries it, and the run in whose place it starts.';
 
 REVOKE ALL ON FUNCTION headgate.room FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION headgate.room TO headgate_app;

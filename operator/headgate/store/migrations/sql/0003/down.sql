@@ -2,7 +2,8 @@ DROP FUNCTION headgate.room_apart;
 DROP TRIGGER keep_ending ON headgate.workflow_executions;
 DROP TRIGGER keep_ending_of_new ON headgate.workflow_executions;
 DROP FUNCTION headgate.keep_ending();
-DROP TABLE headgate.run_endings, headgate.node_memos, headgate.workflow_events;
+DROP TABLE headgate.run_endings, headgate.node_memos, headgate.workflow_events,
+    headgate.borrowed_places;
 DROP INDEX headgate.tasks_calls;
 DELETE FROM headgate.workflow_execution_steps WHERE phase = 'Pending';
 ALTER TABLE headgate.workflow_execution_steps
@@ -14,7 +15,7 @@ ALTER TABLE headgate.workflow_execution_steps
 ALTER TABLE headgate.workflow_executions
     DROP COLUMN mode, DROP COLUMN priority, DROP COLUMN mutex, DROP COLUMN depth, DROP COLUMN parent_run,
     DROP COLUMN parent_node, DROP COLUMN parent_attempt, DROP COLUMN event, DROP COLUMN outputs, DROP COLUMN options,
-    DROP COLUMN replay_of, DROP COLUMN retries, DROP COLUMN held, DROP COLUMN cancelling;
+    DROP COLUMN callers, DROP COLUMN replay_of, DROP COLUMN retries, DROP COLUMN held, DROP COLUMN cancelling;
 ALTER TABLE headgate.workspace_resource_quotas DROP COLUMN weight;
 DROP INDEX headgate.tasks_due;
 DELETE FROM headgate.tasks WHERE kind <> 'job';
