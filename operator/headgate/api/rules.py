@@ -9,6 +9,9 @@ from typing import Any, Literal
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
+from pydantic_core.core_schema import no_info_before_validator_function
+
+from headgate.api.json_depth import MOST_LEVELS, is_too_deep
 
 VALIDATIONS = "x-kubernetes-validations"
 
@@ -102,7 +105,13 @@ class ListSet:
 
 @dataclass(frozen=True)
 class FreeForm:
-    """Annotates a value that may be any JSON, null included."""
+    """Annotates a value that may be any JSON, null included, of a depth that every program can read.
+
+    No rule of the API server can bound the depth, so that is found when the object is read.
+    """
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_before_validator_function(_of_bounded_depth, handler(source))
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return handler(core) | {"x-kubernetes-preserve-unknown-fields": True, "nullable": True}
@@ -114,6 +123,12 @@ class IntOrString:
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return handler(core) | {"x-kubernetes-int-or-string": True}
+
+
+def _of_bounded_depth(value: Any) -> Any:
+    if is_too_deep(value):
+        raise ValueError(f"flatten it: lists and objects are nested in more than {MOST_LEVELS} levels")
+    return value
 
 
 def with_rules(schema: dict[str, Any], rules: Iterable[Rule]) -> dict[str, Any]:

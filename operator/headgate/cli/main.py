@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import version
 
 import typer
@@ -11,6 +12,7 @@ from headgate.cli.database import history, migrate
 from headgate.cli.logs import logs
 from headgate.cli.release import release
 from headgate.cli.versions import diff, rollback, versions
+from headgate.domain.json_bytes import RECURSION_LIMIT
 from headgate.settings import GatewaySettings, OperatorSettings
 from headgate.telemetry import configure_logging
 
@@ -54,6 +56,7 @@ def show_version() -> None:
 
 def main() -> None:
     """Entry point."""
+    sys.setrecursionlimit(RECURSION_LIMIT)
     app()
 
 

@@ -67,7 +67,7 @@ class Cache:
         if self.knows(key, item):
             return False
         metadata = item["metadata"]
-        raw = _compact(encode(_trimmed(resource, item), orjson.OPT_SORT_KEYS))
+        raw = _compact(encode(_trimmed(resource, item), orjson.OPT_SORT_KEYS, cut=True))
         used = b""
         if resource == RESOURCE_QUOTA:
             used = _compact(encode((item.get("status") or {}).get("used") or {}))

@@ -8,14 +8,13 @@ from http import HTTPStatus
 from typing import Any
 
 import aiohttp
-import orjson
 from prometheus_client import CollectorRegistry, Counter
 
 from headgate.cluster.connection import Connection
 from headgate.cluster.errors import ApiError, Unreachable
 from headgate.cluster.resources import PODS
 from headgate.desired.keys import ApiResource
-from headgate.domain.json_bytes import encode
+from headgate.domain.json_bytes import decode, encode
 
 FIELD_MANAGER = "headgate"
 Object = dict[str, Any]
@@ -117,11 +116,11 @@ class KubeClient:
                 if response.status >= HTTPStatus.BAD_REQUEST:
                     raise ApiError.of(response.status, _parsed(await response.read()), None)
                 async for line in lines(response.content.iter_any()):
-                    event = orjson.loads(line)
+                    event = decode(line)
                     if event["type"] == "ERROR":
                         raise ApiError.of(int(event["object"].get("code", 0)), event["object"], None)
                     yield event["type"], event["object"]
-        except (aiohttp.ClientError, TimeoutError, OSError, orjson.JSONDecodeError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise Unreachable(f"the watch of {resource.plural} broke: {type(error).__name__}") from error
 
     async def log(
@@ -280,8 +279,8 @@ async def lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 def _parsed(raw: bytes) -> Object:
     try:
-        parsed = orjson.loads(raw) if raw else {}
-    except orjson.JSONDecodeError:
+        parsed = decode(raw) if raw else {}
+    except ValueError:
         return {"message": raw[:256].decode(errors="replace")}
     return parsed if isinstance(parsed, dict) else {"message": str(parsed)[:256]}
 

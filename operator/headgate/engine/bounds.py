@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from headgate.api.json_depth import MOST_LEVELS, is_too_deep
+
 MESSAGE_BYTES = 1024
 REASON_BYTES = 128
 OUTPUT_BYTES = 4096
@@ -35,6 +37,8 @@ def check_json(value: Any, limit: int, what: str) -> None:
         raise ValueError(f"{what} contains half of a character (a lone surrogate)") from None
     except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{what} is not JSON: {error}") from None
+    if is_too_deep(value):
+        raise ValueError(f"lists and objects of {what} are nested in more than {MOST_LEVELS} levels")
     if len(encoded) > limit:
         raise ValueError(f"{what} has {len(encoded)} bytes as JSON; the limit is {limit}")
     # Every backslash of a string comes doubled, so a sequence that stands for NUL follows an even number of others.

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterator
 
 import orjson
 import pytest
 
-from headgate.domain.json_bytes import encode
+from headgate.api.json_depth import is_too_deep
+from headgate.domain.json_bytes import RECURSION_LIMIT, decode, encode
 
 
 def test_integers_of_64_bits_stay_exact() -> None:
@@ -25,3 +28,42 @@ def test_options_hold_beside_a_large_integer() -> None:
 def test_what_is_no_json_is_refused(value: object) -> None:
     with pytest.raises(TypeError):
         encode({"deep": [value]})
+
+
+def nested(levels: int) -> str:
+    return "[" * levels + "1" + "]" * levels
+
+
+@pytest.fixture
+def room_to_read() -> Iterator[None]:
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(RECURSION_LIMIT)
+    yield
+    sys.setrecursionlimit(before)
+
+
+@pytest.mark.usefixtures("room_to_read")
+def test_what_is_nested_as_deep_as_the_api_server_allows_is_read() -> None:
+    assert decode(nested(9_990).encode()) == json.loads(nested(9_990))
+
+
+def test_what_python_cannot_read_is_no_json() -> None:
+    with pytest.raises(ValueError, match="too deep"):
+        decode(nested(9_990).encode())
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"nope"])
+def test_what_is_no_json_is_not_read(raw: bytes) -> None:
+    with pytest.raises(ValueError, match="line 1"):
+        decode(raw)
+
+
+@pytest.mark.usefixtures("room_to_read")
+def test_what_is_deeper_than_anything_may_be_is_cut_or_refused() -> None:
+    value = {"spec": json.loads(nested(300))}
+
+    cut = orjson.loads(encode(value, cut=True))
+    assert is_too_deep(cut["spec"])
+    assert not is_too_deep(cut, 128)
+    with pytest.raises(TypeError, match="levels"):
+        encode(value)

@@ -13,7 +13,6 @@ import orjson
 import structlog
 
 from headgate.domain.expressions import VARIABLES
-from headgate.domain.json_bytes import encode
 from headgate.engine.expressions.messages import shorten
 from headgate.engine.expressions.protocol import Limits
 from headgate.engine.expressions.worker import EvaluatorUnavailableError, Worker
@@ -107,7 +106,7 @@ class CelEvaluator:
 
     def _encode(self, variables: Mapping[str, Any]) -> bytes:
         try:
-            encoded = encode(dict(variables), _ONLY_JSON)
+            encoded = orjson.dumps(dict(variables), option=_ONLY_JSON)
         except TypeError as error:
             raise ExpressionError(
                 f"the values that expressions read are not JSON: {shorten(str(error), 200)}"
