@@ -267,17 +267,15 @@ class TestLimitOfAWorkflow:
         assert await world.phase(first) is RunPhase.FAILED
 
     async def test_does_not_hold_them_up_either_where_they_had_to_wait(self, world: World) -> None:
-        await world.given_workspace(max_executions_per_day=1)
-        await world.given(calling("caller").with_spec(concurrency={"limit": 1}))
+        await world.given(calling_twice("caller").with_spec(concurrency={"limit": 1}))
         first = await world.admit("caller")
         await chain(world)
-        [(second, reason)] = await waiting(world, "caller")
-        assert reason == "DailyLimit"
-        await world.given_workspace(max_executions_per_day=2)
+        [_, second], [(third, reason)] = await under_way(world, "caller"), await waiting(world, "caller")
+        assert reason == "WorkflowConcurrency"
 
-        await world.engine.start_pending(world.ids["acme"])
+        await world.engine.cancel_run(world.ids["acme"], second, "no")
 
-        assert await under_way(world, "caller") == [first, second]
+        assert await under_way(world, "caller") == [first, third]
 
     async def test_holds_up_others_while_a_called_run_is_under_way(self, world: World) -> None:
         await world.given(one_node().with_spec(concurrency={"limit": 1}))
