@@ -157,6 +157,18 @@ class TestThePlaceOfTheCaller:
         assert (await world.pot("team"))["running"] == 1
 
 
+async def test_usage_tells_places_and_runs_apart(world: World) -> None:
+    await world.given(one_node())
+    await world.given(calling())
+    await world.admit("caller")
+    await chain(world)
+
+    [usage] = await world.engine.usage()
+
+    assert (usage.running, usage.borrowed) == (1, 1)
+    assert await world.engine.running_runs("acme") == 2
+
+
 class TestTheEndOfTheCaller:
     async def test_leaves_its_place_to_who_is_in_it_until_that_one_ends(self, world: World) -> None:
         await world.given_workspace(max_concurrent_runs=1)
