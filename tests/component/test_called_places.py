@@ -157,6 +157,18 @@ class TestThePlaceOfTheCaller:
         assert (await world.pot("team"))["running"] == 1
 
 
+async def test_usage_tells_places_and_runs_apart(world: World) -> None:
+    await world.given(one_node())
+    await world.given(calling())
+    await world.admit("caller")
+    await chain(world)
+
+    [usage] = await world.engine.usage()
+
+    assert (usage.running, usage.borrowed) == (1, 1)
+    assert await world.engine.running_runs("acme") == 2
+
+
 class TestTheEndOfTheCaller:
     async def test_leaves_its_place_to_who_is_in_it_until_that_one_ends(self, world: World) -> None:
         await world.given_workspace(max_concurrent_runs=1)
@@ -267,17 +279,15 @@ class TestLimitOfAWorkflow:
         assert await world.phase(first) is RunPhase.FAILED
 
     async def test_does_not_hold_them_up_either_where_they_had_to_wait(self, world: World) -> None:
-        await world.given_workspace(max_executions_per_day=1)
-        await world.given(calling("caller").with_spec(concurrency={"limit": 1}))
+        await world.given(calling_twice("caller").with_spec(concurrency={"limit": 1}))
         first = await world.admit("caller")
         await chain(world)
-        [(second, reason)] = await waiting(world, "caller")
-        assert reason == "DailyLimit"
-        await world.given_workspace(max_executions_per_day=2)
+        [_, second], [(third, reason)] = await under_way(world, "caller"), await waiting(world, "caller")
+        assert reason == "WorkflowConcurrency"
 
-        await world.engine.start_pending(world.ids["acme"])
+        await world.engine.cancel_run(world.ids["acme"], second, "no")
 
-        assert await under_way(world, "caller") == [first, second]
+        assert await under_way(world, "caller") == [first, third]
 
     async def test_holds_up_others_while_a_called_run_is_under_way(self, world: World) -> None:
         await world.given(one_node().with_spec(concurrency={"limit": 1}))

@@ -21,8 +21,8 @@ class Concurrency(KubeModel):
     limit: Annotated[int, Field(ge=1, le=1000)] | None = None
     """Runs at most, apart from those that wait for a run that they called; as many as the Quota allows when absent."""
     mutex: Annotated[str, StringConstraints(min_length=1, max_length=253)] | None = None
-    """Runs of the workspace with the same mutex never run at the same time, unless one waits for the other, which it called.
-    ``${{ ... }}`` over inputs is replaced."""
+    """Runs of the workspace with the same mutex never run at the same time, unless one waits for the other, which it
+    called. ``${{ ... }}`` over inputs is replaced."""
 
 
 class WorkflowSpec(KubeModel):

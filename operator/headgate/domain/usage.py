@@ -22,18 +22,20 @@ class RunUsage:
     """What runs use."""
 
     running: int = 0
-    """Runs under way."""
+    """Runs under way that have a place of their own."""
     pending: int = 0
     """Runs that wait to start."""
     executions_today: int = 0
     """Runs that started since midnight UTC."""
     storage_bytes: int = 0
     """What is kept of them."""
+    borrowed: int = 0
+    """Runs under way in the places of others, which called them."""
 
     @property
     def active(self) -> int:
         """Runs that have not ended."""
-        return self.running + self.pending
+        return self.running + self.borrowed + self.pending
 
     @property
     def storage_mb(self) -> int:
@@ -47,6 +49,7 @@ class RunUsage:
             self.pending + other.pending,
             self.executions_today + other.executions_today,
             self.storage_bytes + other.storage_bytes,
+            self.borrowed + other.borrowed,
         )
 
 

@@ -31,8 +31,8 @@ async def start_pending(context: Context, workspace_id: UUID) -> Effects:
     """Start what there is room for, one transaction for each run, until the first one has to go on waiting.
 
     Behind that one still start the called runs that need no place, as they have their callers': the place for which it
-    waits may be that of a caller. Runs that limits of their own hold up are gone past. Where one of them was recorded as
-    waiting for something else, it is tried as well, so that its view says what holds it up.
+    waits may be that of a caller. Runs that limits of their own hold up are gone past. Where one of them was recorded
+    as waiting for something else, it is tried as well, so that its view says what holds it up.
     """
     effects = Effects()
     passed: list[UUID] = []
@@ -41,8 +41,8 @@ async def start_pending(context: Context, workspace_id: UUID) -> Effects:
         async with context.database.tenant(workspace_id) as tx:
             found = await pending.pending(tx, workspace_id, passed, MOST_PASSED)
         if found.first is None:
-            for run_id in found.unaware:
-                _, new = await _try(context, workspace_id, run_id)
+            for unaware in found.unaware:
+                _, new = await _try(context, workspace_id, unaware)
                 effects |= new
             return effects
         run_id = found.called if full else found.first

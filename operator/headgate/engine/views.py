@@ -45,13 +45,15 @@ class WorkspaceUsage:
     name: str
     pot: str | None
     running: int
-    """Runs under way."""
+    """Runs under way that have a place of their own."""
     pending: int
     """Runs that wait to start."""
     executions_today: int
     """Runs that started since midnight UTC."""
     storage_bytes: int
     breaker: BreakerView
+    borrowed: int = 0
+    """Runs under way in the places of others, which called them."""
 
 
 @dataclass(frozen=True)

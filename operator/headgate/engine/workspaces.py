@@ -43,6 +43,7 @@ async def usage(context: Context) -> tuple[WorkspaceUsage, ...]:
             name=row.name,
             pot=row.pot,
             running=row.running,
+            borrowed=row.borrowed,
             pending=row.pending,
             executions_today=row.executions if row.day >= now.date() else 0,
             storage_bytes=row.storage_bytes,

@@ -100,7 +100,7 @@ class UsageMetrics:
     def show(self, usage: dict[str, WorkspaceUsage]) -> None:
         """Show exactly these workspaces."""
         for name, item in usage.items():
-            self._runs.labels(name, "running").set(item.running)
+            self._runs.labels(name, "running").set(item.running + item.borrowed)
             self._runs.labels(name, "pending").set(item.pending)
             self._executions.labels(name).set(item.executions_today)
             self._storage.labels(name).set(item.storage_bytes)
@@ -115,7 +115,7 @@ class UsageMetrics:
 
 def run_usage(usage: WorkspaceUsage) -> RunUsage:
     """What the workspace's runs use."""
-    return RunUsage(usage.running, usage.pending, usage.executions_today, usage.storage_bytes)
+    return RunUsage(usage.running, usage.pending, usage.executions_today, usage.storage_bytes, usage.borrowed)
 
 
 def breaker_status(breaker: BreakerView) -> CircuitBreakerStatus:

@@ -9,8 +9,8 @@ from uuid import UUID
 from headgate.store.database import Transaction
 from headgate.store.fragments import OWN_LIMITS, compact, literals
 
-# Whether others of its workflow, or the holder of its mutex, hold a Pending run ``e`` up; those that wait for its end do
-# not. What is under way is read once, and only where a run has limits of its own.
+# Whether others of its workflow, or the holder of its mutex, hold a Pending run ``e`` up; those that wait for its end
+# do not. What is under way is read once, and only where a run has limits of its own.
 _HELD = """coalesce(e.mutex IN (SELECT b.mutex FROM busy b WHERE b.mutex IS NOT NULL)
         AND (e.callers = '{}'
             OR EXISTS (SELECT FROM busy b WHERE b.mutex = e.mutex AND b.id <> ALL (e.callers))), false)

@@ -113,6 +113,7 @@ class UsageRow:
     name: str
     pot: str | None
     running: int
+    borrowed: int
     pending: int
     day: date
     executions: int
@@ -121,7 +122,8 @@ class UsageRow:
 
 
 _USAGE = """
-    SELECT w.id, w.name, q.pot, u.running, coalesce(p.pending, 0) AS pending, u.day, u.executions, u.storage_bytes,
+    SELECT w.id, w.name, q.pot, u.running, coalesce(l.borrowed, 0) AS borrowed, coalesce(p.pending, 0) AS pending,
+        u.day, u.executions, u.storage_bytes,
         b.failure_threshold, b.failure_window, b.cool_down, b.half_open_runs,
         b.state, b.failures, b.opened_at, b.retry_at, b.episode, b.probes, b.passed, b.reset
     FROM headgate.workspaces w
@@ -132,6 +134,9 @@ _USAGE = """
         SELECT workspace_id, count(*) AS pending FROM headgate.workflow_executions
         WHERE status = 'Pending' GROUP BY workspace_id
     ) p ON p.workspace_id = w.id
+    LEFT JOIN (
+        SELECT workspace_id, count(*) AS borrowed FROM headgate.borrowed_places GROUP BY workspace_id
+    ) l ON l.workspace_id = w.id
     WHERE w.deleted_at IS NULL
 """
 
@@ -144,6 +149,7 @@ async def usage(tx: Transaction) -> list[UsageRow]:
             name=row.name,
             pot=row.pot,
             running=row.running,
+            borrowed=row.borrowed,
             pending=row.pending,
             day=row.day,
             executions=row.executions,
@@ -162,7 +168,10 @@ async def suspend(tx: Transaction, workspace_id: UUID) -> None:
     await tx.execute(_SUSPEND, {"id": workspace_id})
 
 
-_RUNNING = "SELECT running FROM headgate.workspace_usage WHERE workspace_id = %(id)s"
+_RUNNING = """
+    SELECT running + (SELECT count(*) FROM headgate.borrowed_places WHERE workspace_id = %(id)s)
+    FROM headgate.workspace_usage WHERE workspace_id = %(id)s
+"""
 
 
 async def running(tx: Transaction, workspace_id: UUID) -> int:

@@ -30,3 +30,9 @@ def test_only_more_than_the_limit_is_beyond_it() -> None:
     )
 
     assert [use.name for use in beyond(uses)] == ["pods"]
+
+
+def test_a_run_in_the_place_of_another_is_active_and_takes_nothing_of_the_limit() -> None:
+    use = RunUsage(running=1, borrowed=2) + RunUsage(running=1, pending=1, borrowed=1)
+    assert use.active == 6
+    assert of_runs(Limits(), use)[0].used == "2"

@@ -18,3 +18,5 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON headgate.run_endings, headgate.node_memo
 
 CREATE POLICY system ON headgate.run_endings FOR SELECT TO headgate_system USING (true);
 GRANT SELECT (workspace_id, run_id, due_at) ON headgate.run_endings TO headgate_system;
+CREATE POLICY system ON headgate.borrowed_places FOR SELECT TO headgate_system USING (true);
+GRANT SELECT (workspace_id) ON headgate.borrowed_places TO headgate_system;
