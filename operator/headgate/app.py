@@ -119,7 +119,15 @@ def compose(
         monotonic=time.monotonic,
     )
     runner_jobs = RunnerJobs(
-        kube, base.cache, engine, base.workloads, base.effects, facts.get, logs, pods=_runner_pods(settings), wall=wall
+        kube,
+        base.cache,
+        engine.runner_tasks,
+        base.workloads,
+        base.effects,
+        facts.get,
+        logs,
+        pods=_runner_pods(settings),
+        wall=wall,
     )
     reconcilers.update(_reconcilers(base, engine, checker, router, workspaces, logs, runner_jobs))
     operator = Operator(
