@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from hack.postgres import DATABASE, MIGRATOR, RUNTIME, Server
+from headgate.engine.engine import Engine
 from headgate.store import migrate
 from headgate.store.database import Database
 from tests.component.tables import SHARED_TABLES, TENANT_TABLES
@@ -68,3 +70,12 @@ async def world(database: Database, fresh: TestDatabase) -> World:
     await world.engine.ensure_partitions(clock.now)
     await world.given_workspace()
     return world
+
+
+@pytest.fixture
+async def replicas(world: World, fresh: TestDatabase) -> AsyncIterator[list[Engine]]:
+    """Two engines, each with connections of its own, as two operators have them."""
+    databases = [Database(fresh.url, pool_size=10, pool_timeout=timedelta(seconds=60)) for _ in range(2)]
+    yield [Engine(database, world.expressions, clock=world.clock) for database in databases]
+    for database in databases:
+        await database.close()

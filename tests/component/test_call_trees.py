@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from datetime import timedelta
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -15,10 +13,8 @@ import pytest
 from headgate.api.workflow_run import RunPhase
 from headgate.engine.engine import Engine
 from headgate.engine.types import Outcome
-from headgate.store.database import Database
 from tests.builders import WorkflowBuilder, a_workflow
 from tests.component.world import World
-from tests.support.databases import TestDatabase
 
 WORKFLOWS = 5
 MOST_ROUNDS = 400
@@ -28,15 +24,6 @@ _UNDER_WAY = """
     LEFT JOIN headgate.borrowed_places b ON b.workspace_id = e.workspace_id AND b.run_id = e.id
     WHERE e.status IN ('Running', 'Suspended') AND e.running_since IS NOT NULL
 """
-
-
-@pytest.fixture
-async def replicas(world: World, fresh: TestDatabase) -> AsyncIterator[list[Engine]]:
-    """Two engines, each with connections of its own, as two operators have them."""
-    databases = [Database(fresh.url, pool_size=10, pool_timeout=timedelta(seconds=60)) for _ in range(2)]
-    yield [Engine(database, world.expressions, clock=world.clock) for database in databases]
-    for database in databases:
-        await database.close()
 
 
 def name(number: int) -> str:

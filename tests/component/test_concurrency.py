@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,10 +12,8 @@ from headgate.api.debugging import RunMode
 from headgate.api.workflow_run import RunPhase
 from headgate.engine.engine import Engine
 from headgate.engine.types import ExpressionError, Outcome, Waiting
-from headgate.store.database import Database
 from tests.builders import WorkflowBuilder
 from tests.component.world import World, one_node
-from tests.support.databases import TestDatabase
 
 REQUESTS = 200
 DONE = Outcome(True)
@@ -35,15 +31,6 @@ async def running(world: World, *runs: UUID) -> list[bool]:
 async def waiting(world: World, run: UUID) -> Waiting:
     [waits] = (await world.view(run)).waiting
     return waits
-
-
-@pytest.fixture
-async def replicas(world: World, fresh: TestDatabase) -> AsyncIterator[list[Engine]]:
-    """Two engines, each with connections of its own, as two operators have them."""
-    databases = [Database(fresh.url, pool_size=10, pool_timeout=timedelta(seconds=60)) for _ in range(2)]
-    yield [Engine(database, world.expressions, clock=world.clock) for database in databases]
-    for database in databases:
-        await database.close()
 
 
 class TestManyAtOnce:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import psycopg
@@ -15,7 +14,6 @@ from headgate.api.quota import Limits, OnExceeded
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.engine.engine import Engine
 from headgate.engine.types import Admitted, Outcome, Refused, RunRequest
-from headgate.store.database import Database
 from headgate.store.errors import DatabaseUnavailable
 from tests.builders import a_workflow
 from tests.component.world import World, one_node
@@ -30,15 +28,6 @@ LIMITS = {
     "storage": Limits(max_storage_mb=1, max_concurrent_runs=1000),
 }
 REASONS = {"daily": "DailyLimit", "concurrent": "ConcurrencyLimit", "storage": "StorageLimit"}
-
-
-@pytest.fixture
-async def replicas(world: World, fresh: TestDatabase) -> AsyncIterator[list[Engine]]:
-    """Two engines, each with connections of its own, as two operators have them."""
-    databases = [Database(fresh.url, pool_size=10, pool_timeout=timedelta(seconds=60)) for _ in range(2)]
-    yield [Engine(database, world.expressions, clock=world.clock) for database in databases]
-    for database in databases:
-        await database.close()
 
 
 async def given(

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 from uuid import UUID
 
 import structlog
 
 from headgate.engine import calls, endings, partitions
 from headgate.engine.context import Context
-from headgate.engine.types import Admitted, Effects, Fired, Outcome, Refused, RunRequest, TaskRef
+from headgate.engine.types import Effects, Fired, TaskRef
+from headgate.engine.use_cases import UseCases
 from headgate.store import calls as call_store
 from headgate.store import endings as ending_store
 from headgate.store.calls import TakenCall
@@ -29,39 +29,6 @@ LEASE = timedelta(seconds=30)
 AT_ONCE = 4
 """Workspaces that are looked after at the same time."""
 LONGEST_PAUSE = timedelta(minutes=5)
-
-
-class Ender(Protocol):
-    """What ends runs."""
-
-    async def cancel(self, workspace_id: UUID, run_id: UUID, reason: str) -> Effects:
-        """End a run at once."""
-        ...
-
-    async def stop(self, workspace_id: UUID, run_id: UUID, reason: str) -> Effects:
-        """Ask a run to end."""
-        ...
-
-
-class UseCases(Protocol):
-    """Those of the engine by which it acts on an ending. Each is safe to repeat."""
-
-    async def admit(self, request: RunRequest) -> tuple[Admitted | Refused, Effects]:
-        """Admit a run."""
-        ...
-
-    async def complete(self, ref: TaskRef, outcome: Outcome) -> Effects:
-        """Record how an attempt ended."""
-        ...
-
-    @property
-    def control(self) -> Ender:
-        """What ends runs."""
-        ...
-
-    async def start_pending(self, workspace_id: UUID) -> Effects:
-        """Start the workspace's Pending runs for which there is room."""
-        ...
 
 
 @dataclass(frozen=True)

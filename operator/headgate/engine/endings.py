@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from headgate.api.workflow_run import RunPhase
@@ -10,11 +9,9 @@ from headgate.engine.bounds import clip
 from headgate.engine.calls import TIMEOUT
 from headgate.engine.context import Context
 from headgate.engine.types import Effects, Outcome, Refused, RunRequest, TaskRef, TriggerKind
+from headgate.engine.use_cases import UseCases
 from headgate.store import events
 from headgate.store.endings import EndingRow, Listener
-
-if TYPE_CHECKING:
-    from headgate.engine.chaining import UseCases
 
 CHILD_FAILED = "ChildFailed"
 """Reason of an attempt whose called run did not succeed."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from headgate.cluster.errors import ApiError, Unreachable
-from headgate.domain.task import JobTask, Outcome, TaskRef, Waiting
+from headgate.domain.task import JobTask, Outcome, TaskRef
 from headgate.engine.engine import Engine
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.loops import forever
-from headgate.reconcile.workloads import ForeignJob, Workloads
+from headgate.reconcile.workloads import ForeignJob, Workloads, refusal
 
 REFUSED_SECONDS = 10.0
 """Until an attempt that the API server refused for now is tried again."""
@@ -73,9 +74,8 @@ class Dispatcher:
 
     async def _refused(self, task: JobTask, error: ApiError) -> None:
         """The claim runs out, and the attempt is claimed anew: meanwhile the run says why it waits."""
-        reason = "ComputeQuota" if "exceeded quota" in error.message else "JobRefused"
         until = self._wall() + timedelta(seconds=REFUSED_SECONDS)
-        waiting = Waiting(reason, error.message[:1024], task.ref.node, until)
+        waiting = replace(refusal(error), node=task.ref.node, until=until)
         await self._effects.handle(await self._engine.record_waiting(task.ref, waiting))
 
     async def _fail(self, task: JobTask, reason: str, message: str) -> None:

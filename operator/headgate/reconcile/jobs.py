@@ -16,7 +16,7 @@ from headgate.engine.engine import Engine
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.keys import Key
 from headgate.reconcile.step_logs import LogKeeper
-from headgate.reconcile.workloads import Workloads, attempt_of
+from headgate.reconcile.workloads import Workloads, attempt_of, is_let_go
 
 EXPLAIN_AFTER = timedelta(seconds=2)
 """How long an attempt may be starting before Events are asked why."""
@@ -63,7 +63,7 @@ class JobReconciler:
         if ref is None:
             return
         metadata = live["metadata"]
-        if "ttlSecondsAfterFinished" in (live.get("spec") or {}) or metadata.get("deletionTimestamp"):
+        if is_let_go(live) or metadata.get("deletionTimestamp"):
             self._reported.pop(metadata["uid"], None)
             return
         cancelled = self._effects.is_cancelled(ref)
@@ -91,7 +91,7 @@ class JobReconciler:
         """The Job is gone. Its attempt failed, unless its end is known, or was recorded before."""
         ref, metadata = attempt_of(live), live["metadata"]
         self._reported.pop(metadata["uid"], None)
-        if ref is None or "ttlSecondsAfterFinished" in (live.get("spec") or {}):
+        if ref is None or is_let_go(live):
             return
         verdict = judge(live, self._cache.pods_of(JOBS.key(metadata["name"], metadata["namespace"])), ref.node)
         if isinstance(verdict, Finished):

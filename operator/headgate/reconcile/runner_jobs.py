@@ -23,7 +23,7 @@ from headgate.engine.runner_tasks import RunnerTasks
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.keys import Key
 from headgate.reconcile.step_logs import LogKeeper, RunnerOf
-from headgate.reconcile.workloads import Workloads
+from headgate.reconcile.workloads import Workloads, is_let_go, refusal
 
 T = TypeVar("T")
 
@@ -110,8 +110,7 @@ class RunnerJobs:
             created = await self._kube.create(JOBS, manifest)
         except ApiError as error:
             if not error.is_already_exists:
-                reason = "ComputeQuota" if "exceeded quota" in error.message else "JobRefused"
-                return Waiting(reason, error.message[:1024])
+                return refusal(error)
             # Made by an earlier try, of which no news came yet.
             created = await self._kube.get(JOBS, manifest["metadata"]["name"], task.namespace)
         self._cache.upsert(JOBS, created)
@@ -166,7 +165,7 @@ class RunnerJobs:
     async def deleted(self, live: Object) -> None:
         """The Job is gone: whatever its runner held is free."""
         metadata = live["metadata"]
-        if not is_runner(live) or "ttlSecondsAfterFinished" in (live.get("spec") or {}) or _is_released(live):
+        if not is_runner(live) or is_let_go(live) or _is_released(live):
             return
         self._explained.pop(metadata["uid"], None)
         verdict = judge(live, self._cache.pods_of(JOBS.key(metadata["name"], metadata["namespace"])), "")
@@ -240,5 +239,4 @@ def in_turn(
 
 def _is_open(live: Object) -> bool:
     """Whether the Job was neither let go nor is being deleted."""
-    let_go = "ttlSecondsAfterFinished" in (live.get("spec") or {})
-    return is_runner(live) and not let_go and not live["metadata"].get("deletionTimestamp")
+    return is_runner(live) and not is_let_go(live) and not live["metadata"].get("deletionTimestamp")

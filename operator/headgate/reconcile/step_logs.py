@@ -23,7 +23,7 @@ from headgate.domain.task import TaskRef
 from headgate.engine.engine import Engine
 from headgate.objects.object_store import ObjectStore
 from headgate.reconcile.queue import QueueMetrics, WorkQueue
-from headgate.reconcile.workloads import Workloads
+from headgate.reconcile.workloads import Workloads, is_let_go
 from headgate.store.errors import DatabaseUnavailable
 
 WORKERS = 8
@@ -171,7 +171,7 @@ class LogKeeper:
     def _unkept(self, run_id: UUID) -> Iterator[int]:
         """The numbers of the run's runners that nobody has let go: after a start they are handed over in any order."""
         for _, live in self._cache.jobs_of(str(run_id)):
-            gone = live["metadata"].get("deletionTimestamp") or "ttlSecondsAfterFinished" in (live.get("spec") or {})
+            gone = live["metadata"].get("deletionTimestamp") or is_let_go(live)
             number = labels_of(live).get(NUMBER_LABEL, "")
             if number.isdecimal() and not gone:
                 yield int(number)

@@ -10,7 +10,7 @@ from headgate.cluster.resources import EVENTS, JOBS, PODS, WORKSPACES
 from headgate.desired.job import job, task_of
 from headgate.desired.keys import ObjectKey
 from headgate.desired.placement import ASKS_NOTHING
-from headgate.domain.task import JobTask, TaskRef
+from headgate.domain.task import JobTask, TaskRef, Waiting
 from headgate.reconcile.parsing import InvalidResource, parse
 
 
@@ -69,7 +69,7 @@ class Workloads:
 
     async def let_go(self, key: ObjectKey, live: Object) -> None:
         """Have Kubernetes delete the Job after its time to live. Before this it stays, so that no result is lost."""
-        if "ttlSecondsAfterFinished" in (live.get("spec") or {}) or live["metadata"].get("deletionTimestamp"):
+        if is_let_go(live) or live["metadata"].get("deletionTimestamp"):
             return
         try:
             patch = {"spec": {"ttlSecondsAfterFinished": self._ttl_seconds}}
@@ -125,3 +125,14 @@ def attempt_of(live: Object) -> TaskRef | None:
     """The attempt that a live Job is of."""
     metadata = live["metadata"]
     return task_of(metadata.get("labels") or {}, metadata.get("annotations") or {})
+
+
+def is_let_go(live: Object) -> bool:
+    """Whether nothing more is wanted of a Job: its end is recorded, and it is deleted when its time is over."""
+    return "ttlSecondsAfterFinished" in (live.get("spec") or {})
+
+
+def refusal(error: ApiError) -> Waiting:
+    """What an attempt waits for whose Job the API server refuses for now."""
+    reason = "ComputeQuota" if "exceeded quota" in error.message else "JobRefused"
+    return Waiting(reason, error.message[:1024])

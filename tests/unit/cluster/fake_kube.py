@@ -10,6 +10,7 @@ from headgate.cluster.client import KubeClient, Object
 from headgate.cluster.errors import ApiError, Unreachable
 from headgate.cluster.resources import PODS
 from headgate.desired.keys import ApiResource, ObjectKey
+from tests.support.patches import merged, patched
 
 CREATED = "2026-03-01T12:00:00Z"
 
@@ -97,7 +98,7 @@ class FakeKube(KubeClient):
     async def apply(self, resource: ApiResource, manifest: Mapping[str, Any]) -> Object:
         key = self._asked("apply", _key(resource, manifest))
         before = self.objects.get(key)
-        after = _merged(before, manifest) if before else dict(manifest)
+        after = merged(before, manifest) if before else dict(manifest)
         if after != before:
             self.objects[key] = self._stored(resource, after)
         return self._seen(key)
@@ -121,7 +122,7 @@ class FakeKube(KubeClient):
         key = self._existing(self._asked("patch", resource.key(name, namespace)))
         self._unchanged_since(key, patch.get("metadata", {}))
         before = self.objects[key]
-        after = _patched(before, {"status": patch["status"]} if subresource == "status" else patch)
+        after = patched(before, {"status": patch["status"]} if subresource == "status" else patch)
         if after != before:
             self.objects[key] = self._stored(resource, after)
         seen = self._seen(key)
@@ -179,22 +180,3 @@ def _selected(values: Mapping[str, str], selector: str) -> bool:
     return all(
         values.get(key) == value for key, _, value in (part.partition("=") for part in selector.split(",") if part)
     )
-
-
-def _merged(live: Any, desired: Any) -> Any:
-    if isinstance(live, dict) and isinstance(desired, Mapping):
-        return live | {key: _merged(live.get(key), value) for key, value in desired.items()}
-    return copy.deepcopy(desired)
-
-
-def _patched(live: Any, patch: Any) -> Any:
-    """RFC 7386."""
-    if not isinstance(patch, Mapping):
-        return copy.deepcopy(patch)
-    after = dict(live) if isinstance(live, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            after.pop(key, None)
-        else:
-            after[key] = _patched(after.get(key), value)
-    return after

@@ -15,6 +15,7 @@ from headgate.desired.keys import NAMESPACE, ObjectKey, key_of
 from headgate.desired.manifest import Manifest
 from headgate.desired.plan import Plan
 from headgate.desired.workspace import children
+from tests.support.patches import merged, patched
 
 FACTS = ClusterFacts(operator_namespace="headgate-system", dns_addresses=("10.96.0.10", "fd00::a"))
 Live = dict[ObjectKey, dict[str, Any]]
@@ -50,7 +51,7 @@ def applied(manifests: Iterable[Manifest], live: Mapping[ObjectKey, Mapping[str,
     after: Live = {key: copy.deepcopy(dict(item)) for key, item in (live or {}).items()}
     for manifest in manifests:
         key = key_of(manifest)
-        after[key] = _merged(after[key], manifest) if key in after else _served(manifest)
+        after[key] = merged(after[key], manifest) if key in after else _served(manifest)
     return after
 
 
@@ -61,7 +62,7 @@ def carried_out(plan: Plan, live: Mapping[ObjectKey, Mapping[str, Any]]) -> Live
         del after[replacement.deletion.key]
         after = applied([replacement.manifest], after)
     for patch in plan.extras:
-        after[patch.key] = _patched(after[patch.key], patch.patch)
+        after[patch.key] = patched(after[patch.key], patch.patch)
     for deletion in plan.prune:
         assert after[deletion.key]["metadata"]["uid"] == deletion.uid
         del after[deletion.key]
@@ -79,24 +80,6 @@ def _served(manifest: Manifest) -> dict[str, Any]:
         item["metadata"]["labels"]["kubernetes.io/metadata.name"] = item["metadata"]["name"]
         item |= {"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
     return item
-
-
-def _merged(live: Any, desired: Any) -> Any:
-    if isinstance(live, dict) and isinstance(desired, dict):
-        return live | {key: _merged(live.get(key), value) for key, value in desired.items()}
-    return copy.deepcopy(desired)
-
-
-def _patched(live: Any, patch: Any) -> Any:
-    if not isinstance(patch, Mapping):
-        return patch
-    after = dict(live) if isinstance(live, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            after.pop(key, None)
-        else:
-            after[key] = _patched(after.get(key), value)
-    return after
 
 
 _names = st.sampled_from(["acme", "acme-dev", "acme-prod", "acme-ci"])

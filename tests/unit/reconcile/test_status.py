@@ -19,6 +19,7 @@ from headgate.desired.keys import ApiResource
 from headgate.domain.conditions import Conditions, not_ready, ready, reconciling
 from headgate.reconcile.status import StatusWriter, difference, transitions
 from tests.builders import a_workflow, a_workspace
+from tests.support.patches import patched
 from tests.unit.cluster.fake_kube import FakeKube
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -222,19 +223,6 @@ def without_nulls(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: without_nulls(item) for key, item in value.items() if item is not None}
     return [without_nulls(item) for item in value] if isinstance(value, list) else value
-
-
-def patched(target: Any, patch: Any) -> Any:
-    """The algorithm of RFC 7386, section 2."""
-    if not isinstance(patch, Mapping):
-        return patch
-    result = dict(target) if isinstance(target, Mapping) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = patched(result.get(key), value)
-    return result
 
 
 @given(_objects.map(without_nulls), _objects.map(without_nulls))
