@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -15,83 +16,67 @@ from headgate.desired.keys import ApiResource
 from headgate.handlers.routing import Router
 from headgate.handlers.watches import watch
 from headgate.probes import Health, heartbeat
-from headgate.reconcile.database import DatabaseMonitor
-from headgate.reconcile.dispatch import Dispatcher
 from headgate.reconcile.facts import Facts
-from headgate.reconcile.keys import RESOURCE_OF, Key, Topic, key_for
+from headgate.reconcile.keys import Key
 from headgate.reconcile.loops import forever
 from headgate.reconcile.queue import WorkQueue
 from headgate.reconcile.recovery import Recovery
 from headgate.reconcile.resync import Resync
-from headgate.reconcile.runners import Runners
-from headgate.reconcile.runs import is_settled
-from headgate.reconcile.step_logs import LogKeeper
-from headgate.reconcile.timekeeping import Timekeeper
-from headgate.reconcile.usage import UsageBook
+from headgate.reconcile.sweep import Sweep
 from headgate.settings import OperatorSettings
 
 FIRST_RESYNC_SECONDS = 20.0
 """After the start: by then the watches have listed, and what was deleted in between shows."""
+
+Loop = Callable[[], Coroutine[Any, Any, None]]
+"""Works for ever."""
+
+
+@dataclass(frozen=True)
+class Watching:
+    """What fills the cache, and tells of every change in it."""
+
+    connection: Connection
+    router: Router
+    reflectors: Mapping[ApiResource, Reflector]
+    resync: Resync
 
 
 @dataclass(frozen=True)
 class Operator:
     """Everything that works while this replica leads."""
 
-    connection: Connection
-    router: Router
-    reflectors: Mapping[ApiResource, Reflector]
+    watching: Watching
     queue: WorkQueue[Key]
     cache: Cache
-    resync: Resync
-    recovery: Recovery
-    dispatcher: Dispatcher
-    timekeeper: Timekeeper
-    logs: LogKeeper
-    runners: Runners
-    usage: UsageBook
+    sweep: Sweep
     facts: Facts
-    database: DatabaseMonitor
+    recovery: Recovery
+    loops: tuple[Loop, ...]
+    """All that asks by itself for what there is to do."""
     health: Health
     settings: OperatorSettings
     prime: Callable[[], None]
 
     async def run(self, *, spawned: Callable[[], None]) -> None:
         """Work until cancelled. Raises when a part fails for good. ``spawned`` is that of ``watch``."""
-        versions, _ = await asyncio.gather(self.resync.fill(), self.facts.learn())
+        watching = self.watching
+        versions, _ = await asyncio.gather(watching.resync.fill(), self.facts.learn())
         self.prime()
-        self.enqueue_all()
+        self.sweep.all()
         self.health.ready = True
         structlog.get_logger("headgate").info("caches are filled", objects=self.cache.size)
         async with asyncio.TaskGroup() as group:
             for part in (
-                watch(self.connection, self.router, spawned=spawned),
-                *(reflector.run(versions[resource]) for resource, reflector in self.reflectors.items()),
+                watch(watching.connection, watching.router, spawned=spawned),
+                *(reflector.run(versions[resource]) for resource, reflector in watching.reflectors.items()),
                 self.queue.run(self.settings.reconcile_workers),
-                self.dispatcher.run(),
-                self.timekeeper.run(),
-                self.logs.run(),
-                self.runners.run(),
-                self.usage.run(),
-                self.facts.run(),
-                self.database.run(),
+                *(loop() for loop in self.loops),
                 forever("recovery", self._recover),
-                self.resync.run(FIRST_RESYNC_SECONDS, self.settings.resync_seconds),
+                watching.resync.run(FIRST_RESYNC_SECONDS, self.settings.resync_seconds),
                 heartbeat(self.health, "reconciliation", self.queue.overdue),
             ):
                 group.create_task(part)
-
-    def enqueue_all(self) -> None:
-        """Look at everything that may need it: after a start, and when Postgres came back."""
-        self.enqueue(Topic.QUOTA, Topic.WORKSPACE, Topic.WORKFLOW, Topic.RUN, Topic.JOB)
-
-    def enqueue(self, *topics: Topic) -> None:
-        """Look at all of these kinds, but for runs that have ended."""
-        for topic in topics:
-            for key in self.cache.keys(RESOURCE_OF[topic]):
-                if topic is Topic.RUN and ((live := self.cache.get(key)) is None or is_settled(live)):
-                    continue
-                self.queue.add(key_for(topic, key))
 
     async def _recover(self) -> None:
         """Once, as soon as Postgres answers."""

@@ -23,7 +23,8 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from headgate.app import compose, wall
+from headgate.app.compose import compose
+from headgate.clock import wall
 from headgate.cluster.client import KubeClient
 from headgate.cluster.connection import connect
 from headgate.cluster.lease import Leadership, LeaseSettings, LostLeadership

@@ -60,7 +60,7 @@ class TestFigures:
         gently, at_once = await tried(world), await tried(world)
 
         await world.engine.control.stop(world.ids["acme"], gently, "no")
-        await world.engine.cancel_run(world.ids["acme"], at_once, "no")
+        await world.engine.control.cancel(world.ids["acme"], at_once, "no")
 
         assert (await world.usage())["running"] == 1
 

@@ -60,7 +60,7 @@ async def test_whoever_is_told_of_the_failure_is_told_of_the_breaker(breaking: W
 async def test_it_does_not_open_for_runs_that_succeed_or_are_cancelled(breaking: World) -> None:
     for _ in range(4):
         await breaking.succeed(await breaking.admit())
-        await breaking.engine.cancel_run(breaking.ids["acme"], await breaking.admit(), "no")
+        await breaking.engine.control.cancel(breaking.ids["acme"], await breaking.admit(), "no")
 
     assert await state(breaking) is BreakerState.CLOSED
 
@@ -71,7 +71,7 @@ async def test_a_run_that_takes_too_long_counts(breaking: World) -> None:
         await breaking.admit()
     breaking.clock.advance(seconds=2)
 
-    effects = await breaking.engine.expire_runs(breaking.clock.now)
+    effects = await breaking.engine.control.expire_runs(breaking.clock.now)
 
     assert effects.breakers
     assert await state(breaking) is BreakerState.OPEN
@@ -119,7 +119,7 @@ async def test_one_that_is_cancelled_is_replaced_by_another(breaking: World) -> 
     runs = [await breaking.admit() for _ in range(3)]
     assert await breaking.phase(runs[2]) is RunPhase.PENDING
 
-    await breaking.engine.cancel_run(breaking.ids["acme"], runs[0], "no")
+    await breaking.engine.control.cancel(breaking.ids["acme"], runs[0], "no")
 
     assert await breaking.phase(runs[2]) is RunPhase.RUNNING
 

@@ -91,7 +91,7 @@ async def go_on(world: World, replicas: list[Engine], random: Random, doomed: li
     await asyncio.gather(
         *(engine.chain_runs(now) for engine in replicas),
         *(replicas[n % 2].complete(ref, Outcome(True)) for n, ref in enumerate(ends)),
-        *(replicas[1].cancel_run(world.ids["acme"], run, "no") for run in doomed),
+        *(replicas[1].control.cancel(world.ids["acme"], run, "no") for run in doomed),
     )
 
 

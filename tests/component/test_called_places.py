@@ -178,7 +178,7 @@ class TestTheEndOfTheCaller:
         await chain(world)
         other = await world.admit()
 
-        await world.engine.cancel_run(world.ids["acme"], parent, "no")
+        await world.engine.control.cancel(world.ids["acme"], parent, "no")
         assert await counted(world) == (1, 1)
         assert await world.phase(other) is RunPhase.PENDING
         await chain(world)
@@ -196,7 +196,7 @@ class TestTheEndOfTheCaller:
         await chain(world)
         [middle] = await under_way(world, "middle")
 
-        await world.engine.cancel_run(world.ids["acme"], middle, "no")
+        await world.engine.control.cancel(world.ids["acme"], middle, "no")
 
         [loan] = await world.rows("SELECT run_id, lender FROM headgate.borrowed_places")
         assert [loan["run_id"]] == await under_way(world)
@@ -285,7 +285,7 @@ class TestLimitOfAWorkflow:
         [_, second], [(third, reason)] = await under_way(world, "caller"), await waiting(world, "caller")
         assert reason == "WorkflowConcurrency"
 
-        await world.engine.cancel_run(world.ids["acme"], second, "no")
+        await world.engine.control.cancel(world.ids["acme"], second, "no")
 
         assert await under_way(world, "caller") == [first, third]
 

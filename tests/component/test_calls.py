@@ -107,7 +107,7 @@ async def test_the_attempt_fails_when_somebody_cancels_the_run(world: World) -> 
     await world.given(calling())
     parent = await world.admit("caller")
     child = await called(world)
-    await world.engine.cancel_run(world.ids["acme"], child, "not today")
+    await world.engine.control.cancel(world.ids["acme"], child, "not today")
     await chain(world)
     message = f"run {child} of workflow nightly was cancelled: not today"
     assert await node(world, parent) == (NodePhase.FAILED, "ChildFailed", message)
@@ -278,7 +278,7 @@ class TestTheTimeoutOfTheNode:
             raise DatabaseUnavailable("gone")
 
         with monkeypatch.context() as patched:
-            patched.setattr(world.engine, "cancel_run", dies)
+            patched.setattr(world.engine.control, "cancel", dies)
             with pytest.raises(DatabaseUnavailable):
                 await chain(world)
         assert (await world.view(parent)).waiting[0].reason == "Timeout"
@@ -328,7 +328,7 @@ class TestTheEndOfTheCaller:
         middle = await called(world, "middle")
         child = await called(world)
 
-        await world.engine.cancel_run(world.ids["acme"], parent, "no")
+        await world.engine.control.cancel(world.ids["acme"], parent, "no")
         await chain(world)
         await chain(world)
 
@@ -342,14 +342,14 @@ class TestTheEndOfTheCaller:
         await world.given(calling().with_spec(timeout="1m"))
         await world.admit("caller")
         child = await called(world)
-        await world.engine.expire_runs(world.clock.advance(minutes=2))
+        await world.engine.control.expire_runs(world.clock.advance(minutes=2))
         await chain(world)
         assert await world.phase(child) is RunPhase.CANCELLED
 
     async def test_before_the_call_leaves_no_run(self, world: World) -> None:
         await world.given(one_node())
         await world.given(calling())
-        await world.engine.cancel_run(world.ids["acme"], await world.admit("caller"), "no")
+        await world.engine.control.cancel(world.ids["acme"], await world.admit("caller"), "no")
         await chain(world)
         assert await children(world) == []
 
@@ -360,7 +360,7 @@ class TestTheEndOfTheCaller:
         world.clock.advance(milliseconds=1)
         await asyncio.gather(
             world.engine.chain_runs(world.clock.now),
-            *(world.another_engine().cancel_run(world.ids["acme"], parent, "no") for parent in parents),
+            *(world.another_engine().control.cancel(world.ids["acme"], parent, "no") for parent in parents),
         )
         await chain(world)
         assert {child.phase for child in await children(world)} <= {RunPhase.CANCELLED}

@@ -20,7 +20,7 @@ async def test_what_has_not_ended_is_cancelled_and_jobs_under_way_are_listed(wor
     await world.succeed(run, claimed[1].ref.node)
     world.clock.advance(seconds=5)
 
-    effects = await world.engine.cancel_run(world.ids["acme"], run, "cancelled by spec.cancel")
+    effects = await world.engine.control.cancel(world.ids["acme"], run, "cancelled by spec.cancel")
 
     assert effects.cancelled == (claimed[0].ref,)
     view = await world.view(run)
@@ -38,14 +38,14 @@ async def test_a_run_that_has_ended_stays_as_it_is(world: World) -> None:
     run = await world.admit()
     await world.succeed(run, "work")
 
-    assert await world.engine.cancel_run(world.ids["acme"], run, "too late") == Effects(frozenset([run]))
+    assert await world.engine.control.cancel(world.ids["acme"], run, "too late") == Effects(frozenset([run]))
     assert await world.phase(run) is RunPhase.SUCCEEDED
 
 
 async def test_the_end_of_an_attempt_of_a_cancelled_run_changes_nothing(world: World) -> None:
     await world.given(one_node(retry={"limit": 3}))
     run = await world.admit()
-    await world.engine.cancel_run(world.ids["acme"], run, "no")
+    await world.engine.control.cancel(world.ids["acme"], run, "no")
 
     assert await world.fail(run, "work") == Effects(frozenset([run]))
     assert await world.phases(run) == {"work": NodePhase.CANCELLED}
@@ -56,7 +56,7 @@ async def test_a_run_that_waits_never_starts(world: World) -> None:
     await world.given(one_node())
     first, second, third = await world.admit(), await world.admit(), await world.admit()
 
-    await world.engine.cancel_run(world.ids["acme"], second, "no")
+    await world.engine.control.cancel(world.ids["acme"], second, "no")
     await world.succeed(first, "work")
 
     assert [await world.phase(run) for run in (second, third)] == [RunPhase.CANCELLED, RunPhase.RUNNING]
@@ -69,7 +69,7 @@ async def test_cancelling_makes_room_for_the_next(world: World) -> None:
     await world.given(one_node())
     first, second = await world.admit(), await world.admit()
 
-    effects = await world.engine.cancel_run(world.ids["acme"], first, "no")
+    effects = await world.engine.control.cancel(world.ids["acme"], first, "no")
 
     assert effects.runs == {first, second}
     assert effects.tasks_queued
@@ -82,7 +82,7 @@ async def test_cancelling_and_ending_at_once_leaves_one_end_and_exact_counts(wor
 
     await asyncio.gather(
         *(world.succeed(run, "work") for run in runs),
-        *(world.engine.cancel_run(world.ids["acme"], run, "no") for run in runs),
+        *(world.engine.control.cancel(world.ids["acme"], run, "no") for run in runs),
     )
 
     for run in runs:
@@ -100,7 +100,7 @@ class TestTheResourceIsDeleted:
         run = await world.admit(key="resource:1", resource="nightly-1")
         assert await world.engine.open_resource_keys() == ((world.ids["acme"], "resource:1"),)
 
-        assert (await world.engine.cancel_resource(world.ids["acme"], "resource:1")).runs == {run}
+        assert (await world.engine.control.cancel_resource(world.ids["acme"], "resource:1")).runs == {run}
 
         assert await world.phase(run) is RunPhase.CANCELLED
         assert await world.engine.open_resource_keys() == ()
@@ -108,11 +108,11 @@ class TestTheResourceIsDeleted:
     async def test_before_it_was_admitted_so_that_it_never_starts(self, world: World) -> None:
         await world.given(one_node())
 
-        assert await world.engine.cancel_resource(world.ids["acme"], "resource:1") == Effects()
+        assert await world.engine.control.cancel_resource(world.ids["acme"], "resource:1") == Effects()
 
         assert (await world.refused(key="resource:1")).reason == "Cancelled"
         assert await world.engine.run_by_key(world.ids["acme"], "resource:1") is None
-        assert await world.engine.cancel_resource(world.ids["acme"], "resource:1") == Effects()
+        assert await world.engine.control.cancel_resource(world.ids["acme"], "resource:1") == Effects()
 
     async def test_while_it_is_being_admitted_so_that_nothing_of_it_goes_on(self, world: World) -> None:
         await world.given(one_node())
@@ -120,7 +120,7 @@ class TestTheResourceIsDeleted:
 
         await asyncio.gather(
             *(world.engine.admit(world.request(key=key)) for key in keys),
-            *(world.engine.cancel_resource(world.ids["acme"], key) for key in keys),
+            *(world.engine.control.cancel_resource(world.ids["acme"], key) for key in keys),
         )
 
         for key in keys:
@@ -137,9 +137,9 @@ class TestTimeout:
         run = await world.admit()
         [task] = await world.claim()
         world.clock.advance(minutes=59)
-        assert await world.engine.expire_runs(world.clock.now) == Effects()
+        assert await world.engine.control.expire_runs(world.clock.now) == Effects()
 
-        effects = await world.engine.expire_runs(world.clock.advance(minutes=1))
+        effects = await world.engine.control.expire_runs(world.clock.advance(minutes=1))
 
         assert effects.runs == {run}
         assert effects.cancelled == (task.ref,)
@@ -157,7 +157,7 @@ class TestTimeout:
         await world.succeed(first, "work")
 
         world.clock.advance(minutes=59)
-        assert (await world.engine.expire_runs(world.clock.now)).runs == frozenset()
+        assert (await world.engine.control.expire_runs(world.clock.now)).runs == frozenset()
         assert await world.phase(second) is RunPhase.RUNNING
 
     async def test_a_run_that_ended_in_time_is_left_alone(self, world: World) -> None:
@@ -165,7 +165,7 @@ class TestTimeout:
         run = await world.admit()
         await world.succeed(run, "work")
 
-        assert await world.engine.expire_runs(world.clock.advance(hours=2)) == Effects()
+        assert await world.engine.control.expire_runs(world.clock.advance(hours=2)) == Effects()
         assert await world.phase(run) is RunPhase.SUCCEEDED
 
     async def test_an_overdue_run_makes_room_for_the_next(self, world: World) -> None:
@@ -174,6 +174,6 @@ class TestTimeout:
         await world.admit()
         waiting = await world.admit()
 
-        await world.engine.expire_runs(world.clock.advance(hours=1))
+        await world.engine.control.expire_runs(world.clock.advance(hours=1))
 
         assert await world.phase(waiting) is RunPhase.RUNNING

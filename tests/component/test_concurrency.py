@@ -154,7 +154,7 @@ class TestMutex:
         await world.given(limited(mutex="deploy"))
         holder, second = await world.admit(), await world.admit()
 
-        await world.engine.cancel_run(world.ids["acme"], holder, "no")
+        await world.engine.control.cancel(world.ids["acme"], holder, "no")
 
         assert await running(world, second) == [True]
 
@@ -162,7 +162,7 @@ class TestMutex:
         await world.given(limited(mutex="deploy"))
         _, second, third = [await world.admit() for _ in range(3)]
 
-        await world.engine.cancel_run(world.ids["acme"], second, "no")
+        await world.engine.control.cancel(world.ids["acme"], second, "no")
 
         usage = await world.usage()
         assert (usage["running"], usage["queued"]) == (1, 0)

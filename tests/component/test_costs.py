@@ -134,7 +134,7 @@ async def test_reports_about_an_attempt_take_three(warm: World, sent: list[str])
 async def test_cancelling_a_run_takes_four_and_a_look_at_who_waits_three(warm: World, sent: list[str]) -> None:
     run = await warm.admit()
     with counted(sent):
-        await warm.engine.cancel_run(warm.ids["acme"], run, "no")
+        await warm.engine.control.cancel(warm.ids["acme"], run, "no")
     assert len(sent) == 4 + 3
 
 

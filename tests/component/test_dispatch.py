@@ -56,7 +56,7 @@ async def test_a_job_that_was_made_while_its_run_was_cancelled_is_to_be_ended(wo
     await world.given(one_node())
     run, kept = await world.admit(), await world.admit()
     [task, other] = await world.claim()
-    await world.engine.cancel_run(world.ids["acme"], run, "changed my mind")
+    await world.engine.control.cancel(world.ids["acme"], run, "changed my mind")
 
     effects = await world.engine.record_jobs([(task.ref, "uid-1"), (other.ref, "uid-2")])
 

@@ -80,7 +80,7 @@ async def test_the_phases_that_the_trigger_names_count(world: World, phase: RunP
         case RunPhase.FAILED:
             await world.fail(run)
         case _:
-            await world.engine.cancel_run(world.ids["acme"], run, "no")
+            await world.engine.control.cancel(world.ids["acme"], run, "no")
 
     await chain(world)
 
@@ -114,13 +114,13 @@ class TestEveryWayInWhichARunEnds:
     async def test_by_its_timeout(self, heard: World) -> None:
         await heard.given(one_node().with_spec(timeout="1m"))
         await heard.admit()
-        await heard.engine.expire_runs(heard.clock.advance(minutes=2))
+        await heard.engine.control.expire_runs(heard.clock.advance(minutes=2))
         assert [row["phase"] for row in await endings(heard)] == ["Failed"]
 
     async def test_cancelled_while_it_waited(self, heard: World) -> None:
         await heard.given_workspace(max_concurrent_runs=0)
         await heard.given(one_node())
-        await heard.engine.cancel_run(heard.ids["acme"], await heard.admit(), "no")
+        await heard.engine.control.cancel(heard.ids["acme"], await heard.admit(), "no")
         assert [row["phase"] for row in await endings(heard)] == ["Cancelled"]
 
     async def test_as_its_version_cannot_be_read_any_more(self, heard: World) -> None:

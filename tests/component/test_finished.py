@@ -46,7 +46,7 @@ async def test_cancellation_is_told(world: World) -> None:
     await world.given(one_node())
     run = await world.admit()
 
-    effects = await world.engine.cancel_run(world.ids["acme"], run, "enough")
+    effects = await world.engine.control.cancel(world.ids["acme"], run, "enough")
 
     assert [(told.run_id, told.phase) for told in effects.finished] == [(run, RunPhase.CANCELLED)]
 
@@ -56,7 +56,7 @@ async def test_a_run_that_took_too_long_is_told(world: World) -> None:
     run = await world.admit()
     world.clock.advance(hours=1)
 
-    effects = await world.engine.expire_runs(world.clock.now)
+    effects = await world.engine.control.expire_runs(world.clock.now)
 
     assert effects.finished == (FinishedRun(run, "acme", RunPhase.FAILED, timedelta(hours=1)),)
 

@@ -229,5 +229,5 @@ async def test_runs_of_another_workspace_do_not_exist_for_the_engine(two_tenants
     run = await two_tenants.admit(workspace="other")
     acme = two_tenants.ids["acme"]
     assert await two_tenants.engine.run_view(acme, run) is None
-    assert (await two_tenants.engine.cancel_run(acme, run, "not mine")).runs == frozenset()
+    assert (await two_tenants.engine.control.cancel(acme, run, "not mine")).runs == frozenset()
     assert await two_tenants.engine.run_view(acme, uuid4()) is None

@@ -161,7 +161,7 @@ async def test_cancelling_the_run_cancels_its_items(items: World) -> None:
     run = await items.admit()
     await items.claim()
 
-    effects = await items.engine.cancel_run(items.ids["acme"], run, "enough")
+    effects = await items.engine.control.cancel(items.ids["acme"], run, "enough")
 
     assert {ref.node for ref in effects.cancelled} == {"work.0", "work.1"}
     assert set((await items.phases(run)).values()) == {NodePhase.SUCCEEDED, NodePhase.CANCELLED}

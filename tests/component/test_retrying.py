@@ -89,7 +89,7 @@ async def test_a_cancelled_run_goes_on_from_where_it_was_cut_short(world: World)
     run = await world.admit()
     await world.succeed(run, "a")
     await world.claim()
-    await world.engine.cancel_run(world.ids["acme"], run, "no")
+    await world.engine.control.cancel(world.ids["acme"], run, "no")
 
     await retry(world, run)
 
@@ -171,9 +171,9 @@ async def test_the_time_of_a_retried_run_counts_from_its_new_start(world: World)
     await world.fail(run)
     await retry(world, run)
 
-    await world.engine.expire_runs(world.clock.advance(minutes=50))
+    await world.engine.control.expire_runs(world.clock.advance(minutes=50))
     assert await world.phase(run) is RunPhase.RUNNING
-    await world.engine.expire_runs(world.clock.advance(minutes=10))
+    await world.engine.control.expire_runs(world.clock.advance(minutes=10))
     assert await world.phase(run) is RunPhase.FAILED
 
 

@@ -230,7 +230,7 @@ async def test_a_script_of_a_run_that_was_ended_at_once_still_has_its_time(world
     runner = await runners.start(run)
     await slow.under_way()
 
-    await world.engine.cancel_run(world.ids["acme"], run, "changed my mind")
+    await world.engine.control.cancel(world.ids["acme"], run, "changed my mind")
 
     await slow.asked_to_end()
     slow.let_end()

@@ -37,14 +37,14 @@ async def given_run(world: World, *nodes: str, **members: Any) -> UUID:
 async def claimed(
     world: World, run: UUID | None = None, holder: str = "pod-1", namespace: str = "acme"
 ) -> RunnerTask | None:
-    task, _ = await world.engine.claim_runner(world.ids["acme"], namespace, run, holder, LEASE)
+    task, _ = await world.engine.runner_tasks.claim(world.ids["acme"], namespace, run, holder, LEASE)
     return task
 
 
 async def completed(
     world: World, task: RunnerTask, outcome: Outcome = DONE, holder: str = "pod-1"
 ) -> tuple[RunnerTask | None, Effects]:
-    return await world.engine.complete_runner(task.ref, "acme", outcome, holder, LEASE)
+    return await world.engine.runner_tasks.complete(task.ref, "acme", outcome, holder, LEASE)
 
 
 async def test_a_claimed_attempt_runs_and_carries_its_work(world: World) -> None:
@@ -66,7 +66,7 @@ async def test_no_two_runners_get_the_same_attempt(world: World) -> None:
     engines = [world.another_engine() for _ in range(5)]
 
     claims = await asyncio.gather(
-        *(e.claim_runner(world.ids["acme"], "acme", None, f"pod-{i}", LEASE) for i, e in enumerate(engines * 3))
+        *(e.runner_tasks.claim(world.ids["acme"], "acme", None, f"pod-{i}", LEASE) for i, e in enumerate(engines * 3))
     )
 
     refs = [task.ref for task, _ in claims if task is not None]
@@ -82,7 +82,7 @@ async def test_a_runner_gets_nothing_of_another_run_namespace_or_workspace(world
     stranger = await world.given_workspace("stranger")
 
     assert await claimed(world, run, namespace="acme-two") is None
-    assert await world.engine.claim_runner(stranger, "acme", run, "pod-9", LEASE) == (None, Effects())
+    assert await world.engine.runner_tasks.claim(stranger, "acme", run, "pod-9", LEASE) == (None, Effects())
     first = await claimed(world, other)
     assert first is not None
     assert first.ref.run_id == other
@@ -123,7 +123,7 @@ async def test_a_heartbeat_keeps_the_lease(world: World) -> None:
     assert task is not None
     world.clock.advance(seconds=10)
 
-    await world.engine.heartbeat_runner(task.ref, "pod-1", LEASE)
+    await world.engine.runner_tasks.heartbeat(task.ref, "pod-1", LEASE)
 
     world.clock.advance(seconds=14)
     assert await claimed(world, run, "pod-2") is None
@@ -137,7 +137,7 @@ async def test_whoever_lost_the_lease_can_neither_keep_nor_complete(world: World
     assert await claimed(world, run, "pod-2") == task
 
     with pytest.raises(LeaseLost, match="attempt 1 of node work is not yours any more"):
-        await world.engine.heartbeat_runner(task.ref, "pod-1", LEASE)
+        await world.engine.runner_tasks.heartbeat(task.ref, "pod-1", LEASE)
     with pytest.raises(LeaseLost):
         await completed(world, task, Outcome(False, reason="ExitCode"), holder="pod-1")
     assert await world.phases(run) == {"work": NodePhase.RUNNING}
@@ -162,10 +162,10 @@ async def test_an_attempt_of_a_cancelled_run_is_given_up(world: World) -> None:
     run = await given_run(world, "work")
     task = await claimed(world, run)
     assert task is not None
-    await world.engine.cancel_run(world.ids["acme"], run, "changed my mind")
+    await world.engine.control.cancel(world.ids["acme"], run, "changed my mind")
 
     with pytest.raises(LeaseLost):
-        await world.engine.heartbeat_runner(task.ref, "pod-1", LEASE)
+        await world.engine.runner_tasks.heartbeat(task.ref, "pod-1", LEASE)
 
 
 async def test_an_attempt_whose_timeout_has_passed_is_neither_claimed_nor_kept(world: World) -> None:
@@ -176,7 +176,7 @@ async def test_an_attempt_whose_timeout_has_passed_is_neither_claimed_nor_kept(w
 
     assert await claimed(world, run, "pod-2") is None
     with pytest.raises(LeaseLost):
-        await world.engine.heartbeat_runner(task.ref, "pod-1", LEASE)
+        await world.engine.runner_tasks.heartbeat(task.ref, "pod-1", LEASE)
 
 
 async def test_whoever_has_an_attempt_of_a_run_that_is_to_end_hears_of_it_and_keeps_it_until_it_has_ended(
@@ -192,11 +192,11 @@ async def test_whoever_has_an_attempt_of_a_run_that_is_to_end_hears_of_it_and_ke
     run = await world.admit()
     task = await claimed(world, run)
     assert task is not None
-    assert not await world.engine.heartbeat_runner(task.ref, "pod-1", LEASE)
+    assert not await world.engine.runner_tasks.heartbeat(task.ref, "pod-1", LEASE)
 
     await world.engine.control.stop(world.ids["acme"], run, "cancelled by spec.cancel")
 
-    assert await world.engine.heartbeat_runner(task.ref, "pod-1", LEASE)
+    assert await world.engine.runner_tasks.heartbeat(task.ref, "pod-1", LEASE)
     assert await world.phases(run) == {
         "held": NodePhase.RUNNING,
         "waits": NodePhase.CANCELLED,
@@ -229,10 +229,10 @@ async def test_what_is_to_end_is_nobody_else_s_to_begin(world: World) -> None:
     world.clock.advance(seconds=16)
     assert await claimed(world, run, "pod-2") is None
 
-    await world.engine.release_runner(world.ids["acme"], run, "nightly-runner-1-")
+    await world.engine.runner_tasks.release(world.ids["acme"], run, "nightly-runner-1-")
 
     assert await claimed(world, run, "pod-2") is None
-    [task] = await world.engine.open_runner_tasks()
+    [task] = await world.engine.runner_tasks.open()
     assert (task.holder, task.stopping) == (None, True)
 
 
@@ -246,7 +246,7 @@ async def test_the_nodes_that_runners_execute_are_known(world: World) -> None:
     await world.given(workflow)
     run = await world.admit()
 
-    assert await world.engine.runner_nodes(world.ids["acme"], run) == {"script", "call"}
+    assert await world.engine.runner_tasks.nodes(world.ids["acme"], run) == {"script", "call"}
 
 
 async def test_the_timeout_of_a_repeated_attempt_begins_with_its_delay_over(world: World) -> None:
@@ -269,10 +269,10 @@ async def test_what_a_lost_runner_held_is_claimable_at_once_and_counted(world: W
     run = await world.admit()
     assert await claimed(world, run, "nightly-runner-1-abcde/uid") is not None
 
-    assert await world.engine.release_runner(world.ids["acme"], run, "nightly-runner-2-") == 1
-    assert await world.engine.release_runner(world.ids["acme"], run, "nightly-runner-1-") == 1
+    assert await world.engine.runner_tasks.release(world.ids["acme"], run, "nightly-runner-2-") == 1
+    assert await world.engine.runner_tasks.release(world.ids["acme"], run, "nightly-runner-1-") == 1
 
-    losses = {task.ref.node: (task.holder, task.losses) for task in await world.engine.open_runner_tasks()}
+    losses = {task.ref.node: (task.holder, task.losses) for task in await world.engine.runner_tasks.open()}
     assert losses == {"held": (None, 1), "waits": (None, 1)}
     assert await claimed(world, run) is not None
 
@@ -288,6 +288,6 @@ async def test_the_secrets_that_any_node_of_the_version_names_are_known(world: W
     await world.given(workflow)
     run = await world.admit()
 
-    found = await world.engine.runner_secrets(world.ids["acme"], run)
+    found = await world.engine.runner_tasks.secrets(world.ids["acme"], run)
 
     assert found == (SecretKeyRef(name="api", key="token"), SecretKeyRef(name="db", key="dsn"))

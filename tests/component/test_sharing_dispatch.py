@@ -200,7 +200,7 @@ async def _meanwhile(replicas: Replicas, monkeypatch: pytest.MonkeyPatch, *, can
     async def made(*arguments: object) -> object:
         job = await make_job(*arguments)  # type: ignore[arg-type]
         if cancel:
-            await world.engine.cancel_run(world.ids["acme"], row["execution_id"], "no")
+            await world.engine.control.cancel(world.ids["acme"], row["execution_id"], "no")
         else:
             await world.succeed(row["execution_id"])
         return job

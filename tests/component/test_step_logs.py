@@ -51,9 +51,9 @@ async def test_where_a_log_lies_is_recorded_and_its_bytes_count(world: World) ->
     ref = world.ref(run_id, "work")
     before = await stored(world)
 
-    assert await world.engine.record_log(ref, log_path(ref), 120, truncated=False)
+    assert await world.engine.logs.record(ref, log_path(ref), 120, truncated=False)
 
-    assert await world.engine.log_of(ref.workspace_id, run_id, "work") == StepLog(
+    assert await world.engine.logs.of(ref.workspace_id, run_id, "work") == StepLog(
         ref, NodePhase.SUCCEEDED, log_path(ref), 120, truncated=False
     )
     assert await stored(world) == before + 120
@@ -64,10 +64,10 @@ async def test_recording_it_again_changes_nothing(world: World) -> None:
     ref = world.ref(run_id, "work")
     before = await stored(world)
 
-    assert await world.engine.record_log(ref, log_path(ref), 120, truncated=False)
+    assert await world.engine.logs.record(ref, log_path(ref), 120, truncated=False)
     assert await stored(world) == before + 120
-    assert await world.engine.record_log(ref, "elsewhere", 500, truncated=True)
-    found = await world.engine.log_of(ref.workspace_id, run_id, "work")
+    assert await world.engine.logs.record(ref, "elsewhere", 500, truncated=True)
+    found = await world.engine.logs.of(ref.workspace_id, run_id, "work")
     assert found is not None
     assert (found.path, found.size, found.truncated) == (log_path(ref), 120, False)
 
@@ -76,12 +76,12 @@ async def test_of_an_attempt_that_was_executed_again_the_last_log_is_noted_and_c
     run_id = await ended_run(world)
     ref = world.ref(run_id, "work")
     before = await stored(world)
-    await world.engine.record_log(ref, log_path(ref), 120, truncated=False)
+    await world.engine.logs.record(ref, log_path(ref), 120, truncated=False)
 
     for _ in range(2):
-        assert await world.engine.record_log(ref, log_path(ref), 50, truncated=True, again=True)
+        assert await world.engine.logs.record(ref, log_path(ref), 50, truncated=True, again=True)
 
-    found = await world.engine.log_of(ref.workspace_id, run_id, "work")
+    found = await world.engine.logs.of(ref.workspace_id, run_id, "work")
     assert found is not None
     assert (found.path, found.size, found.truncated) == (log_path(ref), 50, True)
     assert await stored(world) == before + 50
@@ -92,11 +92,11 @@ async def test_where_the_last_log_finds_no_room_the_one_before_takes_none(world:
     run_id = await ended_run(world)
     ref = world.ref(run_id, "work")
     before = await stored(world)
-    await world.engine.record_log(ref, log_path(ref), 120, truncated=False, again=True)
+    await world.engine.logs.record(ref, log_path(ref), 120, truncated=False, again=True)
 
-    assert not await world.engine.record_log(ref, log_path(ref), 1_000_001, truncated=False, again=True)
+    assert not await world.engine.logs.record(ref, log_path(ref), 1_000_001, truncated=False, again=True)
 
-    found = await world.engine.log_of(ref.workspace_id, run_id, "work")
+    found = await world.engine.logs.of(ref.workspace_id, run_id, "work")
     assert found == StepLog(ref, NodePhase.SUCCEEDED, None, 0, truncated=True)
     assert await stored(world) == before
     assert (await world.pot("team"))["storage_bytes"] == before
@@ -117,7 +117,7 @@ async def test_of_many_who_record_it_at_once_one_counts_it(world: World) -> None
     async with await psycopg.AsyncConnection.connect(world.superuser_url) as holder:
         await holder.execute("SELECT FROM headgate.workspace_usage FOR UPDATE")
         recording = [
-            asyncio.create_task(world.another_engine().record_log(ref, log_path(ref), 120, truncated=False))
+            asyncio.create_task(world.another_engine().logs.record(ref, log_path(ref), 120, truncated=False))
             for _ in range(8)
         ]
         await eventually(all_wait, what="all who record wait")
@@ -132,10 +132,10 @@ async def test_over_the_limit_the_log_is_cut_to_nothing_and_the_run_is_what_it_w
     ref = world.ref(run_id, "work")
     before = await stored(world)
 
-    assert not await world.engine.record_log(ref, log_path(ref), 1_000_001, truncated=False)
-    assert not await world.engine.record_log(ref, log_path(ref), 10, truncated=False), "recorded once"
+    assert not await world.engine.logs.record(ref, log_path(ref), 1_000_001, truncated=False)
+    assert not await world.engine.logs.record(ref, log_path(ref), 10, truncated=False), "recorded once"
 
-    found = await world.engine.log_of(ref.workspace_id, run_id, "work")
+    found = await world.engine.logs.of(ref.workspace_id, run_id, "work")
     assert found == StepLog(ref, NodePhase.SUCCEEDED, None, 0, truncated=True)
     assert await world.phase(run_id) is RunPhase.SUCCEEDED
     assert await stored(world) == before
@@ -147,7 +147,7 @@ async def test_a_shared_pot_counts_it_too(world: World) -> None:
     ref = world.ref(run_id, "work")
     before = (await world.pot("team"))["storage_bytes"]
 
-    await world.engine.record_log(ref, log_path(ref), 120, truncated=False)
+    await world.engine.logs.record(ref, log_path(ref), 120, truncated=False)
 
     assert (await world.pot("team"))["storage_bytes"] == before + 120
 
@@ -156,9 +156,9 @@ async def test_an_empty_log_has_no_path(world: World) -> None:
     run_id = await ended_run(world)
     ref = world.ref(run_id, "work")
 
-    await world.engine.record_log(ref, None, 0, truncated=False)
+    await world.engine.logs.record(ref, None, 0, truncated=False)
 
-    found = await world.engine.log_of(ref.workspace_id, run_id, "work")
+    found = await world.engine.logs.of(ref.workspace_id, run_id, "work")
     assert found == StepLog(ref, NodePhase.SUCCEEDED, None, 0, truncated=False)
 
 
@@ -166,17 +166,17 @@ async def test_no_attempt_no_log(world: World) -> None:
     run_id = await ended_run(world)
 
     for ref in (world.ref(run_id, "work", attempt=2), world.ref(run_id, "other"), world.ref(UUID(int=7), "work")):
-        assert not await world.engine.record_log(ref, "x", 5, truncated=False)
-        assert await world.engine.log_of(ref.workspace_id, ref.run_id, ref.node, ref.attempt) is None
+        assert not await world.engine.logs.record(ref, "x", 5, truncated=False)
+        assert await world.engine.logs.of(ref.workspace_id, ref.run_id, ref.node, ref.attempt) is None
 
 
 async def test_another_workspace_sees_none_of_it(world: World) -> None:
     run_id = await ended_run(world)
     ref = world.ref(run_id, "work")
-    await world.engine.record_log(ref, log_path(ref), 5, truncated=False)
+    await world.engine.logs.record(ref, log_path(ref), 5, truncated=False)
     other = await world.given_workspace("other")
 
-    assert await world.engine.log_of(other, run_id, "work") is None
+    assert await world.engine.logs.of(other, run_id, "work") is None
 
 
 async def test_every_attempt_has_its_own_and_the_latest_is_meant(world: World) -> None:
@@ -189,11 +189,11 @@ async def test_every_attempt_has_its_own_and_the_latest_is_meant(world: World) -
     await world.succeed(run_id, attempt=2)
     for attempt in (1, 2):
         ref = world.ref(run_id, "work", attempt)
-        await world.engine.record_log(ref, log_path(ref), 5, truncated=False)
+        await world.engine.logs.record(ref, log_path(ref), 5, truncated=False)
 
-    latest = await world.engine.log_of(world.ids["acme"], run_id, "work")
-    first = await world.engine.log_of(world.ids["acme"], run_id, "work", 1)
-    of_run = await world.engine.logs_of_run(world.ids["acme"], run_id)
+    latest = await world.engine.logs.of(world.ids["acme"], run_id, "work")
+    first = await world.engine.logs.of(world.ids["acme"], run_id, "work", 1)
+    of_run = await world.engine.logs.of_run(world.ids["acme"], run_id)
 
     assert latest is not None
     assert first is not None
@@ -229,7 +229,7 @@ async def test_from_the_pod_into_the_store_and_into_the_row(world: World, object
 
     await keeper.once(key)
 
-    found = await world.engine.log_of(world.ids["acme"], run_id, "work")
+    found = await world.engine.logs.of(world.ids["acme"], run_id, "work")
     assert found is not None
     assert found.path is not None
     assert found.truncated

@@ -127,7 +127,7 @@ async def test_hard_comes_after_graceful(world: World) -> None:
     await under_way(world, "a")
     await stop(world, run)
 
-    effects = await world.engine.cancel_run(world.ids["acme"], run, "cancelled by spec.cancelNow")
+    effects = await world.engine.control.cancel(world.ids["acme"], run, "cancelled by spec.cancelNow")
 
     assert effects.cancelled == (world.ref(run, "a"),)
     assert await world.phase(run) is RunPhase.CANCELLED
@@ -177,7 +177,7 @@ async def test_an_overdue_run_that_was_asked_to_end_is_cancelled(world: World) -
     await under_way(world, "a")
     await stop(world, run)
 
-    await world.engine.expire_runs(world.clock.advance(hours=1))
+    await world.engine.control.expire_runs(world.clock.advance(hours=1))
 
     assert await world.phase(run) is RunPhase.CANCELLED
 

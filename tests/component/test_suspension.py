@@ -128,7 +128,7 @@ async def test_the_deadline_goes_on_counting(world: World) -> None:
     run = await world.admit()
     await suspend(world, run)
 
-    await world.engine.expire_runs(world.clock.advance(hours=1))
+    await world.engine.control.expire_runs(world.clock.advance(hours=1))
 
     assert await world.phase(run) is RunPhase.FAILED
     assert (await world.usage())["running"] == 0
@@ -141,7 +141,7 @@ async def test_a_suspended_run_can_be_ended_both_ways(world: World) -> None:
         await suspend(world, run)
 
     await world.engine.control.stop(world.ids["acme"], graceful, "no")
-    await world.engine.cancel_run(world.ids["acme"], hard, "no")
+    await world.engine.control.cancel(world.ids["acme"], hard, "no")
 
     assert [(task.ref.run_id, task.ref.node) for task in await world.claim()] == [(graceful, "clean")]
     assert await world.phase(hard) is RunPhase.CANCELLED

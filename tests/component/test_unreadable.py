@@ -41,8 +41,8 @@ async def test_a_run_can_be_cancelled_and_expires(world: World) -> None:
     first, second = await world.admit(), await world.admit()
     engine = await upgraded(world)
 
-    await engine.cancel_run(world.ids["acme"], first, "no")
-    await engine.expire_runs(world.clock.advance(hours=1))
+    await engine.control.cancel(world.ids["acme"], first, "no")
+    await engine.control.expire_runs(world.clock.advance(hours=1))
 
     assert [await ended(world, engine, run) for run in (first, second)] == [True, True]
     assert await engine.open_tasks() == ()

@@ -15,7 +15,7 @@ from headgate.desired.runner_job import COMPONENT, COMPONENT_LABEL
 from headgate.domain.attempt import CONTAINER, has_ended
 from headgate.domain.runner_log import FrameReader
 from headgate.domain.task import TaskRef
-from headgate.engine.engine import Engine
+from headgate.engine.step_logs import StepLogs
 from headgate.engine.types import StepLog
 from headgate.objects.object_store import ObjectMissing, ObjectStore
 
@@ -33,13 +33,13 @@ class LogReader:
     def __init__(
         self,
         kube: KubeClient,
-        engine: Engine,
+        kept: StepLogs,
         objects: ObjectStore,
         namespace: str,
         write: Callable[[bytes], object],
     ) -> None:
         self._kube = kube
-        self._engine = engine
+        self._kept = kept
         self._objects = objects
         self._namespace = namespace
         self._write = write
@@ -62,7 +62,7 @@ class LogReader:
             if await self._live(log, follow=follow):
                 return
             ref = log.ref
-            now = await self._engine.log_of(ref.workspace_id, ref.run_id, ref.node, ref.attempt)
+            now = await self._kept.of(ref.workspace_id, ref.run_id, ref.node, ref.attempt)
             if now is None or (now.size is None and not (follow and now.phase in _UNDER_WAY)):
                 raise Unanswered(f"no log of {ref.node}, attempt {ref.attempt}, is kept, and it has no pod with one")
             log = now

@@ -19,7 +19,7 @@ from headgate.cluster.errors import ApiError, Unreachable
 from headgate.cluster.resources import WORKFLOW_RUNS
 from headgate.desired.keys import NAMESPACE, ApiResource
 from headgate.desired.manifest import owner_of
-from headgate.engine.engine import Engine
+from headgate.engine.step_logs import StepLogs
 from headgate.engine.types import StepLog
 from headgate.objects.object_store import InvalidObjectStore, ObjectStore, StoreUnavailable
 from headgate.settings import OperatorSettings
@@ -77,21 +77,21 @@ async def _show(
             if workspace_id is None:
                 raise Unanswered(f"there is no workspace {workspace} in the database")
             run_id = _id(name) or await _run_id(kube, namespace, name)
-            reader = LogReader(kube, engine, objects, namespace, _write)
-            await reader.show(await _chosen(engine, workspace_id, run_id, node, attempt), follow=follow)
+            reader = LogReader(kube, engine.logs, objects, namespace, _write)
+            await reader.show(await _chosen(engine.logs, workspace_id, run_id, node, attempt), follow=follow)
     finally:
         await kube.aclose()
         objects.close()
 
 
 async def _chosen(
-    engine: Engine, workspace_id: UUID, run_id: UUID, node: str | None, attempt: int | None
+    kept: StepLogs, workspace_id: UUID, run_id: UUID, node: str | None, attempt: int | None
 ) -> tuple[StepLog, ...]:
     """The attempts that are asked for. Raises ``Unanswered`` where there are none."""
     if node is None:
-        found = await engine.logs_of_run(workspace_id, run_id)
+        found = await kept.of_run(workspace_id, run_id)
     else:
-        one = await engine.log_of(workspace_id, run_id, node, attempt)
+        one = await kept.of(workspace_id, run_id, node, attempt)
         found = (one,) if one is not None else ()
     if not found:
         raise Unanswered(f"run {run_id} has no such attempt, or none yet")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any
 
+from headgate.clock import wall
 from headgate.engine.engine import Engine
 from headgate.engine.types import ExpressionError
 from headgate.store.database import Database
@@ -30,8 +30,6 @@ async def reading(url: str) -> AsyncIterator[Engine]:
     """The engine of the database of ``url``, for as long as it is read."""
     database = Database(url, pool_size=1)
     try:
-        yield Engine(
-            database, clock=lambda: datetime.now(UTC), randomness=secrets.token_bytes, evaluator=_NoEvaluator()
-        )
+        yield Engine(database, clock=wall, randomness=secrets.token_bytes, evaluator=_NoEvaluator())
     finally:
         await database.close()

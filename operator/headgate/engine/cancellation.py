@@ -21,7 +21,7 @@ RUN_TIMEOUT = "Timeout"
 
 
 async def cancel_run(context: Context, workspace_id: UUID, run_id: UUID, reason: str) -> Effects:
-    """Cancel a run in one transaction; one that has ended stays as it is. See ``Engine.cancel_run``."""
+    """Cancel a run in one transaction; one that has ended stays as it is. See ``RunControl.cancel``."""
     key = run_key(workspace_id, run_id)
     if key is None:
         return Effects()
@@ -41,7 +41,7 @@ async def _cancel(context: Context, key: RunKey, reason: str) -> Effects:
 
 
 async def cancel_resource(context: Context, workspace_id: UUID, trigger_key: str) -> Effects:
-    """Cancel the run of a request, or make sure that there never is one. See ``Engine.cancel_resource``."""
+    """Cancel the run of a request, or make sure that there never is one. See ``RunControl.cancel_resource``."""
     async with context.database.tenant(workspace_id) as tx:
         if await open_runs.withdraw_key(tx, workspace_id, trigger_key, context.now()):
             return Effects()

@@ -11,14 +11,14 @@ from uuid import UUID
 
 import structlog
 
-from headgate.engine import calls, endings
+from headgate.engine import calls, endings, partitions
 from headgate.engine.context import Context
 from headgate.engine.types import Admitted, Effects, Fired, Outcome, Refused, RunRequest, TaskRef
 from headgate.store import calls as call_store
 from headgate.store import endings as ending_store
 from headgate.store.calls import TakenCall
 from headgate.store.endings import EndingRow
-from headgate.store.errors import DatabaseUnavailable, PartitionMissing
+from headgate.store.errors import DatabaseUnavailable
 
 _log = structlog.get_logger(__name__)
 
@@ -31,8 +31,12 @@ AT_ONCE = 4
 LONGEST_PAUSE = timedelta(minutes=5)
 
 
-class Stopper(Protocol):
-    """What ends runs gracefully."""
+class Ender(Protocol):
+    """What ends runs."""
+
+    async def cancel(self, workspace_id: UUID, run_id: UUID, reason: str) -> Effects:
+        """End a run at once."""
+        ...
 
     async def stop(self, workspace_id: UUID, run_id: UUID, reason: str) -> Effects:
         """Ask a run to end."""
@@ -50,17 +54,9 @@ class UseCases(Protocol):
         """Record how an attempt ended."""
         ...
 
-    async def cancel_run(self, workspace_id: UUID, run_id: UUID, reason: str) -> Effects:
-        """End a run."""
-        ...
-
     @property
-    def control(self) -> Stopper:
-        """What ends runs gracefully."""
-        ...
-
-    async def ensure_partitions(self, now: datetime) -> int:
-        """Make the partitions of the month of ``now`` and the next ones."""
+    def control(self) -> Ender:
+        """What ends runs."""
         ...
 
     async def start_pending(self, workspace_id: UUID) -> Effects:
@@ -148,12 +144,8 @@ async def _call(context: Context, use: UseCases, item: TakenCall, now: datetime)
         if item.child is not None:
             effects = await calls.overdue(context, key, item.child)
             reason = f"node {key.node} of run {key.run_id}, which called it, has reached its timeout"
-            return _Done(effects | await use.cancel_run(key.workspace_id, item.child, reason))
-        try:
-            called = await calls.call(context, key, now)
-        except PartitionMissing:
-            await use.ensure_partitions(now)
-            called = await calls.call(context, key, now)
+            return _Done(effects | await use.control.cancel(key.workspace_id, item.child, reason))
+        called = await partitions.given(context, now, lambda: calls.call(context, key, now))
         effects = called.effects
         if called.failure is not None:
             effects |= await use.complete(ref, replace(called.failure, finished_at=now))

@@ -33,7 +33,7 @@ async def act(
         effects |= await use.complete(ref, outcome(ending))
     for orphan in ending.orphans:
         reason = f"run {ending.run_id}, which called it, has ended"
-        effects |= await use.cancel_run(workspace_id, orphan, reason)
+        effects |= await use.control.cancel(workspace_id, orphan, reason)
     for listener in ending.listeners:
         answer, admitted = await use.admit(request(workspace_id, ending, listener))
         effects |= admitted

@@ -1,28 +1,35 @@
-"""What people do with a run. Every method is a transaction that any replica can do, and may repeat."""
+"""What people, and time, do to runs. Every method is a transaction that any replica can do, and may repeat."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
 from headgate.api.workflow_run import Decision
-from headgate.engine import approvals, repetition, stopping, suspension
+from headgate.engine import approvals, cancellation, repetition, stopping, suspension
 from headgate.engine.context import Context, run_key
+from headgate.engine.starter import Starter
 from headgate.engine.types import Effects
 from headgate.store import control
-from headgate.store.runs import Room
-
-MakeUse = Callable[[Effects, UUID, Room], Awaitable[Effects]]
-"""Starts what there is room for now, after a transaction whose effects must be heard of whatever comes of it."""
 
 
 class RunControl:
     """Steers runs. All methods raise ``DatabaseUnavailable`` when Postgres is not there: repeat them later."""
 
-    def __init__(self, context: Context, make_use: MakeUse) -> None:
+    def __init__(self, context: Context, starter: Starter) -> None:
         self._context = context
-        self._make_use = make_use
+        self._starter = starter
+
+    async def cancel(self, workspace_id: UUID, run_id: UUID, reason: str) -> Effects:
+        """End a run: nodes that have not ended are Cancelled. The effects list attempts whose Jobs are to be ended."""
+        effects = await cancellation.cancel_run(self._context, workspace_id, run_id, reason)
+        return await self._ended(effects, workspace_id)
+
+    async def cancel_resource(self, workspace_id: UUID, trigger_key: str) -> Effects:
+        """Cancel the run that the request with this key made; where it made none yet, see to it that it never does."""
+        effects = await cancellation.cancel_resource(self._context, workspace_id, trigger_key)
+        return await self._ended(effects, workspace_id)
 
     async def stop(self, workspace_id: UUID, run_id: UUID, reason: str) -> Effects:
         """Ask a run to end: no more nodes start but final ones, what runs is asked to end, and the run is Cancelled.
@@ -31,7 +38,7 @@ class RunControl:
         that has ended, or was asked before, stays as it is.
         """
         effects, room = await stopping.stop_run(self._context, workspace_id, run_id, reason)
-        return await self._make_use(effects, workspace_id, room)
+        return await self._starter.make_use(effects, workspace_id, room)
 
     async def suspend(self, workspace_id: UUID, run_id: UUID, why: str) -> Effects:
         """Hold a run that is Pending or Running: what runs goes on and its end is recorded, nothing more is claimed.
@@ -40,7 +47,7 @@ class RunControl:
         held.
         """
         effects, room = await suspension.suspend_run(self._context, workspace_id, run_id, why)
-        return await self._make_use(effects, workspace_id, room)
+        return await self._starter.make_use(effects, workspace_id, room)
 
     async def resume(self, workspace_id: UUID, run_id: UUID) -> Effects:
         """Let a Suspended run go on where it stands, or wait for room where it had not started.
@@ -48,12 +55,12 @@ class RunControl:
         One that stands at a breakpoint stays there.
         """
         effects, room = await suspension.resume_run(self._context, workspace_id, run_id)
-        return await self._make_use(effects, workspace_id, room)
+        return await self._starter.make_use(effects, workspace_id, room)
 
     async def pass_breakpoint(self, workspace_id: UUID, run_id: UUID, number: int) -> Effects:
         """Let a Debug run go on past the breakpoint at which it stands, once for every higher ``number``."""
         effects, room = await suspension.resume_run(self._context, workspace_id, run_id, number)
-        return await self._make_use(effects, workspace_id, room)
+        return await self._starter.make_use(effects, workspace_id, room)
 
     async def retry(self, workspace_id: UUID, run_id: UUID, number: int) -> Effects:
         """Run the failed nodes of a Failed or Cancelled run again, once for every higher ``number``.
@@ -62,7 +69,7 @@ class RunControl:
         run is not retried.
         """
         effects, room = await repetition.retry_run(self._context, workspace_id, run_id, number)
-        return await self._make_use(effects, workspace_id, room)
+        return await self._starter.make_use(effects, workspace_id, room)
 
     async def prioritize(self, workspace_id: UUID, run_id: UUID, priority: int) -> Effects:
         """Give a run another priority, and what is queued of it; one that has ended stays as it is."""
@@ -80,12 +87,22 @@ class RunControl:
         """
         effects, rooms = await approvals.decide(self._context, workspace_id, run_id, decisions)
         for room in rooms:
-            effects = await self._make_use(effects, workspace_id, room)
+            effects = await self._starter.make_use(effects, workspace_id, room)
+        return effects
+
+    async def expire_runs(self, now: datetime) -> Effects:
+        """Fail the runs that took longer than their workflow's ``timeout``, cancelling what is left of them."""
+        effects, workspaces = await cancellation.expire_runs(self._context, now)
+        for workspace_id in workspaces:
+            effects = await self._starter.and_start(effects, workspace_id)
         return effects
 
     async def expire_approvals(self, now: datetime) -> Effects:
         """Fail the approvals that nobody decided within their node's timeout."""
         effects = Effects()
         for workspace_id, ended, room in await approvals.expire_approvals(self._context, now):
-            effects = await self._make_use(effects | ended, workspace_id, room)
+            effects = await self._starter.make_use(effects | ended, workspace_id, room)
         return effects
+
+    async def _ended(self, effects: Effects, workspace_id: UUID) -> Effects:
+        return await self._starter.and_start(effects, workspace_id) if effects.finished else effects

@@ -10,11 +10,13 @@ import structlog
 
 from headgate.api.node import ConcurrencyPolicy, Schedule
 from headgate.domain.schedule import due
+from headgate.engine import partitions
 from headgate.engine.admission import admit_in
 from headgate.engine.bounds import clip
 from headgate.engine.cancellation import cancel_run
 from headgate.engine.context import Context
-from headgate.engine.types import Effects, Refused, RunRequest, ScheduleView, TriggerKind
+from headgate.engine.starter import Starter
+from headgate.engine.types import Effects, Fired, Refused, RunRequest, ScheduleView, TriggerKind
 from headgate.store import schedules
 from headgate.store.database import Transaction
 from headgate.store.errors import DatabaseUnavailable, PartitionMissing
@@ -41,7 +43,26 @@ class Ticked:
         return replace(self, effects=effects | self.effects)
 
 
-async def due_schedules(context: Context, now: datetime) -> tuple[list[ScheduleKey], datetime | None]:
+async def fire_due(context: Context, starter: Starter, now: datetime) -> Fired:
+    """Fire what is due, then start the older runs that may start now. See ``Engine.fire_due``."""
+    keys, next_due = await _due_schedules(context, now)
+
+    async def fire_one(key: ScheduleKey) -> Ticked | None:
+        return await partitions.given(context, now, lambda: _fire_safely(context, key, now))
+
+    fired = [await fire_one(key) for key in keys]
+    effects, workflows = Effects(), set[tuple[str, str]]()
+    for ticked in fired:
+        if ticked is not None:
+            effects |= ticked.effects
+            workflows |= {ticked.workflow} if ticked.workflow is not None else set()
+    behind = {key.workspace_id for key, ticked in zip(keys, fired, strict=True) if ticked and ticked.behind}
+    for workspace_id in behind:
+        effects = await starter.and_start(effects, workspace_id)
+    return Fired(effects, frozenset(workflows), next_due)
+
+
+async def _due_schedules(context: Context, now: datetime) -> tuple[list[ScheduleKey], datetime | None]:
     """The schedules that tick now, and when the next one does."""
     async with context.database.system() as tx:
         keys, upcoming = await schedules.due(tx, now)
@@ -118,7 +139,7 @@ async def _forbidden(tx: Transaction, key: ScheduleKey, schedule: Schedule, tick
     )
 
 
-async def fire_safely(context: Context, key: ScheduleKey, now: datetime) -> Ticked | None:
+async def _fire_safely(context: Context, key: ScheduleKey, now: datetime) -> Ticked | None:
     """``fire``, where what is wrong with one schedule is logged and leaves the others alone: it stays due.
 
     Raises ``DatabaseUnavailable`` and ``PartitionMissing``, which are not the schedule's fault.

@@ -15,31 +15,48 @@ from headgate.store import step_logs
 _FIRST = datetime.min.replace(tzinfo=UTC)
 
 
-async def record_log(
-    context: Context, ref: TaskRef, path: str | None, size: int, *, truncated: bool, again: bool
-) -> bool:
-    """Note where an attempt's log lies. See ``Engine.record_log``."""
-    key = run_key(ref.workspace_id, ref.run_id)
-    if key is None:
-        return False
-    async with context.database.tenant(ref.workspace_id, lock=ref.run_id) as tx:
-        if again:
-            await step_logs.forget(tx, key, ref.node, ref.attempt, context.now())
-        return await step_logs.record(tx, key, ref.node, ref.attempt, path=path, size=size, truncated=truncated)
+class StepLogs:
+    """Knows of logs. All methods raise ``DatabaseUnavailable`` when Postgres is not there: repeat them later."""
 
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
-async def logs_of(
-    context: Context, workspace_id: UUID, run_id: UUID, node: str | None = None, attempt: int | None = None
-) -> tuple[StepLog, ...]:
-    """Those of the latest attempts of a run's nodes, or of what is named, in the order in which they started."""
-    key = run_key(workspace_id, run_id)
-    if key is None:
-        return ()
-    async with context.database.tenant(workspace_id) as tx:
-        rows = await step_logs.find(tx, key, node, attempt)
-    # What has not started comes last.
-    rows.sort(key=lambda row: (row.began is None, row.began or _FIRST, row.node))
-    return tuple(_log(row, workspace_id, run_id) for row in rows)
+    async def record(self, ref: TaskRef, path: str | None, size: int, *, truncated: bool, again: bool = False) -> bool:
+        """Note, once, that an attempt's log lies at ``path``, and count its bytes as the workspace's.
+
+        With ``again`` it takes the place of one that is noted: of an attempt that was executed once more.
+
+        ``path`` is None for a log that is empty. False where it is not to be kept, as there is no room for it: then the
+        attempt's log counts as cut to nothing. How the attempt ended is not touched.
+        """
+        key = run_key(ref.workspace_id, ref.run_id)
+        if key is None:
+            return False
+        async with self._context.database.tenant(ref.workspace_id, lock=ref.run_id) as tx:
+            if again:
+                await step_logs.forget(tx, key, ref.node, ref.attempt, self._context.now())
+            return await step_logs.record(tx, key, ref.node, ref.attempt, path=path, size=size, truncated=truncated)
+
+    async def of(self, workspace_id: UUID, run_id: UUID, node: str, attempt: int | None = None) -> StepLog | None:
+        """What is kept of the log of an attempt, the node's latest unless one is named; None where there is none."""
+        found = await self._find(workspace_id, run_id, node, attempt)
+        return found[0] if found else None
+
+    async def of_run(self, workspace_id: UUID, run_id: UUID) -> tuple[StepLog, ...]:
+        """``of`` for every node that was attempted, in the order in which they started."""
+        return await self._find(workspace_id, run_id)
+
+    async def _find(
+        self, workspace_id: UUID, run_id: UUID, node: str | None = None, attempt: int | None = None
+    ) -> tuple[StepLog, ...]:
+        key = run_key(workspace_id, run_id)
+        if key is None:
+            return ()
+        async with self._context.database.tenant(workspace_id) as tx:
+            rows = await step_logs.find(tx, key, node, attempt)
+        # What has not started comes last.
+        rows.sort(key=lambda row: (row.began is None, row.began or _FIRST, row.node))
+        return tuple(_log(row, workspace_id, run_id) for row in rows)
 
 
 def _log(row: Any, workspace_id: UUID, run_id: UUID) -> StepLog:

@@ -22,14 +22,14 @@ from headgate.domain.runner_protocol import (
 )
 from headgate.domain.runner_task import KINDS, RunnerTask, is_runner_of
 from headgate.domain.task import Outcome, TaskRef
-from headgate.engine.engine import Engine
+from headgate.engine.runner_tasks import RunnerTasks
 from headgate.engine.types import Effects
 from headgate.gateway.authentication import Authenticator, Runner
 from headgate.gateway.problems import Problem
 
 
 def runner_routes(
-    engine: Engine,
+    tasks: RunnerTasks,
     authenticator: Authenticator,
     *,
     lease: timedelta,
@@ -49,52 +49,52 @@ def runner_routes(
         """The next attempt of the runner's run."""
         if not is_runner_of(caller.pod, body.run_id):
             raise Problem(HTTPStatus.FORBIDDEN, f"pod {caller.pod} is no runner of that run")
-        task, effects = await engine.claim_runner(
-            caller.workspace_id, caller.namespace, body.run_id, caller.holder, lease
-        )
+        task, effects = await tasks.claim(caller.workspace_id, caller.namespace, body.run_id, caller.holder, lease)
         heard(caller, effects)
-        return _answer(task)
+        return _answer(task, lease, wall())
 
     @router.post(HEARTBEAT_PATH)
     async def heartbeat(body: Attempt, caller: Caller) -> Kept:
         """Keep an attempt that the runner holds, and learn whether it is to end."""
-        return Kept(stop=await engine.heartbeat_runner(_ref(caller, body), caller.holder, lease))
+        return Kept(stop=await tasks.heartbeat(_ref(caller, body), caller.holder, lease))
 
     @router.post(COMPLETE_PATH)
     async def complete(body: Completion, caller: Caller) -> Answer:
         """Record the end of an attempt that the runner holds; the next one of its run."""
-        result = body.result
-        outcome = Outcome(
-            succeeded=result.succeeded,
-            output=result.output,
-            reason=result.reason,
-            message=result.message,
-            exit_code=result.exit_code,
-        )
-        task, effects = await engine.complete_runner(
-            _ref(caller, body), caller.namespace, outcome, caller.holder, lease
-        )
+        task, effects = await tasks.complete(_ref(caller, body), caller.namespace, _outcome(body), caller.holder, lease)
         heard(caller, effects)
-        return _answer(task)
-
-    def _answer(task: RunnerTask | None) -> Answer:
-        if task is None:
-            return Answer()
-        return Answer(
-            task=Task(
-                run_id=task.ref.run_id,
-                node=task.ref.node,
-                attempt=task.ref.attempt,
-                workspace=task.workspace,
-                namespace=task.namespace,
-                workflow=task.workflow,
-                work={kind: task.work[kind] for kind in KINDS if kind in task.work},
-                timeout_seconds=max(0.0, (task.expires_at - wall()).total_seconds()),
-                lease_seconds=lease.total_seconds(),
-            )
-        )
+        return _answer(task, lease, wall())
 
     return router
+
+
+def _answer(task: RunnerTask | None, lease: timedelta, now: datetime) -> Answer:
+    if task is None:
+        return Answer()
+    return Answer(
+        task=Task(
+            run_id=task.ref.run_id,
+            node=task.ref.node,
+            attempt=task.ref.attempt,
+            workspace=task.workspace,
+            namespace=task.namespace,
+            workflow=task.workflow,
+            work={kind: task.work[kind] for kind in KINDS if kind in task.work},
+            timeout_seconds=max(0.0, (task.expires_at - now).total_seconds()),
+            lease_seconds=lease.total_seconds(),
+        )
+    )
+
+
+def _outcome(completion: Completion) -> Outcome:
+    result = completion.result
+    return Outcome(
+        succeeded=result.succeeded,
+        output=result.output,
+        reason=result.reason,
+        message=result.message,
+        exit_code=result.exit_code,
+    )
 
 
 def _ref(caller: Runner, attempt: Attempt) -> TaskRef:

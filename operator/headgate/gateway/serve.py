@@ -6,12 +6,13 @@ import asyncio
 import secrets
 import time
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import structlog
 import uvicorn
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, disable_created_metrics
 
+from headgate.clock import wall
 from headgate.cluster.client import KubeClient
 from headgate.cluster.connection import connect
 from headgate.engine.engine import Engine
@@ -27,11 +28,6 @@ from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable
 
 _GRACE_SECONDS = 10
 _LOOK_SECONDS = 2.0
-
-
-def wall() -> datetime:
-    """The time, in UTC."""
-    return datetime.now(UTC)
 
 
 async def serve_gateway(settings: GatewaySettings) -> int:

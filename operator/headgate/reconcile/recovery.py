@@ -82,4 +82,4 @@ class Recovery:
         present = {run_key(uid) for key in keys if (uid := self._cache.uid(key)) is not None}
         for workspace_id, trigger_key in open_keys:
             if trigger_key not in present:
-                await self._effects.handle(await self._engine.cancel_resource(workspace_id, trigger_key))
+                await self._effects.handle(await self._engine.control.cancel_resource(workspace_id, trigger_key))

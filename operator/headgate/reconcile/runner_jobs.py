@@ -19,7 +19,7 @@ from headgate.desired.runner_job import NUMBER_LABEL, RunnerPods, RunnerWork, ru
 from headgate.domain.attempt import Finished, Starting, explain, judge
 from headgate.domain.runner_task import OpenRunnerTask
 from headgate.domain.task import Outcome, Waiting
-from headgate.engine.engine import Engine
+from headgate.engine.runner_tasks import RunnerTasks
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.keys import Key
 from headgate.reconcile.step_logs import LogKeeper, RunnerOf
@@ -45,7 +45,7 @@ class RunnerJobs:
         self,
         kube: KubeClient,
         cache: Cache,
-        engine: Engine,
+        tasks: RunnerTasks,
         workloads: Workloads,
         effects: EffectHandler,
         facts: Callable[[], ClusterFacts],
@@ -57,7 +57,7 @@ class RunnerJobs:
         """``pods`` is None where there is no gateway that a runner could work for."""
         self._kube = kube
         self._cache = cache
-        self._engine = engine
+        self._tasks = tasks
         self._workloads = workloads
         self._effects = effects
         self._facts = facts
@@ -103,7 +103,7 @@ class RunnerJobs:
             workflow=task.workflow,
             run_id=run_id,
             number=max(numbers, default=0) + 1,
-            secrets=await self._engine.runner_secrets(task.ref.workspace_id, run_id),
+            secrets=await self._tasks.secrets(task.ref.workspace_id, run_id),
         )
         manifest = runner_job(work, self._pods, self._workloads.spec_of(task.workspace), self._facts().api_addresses)
         try:
@@ -177,7 +177,7 @@ class RunnerJobs:
     async def _lost(self, live: Object, outcome: Outcome) -> None:
         workspace_id, run_id = _ids(live)
         self._why[run_id] = outcome.message or outcome.reason
-        await self._engine.release_runner(workspace_id, run_id, f"{live['metadata']['name']}-")
+        await self._tasks.release(workspace_id, run_id, f"{live['metadata']['name']}-")
 
     async def _note_release(self, key: ObjectKey, live: Object) -> Object:
         """A Job stays until its log is kept: its loss must not be counted again by whoever finds it there."""

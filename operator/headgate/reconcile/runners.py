@@ -52,7 +52,7 @@ class Runners:
 
     async def once(self) -> datetime | None:
         """Look once."""
-        found = await self._engine.open_runner_tasks()
+        found = await self._engine.runner_tasks.open()
         runs = {run_id: tuple(tasks) for run_id, tasks in groupby(found, lambda task: task.ref.run_id)}
         await self._tell_changes(runs)
         results = await asyncio.gather(

@@ -111,7 +111,8 @@ class RunReconciler:
             tenant = await self._tenants.of_namespace(metadata["namespace"])
         except NoTenant:
             return
-        await self._effects.handle(await self._engine.cancel_resource(tenant.workspace_id, run_key(metadata["uid"])))
+        trigger_key = run_key(metadata["uid"])
+        await self._effects.handle(await self._engine.control.cancel_resource(tenant.workspace_id, trigger_key))
 
     async def _bring_together(self, key: Key, live: Object, run: WorkflowRun, tenant: Tenant) -> None:
         trigger_key = run_key(run.metadata.uid)
@@ -119,7 +120,7 @@ class RunReconciler:
         if view is None:
             view = await self._start(key, live, run, tenant, trigger_key)
         else:
-            effects = await steer(self._engine, tenant.workspace_id, run.spec, view)
+            effects = await steer(self._engine.control, tenant.workspace_id, run.spec, view)
             if effects is not None:
                 await self._effects.handle(effects)
                 view = await self._engine.run_view(tenant.workspace_id, view.run_id)
@@ -137,7 +138,7 @@ class RunReconciler:
             await self._status.write(WORKFLOW_RUNS, live, run.status.model_copy(update=changes))
             return None
         if run.spec.cancel or run.spec.cancel_now:
-            await self._effects.handle(await self._engine.cancel_resource(tenant.workspace_id, trigger_key))
+            await self._effects.handle(await self._engine.control.cancel_resource(tenant.workspace_id, trigger_key))
             await self._status.write(WORKFLOW_RUNS, live, self._without_run(run, RunPhase.CANCELLED, "Cancelled", ""))
             return None
         if run.spec.suspend:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from headgate.api.workflow_run import Decision, RunPhase, WorkflowRunSpec
-from headgate.engine.engine import Engine
+from headgate.engine.run_control import RunControl
 from headgate.engine.suspension import RUN_SUSPENDED
 from headgate.engine.types import Effects, RunView
 
@@ -13,19 +13,19 @@ HELD_BY_SPEC = "set spec.suspend to false to let it go on"
 _RETRIED = (RunPhase.FAILED, RunPhase.CANCELLED)
 
 
-async def steer(engine: Engine, workspace_id: UUID, spec: WorkflowRunSpec, view: RunView) -> Effects | None:
+async def steer(control: RunControl, workspace_id: UUID, spec: WorkflowRunSpec, view: RunView) -> Effects | None:
     """Have the engine do what is asked for and not done. None where there is nothing to do: then nothing is written.
 
     Every call may be repeated: the engine knows what was done.
     """
-    control, run_id = engine.control, view.run_id
+    run_id = view.run_id
     if view.phase.is_final:
         # Whoever cancels a run by its spec wants no more of it: cancel can never be taken back.
         if view.phase in _RETRIED and spec.retry > view.retries and not (spec.cancel or spec.cancel_now):
             return await control.retry(workspace_id, run_id, spec.retry)
         return None
     if spec.cancel_now:
-        return await engine.cancel_run(workspace_id, run_id, "cancelled by spec.cancelNow")
+        return await control.cancel(workspace_id, run_id, "cancelled by spec.cancelNow")
     if spec.cancel and not view.cancelling:
         return await control.stop(workspace_id, run_id, "cancelled by spec.cancel")
     effects: Effects | None = None

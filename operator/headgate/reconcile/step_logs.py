@@ -198,7 +198,7 @@ class LogKeeper:
         if isinstance(whose, TaskRef):
             complete = await self._read(namespace, pod, log := WholeLog(whose, self._limit))
             return [await self._write(ref, kept, again=False) for ref, kept in log.results(complete=complete)]
-        nodes = await self._engine.runner_nodes(whose.workspace_id, whose.run_id)
+        nodes = await self._engine.runner_tasks.nodes(whose.workspace_id, whose.run_id)
         async with self._runners:
             parted = PartedLog(whose.workspace_id, whose.run_id, nodes, self._limit)
             complete = await self._read(namespace, pod, parted)
@@ -228,7 +228,7 @@ class LogKeeper:
         path = log_path(ref) if log.content else None
         if path is not None:
             await self._objects.put(path, log.content)
-        fits = await self._engine.record_log(ref, path, len(log.content), truncated=log.truncated, again=again)
+        fits = await self._engine.logs.record(ref, path, len(log.content), truncated=log.truncated, again=again)
         if path is not None and not fits:
             await self._objects.delete(path)
             self._log.info("a log was cut to nothing: no room", run=str(ref.run_id), node=ref.node)

@@ -42,7 +42,7 @@ class Timekeeper:
         return fired.next_due
 
     async def _expire(self) -> datetime | None:
-        await self._effects.handle(await self._engine.expire_runs(self._wall()))
+        await self._effects.handle(await self._engine.control.expire_runs(self._wall()))
         await self._effects.handle(await self._engine.control.expire_approvals(self._wall()))
         await self._effects.handle(await self._engine.start_all_pending())
         return None

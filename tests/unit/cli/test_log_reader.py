@@ -12,21 +12,20 @@ from headgate.cli.log_reader import LogReader, Unanswered
 from headgate.cluster.errors import ApiError
 from headgate.cluster.resources import PODS
 from headgate.domain.runner_log import FrameWriter
+from headgate.engine.step_logs import StepLogs
 from headgate.engine.types import StepLog
 from headgate.objects.object_store import ObjectStore
 from tests.unit.cluster.fake_kube import FakeKube
-from tests.unit.reconcile.fake_engine import FakeEngine
 from tests.workload_builders import RUN_ID, a_job, a_pod, a_task
 
 
-class Recorded(FakeEngine):
-    """An engine that knows one attempt's log, as it is at each look."""
+class Recorded(StepLogs):
+    """Knows of one attempt's log, as it is at each look."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.looks: list[StepLog] = []
 
-    async def log_of(self, workspace_id: UUID, run_id: UUID, node: str, attempt: int | None = None) -> StepLog | None:
+    async def of(self, workspace_id: UUID, run_id: UUID, node: str, attempt: int | None = None) -> StepLog | None:
         return self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
 
 
@@ -34,9 +33,9 @@ class World:
     """What a reader reads from, and what it wrote."""
 
     def __init__(self) -> None:
-        self.kube, self.engine, self.objects = FakeKube(), Recorded(), ObjectStore("memory://")
+        self.kube, self.kept, self.objects = FakeKube(), Recorded(), ObjectStore("memory://")
         self.written = b""
-        self.reader = LogReader(self.kube, self.engine, self.objects, "acme", self.write)
+        self.reader = LogReader(self.kube, self.kept, self.objects, "acme", self.write)
 
     def write(self, piece: bytes) -> None:
         self.written += piece
@@ -114,7 +113,7 @@ async def test_several_have_their_names_before_them_and_one_that_is_missing_hide
 
 async def test_without_a_pod_and_without_a_kept_log_there_is_nothing() -> None:
     world = World()
-    world.engine.looks = [a_log(phase=NodePhase.FAILED)]
+    world.kept.looks = [a_log(phase=NodePhase.FAILED)]
 
     with pytest.raises(Unanswered, match="no log of extract, attempt 1, is kept"):
         await world.reader.show((a_log(phase=NodePhase.FAILED),), follow=False)
@@ -123,7 +122,7 @@ async def test_without_a_pod_and_without_a_kept_log_there_is_nothing() -> None:
 async def test_a_log_that_was_kept_meanwhile_is_found() -> None:
     world = World()
     await world.objects.put("there", b"one\n")
-    world.engine.looks = [a_log(path="there", size=4)]
+    world.kept.looks = [a_log(path="there", size=4)]
 
     await world.reader.show((a_log(),), follow=False)
 
@@ -137,7 +136,7 @@ async def test_following_waits_for_the_pod(monkeypatch: pytest.MonkeyPatch) -> N
     looks: list[Callable[[], None]] = [lambda: None, lambda: world.a_pod_wrote(b"one\n")]
 
     class Watching(Recorded):
-        async def log_of(self, *_: Any) -> StepLog | None:
+        async def of(self, *_: Any) -> StepLog | None:
             looks.pop(0)()
             return queued
 
@@ -195,7 +194,7 @@ async def test_following_ends_with_the_attempt_and_not_with_its_runner() -> None
 async def test_an_attempt_that_no_runner_has_begun_has_no_log() -> None:
     world = World()
     world.a_runner_wrote(("other", "not this\n"))
-    world.engine.looks = [a_log()]
+    world.kept.looks = [a_log()]
 
     with pytest.raises(Unanswered, match="no log of extract, attempt 1, is kept"):
         await world.reader.show((a_log(),), follow=False)

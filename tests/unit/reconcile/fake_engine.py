@@ -10,6 +10,8 @@ from headgate.api.container import SecretKeyRef
 from headgate.domain.runner_task import OpenRunnerTask
 from headgate.domain.task import Outcome, TaskRef, Waiting
 from headgate.engine.engine import Engine
+from headgate.engine.runner_tasks import RunnerTasks
+from headgate.engine.step_logs import StepLogs
 from headgate.engine.types import Effects, Fired, WorkspaceRecord, WorkspaceUsage
 
 
@@ -17,13 +19,15 @@ class FakeEngine(Engine):
     """``told`` holds what it was told, in order; ``effects`` is what every use case answers."""
 
     def __init__(self) -> None:
+        self.runner_tasks = FakeRunnerTasks(self)
+        self.logs = FakeStepLogs(self)
         self.told: list[tuple[Any, ...]] = []
         self.effects = Effects()
         self.failures: list[Exception] = []
         self.running = 0
         self.chained = Fired(self.effects, frozenset(), None)
         self.room = True
-        self.runner_tasks: tuple[OpenRunnerTask, ...] = ()
+        self.runner_work: tuple[OpenRunnerTask, ...] = ()
         self.nodes = frozenset[str]()
         self.secrets: tuple[SecretKeyRef, ...] = ()
         self.used: tuple[WorkspaceUsage, ...] = ()
@@ -32,45 +36,25 @@ class FakeEngine(Engine):
         """The next use cases fail so."""
         self.failures.extend(errors)
 
-    def _note(self, *what: Any) -> Effects:
+    def note(self, *what: Any) -> Effects:
+        """Be told so."""
         if self.failures:
             raise self.failures.pop(0)
         self.told.append(what)
         return self.effects
 
-    async def complete(self, ref: TaskRef, outcome: Outcome, *, holder: str | None = None) -> Effects:
-        return self._note("complete", ref, outcome)
+    async def complete(self, ref: TaskRef, outcome: Outcome) -> Effects:
+        return self.note("complete", ref, outcome)
 
     async def mark_running(self, ref: TaskRef, started_at: datetime) -> Effects:
-        return self._note("running", ref, started_at)
+        return self.note("running", ref, started_at)
 
     async def record_waiting(self, ref: TaskRef, waiting: Waiting | None) -> Effects:
-        return self._note("waiting", ref, waiting)
+        return self.note("waiting", ref, waiting)
 
     async def chain_runs(self, now: datetime) -> Fired:
-        self._note("chain", now)
+        self.note("chain", now)
         return self.chained
-
-    async def record_log(
-        self, ref: TaskRef, path: str | None, size: int, *, truncated: bool, again: bool = False
-    ) -> bool:
-        self._note("log", ref, path, size, truncated)
-        return self.room
-
-    async def open_runner_tasks(self) -> tuple[OpenRunnerTask, ...]:
-        if self.failures:
-            raise self.failures.pop(0)
-        return self.runner_tasks
-
-    async def release_runner(self, workspace_id: UUID, run_id: UUID, holders: str) -> int:
-        self._note("release", run_id, holders)
-        return 1
-
-    async def runner_nodes(self, workspace_id: UUID, run_id: UUID) -> frozenset[str]:
-        return self.nodes
-
-    async def runner_secrets(self, workspace_id: UUID, run_id: UUID) -> tuple[SecretKeyRef, ...]:
-        return self.secrets
 
     async def running_runs(self, name: str) -> int:
         return self.running
@@ -81,11 +65,44 @@ class FakeEngine(Engine):
         return self.used
 
     async def sync_workspace(self, record: WorkspaceRecord) -> UUID:
-        self._note("sync", record)
+        self.note("sync", record)
         return UUID(int=1)
 
     async def suspend_workspace(self, name: str) -> None:
-        self._note("suspend", name)
+        self.note("suspend", name)
 
     async def retire_workspace(self, name: str) -> Effects:
-        return self._note("retire", name)
+        return self.note("retire", name)
+
+
+class FakeRunnerTasks(RunnerTasks):
+    """Tells the engine what it is told, and answers what that has."""
+
+    def __init__(self, engine: FakeEngine) -> None:
+        self._engine = engine
+
+    async def open(self) -> tuple[OpenRunnerTask, ...]:
+        if self._engine.failures:
+            raise self._engine.failures.pop(0)
+        return self._engine.runner_work
+
+    async def release(self, workspace_id: UUID, run_id: UUID, holders: str) -> int:
+        self._engine.note("release", run_id, holders)
+        return 1
+
+    async def nodes(self, workspace_id: UUID, run_id: UUID) -> frozenset[str]:
+        return self._engine.nodes
+
+    async def secrets(self, workspace_id: UUID, run_id: UUID) -> tuple[SecretKeyRef, ...]:
+        return self._engine.secrets
+
+
+class FakeStepLogs(StepLogs):
+    """Tells the engine of logs; there is room for them as long as that says so."""
+
+    def __init__(self, engine: FakeEngine) -> None:
+        self._engine = engine
+
+    async def record(self, ref: TaskRef, path: str | None, size: int, *, truncated: bool, again: bool = False) -> bool:
+        self._engine.note("log", ref, path, size, truncated)
+        return self._engine.room

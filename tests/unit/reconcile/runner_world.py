@@ -78,7 +78,7 @@ class World:
         self.jobs = RunnerJobs(
             self.kube,
             self.cache,
-            self.engine,
+            self.engine.runner_tasks,
             workloads,
             self.effects,
             lambda: ClusterFacts("headgate-system"),
@@ -96,7 +96,7 @@ class World:
     async def look(self, *tasks: OpenRunnerTask) -> list[tuple[Any, ...]]:
         """Look once at these tasks. Returns what the engine is told."""
         self.engine.told.clear()
-        self.engine.runner_tasks = tasks
+        self.engine.runner_work = tasks
         await self.runners.once()
         return list(self.engine.told)
 

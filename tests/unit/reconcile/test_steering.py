@@ -12,7 +12,6 @@ from headgate.engine.run_control import RunControl
 from headgate.engine.types import Effects, NodeView, RunView
 from headgate.reconcile.steering import steer
 from tests.builders import a_run
-from tests.unit.reconcile.fake_engine import FakeEngine
 
 WORKSPACE, RUN = UUID(int=1), UUID(int=2)
 NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
@@ -58,11 +57,10 @@ def a_view(phase: RunPhase = RunPhase.RUNNING, **members: Any) -> RunView:
 
 async def asked(view: RunView, **spec: Any) -> list[tuple[Any, ...]]:
     """What the engine is asked for."""
-    engine = FakeEngine()
-    engine.control = FakeControl(engine.told)
-    effects = await steer(engine, WORKSPACE, a_run().with_spec(**spec).model().spec, view)
-    assert (effects is None) == (engine.told == [])
-    return engine.told
+    told: list[tuple[Any, ...]] = []
+    effects = await steer(FakeControl(told), WORKSPACE, a_run().with_spec(**spec).model().spec, view)
+    assert (effects is None) == (told == [])
+    return told
 
 
 HELD = a_view(RunPhase.SUSPENDED, held="RunSuspended: why")

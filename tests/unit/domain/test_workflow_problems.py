@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.reconcile.workflows import input_problem, schedule_problem, trigger_problem
+from headgate.domain.workflow_problems import input_problem, schedule_problem, trigger_problem
 from tests.builders import a_workflow
 
 GOOD = (

@@ -1,0 +1,121 @@
+"""The operator, put together: what watches the cluster, what reconciles, and what keeps time."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from prometheus_client import CollectorRegistry
+
+from headgate.app.base import Base, make_base
+from headgate.app.reconcilers import Reconcile, by_topic, make_logs, make_runner_jobs, make_workspaces
+from headgate.clock import wall
+from headgate.cluster.client import KubeClient
+from headgate.cluster.connection import Connection
+from headgate.cluster.endpoints import api_addresses
+from headgate.cluster.reflector import Reflector
+from headgate.cluster.resources import LABELLED_RESOURCES
+from headgate.desired.context import ClusterFacts
+from headgate.engine.engine import Engine
+from headgate.engine.expressions.checker import ExpressionChecker
+from headgate.handlers.routing import Router
+from headgate.leader import Loop, Operator, Watching
+from headgate.objects.object_store import ObjectStore
+from headgate.probes import Health
+from headgate.reconcile.dispatch import Dispatcher
+from headgate.reconcile.facts import Facts
+from headgate.reconcile.keys import Key, Topic
+from headgate.reconcile.recovery import Recovery
+from headgate.reconcile.resync import Resync
+from headgate.reconcile.runner_jobs import RunnerJobs
+from headgate.reconcile.runners import Runners
+from headgate.reconcile.timekeeping import Timekeeper
+from headgate.settings import OperatorSettings
+
+
+def compose(
+    settings: OperatorSettings,
+    connection: Connection,
+    kube: KubeClient,
+    engine: Engine,
+    checker: ExpressionChecker,
+    objects: ObjectStore,
+    registry: CollectorRegistry,
+    health: Health,
+) -> Operator:
+    """Put the operator together."""
+    reconcilers: dict[Topic, Reconcile] = {}
+
+    async def reconcile(key: Key) -> None:
+        # What the queue drives enqueues in turn, so the queue is made before it.
+        await reconcilers[key.topic](key)
+
+    base = make_base(settings, kube, engine, registry, reconcile)
+    facts = Facts(_learner(base, connection), changed=lambda: base.sweep.kinds(Topic.WORKSPACE))
+    router = Router(base.cache, base.dependents, base.queue.add)
+    workspaces = make_workspaces(base, facts)
+    logs = make_logs(base, objects)
+    runner_jobs = make_runner_jobs(base, facts, logs)
+    reconcilers.update(by_topic(base, checker, router, workspaces, logs, runner_jobs))
+    return Operator(
+        watching=_watching(base, connection, router),
+        queue=base.queue,
+        cache=base.cache,
+        sweep=base.sweep,
+        facts=facts,
+        recovery=Recovery(kube, base.cache, engine, base.workloads, base.effects),
+        loops=(*_timekeeping(base, runner_jobs), logs.run, base.usage.run, facts.run, base.database.run),
+        health=health,
+        settings=settings,
+        prime=workspaces.prime,
+    )
+
+
+def _watching(base: Base, connection: Connection, router: Router) -> Watching:
+    """What fills the cache, and tells of every change in it."""
+    return Watching(
+        connection=connection,
+        router=router,
+        reflectors={
+            resource: Reflector(
+                base.kube,
+                base.cache,
+                resource,
+                changed=router.changed,
+                deleted=router.deleted,
+                vanished=router.vanished,
+            )
+            for resource in LABELLED_RESOURCES
+        },
+        resync=Resync(base.kube, base.cache, base.registry, changed=router.changed, vanished=router.vanished),
+    )
+
+
+def _timekeeping(base: Base, runner_jobs: RunnerJobs) -> tuple[Loop, ...]:
+    """What asks Postgres for what is due."""
+    dispatcher = Dispatcher(
+        base.engine,
+        base.workloads,
+        base.effects,
+        holder=base.settings.pod_name,
+        lease=timedelta(seconds=base.settings.claim_seconds),
+        batch=base.settings.claim_batch,
+        wall=wall,
+    )
+    timekeeper = Timekeeper(base.engine, base.effects, base.queue.add, wall=wall)
+    return dispatcher.run, timekeeper.run, Runners(base.engine, runner_jobs, base.effects, wall=wall).run
+
+
+def _learner(base: Base, connection: Connection) -> Callable[[], Awaitable[ClusterFacts]]:
+    """Asks the cluster what is the same for all workspaces."""
+    settings = base.settings
+
+    async def learn() -> ClusterFacts:
+        return ClusterFacts(
+            operator_namespace=settings.namespace,
+            dns_addresses=tuple(address.strip() for address in settings.dns_addresses.split(",") if address.strip()),
+            api_addresses=await api_addresses(base.kube, connection.server),
+            gateway_namespace=settings.namespace if settings.gateway_url else None,
+        )
+
+    return learn
