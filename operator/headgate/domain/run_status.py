@@ -37,9 +37,9 @@ def patience(before: WorkflowRunStatus, after: WorkflowRunStatus, *, beside: int
     """How long after the last write, or after the run was admitted, ``after`` may be written over ``before``.
 
     The end is written at once, and what stands in the way soon. Together with the Job's release a one-node run without
-    trouble so costs at most three writes, or four where its pod takes more than three seconds to start and then runs
-    for more than ten. Where ``beside`` it many runs of the namespace are open, what calls for nobody waits longer, so
-    that a thousand runs that wait for room cost three writes each as well.
+    trouble so costs at most three writes, or four where its pod takes more than three seconds to start, or finds no
+    room, and then runs for more than ten. Where ``beside`` it many runs of the namespace are open, what calls for
+    nobody waits longer, so that a thousand runs at once cost no more.
     """
     if after.phase is not None and after.phase.is_final:
         return timedelta(0)
@@ -53,7 +53,8 @@ def _patience(before: WorkflowRunStatus, after: WorkflowRunStatus) -> timedelta:
     if before.phase is None:
         under_way = after.waiting_for or any(node.phase is not NodePhase.QUEUED for node in after.nodes if node.attempt)
         return SOON if under_way else ONCE_UNDER_WAY
-    if before.waiting_for == after.waiting_for and _started(before) == _started(after):
+    found_room = not after.waiting_for and all(waiting.reason in ROOM for waiting in before.waiting_for)
+    if (found_room or before.waiting_for == after.waiting_for) and _started(before) == _started(after):
         return MERE_START
     return SOON
 

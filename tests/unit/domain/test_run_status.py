@@ -119,6 +119,7 @@ def a_status(*phases: NodePhase, phase: RunPhase = RunPhase.RUNNING, waiting: st
         (a_status(NodePhase.QUEUED), a_status(NodePhase.RUNNING), 10),
         (a_status(NodePhase.QUEUED), a_status(NodePhase.QUEUED, waiting="Unschedulable"), 1),
         (a_status(NodePhase.QUEUED, waiting="ImagePull"), a_status(NodePhase.RUNNING), 1),
+        (a_status(NodePhase.QUEUED, waiting="Unschedulable"), a_status(NodePhase.RUNNING), 10),
         (a_status(NodePhase.RUNNING, NodePhase.PENDING), a_status(NodePhase.SUCCEEDED, NodePhase.QUEUED), 1),
         (a_status(NodePhase.RUNNING), a_status(NodePhase.SUCCEEDED, phase=RunPhase.SUCCEEDED), 0),
     ],
