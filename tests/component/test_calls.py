@@ -163,7 +163,7 @@ async def test_a_call_whose_replica_died_is_made_when_its_lease_has_run_out(
             await chain(world)
     assert await children(world) == []
 
-    world.clock.advance(seconds=29)
+    world.clock.advance(seconds=9)
     await chain(world)
     assert await children(world) == []
     world.clock.advance(seconds=1)

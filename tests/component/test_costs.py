@@ -186,22 +186,22 @@ async def test_a_run_that_others_listen_to_ends_in_as_many_as_any_other(warm: Wo
     assert len(sent) == 5
 
 
-async def test_acting_on_an_ending_takes_four_and_three_and_what_it_sets_off(warm: World, sent: list[str]) -> None:
+async def test_acting_on_an_ending_takes_six_and_three_and_what_it_sets_off(warm: World, sent: list[str]) -> None:
     after = a_workflow("after").with_trigger("end", {"event": {"workflow": "nightly"}})
     await warm.given(after.with_node("work", after=["end", "by-hand"]))
     await warm.admit("after")
     await warm.succeed(await warm.admit(), "work")
     with counted(sent):
         await warm.engine.chain_runs(warm.clock.advance(seconds=1))
-    assert len(sent) == 3 + 4 + 4 + 3
+    assert len(sent) == 3 + 3 + 3 + 3 + 4
 
 
-async def test_making_a_call_takes_four_and_six(warm: World, sent: list[str]) -> None:
+async def test_making_a_call_takes_six_and_six(warm: World, sent: list[str]) -> None:
     await warm.given(a_workflow("caller").with_node("call", {"workflow": {"name": "nightly"}}))
     await warm.admit("caller")
     with counted(sent):
         await warm.engine.chain_runs(warm.clock.advance(seconds=1))
-    assert len(sent) == 3 + 4 + 6
+    assert len(sent) == 3 + 3 + 3 + 6
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from headgate.api.debugging import RunMode
 from headgate.api.quota import OnExceeded
 from headgate.api.workflow_run import RunPhase
+from headgate.engine import endings as acts
 from headgate.engine.types import DefinitionError, Effects, Fired, Outcome, RunFilter, RunSummary, TriggerKind
 from headgate.store.errors import DatabaseUnavailable
 from tests.builders import WorkflowBuilder, a_workflow, container
@@ -346,3 +348,34 @@ async def test_the_end_of_a_run_says_when_it_is_due(world: World) -> None:
     [row] = await endings(world)
     earlier = await world.engine.chain_runs(world.clock.now.replace(microsecond=0))
     assert earlier.next_due == row["due_at"]
+
+
+async def test_who_dies_again_and_again_in_the_middle_gets_through_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.given(one_node())
+    await world.given(after("nightly"))
+    for _ in range(25):
+        await world.succeed(await world.admit())
+    act = acts.act
+
+    lives = 0
+    while await endings(world):
+        lives += 1
+        assert lives <= 15, f"{len(await endings(world))} are left of 25"
+        done = 0
+
+        async def dies_at_the_third(*arguments: Any) -> Any:
+            nonlocal done
+            done += 1
+            if done > 2:
+                raise DatabaseUnavailable("killed")
+            return await act(*arguments)
+
+        with monkeypatch.context() as patched:
+            patched.setattr("headgate.engine.endings.act", dies_at_the_third)
+            with suppress(DatabaseUnavailable):
+                await chain(world)
+        world.clock.advance(seconds=10)
+
+    assert len(await runs_of(world, "report")) == 25

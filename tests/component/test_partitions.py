@@ -44,7 +44,7 @@ async def test_a_partition_has_the_indexes_of_its_parent(world: World) -> None:
         "SELECT c.relname, count(*) FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid"
         " WHERE c.relname IN ('workflow_executions', 'workflow_executions_2026_03') GROUP BY 1 ORDER BY 1"
     )
-    assert [row["count"] for row in rows] == [8, 8]
+    assert [row["count"] for row in rows] == [9, 9]
 
 
 @pytest.mark.parametrize("months", [-1, 25])

@@ -22,10 +22,10 @@ from headgate.store.errors import DatabaseUnavailable
 
 _log = structlog.get_logger(__name__)
 
-BATCH = 50
-"""Endings, and calls, of one workspace that are taken at once at most."""
-LEASE = timedelta(seconds=30)
-"""After it, what was taken and not finished is due again: whoever took it has died."""
+BATCH = 10
+"""Endings, and calls, of one workspace that are taken at once at most: whoever dies leaves no more than these lying."""
+LEASE = timedelta(seconds=10)
+"""After it, what was taken and not finished is due again: whoever took it has died, or repeats what is there."""
 AT_ONCE = 4
 """Workspaces that are looked after at the same time."""
 LONGEST_PAUSE = timedelta(minutes=5)
@@ -72,17 +72,20 @@ async def chain_runs(context: Context, use: UseCases, now: datetime) -> Fired:
 async def _chain(context: Context, use: UseCases, workspace_id: UUID, now: datetime) -> _Done:
     async with context.database.tenant(workspace_id) as tx:
         taken = await ending_store.take(tx, workspace_id, now=now, lease_until=now + LEASE, limit=BATCH)
+    done = await _act(context, use, workspace_id, taken, now)
+    async with context.database.tenant(workspace_id) as tx:
         called = await call_store.take(tx, workspace_id, now=now, lease_until=now + LEASE, limit=BATCH)
-    done = _Done(more=BATCH in (len(taken), len(called)))
-    done |= await _act(context, use, workspace_id, taken, now)
     for item in called:
         done |= await _call(context, use, item, now)
-    return done
+    return done | _Done(more=BATCH in (len(taken), len(called)))
 
 
 async def _act(context: Context, use: UseCases, workspace_id: UUID, taken: Iterable[EndingRow], now: datetime) -> _Done:
-    """Act on endings, and take them off afterwards: after a crash in between each effect is found to be there."""
-    done, settled = _Done(), list[tuple[EndingRow, datetime | None]]()
+    """Act on endings, and take each off at once: who is killed again and again gets on by one each time at least.
+
+    After a crash in between the effects are found to be there.
+    """
+    done = _Done()
     for ending in taken:
         again_at = None
         try:
@@ -93,10 +96,8 @@ async def _act(context: Context, use: UseCases, workspace_id: UUID, taken: Itera
         except Exception:
             _log.exception("ending_failed", workspace_id=str(workspace_id), run_id=str(ending.run_id))
             again_at = now + pause(ending.failures)
-        settled.append((ending, again_at))
-    if settled:
         async with context.database.tenant(workspace_id) as tx:
-            await ending_store.settle(tx, workspace_id, settled)
+            await ending_store.settle(tx, workspace_id, ending, again_at)
     return done
 
 

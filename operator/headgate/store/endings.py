@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from headgate.store.database import Transaction
-from headgate.store.records import to_json
 
 # Hops from workspace to workspace along the indexes: it costs the number of workspaces in which something waits.
 _DUE = """
@@ -137,25 +136,20 @@ def _ending(row: Any) -> EndingRow:
 
 
 # An ending that came anew meanwhile, of a run that was taken up again, is left as it is.
-_SETTLE = """
-    WITH listed AS (
-        SELECT * FROM jsonb_to_recordset(CAST(%(endings)s AS jsonb))
-            AS l (run_id uuid, ended_at timestamptz, again_at timestamptz)
-    ), done AS (
-        DELETE FROM headgate.run_endings r USING listed l
-        WHERE r.workspace_id = %(workspace_id)s AND r.run_id = l.run_id AND r.ended_at = l.ended_at
-            AND l.again_at IS NULL
-    )
-    UPDATE headgate.run_endings r SET due_at = l.again_at, failures = r.failures + 1 FROM listed l
-    WHERE r.workspace_id = %(workspace_id)s AND r.run_id = l.run_id AND r.ended_at = l.ended_at
-        AND l.again_at IS NOT NULL
-"""
+_OF_THAT_END = "workspace_id = %(workspace_id)s AND run_id = %(run_id)s AND ended_at = %(ended_at)s"
+_TAKE_OFF = f"DELETE FROM headgate.run_endings WHERE {_OF_THAT_END}"  # noqa: S608 - constants
+_PUT_OFF = f"""
+    UPDATE headgate.run_endings SET due_at = %(again_at)s, failures = failures + 1 WHERE {_OF_THAT_END}
+"""  # noqa: S608 - constants
 
 
-async def settle(tx: Transaction, workspace_id: UUID, endings: Iterable[tuple[EndingRow, datetime | None]]) -> None:
-    """Take endings off that were acted on; those with a time failed, and are due again then."""
-    rows = [
-        {"run_id": str(ending.run_id), "ended_at": ending.ended_at, "again_at": again_at}
-        for ending, again_at in endings
-    ]
-    await tx.execute(_SETTLE, {"workspace_id": workspace_id, "endings": to_json(rows)})
+async def settle(tx: Transaction, workspace_id: UUID, ending: EndingRow, again_at: datetime | None) -> None:
+    """Take an ending off that was acted on; with a time it failed, and is due again then.
+
+    One that came anew meanwhile, of a run that was retried, is left alone.
+    """
+    parameters = {"workspace_id": workspace_id, "run_id": ending.run_id, "ended_at": ending.ended_at}
+    if again_at is None:
+        await tx.execute(_TAKE_OFF, parameters)
+    else:
+        await tx.execute(_PUT_OFF, {**parameters, "again_at": again_at})
