@@ -33,17 +33,24 @@ async def family(cluster: Cluster, resource: ApiResource, name: str, namespace: 
     item = await cluster.kube.get(resource, name, namespace)
     found: dict[str, Any] = {
         "spec": item["spec"],
-        "status": item.get("status"),
+        "status": _without_counts(item.get("status")),
         "finalizers": item["metadata"].get("finalizers", []),
     }
     for kind in CHILD_KINDS if resource.kind == "Workspace" else ():
         for child in await _children(cluster, kind, name):
             metadata = child["metadata"]
-            # Kubernetes counts what is used of a quota when it finds the time, which may take minutes.
             told = {key: value for key, value in child.items() if (kind, key) != (RESOURCE_QUOTA, "status")}
             found[f"{kind.kind} {metadata.get('namespace', '')}/{metadata['name']}"] = told
     result: dict[str, Any] = essence(found, name)
     return result
+
+
+def _without_counts(status: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The status without how much is used: Kubernetes counts that when it finds the time, which may take minutes."""
+    if status is None or "usage" not in status:
+        return status
+    usage = [{key: value for key, value in item.items() if key != "used"} for item in status["usage"]]
+    return {**status, "usage": usage}
 
 
 async def _children(cluster: Cluster, kind: ApiResource, workspace: str) -> list[Object]:
