@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks import fleet, identities
 from benchmarks.report import Figure, show
-from benchmarks.runs import AMPLE, image_on
+from benchmarks.runs import ample, image_on
 from benchmarks.scale import drained
 from hack.kube import Kube
 from hack.postgres import RUNTIME, Server
@@ -27,7 +27,7 @@ from headgate.cluster.resources import JOBS, PODS, WORKFLOW_RUNS, WORKFLOWS
 from headgate.desired.job import RUN_LABEL
 from headgate.desired.keys import NAMESPACE
 from headgate.store import migrate
-from tests.builders import a_quota, a_run, a_workflow, a_workspace
+from tests.builders import a_run, a_workflow, a_workspace
 from tests.support.cluster import Cluster, is_ready, unique
 from tests.support.databases import create_database, drop_database
 from tests.support.operator_process import OperatorProcess
@@ -74,8 +74,7 @@ async def main(count: int, state: Path, image: str) -> list[Figure]:
 
 async def under_way(cluster: Cluster, namespace: str, image: str, count: int) -> None:
     """Return when so many runs have their Job, and pods of some of them run."""
-    unlimited = {"maxConcurrentRuns": 100_000, "maxExecutionsPerDay": 1_000_000}
-    await cluster.apply(a_quota(namespace).with_limits(**unlimited).with_compute(**AMPLE))
+    await cluster.apply(ample(namespace))
     await cluster.ready_workspace(a_workspace(namespace).with_quota(namespace))
     node = {"container": {"image": image, "command": ["python", "-c", UNTIL_TOLD], "resources": {"requests": LITTLE}}}
     await cluster.apply(a_workflow("one", namespace).with_node("only", node))

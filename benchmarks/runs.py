@@ -27,7 +27,7 @@ from hack.test import NAME
 from headgate.cluster.resources import JOBS, WORKFLOW_RUNS, WORKFLOWS
 from headgate.desired.keys import NAMESPACE
 from headgate.store import migrate
-from tests.builders import a_quota, a_run, a_workflow, a_workspace
+from tests.builders import QuotaBuilder, a_quota, a_run, a_workflow, a_workspace
 from tests.support.cluster import Cluster, is_ready, unique
 from tests.support.databases import create_database, drop_database
 from tests.support.operator_process import OperatorProcess
@@ -38,7 +38,12 @@ AMPLE = {"pods": "5000", "count/jobs.batch": "5000", "count/workflowruns.headgat
     for side in ("requests", "limits")
     for resource, amount in {"cpu": "5000", "memory": "5000Gi", "ephemeral-storage": "9000Gi"}.items()
 }
-"""A plan that holds neither kind up."""
+"""Compute that holds neither kind up."""
+
+
+def ample(name: str) -> QuotaBuilder:
+    """A plan under which nothing waits."""
+    return a_quota(name).with_limits(maxConcurrentRuns=100_000, maxExecutionsPerDay=1_000_000).with_compute(**AMPLE)
 
 
 async def main(count: int, rounds: int, state: Path, image: str) -> list[Figure]:
@@ -54,8 +59,7 @@ async def main(count: int, rounds: int, state: Path, image: str) -> list[Figure]
     name = unique("bench")
     try:
         await asyncio.to_thread(lambda: operator.start().wait_until_leading())
-        unlimited = {"maxConcurrentRuns": 100_000, "maxExecutionsPerDay": 1_000_000}
-        await cluster.apply(a_quota(name).with_limits(**unlimited).with_compute(**AMPLE))
+        await cluster.apply(ample(name))
         await cluster.ready_workspace(a_workspace(name).with_quota(name))
         node = {"container": {"image": image, "command": ["true"]}}
         await cluster.apply(a_workflow("one", name).with_node("only", node))

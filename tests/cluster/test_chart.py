@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from hack import install
 from hack.kube import Kube
 from hack.record import NAMESPACE, RELEASE
 from hack.shell import CommandError
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.cluster
 
@@ -88,13 +88,6 @@ def used(kube: Kube) -> dict[str, str]:
     return {name: amount for quota in quotas for name, amount in quota.get("status", {}).get("used", {}).items()}
 
 
-def wait_for(what: str, holds: Callable[[], bool], *, within: float = 60.0) -> None:
-    deadline = time.monotonic() + within
-    while not holds():
-        assert time.monotonic() < deadline, f"not true within {within:g} s: {what}"
-        time.sleep(0.2)
-
-
 def bind(kube: Kube, role: str) -> None:
     """Bind a ClusterRole to somebody as the operator would."""
     subject = "--user=somebody"
@@ -103,7 +96,7 @@ def bind(kube: Kube, role: str) -> None:
 
 
 def test_one_of_two_ready_replicas_leads(installed: Kube) -> None:
-    wait_for("one replica leads", lambda: len(leaders(installed)) == 1)
+    until(lambda: len(leaders(installed)) == 1, within=60, every=0.2, what="one replica leads")
 
     assert len(pods(installed)) == 2
 
@@ -133,7 +126,7 @@ def test_a_run_succeeds_with_the_chart_s_permissions_alone(tenant: Kube, image: 
             },
         },
     ]
-    wait_for("workflows are counted", lambda: "count/workflows.headgate.dev" in used(tenant))
+    until(lambda: "count/workflows.headgate.dev" in used(tenant), within=60, every=0.2, what="workflows are counted")
     apply(tenant, "Workflow", {"nodes": nodes}, name="counting", namespace=TENANT)
     apply(tenant, "WorkflowRun", {"workflowRef": {"name": "counting"}}, name="counting-1", namespace=TENANT)
 
@@ -144,7 +137,9 @@ def test_a_run_succeeds_with_the_chart_s_permissions_alone(tenant: Kube, image: 
 def test_the_leader_keeps_logs_in_the_chart_s_folder_and_shows_them(tenant: Kube) -> None:
     [leader] = leaders(tenant)
     kept = 'headgate_step_logs_total{result="kept"}'
-    wait_for("the logs of both nodes are kept", lambda: metrics(tenant, leader).get(kept, 0) >= 2)
+    until(
+        lambda: metrics(tenant, leader).get(kept, 0) >= 2, within=60, every=0.2, what="the logs of both nodes are kept"
+    )
     tenant.kubectl("delete", "jobs", "--all", f"--namespace={TENANT}", "--wait")
     tenant.kubectl("wait", "--for=delete", "pods", "--all", f"--namespace={TENANT}", "--timeout=60s")
 
@@ -211,9 +206,9 @@ def test_members_of_one_workspace_are_nobody_in_another(tenant: Kube) -> None:
 
 
 def test_another_replica_takes_over_from_a_leader_that_is_gone(installed: Kube) -> None:
-    wait_for("one replica leads", lambda: len(leaders(installed)) == 1)
+    until(lambda: len(leaders(installed)) == 1, within=60, every=0.2, what="one replica leads")
     [leader] = leaders(installed)
 
     installed.kubectl("delete", "pod", leader, f"--namespace={NAMESPACE}", "--grace-period=0", "--force")
 
-    wait_for("another replica leads", lambda: leaders(installed) not in ([], [leader]))
+    until(lambda: leaders(installed) not in ([], [leader]), within=60, every=0.2, what="another replica leads")

@@ -26,3 +26,15 @@ async def eventually(
         if time.monotonic() >= deadline:
             raise AssertionError(f"{what} did not come true within {within:g} s; the last answer was {answer!r}")
         await asyncio.sleep(every)
+
+
+def until(
+    question: Callable[[], T | None], *, within: float = 30.0, every: float = 0.1, what: str = "the condition"
+) -> T:
+    """``eventually`` for tests that do nothing beside."""
+    deadline = time.monotonic() + within
+    while not (answer := question()):
+        if time.monotonic() >= deadline:
+            raise AssertionError(f"{what} did not come true within {within:g} s; the last answer was {answer!r}")
+        time.sleep(every)
+    return answer

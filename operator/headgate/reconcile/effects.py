@@ -50,7 +50,8 @@ class EffectHandler:
         """The run is final, and its mirror says so."""
         if (key := self._mirrors.pop(run_id, None)) is not None:
             self._open[key.namespace] -= 1
-            self._open += Counter()  # leaves out what came to nothing
+            if not self._open[key.namespace]:
+                del self._open[key.namespace]
 
     def open_in(self, namespace: str) -> int:
         """How many open runs have a mirror in the namespace."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -65,11 +63,3 @@ def pod_spec(found: dict[str, Any]) -> Spec:
 def tolerations(spec: Spec) -> list[dict[str, str]]:
     """What the pods tolerate besides what Kubernetes lets all of them."""
     return [t for t in spec.get("tolerations", ()) if not t.get("key", "").startswith("node.kubernetes.io/")]
-
-
-def until(question: Callable[[], object]) -> None:
-    """Returns when the answer is true, which the API server comes to within seconds of a change of policies."""
-    deadline = time.monotonic() + 30
-    while not question():
-        assert time.monotonic() < deadline, "the API server does not go by the change"
-        time.sleep(0.1)

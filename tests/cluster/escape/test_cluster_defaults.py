@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from tests.cluster.escape.cases import policy
-from tests.cluster.escape.defaults import in_namespace, silent_by, until
+from tests.cluster.escape.defaults import in_namespace, silent_by
 from tests.cluster.escape.objects import claim, ingress
 from tests.cluster.escape.pods import PATHS, template
 from tests.cluster.escape.stage import Stage
+from tests.support.waiting import until
 
 _STORAGE = {
     "apiVersion": "storage.k8s.io/v1",

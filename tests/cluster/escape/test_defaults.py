@@ -19,12 +19,12 @@ from tests.cluster.escape.defaults import (
     silent_by,
     spoken,
     tolerations,
-    until,
 )
 from tests.cluster.escape.objects import claim, core, ingress
 from tests.cluster.escape.pods import PATHS, POD, REGION, SILENCES, template
 from tests.cluster.escape.requests import APPLY, STRATEGIC, patch
 from tests.cluster.escape.stage import REGISTRY, Stage
+from tests.support.waiting import until
 
 _PLACES = ("nodeSelector", "affinity", "priorityClassName", "runtimeClassName")
 

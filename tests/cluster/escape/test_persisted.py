@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import copy
-import time
 from typing import Any
-
-import pytest
 
 from tests.cluster.escape.pods import POD
 from tests.cluster.escape.requests import create, delete, get
 from tests.cluster.escape.stage import Stage
+from tests.support.waiting import until
 
 _WHERE = "/apis/apps/v1/namespaces/{victim}/deployments"
 
@@ -35,11 +33,7 @@ def test_a_deployment_within_the_rules_gets_its_pods_and_one_outside_is_not_stor
     assert good.admitted, good.message
 
     pods = get("/api/v1/namespaces/{victim}/pods?labelSelector=app%3Dgood")
-    deadline = time.monotonic() + 30
-    while not owner.tries(pods).object["items"]:
-        if time.monotonic() > deadline:
-            pytest.fail("the Deployment has no pod")
-        time.sleep(0.1)
+    until(lambda: owner.tries(pods).object["items"], what="a pod of the Deployment")
 
     names = [item["metadata"]["name"] for item in owner.tries(get(_WHERE)).object["items"]]
     assert names == ["good"]

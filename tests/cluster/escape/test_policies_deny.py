@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -12,8 +11,9 @@ from tests.cluster.escape.cases import policy
 from tests.cluster.escape.namespaces import CHANGES
 from tests.cluster.escape.objects import binding, config_map, core, decided, own
 from tests.cluster.escape.pods import FLAWS, PATHS
-from tests.cluster.escape.requests import Request, create, delete, patch
+from tests.cluster.escape.requests import Answer, Request, create, delete, patch
 from tests.cluster.escape.stage import Stage
+from tests.support.waiting import until
 
 _NET = "/apis/networking.k8s.io/v1/namespaces/{ns}/networkpolicies"
 _SERVICE = {
@@ -78,14 +78,12 @@ def active_run(stage: Stage) -> Iterator[None]:
 
 def _until(stage: Stage, who: str, request: Request, *, admitted: bool) -> str:
     """Returns when the policies that the API server goes by have changed."""
-    deadline = time.monotonic() + 30
-    while True:
+
+    def as_wanted() -> Answer | None:
         answer = stage.identity(who).tries(request)
-        if answer.admitted is admitted:
-            return answer.message
-        if time.monotonic() > deadline:
-            pytest.fail(f"still {answer.status}: {answer.message}")
-        time.sleep(0.1)
+        return answer if answer.admitted is admitted else None
+
+    return until(as_wanted, what=f"that the try of {who} is {'admitted' if admitted else 'denied'}").message
 
 
 @pytest.mark.usefixtures("active_run")

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.escape.cases import Case, judge, policy
-from tests.cluster.escape.defaults import BINDINGS, until
+from tests.cluster.escape.defaults import BINDINGS
 from tests.cluster.escape.objects import claim, ingress
 from tests.cluster.escape.pods import PATHS, SILENCES, template
 from tests.cluster.escape.stage import Stage
+from tests.support.waiting import until
 
 _KIND = "mutatingadmissionpolicybinding"
 
