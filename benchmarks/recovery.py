@@ -48,11 +48,14 @@ async def main(count: int, state: Path, image: str) -> list[Figure]:
     cluster = Cluster(kube, image)
     database = create_database(Server(state, durable=False).up())
     migrate.upgrade(database.migration_url, runtime_login=RUNTIME)
-    operator = OperatorProcess(kubeconfig, (state / "logs" / "benchmark-operator.log").resolve(), database.url)
+    log = (state / "logs" / "benchmark-operator.log").resolve()
+    # The chart's lease, not the short one of tests: hundreds of pods that start take all of the machine.
+    lease = {"HEADGATE_LEASE_DURATION_SECONDS": "15"}
+    operator = OperatorProcess(kubeconfig, log, database.url, extra=lease)
     name = unique("bench")
     try:
         await asyncio.to_thread(lambda: operator.start().wait_until_leading())
-        await under_way(cluster, name, image, count)
+        await under_way(cluster, name, image, count, operator)
         operator.kill()
         ended = await some_end(cluster, Kube((state / "kubeconfig").resolve()), name)
         started = time.monotonic()
@@ -72,7 +75,7 @@ async def main(count: int, state: Path, image: str) -> list[Figure]:
         drop_database(database)
 
 
-async def under_way(cluster: Cluster, namespace: str, image: str, count: int) -> None:
+async def under_way(cluster: Cluster, namespace: str, image: str, count: int, operator: OperatorProcess) -> None:
     """Return when so many runs have their Job, and pods of some of them run."""
     await cluster.apply(ample(namespace))
     await cluster.ready_workspace(a_workspace(namespace).with_quota(namespace))
@@ -83,6 +86,8 @@ async def under_way(cluster: Cluster, namespace: str, image: str, count: int) ->
     await fleet.all_of([partial(cluster.create, run) for run in runs], "WorkflowRuns created")
 
     async def all_have_jobs() -> bool:
+        if not operator.running:
+            raise RuntimeError(f"the operator ended; see {operator.log}")
         return len(await cluster.list(JOBS, namespace)) == count
 
     async def some_run() -> bool:
@@ -120,8 +125,9 @@ async def some_end(cluster: Cluster, kubectl: Kube, namespace: str) -> list[str]
 
 async def recorded(cluster: Cluster, namespace: str, wanted: list[str]) -> bool:
     """Whether the status of each of the runs says that it succeeded."""
-    runs = {run["status"].get("runId"): run["status"] for run in await cluster.list(WORKFLOW_RUNS, namespace)}
-    return all(runs[run].get("phase") == "Succeeded" for run in wanted)
+    statuses = [run.get("status") or {} for run in await cluster.list(WORKFLOW_RUNS, namespace)]
+    phases = {status.get("runId"): status.get("phase") for status in statuses}
+    return all(phases.get(run) == "Succeeded" for run in wanted)
 
 
 if __name__ == "__main__":

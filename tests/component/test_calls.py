@@ -172,6 +172,37 @@ async def test_a_call_whose_replica_died_is_made_when_its_lease_has_run_out(
     assert await world.phase(parent) is RunPhase.SUCCEEDED
 
 
+async def test_who_begins_to_lead_need_not_wait_for_the_calls_of_whom_it_follows(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.given(one_node())
+    await world.given(calling(retry={"limit": 1, "initialDelay": "1h"}))
+    retries = await world.admit("caller")
+    await world.fail(await called(world))
+    waits = await world.admit("caller")
+    await chain(world)
+    before = len(await children(world))
+    taken = await world.admit("caller")
+
+    async def dies(*_: Any, **__: Any) -> Any:
+        raise DatabaseUnavailable("gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("headgate.store.calls.set_child", dies)
+        with pytest.raises(DatabaseUnavailable):
+            await chain(world)
+    await chain(world)
+    assert len(await children(world)) == before
+
+    assert await world.engine.take_over_chaining(world.clock.now) == 1
+
+    await chain(world)
+    assert len(await children(world)) == before + 1
+    assert (await node(world, taken))[0] is NodePhase.RUNNING
+    assert (await node(world, waits))[0] is NodePhase.RUNNING
+    assert (await world.view(retries)).waiting[0].reason == "Retry"
+
+
 class TestARunThatCannotBeAdmitted:
     async def test_fails_the_attempt_with_the_refusal(self, world: World) -> None:
         await world.given(one_node().with_input("day", required=True))

@@ -40,6 +40,21 @@ async def test_a_claim_runs_out_when_its_holder_dies_before_the_job_is_recorded(
     assert await world.claim(holder="lives") == [first]
 
 
+async def test_a_process_that_starts_again_need_not_wait_for_its_own_claims(world: World) -> None:
+    await world.given(one_node())
+    for _ in range(3):
+        await world.admit()
+    [mine] = await world.claim(holder="me", limit=1)
+    [made] = await world.claim(holder="me", limit=1)
+    await world.claim(holder="another", limit=1)
+    await world.engine.record_jobs([(made.ref, "uid-1")])
+
+    assert await world.engine.take_over_claims("me", world.clock.now) == 1
+
+    assert await world.claim(holder="me") == [mine]
+    assert await world.engine.take_over_claims("nobody", world.clock.now) == 0
+
+
 async def test_an_attempt_whose_job_is_known_is_never_claimed_again(world: World) -> None:
     await world.given(one_node())
     await world.admit()

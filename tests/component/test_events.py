@@ -379,3 +379,27 @@ async def test_who_dies_again_and_again_in_the_middle_gets_through_all_the_same(
         world.clock.advance(seconds=10)
 
     assert len(await runs_of(world, "report")) == 25
+
+
+async def test_who_begins_to_lead_need_not_wait_for_the_endings_of_whom_it_follows(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.given(one_node())
+    await world.given(after("nightly"))
+    await world.succeed(await world.admit())
+
+    async def dies(*_: Any) -> Any:
+        raise DatabaseUnavailable("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("headgate.engine.endings.act", dies)
+        with suppress(DatabaseUnavailable):
+            await chain(world)
+    await chain(world)
+    assert await runs_of(world, "report") == []
+
+    assert await world.engine.take_over_chaining(world.clock.now) == 1
+
+    await chain(world)
+    assert len(await runs_of(world, "report")) == 1
+    assert await world.engine.take_over_chaining(world.clock.now) == 0

@@ -105,6 +105,21 @@ async def test_what_a_replica_claimed_that_dies_is_taken_over_when_its_lease_end
     assert await replicas.tasks("job_uid") == [job["metadata"]["uid"]]
 
 
+async def test_what_it_claimed_in_a_former_life_a_replica_takes_over_at_once(
+    replicas: Replicas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await replicas.world.admit()
+    with monkeypatch.context() as patched:
+        patched.setattr(helping, "make_job", _dies)
+        with pytest.raises(Killed):
+            await replicas.helper("dies").once()
+
+    await replicas.helper("dies").once()
+
+    [job] = replicas.kube.objects.values()
+    assert await replicas.tasks("job_uid") == [job["metadata"]["uid"]]
+
+
 class Killed(BaseException):
     """The end of a process."""
 

@@ -35,6 +35,11 @@ class LeaseSettings:
         return self.duration_seconds * 2 / 3
 
     @property
+    def attempt_seconds(self) -> float:
+        """How long a renewal may take: a request that got lost leaves time for another one."""
+        return self.renew_deadline_seconds / 2
+
+    @property
     def retry_seconds(self) -> float:
         """Between attempts to renew or acquire."""
         return self.duration_seconds / 7.5
@@ -84,14 +89,14 @@ class Leadership:
         """Renew for ever. Raises ``LostLeadership`` when that fails for too long, or another holds the lease."""
         while True:
             await asyncio.sleep(self._settings.retry_seconds)
-            remaining = self._renewed + self._settings.renew_deadline_seconds - self._monotonic()
+            ends = self._renewed + self._settings.renew_deadline_seconds
             try:
-                async with asyncio.timeout(max(remaining, 0)):
+                async with asyncio.timeout(max(min(ends - self._monotonic(), self._settings.attempt_seconds), 0)):
                     if await self._try():
                         continue
             except TimeoutError:
-                remaining = 0
-            if remaining <= 0 or (self._seen is not None and self._seen.holder != self._settings.identity):
+                self._log.warning("the lease was not renewed in time; trying again")
+            if self._monotonic() >= ends or (self._seen is not None and self._seen.holder != self._settings.identity):
                 raise LostLeadership(f"lease {self._settings.name} could not be renewed")
 
     async def release(self) -> None:

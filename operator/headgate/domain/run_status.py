@@ -17,7 +17,9 @@ SOON = timedelta(seconds=1)
 ONCE_UNDER_WAY = timedelta(seconds=3)
 """How long the first write of a run waits for a container to run, so that it need not be said apart."""
 MERE_START = timedelta(seconds=10)
-"""How long it may stay unsaid that a container has started: a run that ends before costs one write less."""
+"""How long it may stay unsaid that a container has started, or waits for room: a run that ends before costs a write
+less.
+"""
 
 
 CROWD = 50
@@ -27,7 +29,7 @@ AT_LAST = timedelta(seconds=30)
 ROOM = frozenset(
     {
         *("Queued", "DailyLimit", "ConcurrencyLimit", "TestLimit", "WorkflowConcurrency", "Mutex"),
-        *("Unschedulable", "ComputeQuota"),
+        *("Unschedulable", "ComputeQuota", "CalledRun"),
     }
 )
 """Reasons of waits that end by themselves, when others are done: nobody has to act."""
@@ -38,7 +40,7 @@ def patience(before: WorkflowRunStatus, after: WorkflowRunStatus, *, beside: int
 
     The end is written at once, and what stands in the way soon. Together with the Job's release a one-node run without
     trouble so costs at most three writes, or four where its pod takes more than three seconds to start, or finds no
-    room, and then runs for more than ten. Where ``beside`` it many runs of the namespace are open, what calls for
+    room, and is not done ten seconds after that was said. Where ``beside`` it many runs of the namespace are open, what calls for
     nobody waits longer, so that a thousand runs at once cost no more.
     """
     if after.phase is not None and after.phase.is_final:
@@ -53,8 +55,8 @@ def _patience(before: WorkflowRunStatus, after: WorkflowRunStatus) -> timedelta:
     if before.phase is None:
         under_way = after.waiting_for or any(node.phase is not NodePhase.QUEUED for node in after.nodes if node.attempt)
         return SOON if under_way else ONCE_UNDER_WAY
-    found_room = not after.waiting_for and all(waiting.reason in ROOM for waiting in before.waiting_for)
-    if (found_room or before.waiting_for == after.waiting_for) and _started(before) == _started(after):
+    merely_room = all(waiting.reason in ROOM for waiting in (*before.waiting_for, *after.waiting_for))
+    if (merely_room or before.waiting_for == after.waiting_for) and _started(before) == _started(after):
         return MERE_START
     return SOON
 

@@ -16,6 +16,7 @@ from headgate.engine.types import Effects, Fired, TaskRef
 from headgate.engine.use_cases import UseCases
 from headgate.store import calls as call_store
 from headgate.store import endings as ending_store
+from headgate.store import leases
 from headgate.store.calls import TakenCall
 from headgate.store.endings import EndingRow
 from headgate.store.errors import DatabaseUnavailable
@@ -67,6 +68,17 @@ async def chain_runs(context: Context, use: UseCases, now: datetime) -> Fired:
             _log.error("chaining_failed", workspace_id=str(workspace_id), exc_info=answer)
     upcoming = [due_at.astimezone(UTC) for _, due_at in found if due_at > now]
     return Fired(done.effects, done.workflows, now if done.more else min(upcoming, default=None))
+
+
+async def take_over(context: Context, now: datetime) -> int:
+    """End the leases of whoever chained before, and has died. See ``Engine.take_over_chaining``."""
+    async with context.database.system() as tx:
+        found = await ending_store.due(tx)
+    ended = 0
+    for workspace_id, _ in found:
+        async with context.database.tenant(workspace_id) as tx:
+            ended += await leases.end_chaining(tx, workspace_id, now)
+    return ended
 
 
 async def _chain(context: Context, use: UseCases, workspace_id: UUID, now: datetime) -> _Done:

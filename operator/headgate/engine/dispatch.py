@@ -13,7 +13,7 @@ from headgate.api.node import Container
 from headgate.engine.bounds import REASON_BYTES, clip
 from headgate.engine.context import Context, run_key
 from headgate.engine.types import Claimed, Effects, JobTask, TaskRef, Waiting
-from headgate.store import tasks
+from headgate.store import leases, tasks
 from headgate.store.tasks import QueuedTask, TaskKey
 
 _log = structlog.get_logger(__name__)
@@ -36,6 +36,12 @@ async def give_back(context: Context, holder: str, refs: Iterable[TaskRef], now:
     if keys:
         async with context.database.system() as tx:
             await tasks.give_back(tx, keys, holder=holder, now=now)
+
+
+async def take_over_claims(context: Context, holder: str, now: datetime) -> int:
+    """End all leases of a holder that has died. See ``Engine.take_over_claims``."""
+    async with context.database.system() as tx:
+        return await leases.end_claims(tx, holder, now)
 
 
 async def open_tasks(context: Context) -> tuple[JobTask, ...]:

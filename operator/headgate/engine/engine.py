@@ -149,6 +149,13 @@ class Engine:
         """
         return await chaining.chain_runs(self._context, self, now)
 
+    async def take_over_chaining(self, now: datetime) -> int:
+        """Make due what ``chain_runs`` of another process took and did not finish: only for who alone chains by now.
+
+        Returns how much that was. Without it, it is due when the lease has run out.
+        """
+        return await chaining.take_over(self._context, now)
+
     async def admit(self, request: RunRequest) -> tuple[Admitted | Refused, Effects]:
         """Admit a run; the same key gives the same run again.
 
@@ -184,6 +191,14 @@ class Engine:
         within ``lease`` can be claimed again, with the same content. Those of the runs in ``leave`` are left to others.
         """
         return await dispatch.claim_jobs(self._context, holder, limit, now, lease, leave)
+
+    async def take_over_claims(self, holder: str, now: datetime) -> int:
+        """End the claims of a process of that name that has died, and return their number: they can be claimed at once.
+
+        A process that starts calls it with its own name before its first claim: what is claimed under it is of a
+        former life.
+        """
+        return await dispatch.take_over_claims(self._context, holder, now)
 
     async def give_back(self, holder: str, refs: Iterable[TaskRef], now: datetime) -> None:
         """End the holder's claims of attempts at once: another replica may take them."""

@@ -15,6 +15,12 @@ from headgate.handlers.routing import Router
 from headgate.handlers.stateless import NoDiffBase, NoProgress
 
 PREFIX = "headgate.dev"
+WORKERS = 8
+"""Objects of a kind that Kopf looks at at the same time. Without a limit it looks at all that a list holds: each step
+of everything else in the process then waits for thousands of Kopf's.
+"""
+IDLE_SECONDS = 0.01
+"""How long one of them then waits for another event of its object. They are not to be had by others meanwhile."""
 
 
 async def watch(connection: Connection, router: Router, *, spawned: Callable[[], None]) -> None:
@@ -51,7 +57,8 @@ def settings() -> kopf.OperatorSettings:
     chosen.persistence.progress_storage = NoProgress()
     chosen.persistence.diffbase_storage = NoDiffBase()
     chosen.process.ultimate_exiting_timeout = None
-    chosen.queueing.idle_timeout = 1.0
+    chosen.queueing.worker_limit = WORKERS
+    chosen.queueing.idle_timeout = IDLE_SECONDS
     chosen.watching.chunk_size = 500
     # Watching for new kinds would take a right to list all definitions; ours exist before the watches start.
     chosen.scanning.disabled = True

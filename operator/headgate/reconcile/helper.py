@@ -65,6 +65,7 @@ class Helper:
         self._left: dict[UUID, float] = {}
         self._rests_until = float("-inf")
         self._stopped = False
+        self._took_over = False
         self._round = asyncio.Lock()
         self._log = structlog.get_logger("headgate.helper")
 
@@ -81,6 +82,9 @@ class Helper:
     async def once(self) -> datetime | None:
         """Claim until nothing is due, and create the Jobs. Returns when the next attempt is due, where one is known."""
         async with self._round:
+            if not self._took_over:
+                await self._engine.take_over_claims(self._holder, self._wall())
+                self._took_over = True
             while not self._stopped and self._monotonic() >= self._rests_until:
                 claimed_at = self._monotonic()
                 claimed = await self._engine.claim_jobs(

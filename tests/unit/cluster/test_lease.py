@@ -243,6 +243,20 @@ async def test_an_answer_that_does_not_come_ends_leadership_in_time() -> None:
 
 
 @in_virtual_time
+async def test_one_answer_that_does_not_come_is_survived() -> None:
+    kube = SlowKube()
+    async with leading(leadership(kube, "a")) as keeping:
+        kube.seconds = 3600
+        await asyncio.sleep(2.5)
+        kube.seconds = 0
+
+        await asyncio.sleep(60)
+
+        assert not keeping.done()
+        assert now() - kube.replaced <= 2
+
+
+@in_virtual_time
 async def test_leadership_ends_at_once_when_another_holds_the_lease() -> None:
     kube = FakeKube()
     async with leading(leadership(kube, "a")) as keeping:

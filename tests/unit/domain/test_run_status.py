@@ -117,7 +117,8 @@ def a_status(*phases: NodePhase, phase: RunPhase = RunPhase.RUNNING, waiting: st
         (WorkflowRunStatus(), a_status(NodePhase.RUNNING), 1),
         (WorkflowRunStatus(), a_status(NodePhase.QUEUED, waiting="ImagePull"), 1),
         (a_status(NodePhase.QUEUED), a_status(NodePhase.RUNNING), 10),
-        (a_status(NodePhase.QUEUED), a_status(NodePhase.QUEUED, waiting="Unschedulable"), 1),
+        (a_status(NodePhase.QUEUED), a_status(NodePhase.QUEUED, waiting="Unschedulable"), 10),
+        (a_status(NodePhase.QUEUED), a_status(NodePhase.QUEUED, waiting="ImagePull"), 1),
         (a_status(NodePhase.QUEUED, waiting="ImagePull"), a_status(NodePhase.RUNNING), 1),
         (a_status(NodePhase.QUEUED, waiting="Unschedulable"), a_status(NodePhase.RUNNING), 10),
         (a_status(NodePhase.RUNNING, NodePhase.PENDING), a_status(NodePhase.SUCCEEDED, NodePhase.QUEUED), 1),
@@ -141,7 +142,7 @@ DONE = a_status(NodePhase.SUCCEEDED, phase=RunPhase.SUCCEEDED)
     [
         (WorkflowRunStatus(), STARTED, 50, 1),
         (WorkflowRunStatus(), STARTED, 500, 10),
-        (QUEUED, FULL, 500, 10),
+        (QUEUED, FULL, 100, 20),
         (FULL, STARTED, 5_000, 30),
         (QUEUED, BROKEN, 5_000, 1),
         (FULL, DONE, 5_000, 0),

@@ -56,6 +56,11 @@ class FakeEngine(Engine):
         self.note("chain", now)
         return self.chained
 
+    async def take_over_chaining(self, now: datetime) -> int:
+        if self.failures:
+            raise self.failures.pop(0)
+        return 0
+
     async def running_runs(self, name: str) -> int:
         return self.running
 
