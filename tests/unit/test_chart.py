@@ -64,6 +64,17 @@ def test_leader_election_reaches_one_lease_of_the_own_namespace(chart: Rendered)
     assert named == [["headgate-operator"]]
 
 
+def test_renewing_the_lease_queues_behind_nothing_else(chart: Rendered) -> None:
+    spec = chart.one("FlowSchema", "headgate-leader-election")["spec"]
+
+    assert spec["priorityLevelConfiguration"] == {"name": "leader-election"}
+    [rule] = spec["rules"]
+    account = {"name": "headgate", "namespace": "headgate-system"}
+    assert rule["subjects"] == [{"kind": "ServiceAccount", "serviceAccount": account}]
+    [resources] = rule["resourceRules"]
+    assert (resources["resources"], resources["namespaces"]) == (["leases"], ["headgate-system"])
+
+
 def test_in_namespace_default_the_operator_reads_where_the_api_server_is_and_nothing_else(chart: Rendered) -> None:
     role = chart.one("Role", "headgate-operator-endpoints")
     binding = chart.one("RoleBinding", "headgate-operator-endpoints")

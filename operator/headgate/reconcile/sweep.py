@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from headgate.cluster.cache import Cache
+from headgate.cluster.client import Object
 from headgate.reconcile.keys import RESOURCE_OF, Key, Topic, key_for
 from headgate.reconcile.runs import is_settled
+from headgate.reconcile.workloads import is_let_go
 
 
 class Sweep:
@@ -21,9 +23,18 @@ class Sweep:
         self.kinds(Topic.QUOTA, Topic.WORKSPACE, Topic.WORKFLOW, Topic.RUN, Topic.JOB)
 
     def kinds(self, *topics: Topic) -> None:
-        """Look at all of these kinds, but for runs that have ended."""
+        """Look at all of these kinds, but for runs that have ended, and Jobs of which nothing more is wanted."""
         for topic in topics:
+            over = _OVER.get(topic, _never)
             for key in self._cache.keys(RESOURCE_OF[topic]):
-                if topic is Topic.RUN and ((live := self._cache.get(key)) is None or is_settled(live)):
-                    continue
-                self._enqueue(key_for(topic, key))
+                live = self._cache.get(key)
+                if live is not None and not over(live):
+                    self._enqueue(key_for(topic, key))
+
+
+def _never(_: Object) -> bool:
+    return False
+
+
+_OVER: Mapping[Topic, Callable[[Object], bool]] = {Topic.RUN: is_settled, Topic.JOB: is_let_go}
+"""What tells that an object of a kind needs no look."""
