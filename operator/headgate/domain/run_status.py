@@ -40,8 +40,8 @@ def patience(before: WorkflowRunStatus, after: WorkflowRunStatus, *, beside: int
 
     The end is written at once, and what stands in the way soon. Together with the Job's release a one-node run without
     trouble so costs at most three writes, or four where its pod takes more than three seconds to start, or finds no
-    room, and is not done ten seconds after that was said. Where ``beside`` it many runs of the namespace are open, what calls for
-    nobody waits longer, so that a thousand runs at once cost no more.
+    room, and is not done ten seconds after that was said. Where ``beside`` it many runs of the namespace are open, what
+    calls for nobody waits longer, so that a thousand runs at once cost no more.
     """
     if after.phase is not None and after.phase.is_final:
         return timedelta(0)
