@@ -12,7 +12,7 @@ import asyncio
 import time
 from pathlib import Path
 
-from benchmarks import fleet
+from benchmarks import fleet, identities
 from benchmarks.report import Figure, show
 from headgate.cluster.client import KubeClient
 from headgate.cluster.resources import QUOTAS, WORKSPACES
@@ -24,9 +24,12 @@ from tests.support.waiting import eventually
 BEFORE, AFTER = "50", "51"
 
 
-async def main(count: int, kubeconfig: Path, operator: OperatorProcess) -> list[Figure]:
+async def main(count: int, state: Path) -> list[Figure]:
     """Make them, change the plan, and clean up."""
-    kube = fleet.client(kubeconfig)
+    kubeconfig, _ = identities.operator(state)
+    log = (state / "logs" / "benchmark-operator.log").resolve()
+    operator = OperatorProcess(kubeconfig, log, extra={"HEADGATE_LEASE_DURATION_SECONDS": "15"})
+    kube = fleet.client(identities.script(state))
     names = fleet.names("change", count)
     plan = a_quota(names[0])
     try:
@@ -62,10 +65,7 @@ if __name__ == "__main__":
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--state", type=Path, default=Path(".local/test"))
     arguments = parser.parse_args()
-    config = (arguments.state / "kubeconfig").resolve()
-    log = (arguments.state / "logs" / "benchmark-operator.log").resolve()
-    process = OperatorProcess(config, log, extra={"HEADGATE_LEASE_DURATION_SECONDS": "15"})
     show(
-        asyncio.run(main(arguments.count, config, process)),
+        asyncio.run(main(arguments.count, arguments.state)),
         f"python -m benchmarks.quota_change --count {arguments.count}",
     )

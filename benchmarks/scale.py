@@ -15,7 +15,7 @@ import time
 from collections.abc import Coroutine
 from pathlib import Path
 
-from benchmarks import fleet
+from benchmarks import fleet, identities
 from benchmarks.report import Figure, show
 from hack.postgres import RUNTIME, Server
 from headgate.cluster.client import KubeClient
@@ -33,8 +33,8 @@ MEGABYTE = 1_000_000
 
 async def main(workspaces: int, workflows: int, state: Path, *, keep: bool) -> list[Figure]:
     """Make them, measure, restart, measure, and clean up."""
-    kubeconfig = (state / "kubeconfig").resolve()
-    kube = fleet.client(kubeconfig)
+    kubeconfig, _ = identities.operator(state)
+    kube = fleet.client(identities.script(state))
     database = create_database(Server(state, durable=False).up())
     migrate.upgrade(database.migration_url, runtime_login=RUNTIME)
     log = (state / "logs" / "benchmark-operator.log").resolve()
