@@ -111,6 +111,14 @@ class PodBuilder:
     metadata: Json = field(default_factory=dict)
     status: Json = field(default_factory=lambda: {"phase": "Pending"})
 
+    def scheduled(self) -> Self:
+        """It has a node."""
+        return self._with_condition("PodScheduled")
+
+    def ready_to_start(self) -> Self:
+        """It has its sandbox, its network and its volumes."""
+        return self._with_condition("PodReadyToStartContainers")
+
     def created(self, at: str) -> Self:
         """Set its age."""
         return self._with_metadata(creationTimestamp=at)
@@ -168,6 +176,10 @@ class PodBuilder:
     def _with_metadata(self, **members: Any) -> Self:
         return replace(self, metadata={**self.metadata, **members})
 
+    def _with_condition(self, kind: str) -> Self:
+        conditions = [*self.status.get("conditions", ()), {"type": kind, "status": "True"}]
+        return replace(self, status={**self.status, "conditions": conditions})
+
     def _with_container(self, phase: str, state: Json, **status: str) -> Self:
         container = {"name": "main", "ready": phase == "Running", "restartCount": 0, "state": state}
         scheduled = {"type": "PodScheduled", "status": "True"}
@@ -189,3 +201,31 @@ def a_job(task: JobTask | None = None, **members: Any) -> JobBuilder:
 def a_pod(of: JobBuilder | None = None, **members: Any) -> PodBuilder:
     """A pod that was just made; ``members`` are ``uid`` and ``version``."""
     return PodBuilder(of or a_job(), **members)
+
+
+def a_warning(
+    reason: str,
+    message: str = "",
+    at: str = "2026-03-01T12:00:05Z",
+    *,
+    kind: str = "Pod",
+    name: str = "pod",
+    namespace: str = "acme",
+    uid: str = "pod-uid",
+    version: int = 50,
+) -> Json:
+    """An Event as Kubernetes' components write it."""
+    return {
+        "metadata": {"name": f"{name}.{version}", "namespace": namespace, "resourceVersion": str(version)},
+        "type": "Warning",
+        "reason": reason,
+        "message": message,
+        "lastTimestamp": at,
+        "involvedObject": {"kind": kind, "name": name, "namespace": namespace, "uid": uid},
+    }
+
+
+def an_owned_namespace(name: str, workspace: str = "acme") -> Json:
+    """A namespace of a Workspace, as the API server serves it."""
+    labels = {"app.kubernetes.io/managed-by": "headgate", "headgate.dev/workspace": workspace}
+    return {"metadata": {"name": name, "uid": f"namespace-{name}", "resourceVersion": "1", "labels": labels}}

@@ -23,6 +23,7 @@ from headgate.reconcile.status import StatusWriter
 from headgate.reconcile.sweep import Sweep
 from headgate.reconcile.tenants import Tenants
 from headgate.reconcile.usage import UsageBook
+from headgate.reconcile.warnings import Warnings
 from headgate.reconcile.workloads import Workloads
 from headgate.settings import OperatorSettings
 
@@ -44,6 +45,7 @@ class Base:
     effects: EffectHandler
     tenants: Tenants
     usage: UsageBook
+    warnings: Warnings
     database: DatabaseMonitor
 
 
@@ -77,6 +79,7 @@ def make_base(
         effects=effects,
         tenants=tenants,
         usage=UsageBook(cache, engine, registry, enqueue=queue.add, quota_of=dependents.on, alarm=effects.breakers),
+        warnings=Warnings(kube, cache, queue.add),
         database=DatabaseMonitor(engine, registry, changed=_follow(tenants, effects, sweep), enqueue=queue.add),
     )
 

@@ -108,6 +108,7 @@ def make_runner_jobs(base: Base, facts: Facts, logs: LogKeeper) -> RunnerJobs:
         base.effects,
         facts.get,
         logs,
+        base.warnings,
         pods=_runner_pods(base.settings),
         wall=wall,
     )
@@ -155,7 +156,14 @@ def _runs(base: Base) -> RunReconciler:
 
 def _jobs(base: Base, logs: LogKeeper) -> JobReconciler:
     return JobReconciler(
-        base.cache, base.engine, base.workloads, base.effects, logs, requeue=base.queue.add_after, wall=wall
+        base.cache,
+        base.engine,
+        base.workloads,
+        base.effects,
+        logs,
+        base.warnings,
+        requeue=base.queue.add_after,
+        wall=wall,
     )
 
 

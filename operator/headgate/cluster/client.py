@@ -92,8 +92,13 @@ class KubeClient:
                 return
             query["continue"] = following
 
+    async def present_version(self, resource: ApiResource) -> int:
+        """The version from which on a watch tells of what happens from now on. Reads one object at most."""
+        page = await self._request("GET", resource, path(resource), query={"limit": "1"}, verb="LIST")
+        return int(page["metadata"]["resourceVersion"])
+
     async def watch(
-        self, resource: ApiResource, *, labels: str = "", version: int
+        self, resource: ApiResource, *, labels: str = "", fields: str = "", version: int
     ) -> AsyncIterator[tuple[str, Object]]:
         """The events (type and object) since ``version``, until the server ends the watch after some minutes.
 
@@ -104,6 +109,8 @@ class KubeClient:
         query["timeoutSeconds"] = str(_WATCH_SECONDS)
         if labels:
             query["labelSelector"] = labels
+        if fields:
+            query["fieldSelector"] = fields
         timeout = aiohttp.ClientTimeout(total=None, connect=5, sock_read=_SILENCE_SECONDS)
         try:
             async with self._session.get(

@@ -74,18 +74,46 @@ def has_ended(pod: Mapping[str, Any]) -> bool:
     return _phase(pod) in ("Succeeded", "Failed")
 
 
-def explain(events: Sequence[Mapping[str, Any]], node: str) -> Waiting | None:
-    """Why an attempt does not start, from the events about its Job and pod, where their status does not say it.
+@dataclass(frozen=True)
+class Trouble:
+    """What an Event of Kubernetes says that an attempt cannot get past."""
+
+    stage: int
+    """What it does not get: 0 a pod, 1 a node, 2 what the container needs."""
+    reason: str
+    message: str
+    seen: datetime
+    """When that was seen last."""
+
+
+def trouble_of(event: Mapping[str, Any]) -> Trouble | None:
+    """The trouble that an Event about a Job or a pod tells of, if it does."""
+    known = _TROUBLES.get(str(event.get("reason")))
+    if known is None:
+        return None
+    stage, reason = known
+    message = str(event.get("message", ""))
+    return Trouble(stage, _refined(reason, message), _cut(message), _last_seen(event))
+
+
+def explain(troubles: Iterable[Trouble], pods: Iterable[Mapping[str, Any]], node: str) -> Waiting | None:
+    """Why an attempt does not start, from the troubles of its Job and pods, where their status does not say it.
 
     What was in the way of a stage that the attempt has passed is in the way no more.
     """
-    passed = max((_PASSED.get(str(event.get("reason")), 0) for event in events), default=0)
-    for event in sorted(events, key=_last_seen, reverse=True):
-        message = str(event.get("message", ""))
-        stage, reason = _TROUBLES.get(str(event.get("reason")), (-1, ""))
-        if stage >= passed:
-            return Waiting(_refined(reason, message), _cut(message), node)
-    return None
+    stage = _stage(pods)
+    newest = max((t for t in troubles if t.stage >= stage), key=lambda trouble: trouble.seen, default=None)
+    return Waiting(newest.reason, newest.message, node) if newest is not None else None
+
+
+def _stage(pods: Iterable[Mapping[str, Any]]) -> int:
+    """How far the attempt is: 0 without a pod, 1 without a node, 2 without what the container needs, or 3."""
+    pod = _newest(pod for pod in pods if not pod["metadata"].get("deletionTimestamp"))
+    if pod is None:
+        return 0
+    if _condition(pod, "PodScheduled") is None:
+        return 1
+    return 2 if _condition(pod, "PodReadyToStartContainers") is None else 3
 
 
 _TROUBLES: Mapping[str, tuple[int, str]] = {
@@ -94,15 +122,7 @@ _TROUBLES: Mapping[str, tuple[int, str]] = {
     "FailedMount": (2, "Mount"),
     "FailedCreatePodSandBox": (2, "Sandbox"),
 }
-"""Reasons of events, with the stage that the attempt cannot pass: a pod, a node, what the container needs."""
-_PASSED: Mapping[str, int] = {
-    "SuccessfulCreate": 1,
-    "Scheduled": 2,
-    "Pulling": 3,
-    "Pulled": 3,
-    "Created": 3,
-    "Started": 3,
-}
+"""Reasons of events, with the stage that the attempt cannot pass."""
 
 
 def _last_seen(event: Mapping[str, Any]) -> datetime:

@@ -16,11 +16,13 @@ from headgate.engine.engine import Engine
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.keys import Key
 from headgate.reconcile.step_logs import LogKeeper
+from headgate.reconcile.warnings import Warnings
 from headgate.reconcile.workloads import Workloads, attempt_of, is_let_go
 
 EXPLAIN_AFTER = timedelta(seconds=2)
-"""How long an attempt may be starting before Events are asked why."""
+"""How long an attempt may be starting before it is told that something is in its way: much goes by itself."""
 EXPLAIN_AGAIN_SECONDS = 30.0
+"""The net under warnings that were missed."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,10 @@ class Reported:
 
 
 class JobReconciler:
-    """Tells the engine how attempts fare. Costs one transaction per change, none where nothing changed."""
+    """Tells the engine how attempts fare. Costs one transaction per change, and none where nothing changed.
+
+    It looks again where its Job or pod changed, or ``Warnings`` heard of a trouble.
+    """
 
     def __init__(
         self,
@@ -41,6 +46,7 @@ class JobReconciler:
         workloads: Workloads,
         effects: EffectHandler,
         logs: LogKeeper,
+        warnings: Warnings,
         *,
         requeue: Callable[[Key, float], None],
         wall: Callable[[], datetime],
@@ -50,6 +56,7 @@ class JobReconciler:
         self._workloads = workloads
         self._effects = effects
         self._logs = logs
+        self._warnings = warnings
         self._requeue = requeue
         self._wall = wall
         self._reported: dict[str, Reported] = {}
@@ -124,9 +131,9 @@ class JobReconciler:
             if age < EXPLAIN_AFTER:
                 self._requeue(key, (EXPLAIN_AFTER - age).total_seconds())
                 return
-            about = (uid, *(pod["metadata"]["uid"] for pod in pods))
-            waiting = explain(await self._workloads.events(key.namespace, about), ref.node)
-            self._requeue(key, EXPLAIN_AGAIN_SECONDS if waiting else EXPLAIN_AFTER.total_seconds() * 2)
+            troubles = self._warnings.about(key.namespace, uid, *(pod["metadata"]["uid"] for pod in pods))
+            waiting = explain(troubles, pods, ref.node)
+            self._requeue(key, EXPLAIN_AGAIN_SECONDS)
         if waiting != reported.waiting:
             await self._effects.handle(await self._engine.record_waiting(ref, waiting))
         self._reported[uid] = Reported(waiting=waiting)

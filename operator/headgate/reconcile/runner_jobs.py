@@ -23,6 +23,7 @@ from headgate.engine.runner_tasks import RunnerTasks
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.keys import Key
 from headgate.reconcile.step_logs import LogKeeper, RunnerOf
+from headgate.reconcile.warnings import Warnings
 from headgate.reconcile.workloads import Workloads, is_let_go, refusal
 
 T = TypeVar("T")
@@ -31,8 +32,7 @@ RELEASED_ANNOTATION = "headgate.dev/released"
 """On the Job of a lost runner whose attempts are free again."""
 
 EXPLAIN_AFTER = timedelta(seconds=2)
-"""How long a runner may be starting before Events are asked why."""
-EXPLAIN_AGAIN = timedelta(seconds=10)
+"""How long a runner may be starting before it is told that something is in its way."""
 PAUSES = (0.0, 2.0, 10.0)
 """Seconds between the making of a runner and that of the next, by how many were lost."""
 NO_GATEWAY = Waiting("NoGateway", "http, sql and script nodes need the gateway, which is not installed")
@@ -50,6 +50,7 @@ class RunnerJobs:
         effects: EffectHandler,
         facts: Callable[[], ClusterFacts],
         logs: LogKeeper,
+        warnings: Warnings,
         *,
         pods: RunnerPods | None,
         wall: Callable[[], datetime],
@@ -62,11 +63,11 @@ class RunnerJobs:
         self._effects = effects
         self._facts = facts
         self._logs = logs
+        self._warnings = warnings
         self._pods = pods
         self._wall = wall
         self._made: dict[UUID, datetime] = {}
         self._why: dict[UUID, str] = {}
-        self._explained: dict[str, tuple[datetime, Waiting | None]] = {}
 
     @property
     def idle_seconds(self) -> float:
@@ -126,15 +127,10 @@ class RunnerJobs:
                 continue
             if verdict.waiting is not None:
                 return verdict.waiting
-            now, uid = self._wall(), live["metadata"]["uid"]
-            if now - datetime.fromisoformat(live["metadata"]["creationTimestamp"]) < EXPLAIN_AFTER:
+            if self._wall() - datetime.fromisoformat(live["metadata"]["creationTimestamp"]) < EXPLAIN_AFTER:
                 return None
-            asked, answer = self._explained.get(uid, (None, None))
-            if asked is None or now - asked >= EXPLAIN_AGAIN:
-                about = (uid, *(pod["metadata"]["uid"] for pod in pods))
-                answer = explain(await self._workloads.events(key.namespace, about), "")
-                self._explained[uid] = (now, answer)
-            return answer
+            uids = (live["metadata"]["uid"], *(pod["metadata"]["uid"] for pod in pods))
+            return explain(self._warnings.about(key.namespace, *uids), pods, "")
         return None
 
     async def end(self, run_id: UUID) -> None:
@@ -159,7 +155,6 @@ class RunnerJobs:
             await self._lost(live, verdict.outcome)
             live = await self._note_release(key.object_key, live)
         self._keep_log(key.object_key, live)
-        self._explained.pop(live["metadata"]["uid"], None)
         self._effects.runners.set()
 
     async def deleted(self, live: Object) -> None:
@@ -167,7 +162,6 @@ class RunnerJobs:
         metadata = live["metadata"]
         if not is_runner(live) or is_let_go(live) or _is_released(live):
             return
-        self._explained.pop(metadata["uid"], None)
         verdict = judge(live, self._cache.pods_of(JOBS.key(metadata["name"], metadata["namespace"])), "")
         if not (isinstance(verdict, Finished) and verdict.outcome.succeeded):
             await self._lost(live, Outcome(succeeded=False, message="its Job was deleted"))

@@ -6,7 +6,7 @@ from headgate.api.workspace import Workspace, WorkspaceSpec
 from headgate.cluster.cache import Cache
 from headgate.cluster.client import KubeClient, Object
 from headgate.cluster.errors import ApiError
-from headgate.cluster.resources import EVENTS, JOBS, PODS, WORKSPACES
+from headgate.cluster.resources import JOBS, PODS, WORKSPACES
 from headgate.desired.job import job, task_of
 from headgate.desired.keys import ObjectKey
 from headgate.desired.placement import ASKS_NOTHING
@@ -88,14 +88,6 @@ class Workloads:
                 for item in page["items"]
             ]
         )
-
-    async def events(self, namespace: str, uids: tuple[str, ...]) -> tuple[Object, ...]:
-        """Events about the objects with these uids."""
-        found: list[Object] = []
-        for uid in uids:
-            async for page in self._kube.list_pages(EVENTS, namespace=namespace, fields=f"involvedObject.uid={uid}"):
-                found.extend(page["items"])
-        return tuple(found)
 
     async def delete(self, key: ObjectKey, live: Object, *, foreground: bool = False) -> None:
         """Delete that very Job and, through it, its pods; with ``foreground`` the pods first."""

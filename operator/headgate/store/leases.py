@@ -37,4 +37,4 @@ _CHAINING = """
 
 async def end_chaining(tx: Transaction, workspace_id: UUID, now: datetime) -> int:
     """Make due the endings and calls of a workspace that were taken by somebody. Returns how many there were."""
-    return int(await tx.value(_CHAINING, {"workspace_id": workspace_id, "now": now}))
+    return int(await tx.value(_CHAINING, {"workspace_id": workspace_id, "now": now}) or 0)

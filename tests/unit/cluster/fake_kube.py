@@ -66,7 +66,7 @@ class FakeKube(KubeClient):
             if (key.group, key.kind) == (resource.group, resource.kind)
             and namespace in ("", key.namespace)
             and _selected(item["metadata"].get("labels") or {}, labels)
-            and (not fields or _selected({"involvedObject.uid": item["involvedObject"]["uid"]}, fields))
+            and _selected(item, fields)
         ]
         version = str(self.version)
         for start in range(0, max(1, len(chosen)), self._page_size):
@@ -75,6 +75,10 @@ class FakeKube(KubeClient):
                 for item in chosen[start:][: self._page_size]
             ]
             yield {"metadata": {"resourceVersion": version}, "items": bare}
+
+    async def present_version(self, resource: ApiResource) -> int:
+        self._asked("version", resource.key(""))
+        return self.version
 
     async def log(
         self,
@@ -176,7 +180,7 @@ def _key(resource: ApiResource, manifest: Mapping[str, Any]) -> ObjectKey:
     return resource.key(manifest["metadata"]["name"], manifest["metadata"].get("namespace", ""))
 
 
-def _selected(values: Mapping[str, str], selector: str) -> bool:
+def _selected(values: Mapping[str, Any], selector: str) -> bool:
     return all(
         values.get(key) == value for key, _, value in (part.partition("=") for part in selector.split(",") if part)
     )

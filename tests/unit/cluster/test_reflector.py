@@ -24,7 +24,10 @@ def a_job(name: str, version: int) -> Object:
 
 
 class Watched(FakeKube):
-    """Serves prepared watches, one after the other; after the last one the test is over."""
+    """Serves prepared watches, one after the other; after the last one the test is over.
+
+    ``asked`` holds selector and version of each.
+    """
 
     def __init__(self, *watches: list[tuple[str, Object] | Exception]) -> None:
         super().__init__()
@@ -32,9 +35,9 @@ class Watched(FakeKube):
         self.asked: list[tuple[str, int]] = []
 
     async def watch(
-        self, resource: ApiResource, *, labels: str = "", version: int
+        self, resource: ApiResource, *, labels: str = "", fields: str = "", version: int
     ) -> AsyncIterator[tuple[str, Object]]:
-        self.asked.append((labels, version))
+        self.asked.append((labels or fields, version))
         if not self.watches:
             raise asyncio.CancelledError
         for event in self.watches.pop(0):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.domain.attempt import Finished, Running, Starting, Verdict, explain, has_ended, judge
+from headgate.domain.attempt import Finished, Running, Starting, Verdict, explain, has_ended, judge, trouble_of
 from headgate.domain.task import Outcome, Waiting
-from tests.workload_builders import JobBuilder, PodBuilder, a_job, a_pod
+from tests.workload_builders import JobBuilder, PodBuilder, a_job, a_pod, a_warning
 
 STARTED = datetime(2026, 3, 1, 12, 0, 3, tzinfo=UTC)
 FINISHED = datetime(2026, 3, 1, 12, 0, 9, tzinfo=UTC)
@@ -262,8 +263,10 @@ class TestWaiting:
         assert judge(a_job().manifest(), [pod], "extract") == Starting(None)
 
 
-def an_event(reason: str, message: str = "", at: str = "2026-03-01T12:00:05Z", **members: Any) -> dict[str, Any]:
-    return {"reason": reason, "message": message, "lastTimestamp": at, **members}
+def said(*events: Mapping[str, Any], pods: tuple[PodBuilder, ...] = ()) -> Waiting | None:
+    """What is in the way of an attempt with these pods, after these events."""
+    troubles = [trouble for event in events if (trouble := trouble_of(event)) is not None]
+    return explain(troubles, [pod.manifest() for pod in pods], "extract")
 
 
 class TestEvents:
@@ -289,47 +292,43 @@ class TestEvents:
         ],
     )
     def test_say_what_is_in_the_way(self, kind: str, message: str, reason: str) -> None:
-        assert explain([an_event(kind, message)], "extract") == Waiting(reason, message, "extract")
+        assert said(a_warning(kind, message)) == Waiting(reason, message, "extract")
 
     def test_none_and_others_say_nothing(self) -> None:
-        assert explain([], "extract") is None
-        assert explain([an_event("Killing"), an_event("Scheduled")], "extract") is None
+        assert said() is None
+        assert said(a_warning("Killing"), a_warning("Scheduled")) is None
 
     def test_the_newest_counts(self) -> None:
-        old = an_event("FailedMount", "old", "2026-03-01T12:00:05Z")
-        new = an_event("FailedMount", "new", "2026-03-01T12:00:06Z")
+        old = a_warning("FailedMount", "old", "2026-03-01T12:00:05Z")
+        new = a_warning("FailedMount", "new", "2026-03-01T12:00:06Z")
 
         for events in ([old, new], [new, old]):
-            assert (explain(events, "extract") or Waiting("")).message == "new"
+            assert (said(*events) or Waiting("")).message == "new"
 
     def test_by_whatever_time_it_has(self) -> None:
-        old = an_event("FailedMount", "old")
+        old = a_warning("FailedMount", "old")
         without = {"reason": "FailedMount", "message": "no time"}
         series = {"count": 4, "lastObservedTime": "2026-03-01T12:00:07.000001Z"}
         new = {"reason": "FailedMount", "message": "new", "eventTime": "2026-03-01T12:00:01.5Z", "series": series}
 
-        assert (explain([without, old], "extract") or Waiting("")).message == "old"
-        assert (explain([new, old], "extract") or Waiting("")).message == "new"
+        assert (said(without, old) or Waiting("")).message == "old"
+        assert (said(new, old) or Waiting("")).message == "new"
 
     @pytest.mark.parametrize(
-        ("trouble", "later"),
+        ("trouble", "pod"),
         [
-            ("FailedCreate", "SuccessfulCreate"),
-            ("FailedScheduling", "Scheduled"),
-            ("FailedScheduling", "Pulling"),
-            ("FailedMount", "Pulled"),
-            ("FailedCreatePodSandBox", "Started"),
+            ("FailedCreate", a_pod()),
+            ("FailedScheduling", a_pod().scheduled()),
+            ("FailedMount", a_pod().scheduled().ready_to_start()),
+            ("FailedCreatePodSandBox", a_pod().scheduled().ready_to_start()),
         ],
     )
-    def test_what_has_been_overcome_is_in_the_way_no_more(self, trouble: str, later: str) -> None:
-        assert explain([an_event(trouble), an_event(later)], "extract") is None
+    def test_what_has_been_overcome_is_in_the_way_no_more(self, trouble: str, pod: PodBuilder) -> None:
+        assert said(a_warning(trouble), pods=(pod,)) is None
 
-    def test_what_follows_in_the_same_second_is(self) -> None:
-        scheduled = {"reason": "Scheduled", "eventTime": "2026-03-01T12:00:05.400000Z", "lastTimestamp": None}
-
-        found = explain([scheduled, an_event("FailedMount", "no", "2026-03-01T12:00:05Z")], "extract")
-
-        assert found == Waiting("Mount", "no", "extract")
+    @pytest.mark.parametrize(("trouble", "pod"), [("FailedScheduling", a_pod()), ("FailedMount", a_pod().scheduled())])
+    def test_what_has_not_still_is(self, trouble: str, pod: PodBuilder) -> None:
+        assert said(a_warning(trouble), pods=(pod,)) is not None
 
 
 def test_only_a_pod_that_will_not_run_again_has_ended() -> None:

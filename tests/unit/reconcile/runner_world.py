@@ -22,6 +22,7 @@ from headgate.reconcile.keys import Key, Topic
 from headgate.reconcile.runner_jobs import RunnerJobs
 from headgate.reconcile.runners import Runners
 from headgate.reconcile.step_logs import LogKeeper
+from headgate.reconcile.warnings import Warnings
 from headgate.reconcile.workloads import Workloads
 from tests.unit.cluster.fake_kube import FakeKube
 from tests.unit.reconcile.fake_engine import FakeEngine
@@ -75,6 +76,7 @@ class World:
             limit=1000,
             monotonic=time.monotonic,
         )
+        self.warnings = Warnings(self.kube, self.cache, self.keys.append)
         self.jobs = RunnerJobs(
             self.kube,
             self.cache,
@@ -83,6 +85,7 @@ class World:
             self.effects,
             lambda: ClusterFacts("headgate-system"),
             self.logs,
+            self.warnings,
             pods=pods,
             wall=self.wall,
         )

@@ -9,7 +9,8 @@ from prometheus_client import CollectorRegistry
 
 from headgate.cluster.cache import Cache
 from headgate.cluster.errors import Unreachable
-from headgate.cluster.resources import EVENTS, JOBS, PODS
+from headgate.cluster.resources import JOBS, PODS
+from headgate.desired.keys import NAMESPACE
 from headgate.domain.task import Outcome, Waiting
 from headgate.engine.run_metrics import RunMetrics
 from headgate.engine.types import Effects
@@ -18,11 +19,12 @@ from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.jobs import JobReconciler
 from headgate.reconcile.keys import Key, Topic
 from headgate.reconcile.step_logs import LogKeeper
+from headgate.reconcile.warnings import Warnings
 from headgate.reconcile.workloads import Workloads
 from headgate.store.errors import DatabaseUnavailable
 from tests.unit.cluster.fake_kube import FakeKube
 from tests.unit.reconcile.fake_engine import FakeEngine
-from tests.workload_builders import JobBuilder, PodBuilder, a_job, a_pod, a_task
+from tests.workload_builders import JobBuilder, PodBuilder, a_job, a_pod, a_task, a_warning, an_owned_namespace
 
 CREATED = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 STARTED = CREATED + timedelta(seconds=3)
@@ -52,12 +54,14 @@ class World:
             limit=1024,
             monotonic=time.monotonic,
         )
+        self.warnings = Warnings(self.kube, self.cache, self.keys.append)
         self.reconciler = JobReconciler(
             self.cache,
             self.engine,
             workloads,
             self.effects,
             self.logs,
+            self.warnings,
             requeue=lambda key, seconds: self.later.append((key, seconds)),
             wall=lambda: self.now,
         )
@@ -206,25 +210,25 @@ class TestStarting:
         assert world.kube.requests == []
         assert world.later == [(KEY, 1.5)]
 
-    async def test_then_events_about_job_and_pod_are(self) -> None:
+    async def test_then_it_is_told_what_kubernetes_warns_of(self) -> None:
         world = World()
+        world.cache.upsert(NAMESPACE, an_owned_namespace("acme"))
         world.sees(a_job(), a_pod())
-        about = {"uid": "pod-uid"}
-        event = {"reason": "FailedMount", "message": 'secret "database" not found', "involvedObject": about}
-        world.kube.put(EVENTS, {"metadata": {"name": "e", "namespace": "acme"}, **event})
+        world.warnings.take_in(a_warning("FailedMount", 'secret "database" not found', uid="pod-uid"))
         world.now = CREATED + timedelta(seconds=3)
 
         missing = Waiting("MissingSecret", 'secret "database" not found', "extract")
         assert await world.reconcile() == [("waiting", REF, missing)]
-        assert len(world.later) == 1
+        assert world.kube.requests == []
 
-    async def test_and_asked_again_later_where_they_say_nothing(self) -> None:
+    async def test_and_asked_again_later_where_there_is_no_warning(self) -> None:
         world = World()
         world.sees(a_job(), a_pod())
         world.now = CREATED + timedelta(seconds=3)
 
         assert await world.reconcile() == []
-        assert len(world.later) == 1
+        assert world.later == [(KEY, 30)]
+        assert world.kube.requests == []
 
     async def test_what_it_waited_for_is_over_when_it_goes_on(self) -> None:
         world = World()

@@ -6,7 +6,7 @@ import pytest
 
 from headgate.cluster.cache import Cache
 from headgate.cluster.errors import ApiError, Unreachable
-from headgate.cluster.resources import EVENTS, JOBS, PODS
+from headgate.cluster.resources import JOBS, PODS
 from headgate.desired.keys import ObjectKey
 from headgate.reconcile.workloads import ForeignJob, Workloads, attempt_of
 from tests.unit.cluster.fake_kube import FakeKube
@@ -169,17 +169,6 @@ async def test_a_job_s_pods_are_asked_of_the_api_server() -> None:
     world.kube.put(PODS, a_pod(a_job(a_task("report"))).manifest())
 
     assert [pod["metadata"]["uid"] for pod in await world.workloads.pods(key)] == ["pod-uid"]
-
-
-async def test_events_are_found_by_whom_they_are_about() -> None:
-    world = World()
-    for name, uid in (("a", "job-uid"), ("b", "pod-uid"), ("c", "another")):
-        about = {"uid": uid}
-        world.kube.put(EVENTS, {"metadata": {"name": name, "namespace": "acme"}, "involvedObject": about})
-
-    found = await world.workloads.events("acme", ("job-uid", "pod-uid"))
-
-    assert [event["metadata"]["name"] for event in found] == ["a", "b"]
 
 
 def test_a_job_says_which_attempt_it_is_of() -> None:
