@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from headgate.cluster.cache import Cache
@@ -34,12 +36,19 @@ class World:
     async def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
 
-    async def run(self) -> None:
-        """Until all watches are over, and all that was asked for is listed."""
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Until all watches are over, and all that was asked for is listed; and again at the end."""
         running = asyncio.create_task(self.warnings.run())
+        await settle()
+        yield
         await settle()
         running.cancel()
         await asyncio.wait({running})
+
+    async def run(self) -> None:
+        async with self.running():
+            pass
 
     def reasons(self, *uids: str, namespace: str = "acme") -> list[str]:
         return [trouble.reason for trouble in self.warnings.about(namespace, *(uids or ("pod-uid", "job-uid")))]
@@ -109,11 +118,11 @@ async def test_where_a_list_fails_it_is_asked_for_again() -> None:
     world = World()
     world.kube.put(EVENTS, of_the_pod())
     world.kube.fail("list", Unreachable("no answer"))
-    world.reasons()
-    await world.run()
-    assert world.reasons() == []
 
-    await world.run()
+    async with world.running():
+        for _ in range(2):
+            assert world.reasons() == []
+            await settle()
 
     assert world.reasons() == ["Mount"]
 
