@@ -28,6 +28,7 @@ _WATCH_SECONDS = 290
 _SILENCE_SECONDS = 120
 """The API server sends a bookmark every minute or so: after two without one the connection is taken for dead."""
 _LOG_SILENCE_SECONDS = 30
+_COUNTED_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 5.0
 
 
@@ -217,12 +218,9 @@ class KubeClient:
             try:
                 return await self._once(method, resource, where, query, data, content, verb or method)
             except ApiError as error:
-                refused_unseen = error.status == HTTPStatus.TOO_MANY_REQUESTS or (
-                    error.status == HTTPStatus.SERVICE_UNAVAILABLE and error.retry_after is not None
-                )
-                if not refused_unseen or attempt == _TRIES:
+                pause = _pause(method, error, attempt)
+                if pause is None or attempt == _TRIES:
                     raise
-                pause = min(error.retry_after or 1.0, _LONGEST_PAUSE_SECONDS)
             await self._sleep(pause)
         raise AssertionError("unreachable: the last try returns or raises")
 
@@ -254,6 +252,18 @@ class KubeClient:
         if status >= HTTPStatus.BAD_REQUEST:
             raise ApiError.of(status, answer, _seconds(retry_after))
         return answer
+
+
+def _pause(method: str, error: ApiError, attempt: int) -> float | None:
+    """Seconds until a request is repeated that was refused but not for what is in it; None where it is not."""
+    if error.status == HTTPStatus.TOO_MANY_REQUESTS or (
+        error.status == HTTPStatus.SERVICE_UNAVAILABLE and error.retry_after is not None
+    ):
+        return min(error.retry_after or 1.0, _LONGEST_PAUSE_SECONDS)
+    if method == "POST" and error.is_conflict:
+        # What is new conflicts with nothing: others were counted in its namespace's ResourceQuotas at the same time.
+        return _COUNTED_SECONDS * 2 ** (attempt - 1)
+    return None
 
 
 def path(resource: ApiResource, namespace: str = "", name: str = "") -> str:

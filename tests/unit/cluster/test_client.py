@@ -198,8 +198,24 @@ async def test_but_not_for_ever() -> None:
     assert len(it.api.seen) == 4
 
 
+async def test_what_is_new_and_was_counted_at_the_same_time_as_others_is_asked_for_again() -> None:
+    conflict = refusal(409, "Conflict", "Operation cannot be fulfilled on resourcequotas")
+    async with world(conflict, conflict, answer(JOB, 201)) as it:
+        assert await it.kube.create(JOBS, JOB) == JOB
+
+    assert it.pauses == [0.2, 0.4]
+
+
+async def test_a_change_of_what_others_have_changed_is_not_repeated() -> None:
+    async with world(refusal(409, "Conflict")) as it:
+        with pytest.raises(ApiError):
+            await it.kube.replace(JOBS, JOB)
+
+    assert len(it.api.seen) == 1
+
+
 @pytest.mark.parametrize(
-    "refused", [refusal(503, "ServiceUnavailable"), refusal(500, "InternalError"), refusal(409, "Conflict")]
+    "refused", [refusal(503, "ServiceUnavailable"), refusal(500, "InternalError"), refusal(409, "AlreadyExists")]
 )
 async def test_what_may_have_been_done_is_not_repeated(refused: web.Response) -> None:
     async with world(refused, answer()) as it:
