@@ -262,7 +262,7 @@ def _pause(method: str, error: ApiError, attempt: int) -> float | None:
         return min(error.retry_after or 1.0, _LONGEST_PAUSE_SECONDS)
     if method == "POST" and error.is_conflict:
         # What is new conflicts with nothing: others were counted in its namespace's ResourceQuotas at the same time.
-        return _COUNTED_SECONDS * 2 ** (attempt - 1)
+        return _COUNTED_SECONDS * float(2 ** (attempt - 1))
     return None
 
 
