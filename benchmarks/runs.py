@@ -2,6 +2,8 @@
 
     python -m benchmarks.runs [--count 20] [--rounds 3]
 
+What has run is deleted before the next round.
+
 Goals (DESIGN, section 10; the engine's issue): at most 3 writes of ours a run besides the Job itself, and 20 one-step
 runs at once, and 1,000 (`--count 1000 --rounds 1`), within 1.1 times the time that bare Jobs take. Both kinds run the
 same container under the same plan, as many at the same time; the bare Jobs first. The operator has its own account.
@@ -24,7 +26,7 @@ from hack.cluster.provider import choose
 from hack.kube import Kube
 from hack.postgres import RUNTIME, Server
 from hack.test import NAME
-from headgate.cluster.resources import JOBS, WORKFLOW_RUNS, WORKFLOWS
+from headgate.cluster.resources import JOBS, PODS, WORKFLOW_RUNS, WORKFLOWS
 from headgate.desired.keys import NAMESPACE
 from headgate.store import migrate
 from tests.builders import QuotaBuilder, a_quota, a_run, a_workflow, a_workspace
@@ -69,10 +71,12 @@ async def main(count: int, rounds: int, state: Path, image: str) -> list[Figure]
         written: Counter[str] = Counter()
         for number in range(rounds):
             bare.append(await bare_jobs(cluster, name, image, f"bare-{number}", count))
+            await clear(cluster, name)
             before = Counter(operator.writes())
             ours.append(await runs(cluster, name, f"run-{number}", count))
             await asyncio.sleep(2)
             written += Counter(operator.writes()) - before
+            await clear(cluster, name)
         print(f"{count} at once, {rounds} rounds: bare Jobs {_row(bare)} s, one-node runs {_row(ours)} s")
         print("writes:", ", ".join(f"{name} {number:.0f}" for name, number in written.most_common()))
         return [
@@ -99,6 +103,21 @@ async def bare_jobs(cluster: Cluster, namespace: str, image: str, prefix: str, c
 
     await eventually(complete, within=60 + count, every=pause(count))
     return time.monotonic() - started
+
+
+async def clear(cluster: Cluster, namespace: str) -> None:
+    """Delete what has run, and return when no pod is left: a kubelet is the slower the more dead pods it has."""
+    for kind in (WORKFLOW_RUNS, JOBS):
+        gone = [
+            partial(cluster.kube.delete, kind, item["metadata"]["name"], namespace)
+            for item in await cluster.list(kind, namespace)
+        ]
+        await fleet.all_of(gone, f"{kind.kind}s deleted")
+
+    async def no_pod() -> bool:
+        return not await cluster.list(PODS, namespace)
+
+    await eventually(no_pod, within=600, every=2.0, what="the end of every pod")
 
 
 async def runs(cluster: Cluster, namespace: str, prefix: str, count: int) -> float:
