@@ -77,7 +77,7 @@ class Executor:
             raise NodeFailed("InvalidTask", f"this runner cannot read the node's config: {where}") from None
 
     def _redactor(self, config: NodeConfig) -> Redactor:
-        password = sql.password_of(self.secrets.value(config.sql.connection)) if config.sql is not None else None
+        password = sql.password_of(sql.connection_of(config.sql, self.secrets)) if config.sql is not None else None
         return self.secrets.redactor([password] if password else [])
 
     def _executed(self, task: Task, config: NodeConfig, redactor: Redactor) -> Awaitable[Any]:
