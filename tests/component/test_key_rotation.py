@@ -16,6 +16,7 @@ from headgate.engine import key_rotation
 from headgate.engine.credential_types import Rewrapping, Rotation
 from headgate.engine.credentials import Credentials
 from headgate.engine.types import TaskRef
+from headgate.store import credentials
 from headgate.store.database import Database
 from tests.component.replica import Killed
 from tests.component.vault import BOTH, LEASE, NEW, OLD, Vault
@@ -165,10 +166,29 @@ async def test_rotations_puts_and_deletions_at_once_lose_nothing(vault: Vault, s
     assert {name: views[name] for name in NAMES} == dict.fromkeys(NAMES, 3)
 
 
+async def test_what_is_put_while_a_batch_is_sealed_anew_comes_after_it(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ref = await given_credentials(vault)
+    reseal, puts = credentials.reseal, list[asyncio.Task[Any]]()
+
+    async def slowly(*arguments: Any) -> int:
+        puts.append(asyncio.create_task(vault.put("c0", "newer")))
+        await asyncio.sleep(0.2)
+        return await reseal(*arguments)
+
+    monkeypatch.setattr(credentials, "reseal", slowly)
+    await vault.credentials.rotate_data_key(ref.workspace_id)
+    await asyncio.gather(*puts)
+
+    assert len(puts) == 1
+    assert await vault.released(ref, "c0") == {"c0": {"password": "newer"}}
+
+
 Use = Callable[[Credentials, UUID], Awaitable[Any]]
 USES: Mapping[str, Use] = {
-    "data key": lambda credentials, acme: credentials.rotate_data_key(acme),
-    "key-encryption key": lambda credentials, _: credentials.rewrap(),
+    "data key": lambda held, acme: held.rotate_data_key(acme),
+    "key-encryption key": lambda held, _: held.rewrap(),
 }
 
 
@@ -211,19 +231,19 @@ async def test_whatever_statement_a_rotation_dies_at_nothing_is_lost(
 
     for number in range(statements * 2):
         # Each time from the one key-encryption key to the other, so that there is something to do.
-        credentials = vault.held_by(rings[(number + 1) % 2])
+        held = vault.held_by(rings[(number + 1) % 2])
         cut.begin(number // 2 + 1, after=bool(number % 2))
         with pytest.raises(Killed):
-            await use(credentials, ref.workspace_id)
+            await use(held, ref.workspace_id)
         cut.begin(0)
-        await assert_all_there(vault, ref, by=credentials)
-        await assert_all_there(vault, theirs, by=credentials)
-        await use(credentials, ref.workspace_id)
-        await assert_all_there(vault, ref, by=credentials)
+        await assert_all_there(vault, ref, by=held)
+        await assert_all_there(vault, theirs, by=held)
+        await use(held, ref.workspace_id)
+        await assert_all_there(vault, ref, by=held)
         keys = [row for row in await vault.data_keys() if row["workspace_id"] == ref.workspace_id]
         assert [row["retired_at"] for row in keys] == [None]
-        for held in (ref, theirs):
-            await vault.world.engine.runner_tasks.heartbeat(held, "pod-1", LEASE)
+        for attempt in (ref, theirs):
+            await vault.world.engine.runner_tasks.heartbeat(attempt, "pod-1", LEASE)
 
     assert [view.version for view in await vault.credentials.list(ref.workspace_id)] == [1] * 5
 
