@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -212,7 +212,7 @@ async def test_what_credentials_cost_and_their_keys(warm: World, sent: list[str]
     vault = Vault(warm)
     acme = warm.ids["acme"]
     costs: dict[str, int] = {}
-    for what, use in {
+    uses: dict[str, Callable[[], Awaitable[Any]]] = {
         "the first": vault.put,
         "put": vault.put,
         "list": lambda: vault.credentials.list(acme),
@@ -220,7 +220,8 @@ async def test_what_credentials_cost_and_their_keys(warm: World, sent: list[str]
         "rewrap": vault.held_by(BOTH).rewrap,
         "nothing to rewrap": vault.held_by(BOTH).rewrap,
         "delete": lambda: vault.credentials.delete(acme, "bank"),
-    }.items():
+    }
+    for what, use in uses.items():
         with counted(sent):
             await use()
         costs[what] = len(sent)

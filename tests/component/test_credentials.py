@@ -150,19 +150,42 @@ async def test_another_attempt_is_given_nothing(vault: Vault, wrong: Wrong) -> N
     assert await vault.recorded() == []
 
 
-async def test_another_holder_is_given_nothing_nor_one_whose_lease_has_run_out(vault: Vault) -> None:
+async def test_only_who_holds_the_attempt_is_given_anything(vault: Vault) -> None:
     await vault.put("shop")
     ref = await vault.given_attempt("shop")
+    runners = vault.world.engine.runner_tasks
 
     with pytest.raises(LeaseLost):
         await vault.released(ref, "shop", holder="pod-2")
     vault.world.clock.advance(seconds=15)
+    assert await vault.released(ref, "shop")
+    await runners.claim(ref.workspace_id, "acme", ref.run_id, "pod-2", LEASE)
     with pytest.raises(LeaseLost):
         await vault.released(ref, "shop")
-    await vault.world.engine.runner_tasks.heartbeat(ref, "pod-1", LEASE)
-    assert await vault.released(ref, "shop")
-    await vault.world.engine.runner_tasks.complete(ref, "acme", Outcome(succeeded=True), "pod-1", LEASE)
+    assert await vault.released(ref, "shop", holder="pod-2")
+    await runners.complete(ref, "acme", Outcome(succeeded=True), "pod-2", LEASE)
     with pytest.raises(LeaseLost):
+        await vault.released(ref, "shop", holder="pod-2")
+    assert sorted(row["runner"] for row in await vault.recorded()) == ["pod-1", "pod-2"]
+
+
+async def test_an_attempt_whose_time_is_over_is_given_nothing(vault: Vault) -> None:
+    await vault.put("shop")
+    ref = await vault.given_attempt("shop")
+    vault.world.clock.advance(hours=24)
+
+    with pytest.raises(LeaseLost):
+        await vault.released(ref, "shop")
+
+
+async def test_of_a_credential_a_node_is_given_the_keys_that_it_names(vault: Vault) -> None:
+    await vault.put("shop", values=Values({"password": PASSWORD, "user": "shop", "spare": "another"}))
+    ref = await vault.given_attempt("shop", "shop")
+
+    assert await vault.released(ref, "shop") == {"shop": {"password": PASSWORD}}
+
+    await vault.put("shop", values=Values({"user": "shop"}))
+    with pytest.raises(CredentialMissing, match="credential shop has no key password"):
         await vault.released(ref, "shop")
     assert len(await vault.recorded()) == 1
 

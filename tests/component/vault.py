@@ -15,10 +15,10 @@ from headgate.engine.engine import Engine
 from headgate.engine.types import TaskRef
 from headgate.store.database import Database
 from tests.builders import a_workflow
-from tests.component.world import World
+from tests.component.world import KEYS, World
 
-OLD_KEY, NEW_KEY = bytes(range(32)), bytes(range(100, 132))
-OLD = KeyRing("2026-01", {"2026-01": OLD_KEY})
+OLD = KEYS
+OLD_KEY, NEW_KEY = OLD.keys["2026-01"], bytes(range(100, 132))
 BOTH = KeyRing("2026-03", {"2026-03": NEW_KEY, "2026-01": OLD_KEY})
 NEW = KeyRing("2026-03", {"2026-03": NEW_KEY})
 LEASE = timedelta(seconds=15)
@@ -53,8 +53,8 @@ class Vault:
         self, name: str = "shop", password: str = PASSWORD, workspace: str = "acme", **members: Any
     ) -> CredentialView:
         """Put a credential with the key ``password``."""
-        members = {"kind": "login", "values": Values({"password": password}), "by": "alice"} | members
-        return await self.credentials.put(self.world.ids[workspace], name, **members)
+        given: dict[str, Any] = {"kind": "login", "values": Values({"password": password}), "by": "alice"}
+        return await self.credentials.put(self.world.ids[workspace], name, **given | members)
 
     async def given_attempt(
         self, *credentials: str, workspace: str = "acme", holder: str = "pod-1", workflow: str = "nightly"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from headgate.api.scalars import SUBDOMAIN_PATTERN
@@ -49,6 +49,10 @@ class Values:
                 raise CredentialInvalid(f"the value of {key} contains half of a character (a lone surrogate)")
         if (size := len(self.encode())) > VALUES_BYTES:
             raise CredentialInvalid(f"the values have {size} bytes as JSON; the limit is {VALUES_BYTES}")
+
+    def only(self, keys: Iterable[str]) -> Values:
+        """The values of these keys. Raises ``KeyError`` with the first key that there is not."""
+        return Values({key: self.by_key[key] for key in sorted(keys)})
 
     def encode(self) -> bytes:
         """As JSON in UTF-8, the same for the same values."""

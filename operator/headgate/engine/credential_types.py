@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -28,10 +27,7 @@ class CredentialRefused(Exception):  # noqa: N818 - a state of the world, not a 
 
 
 class CredentialMissing(Exception):  # noqa: N818 - a state of the world, not a mistake
-    """The node names credentials that its workspace does not have. Nothing was released."""
-
-    def __init__(self, names: Iterable[str]) -> None:
-        super().__init__(f"the workspace has no credential {', '.join(sorted(names))}")
+    """The node names credentials, or keys in one, that there are not. Nothing was released."""
 
 
 @dataclass(frozen=True)

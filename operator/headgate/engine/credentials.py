@@ -27,6 +27,7 @@ from headgate.engine.credential_types import (
 )
 from headgate.engine.types import LeaseLost, TaskRef
 from headgate.store import credential_releases, credentials, data_keys
+from headgate.store.credentials import Stored
 from headgate.store.tasks import TaskKey
 
 MOST_RELEASES = 1000
@@ -86,11 +87,11 @@ class Credentials:
             return await credentials.delete(tx, workspace_id, name)
 
     async def release(self, ref: TaskRef, names: Collection[str], holder: str) -> Mapping[str, Values]:
-        """The values of the named credentials for an attempt that the holder has, all of them or none.
+        """What the attempt's node names of these credentials, for the holder of the attempt: all of it or nothing.
 
         Each is recorded as released, in the transaction that reads it. Raises ``LeaseLost`` where the attempt is not
-        the holder's, or its lease has run out; ``CredentialRefused`` for a credential that its node does not name;
-        ``CredentialMissing``; ``KeysMissing``, ``UnknownKey`` and ``CannotOpen`` where they cannot be decrypted.
+        the holder's; ``CredentialRefused`` for a credential that its node does not name; ``CredentialMissing``;
+        ``KeysMissing``, ``UnknownKey`` and ``CannotOpen`` where they cannot be decrypted.
         """
         keys = self._ring()
         now = self._context.now()
@@ -100,22 +101,18 @@ class Credentials:
             work = await credential_releases.held(tx, key, holder, now)
             if work is None:
                 raise LeaseLost(ref)
-            _check(ref, work, wanted)
+            named = _named(ref, work)
+            if strange := sorted(wanted.keys() - named.keys()):
+                raise CredentialRefused(f"node {ref.node} does not name the credential {', '.join(strange)}")
             found, earlier = await credential_releases.release(tx, key, wanted, holder, now)
+            if missing := sorted(wanted.keys() - found.keys()):
+                raise CredentialMissing(f"the workspace has no credential {', '.join(missing)}")
             if earlier + len(found) > MOST_RELEASES:
                 raise CredentialRefused(
                     f"attempt {ref.attempt} of node {ref.node} was given credentials {earlier} times; the limit is "
                     f"{MOST_RELEASES}"
                 )
-            if missing := wanted.keys() - found.keys():
-                raise CredentialMissing(missing)
-            try:
-                return {name: keys.unwrap(each.key).open(each.place, each.sealed) for name, each in found.items()}
-            except (CannotOpen, UnknownKey) as problem:
-                _log.error(
-                    "credential_unreadable", workspace_id=str(ref.workspace_id), names=[*wanted], why=str(problem)
-                )
-                raise
+            return {name: _opened(keys, each, named[name]) for name, each in found.items()}
 
     async def releases(self, workspace_id: UUID, name: str, limit: int = 50) -> tuple[ReleaseView, ...]:
         """The newest releases of what had that name, newest first. ``limit`` is from 1 to 500, or ``ValueError``."""
@@ -158,16 +155,30 @@ class Credentials:
         return self._keys
 
 
-def _check(ref: TaskRef, work: Mapping[str, Any], wanted: Collection[str]) -> None:
-    """Raise ``CredentialRefused`` unless the node names all that is wanted."""
+def _named(ref: TaskRef, work: Mapping[str, Any]) -> Mapping[str, frozenset[str]]:
+    """The keys that the node names, by credential. Raises ``CredentialRefused`` where its config cannot be read."""
     try:
         config = NodeConfig.model_validate({kind: work[kind] for kind in KINDS if kind in work})
     except ValidationError:
         # Not with its words, which quote the config.
         raise CredentialRefused(f"the config of node {ref.node} cannot be read by this release of Headgate") from None
-    named = {credential.name for credential in credentials_of(config)}
-    if strange := sorted(set(wanted) - named):
-        raise CredentialRefused(f"node {ref.node} does not name the credential {', '.join(strange)}")
+    named: dict[str, frozenset[str]] = {}
+    for credential in credentials_of(config):
+        named[credential.name] = named.get(credential.name, frozenset()) | {credential.key}
+    return named
+
+
+def _opened(keys: KeyRing, found: Stored, named: Collection[str]) -> Values:
+    place = found.place
+    try:
+        return keys.unwrap(found.key).open(place, found.sealed).only(named)
+    except KeyError as missing:
+        raise CredentialMissing(f"credential {place.name} has no key {missing.args[0]}") from None
+    except (CannotOpen, UnknownKey) as problem:
+        _log.error(
+            "credential_unreadable", workspace_id=str(place.workspace_id), credential=place.name, why=str(problem)
+        )
+        raise
 
 
 def _view(row: Any) -> CredentialView:

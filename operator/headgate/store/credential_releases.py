@@ -17,15 +17,16 @@ _HELD = """
     SELECT t.work FROM headgate.tasks t
     WHERE t.workspace_id = %(workspace_id)s AND t.execution_id = %(run_id)s AND t.node = %(node)s
         AND t.attempt = %(attempt)s AND t.kind = 'runner' AND t.holder = %(holder)s
-        AND t.due_at > %(now)s AND t.expires_at > %(now)s
+        AND t.expires_at > %(now)s
     FOR NO KEY UPDATE
 """
 
 
 async def held(tx: Transaction, key: TaskKey, holder: str, now: datetime) -> Mapping[str, Any] | None:
-    """The work of an attempt that the holder has by a lease that is in force; None for any other attempt.
+    """The work of an attempt that the holder has; None for any other attempt, and for one that must have ended.
 
-    It stays the holder's until the transaction ends, and its releases take turns.
+    A lease that ran out and that nobody took is still its holder's. It stays that until the transaction ends, and
+    releases to it take turns.
     """
     work: Mapping[str, Any] | None = await tx.value(_HELD, key.parameters() | {"holder": holder, "now": now})
     return work
