@@ -99,6 +99,21 @@ async def test_a_deleted_one_is_gone_and_its_releases_stay(vault: Vault) -> None
     assert (await vault.put("shop")).version == 1
 
 
+async def test_a_workspace_that_ends_takes_its_credentials_and_keys_along(vault: Vault) -> None:
+    await vault.world.given_workspace("other")
+    await vault.put("shop")
+    await vault.put("shop", workspace="other")
+    ref = await vault.given_attempt("shop")
+    await vault.released(ref, "shop")
+    await vault.credentials.rotate_data_key(ref.workspace_id)
+
+    await vault.world.engine.retire_workspace("acme")
+
+    assert [row["workspace_id"] for row in await vault.data_keys()] == [vault.world.ids["other"]]
+    assert await vault.credentials.list(ref.workspace_id) == ()
+    assert len(await vault.recorded()) == 1
+
+
 async def test_each_release_is_recorded_once(vault: Vault) -> None:
     await vault.put("shop")
     await vault.put("bank")

@@ -120,7 +120,10 @@ class Engine:
         await workspaces.suspend_workspace(self._context, name)
 
     async def retire_workspace(self, name: str) -> Effects:
-        """End a workspace for good: its runs are cancelled, and its name is free for a new one. History stays."""
+        """End a workspace for good: its runs are cancelled, and its name is free for a new one. History stays.
+
+        Its credentials are deleted, with the keys that they lie under.
+        """
         return await workspaces.retire_workspace(self._context, name)
 
     async def record_version(self, workspace_id: UUID, namespace: str, name: str, spec: WorkflowSpec) -> VersionRecord:

@@ -96,6 +96,17 @@ async def delete(tx: Transaction, workspace_id: UUID, name: str) -> bool:
     return bool(await tx.execute(_DELETE, {"workspace_id": workspace_id, "name": name}))
 
 
+_DELETE_ALL = """
+    WITH gone AS (DELETE FROM headgate.credentials WHERE workspace_id = %(workspace_id)s)
+    DELETE FROM headgate.data_keys WHERE workspace_id = %(workspace_id)s
+"""
+
+
+async def delete_all(tx: Transaction, workspace_id: UUID) -> None:
+    """Delete all credentials of the workspace, and its data keys with them. Hold the workspace's lock."""
+    await tx.execute(_DELETE_ALL, {"workspace_id": workspace_id})
+
+
 _UNDER_RETIRED = f"""
     SELECT c.name, c.id, c.kind, c.version, c.sealed, {data_keys.COLUMNS}
     FROM headgate.credentials c
