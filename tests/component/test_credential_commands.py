@@ -49,6 +49,9 @@ async def test_a_credential_is_put_listed_and_deleted(vault: Vault) -> None:
     ref = await vault.given_attempt("shop")
     assert await vault.released(ref, "shop") == {"shop": {"password": PASSWORD}}
 
+    shown = await headgate(vault, "credential-releases", "shop", "--workspace", "acme")
+    assert shown.output.split()[6:] == ["2026-03-10T12:00:00Z", "1", str(ref.run_id), "work", "1", "pod-1"]
+
     deleted = await headgate(vault, "delete-credential", "shop", "--workspace", "acme", "--version", "1")
     assert deleted.output == "credential shop is deleted\n"
     again = await headgate(vault, "delete-credential", "shop", "--workspace", "acme")

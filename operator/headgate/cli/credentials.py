@@ -25,6 +25,7 @@ from headgate.engine.key_source import key_ring
 from headgate.store.errors import DatabaseUnavailable
 
 T = TypeVar("T")
+_WIDEST = 500
 KEYS, KEYS_FILE = "HEADGATE_KEY_ENCRYPTION_KEYS", "HEADGATE_KEY_ENCRYPTION_KEYS_FILE"
 Workspace = Annotated[str, typer.Option(help="Name of the Workspace.")]
 Name = Annotated[str, typer.Argument(help="Name of the credential.")]
@@ -68,6 +69,21 @@ def delete_credential(name: Name, workspace: Workspace, version: Version = None)
     if not deleted:
         raise typer.Exit(complain(f"workspace {workspace} has no credential {name}"))
     typer.echo(f"credential {name} is deleted")
+
+
+def releases(
+    name: Name,
+    workspace: Workspace,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="Releases to list at most.")] = 20,
+) -> None:
+    """List to which attempts a credential was handed out, the newest first."""
+    table = Table("RELEASED", "VERSION", "RUN", "NODE", "ATTEMPT", "RUNNER", box=None)
+    found = _done(workspace, lambda engine, workspace_id: engine.credentials.releases(workspace_id, name, limit))
+    for item in found:
+        released = item.released_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        table.add_row(released, str(item.version), str(item.run_id), item.node, str(item.attempt), item.runner)
+    # However narrow the terminal: of a record nothing is cut.
+    Console(highlight=False, width=_WIDEST).print(table)
 
 
 def rotate_keys(

@@ -8,7 +8,7 @@ from importlib.metadata import version
 import typer
 import uvloop
 
-from headgate.cli.credentials import credentials, delete_credential, put_credential, rotate_keys
+from headgate.cli.credentials import credentials, delete_credential, put_credential, releases, rotate_keys
 from headgate.cli.database import complain, history, migrate
 from headgate.cli.logs import logs
 from headgate.cli.release import release
@@ -54,6 +54,7 @@ app.command()(rollback)
 app.command()(credentials)
 app.command()(put_credential)
 app.command()(delete_credential)
+app.command("credential-releases")(releases)
 app.command()(rotate_keys)
 
 
