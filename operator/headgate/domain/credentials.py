@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from headgate.api.scalars import SUBDOMAIN_PATTERN
 
@@ -47,6 +48,7 @@ class Values:
                 raise CredentialInvalid(f"the value of {key} contains the character U+0000")
             if any("\ud800" <= character <= "\udfff" for character in value):
                 raise CredentialInvalid(f"the value of {key} contains half of a character (a lone surrogate)")
+        object.__setattr__(self, "by_key", MappingProxyType(dict(self.by_key)))
         if (size := len(self.encode())) > VALUES_BYTES:
             raise CredentialInvalid(f"the values have {size} bytes as JSON; the limit is {VALUES_BYTES}")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
@@ -128,6 +129,7 @@ class KeyRing:
         for key_id, key in self.keys.items():
             if len(key) != KEY_BYTES:
                 raise ValueError(f"key-encryption key {key_id} has {len(key)} bytes, not {KEY_BYTES}")
+        object.__setattr__(self, "keys", MappingProxyType(dict(self.keys)))
 
     def wrap(self, key: DataKey, nonce: bytes) -> WrappedKey:
         """The data key under the current key. ``nonce``: 12 bytes, never used before."""

@@ -39,6 +39,16 @@ def test_values_that_cannot_be_kept_are_refused_without_a_word_of_them(values: A
     assert SECRET not in str(refused.value)
 
 
+def test_values_do_not_change() -> None:
+    given = {"k": SECRET}
+    values = Values(given)
+    given["k"] = "another"
+
+    assert values.by_key == {"k": SECRET}
+    with pytest.raises(TypeError):
+        cast("dict[str, str]", values.by_key)["k"] = "another"
+
+
 @pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b'{"k": 1}', b"[" * 100_000])
 def test_what_is_no_form_of_values_is_refused(content: bytes) -> None:
     with pytest.raises(CredentialInvalid):
