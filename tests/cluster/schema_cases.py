@@ -263,12 +263,6 @@ def _node() -> Iterator[Bad]:
             "set either secretKeyRef or credentialKeyRef",
         ),
         (
-            "a credential in a container",
-            f"{LOAD}.config",
-            container(env=[{"name": "A", "valueFrom": {"credentialKeyRef": SECRET_KEY}}]),
-            "secretKeyRef: Required value",
-        ),
-        (
             "a parameter of no form",
             f"{LOAD}.config",
             {"sql": {"connection": SECRET_KEY, "query": "SELECT 1", "parameters": [{"name": "1st", "value": ""}]}},
