@@ -77,7 +77,9 @@ class OperatorSettings(BaseSettings):
 class GatewaySettings(BaseSettings):
     """What the gateway is told. Secrets never show in its ``repr``."""
 
-    model_config = SettingsConfigDict(env_prefix="HEADGATE_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="HEADGATE_", env_ignore_empty=True, frozen=True, hide_input_in_errors=True
+    )
 
     kubeconfig: str | None = None
     """Path of a kubeconfig; the pod's service account when absent."""
@@ -97,3 +99,10 @@ class GatewaySettings(BaseSettings):
     """Connections at the same time at most; others are answered 503."""
     runner_lease_seconds: float = Field(default=15.0, ge=1.0, le=300.0)
     """How long an attempt is a runner's without a heartbeat."""
+    key_encryption_keys: SecretStr | None = None
+    """Keys that wrap the data keys of credentials: ``<id>: <base64 of 32 bytes>`` a line, the current one first.
+
+    Without any, no credential is kept or handed out.
+    """
+    key_encryption_keys_file: str | None = None
+    """Path of a file that holds them instead."""

@@ -242,7 +242,25 @@ def _node() -> Iterator[Bad]:
             "a header with two values",
             f"{LOAD}.config",
             {"http": {"url": "https://x", "headers": [{"name": "A", "value": "", "secretKeyRef": SECRET_KEY}]}},
-            "set either value or secretKeyRef",
+            "set exactly one of value, secretKeyRef and credentialKeyRef",
+        ),
+        (
+            "a connection twice",
+            f"{LOAD}.config",
+            {"sql": {"connection": SECRET_KEY, "credential": SECRET_KEY, "query": "SELECT 1"}},
+            "set either connection or credential",
+        ),
+        (
+            "no connection",
+            f"{LOAD}.config",
+            {"sql": {"query": "SELECT 1"}},
+            "set either connection or credential",
+        ),
+        (
+            "a script's variable from nowhere",
+            f"{LOAD}.config",
+            {"script": {"language": "shell", "source": "1", "env": [{"name": "A", "valueFrom": {}}]}},
+            "set either secretKeyRef or credentialKeyRef",
         ),
         (
             "a parameter of no form",

@@ -19,6 +19,9 @@ TENANT_TABLES = (
     "run_endings",
     "node_memos",
     "borrowed_places",
+    "data_keys",
+    "credentials",
+    "credential_releases",
 )
 """Every table of workspaces' rows; each after those that it refers to."""
 SHARED_TABLES = ("quota_pots", "dispatch_turns")

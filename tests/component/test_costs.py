@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -15,6 +15,9 @@ from headgate.engine.types import Outcome, RunFilter, Waiting
 from headgate.store import (
     calls,
     control,
+    credential_releases,
+    credentials,
+    data_keys,
     endings,
     events,
     history,
@@ -30,6 +33,7 @@ from headgate.store import (
     workspaces,
 )
 from tests.builders import a_workflow, container
+from tests.component.vault import BOTH, Vault
 from tests.component.world import World, one_node
 
 
@@ -204,11 +208,49 @@ async def test_making_a_call_takes_six_and_six(warm: World, sent: list[str]) -> 
     assert len(sent) == 3 + 3 + 3 + 6
 
 
+async def test_what_credentials_cost_and_their_keys(warm: World, sent: list[str]) -> None:
+    vault = Vault(warm)
+    acme = warm.ids["acme"]
+    costs: dict[str, int] = {}
+    uses: dict[str, Callable[[], Awaitable[Any]]] = {
+        "the first": vault.put,
+        "put": vault.put,
+        "list": lambda: vault.credentials.list(acme),
+        "rotate": lambda: vault.credentials.rotate_data_key(acme),
+        "rewrap": vault.held_by(BOTH).rewrap,
+        "nothing to rewrap": vault.held_by(BOTH).rewrap,
+        "delete": lambda: vault.credentials.delete(acme, "bank"),
+    }
+    for what, use in uses.items():
+        with counted(sent):
+            await use()
+        costs[what] = len(sent)
+    ref = await vault.given_attempt("shop")
+    with counted(sent):
+        await vault.released(ref, "shop", by=vault.held_by(BOTH))
+
+    assert len(sent) == 4
+    assert costs == {
+        "the first": 5,
+        "put": 4,
+        "list": 3,
+        # A new key, a batch of 50, and a look that finds no more.
+        "rotate": 4 + 5 + 4,
+        # A look, and four for each workspace with one data key.
+        "rewrap": 3 + 4,
+        "nothing to rewrap": 3,
+        "delete": 3,
+    }
+
+
 @pytest.mark.parametrize(
     "module",
     [
         calls,
         control,
+        credential_releases,
+        credentials,
+        data_keys,
         endings,
         events,
         history,

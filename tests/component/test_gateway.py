@@ -14,11 +14,13 @@ from prometheus_client import CollectorRegistry
 
 from headgate.api.workflow_run import RunPhase
 from headgate.cluster.client import KubeClient
+from headgate.domain.ids import uuid7
 from headgate.engine.types import Effects
 from headgate.gateway.app import gateway
 from headgate.gateway.authentication import REMEMBERED_SECONDS, Authenticator, Runner
 from tests.builders import a_workflow
 from tests.component.api_server import ApiServer
+from tests.component.vault import PASSWORD, Vault, naming
 from tests.component.world import World
 
 LEASE = timedelta(seconds=15)
@@ -221,3 +223,61 @@ async def test_what_is_not_there_is_a_problem_too(served: Gateway) -> None:
     answer = await served.http.get("/nothing")
 
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+@pytest.fixture
+async def naming_run(world: World, served: Gateway) -> UUID:
+    """A run whose node names the credential ``shop``, and that ``token-1`` is a runner of."""
+    await Vault(world).put("shop")
+    await world.given(a_workflow("naming").with_node("one", naming("shop")))
+    run = await world.admit("naming")
+    served.api.knows("token-1", run)
+    return run
+
+
+async def test_a_runner_is_given_what_the_node_of_its_attempt_names(
+    world: World, served: Gateway, naming_run: UUID
+) -> None:
+    await served.claim(naming_run)
+
+    answer = await served.post("credentials", attempt(naming_run, "one", names=["shop"]))
+
+    assert answer.json() == {"values": {"shop": {"password": PASSWORD}}}
+    assert answer.headers["cache-control"] == "no-store"
+    [release] = await world.engine.credentials.releases(world.ids["acme"], "shop")
+    assert (release.run_id, release.node, release.attempt) == (naming_run, "one", 1)
+    assert release.runner.endswith("/uid-1")
+
+
+async def test_a_credential_that_may_not_be_had_is_a_problem_that_tells_nothing_of_it(
+    world: World, served: Gateway, naming_run: UUID
+) -> None:
+    asked = attempt(naming_run, "one", names=["shop"])
+    other = attempt(naming_run, "one", names=["bank"])
+
+    assert (await served.post("credentials", asked)).status_code == 409
+    await served.claim(naming_run)
+    assert (await served.post("credentials", asked, token="unknown")).status_code == 401
+    assert (await served.post("credentials", other)).status_code == 403
+    stranger = {**asked, "runId": str(uuid7(world.clock.now, bytes(10)))}
+    assert (await served.post("credentials", stranger)).status_code == 403
+    for body in ({**asked, "names": []}, {**asked, "names": ["x"] * 65}, {**asked, "workspaceId": str(naming_run)}):
+        assert (await served.post("credentials", body)).status_code == 422
+    await world.rows("UPDATE headgate.credentials SET version = 9 RETURNING 1")
+    unreadable = await served.post("credentials", asked)
+    assert (unreadable.status_code, "cannot be decrypted" in unreadable.json()["detail"]) == (410, True)
+    await world.rows("UPDATE headgate.data_keys SET key_encryption_key = 'gone' RETURNING 1")
+    keyless = await served.post("credentials", asked)
+    assert (keyless.status_code, keyless.headers["retry-after"]) == (503, "2")
+    assert "gone" not in keyless.text
+    await world.rows("DELETE FROM headgate.credentials RETURNING 1")
+    missing = await served.post("credentials", asked)
+    assert (missing.status_code, missing.json()["detail"]) == (404, "the workspace has no credential shop")
+    assert await world.engine.credentials.releases(world.ids["acme"], "shop") == ()
+
+
+@pytest.mark.parametrize("path", ["credentials", "credentials/shop", "data_keys"])
+async def test_no_credential_is_read_by_a_get(served: Gateway, run: UUID, path: str) -> None:
+    answer = await served.http.get(f"/runner/v1/{path}", headers={"Authorization": "Bearer token-1"})
+
+    assert answer.status_code in (404, 405)

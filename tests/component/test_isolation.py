@@ -56,6 +56,18 @@ async def two_tenants(world: World) -> World:
             "INSERT INTO headgate.node_memos SELECT %s, gen_random_uuid(), 'extract', 'k', '{}', now() RETURNING 1",
             world.ids[workspace],
         )
+        await world.rows(
+            "WITH key AS (INSERT INTO headgate.data_keys"
+            " SELECT %s, gen_random_uuid(), 'one', decode(repeat('00', 60), 'hex'), now() RETURNING workspace_id, id)"
+            " INSERT INTO headgate.credentials SELECT workspace_id, 'shop', gen_random_uuid(), 'token', 1, id,"
+            " decode(repeat('00', 60), 'hex'), 'alice', now(), 'alice', now() FROM key RETURNING 1",
+            world.ids[workspace],
+        )
+        await world.rows(
+            "INSERT INTO headgate.credential_releases SELECT %s, gen_random_uuid(), 'extract', 1, gen_random_uuid(),"
+            " 'shop', gen_random_uuid(), 1, 'pod-1', now() RETURNING 1",
+            world.ids[workspace],
+        )
     return world
 
 
@@ -156,6 +168,9 @@ async def test_another_workspaces_rows_cannot_be_changed(two_tenants: World, fre
         "UPDATE headgate.data_retention_policies SET execution_logs_days = 1",
         "INSERT INTO headgate.quota_pots VALUES ('mine', 0, now(), 0, 0)",
         "SELECT headgate.move_to_pot(gen_random_uuid(), 'mine', '2026-01-01')",
+        "UPDATE headgate.credential_releases SET runner = 'nobody'",
+        "DELETE FROM headgate.credential_releases",
+        "UPDATE headgate.credentials SET name = 'other'",
     ],
 )
 async def test_the_app_role_cannot_rewrite_what_is_for_ever_or_lift_its_limits(
@@ -179,6 +194,10 @@ async def test_the_app_role_cannot_rewrite_what_is_for_ever_or_lift_its_limits(
         "SELECT name FROM headgate.workflows",
         "UPDATE headgate.tasks SET work = '{}'",
         "DELETE FROM headgate.tasks",
+        "SELECT wrapped FROM headgate.data_keys",
+        "UPDATE headgate.data_keys SET key_encryption_key = 'mine'",
+        "SELECT name FROM headgate.credentials",
+        "SELECT credential FROM headgate.credential_releases",
     ],
 )
 async def test_the_system_role_gets_at_nothing_but_what_crosses_workspaces(

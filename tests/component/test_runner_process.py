@@ -22,17 +22,20 @@ from prometheus_client import CollectorRegistry
 from headgate.api.container import SecretKeyRef
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.cluster.client import KubeClient
+from headgate.domain.credentials import Values
 from headgate.domain.runner_log import FrameReader
 from headgate.domain.runner_task import secret_variable
 from headgate.gateway.app import gateway
 from headgate.gateway.authentication import Authenticator
 from tests.builders import a_workflow
 from tests.component.api_server import ApiServer
+from tests.component.vault import PASSWORD
 from tests.component.world import World
 from tests.support.databases import TestDatabase
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
+GONE = {"credentialKeyRef": {"name": "gone", "key": "password"}}
 DSN = SecretKeyRef(name="db", key="dsn")
 
 
@@ -134,6 +137,38 @@ async def test_a_run_of_every_kind_is_worked_off_and_the_runner_ends(
     assert outputs == {"python": [1, 2], "shell": 7, "sql": {"rowCount": 1, "rows": [{"n": 3}]}, "http": None}
     assert (view.phase, view.nodes[-1].reason) == (RunPhase.FAILED, "HttpAddress")
     assert fresh.url not in said
+
+
+async def test_nodes_are_given_credentials_and_no_value_of_them_leaves_the_runner(
+    world: World, runners: Runners, fresh: TestDatabase
+) -> None:
+    acme = world.ids["acme"]
+    await world.engine.credentials.put(acme, "db", "postgres", Values({"dsn": fresh.url}), by="alice")
+    await world.engine.credentials.put(acme, "shop", "login", Values({"password": PASSWORD, "user": "u"}), by="alice")
+    env = [{"name": "P", "valueFrom": {"credentialKeyRef": {"name": "shop", "key": "password"}}}]
+    told = 'echo "$P" >&2; echo "{\\"length\\": ${#P}, \\"all\\": \\"$P\\"}" > $HEADGATE_OUTPUT; env'
+    gone = {"script": {"language": "shell", "source": "true", "env": [{**env[0], "valueFrom": GONE}]}}
+    await world.given(
+        a_workflow()
+        .with_node("script", script(told, env=env))
+        .with_node("sql", {"sql": {"credential": {"name": "db", "key": "dsn"}, "query": "SELECT 3 AS n"}})
+        .with_node("gone", gone, after=["script", "sql"])
+    )
+    run = await world.admit()
+
+    code, said = await runners.done(run)
+
+    assert code == 0, said
+    nodes = {node.id: node for node in (await world.view(run)).nodes}
+    assert nodes["script"].output == {"length": len(PASSWORD), "all": "[redacted]"}
+    assert nodes["sql"].output == {"rowCount": 1, "rows": [{"n": 3}]}
+    assert nodes["gone"].reason == "CredentialRefused"
+    assert nodes["gone"].message.endswith("the gateway answered 404: the workspace has no credential gone")
+    assert "[redacted]" in said
+    assert PASSWORD not in said
+    assert fresh.url not in said
+    given = await world.rows("SELECT node, credential FROM headgate.credential_releases ORDER BY node")
+    assert given == [{"node": "script", "credential": "shop"}, {"node": "sql", "credential": "db"}]
 
 
 async def test_another_runner_takes_over_from_one_that_was_killed(world: World, runners: Runners) -> None:

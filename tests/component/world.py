@@ -14,6 +14,7 @@ from psycopg.rows import dict_row
 from headgate.api.circuit_breaker import CircuitBreaker
 from headgate.api.quota import Limits, OnExceeded
 from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.domain.envelope import KeyRing
 from headgate.engine.engine import Engine
 from headgate.engine.types import (
     Admitted,
@@ -34,6 +35,8 @@ from headgate.store.database import Database
 from tests.builders import WorkflowBuilder, a_workflow
 
 NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
+KEYS = KeyRing("2026-01", {"2026-01": bytes(range(32))})
+"""The key-encryption keys that the engine has."""
 
 
 @dataclass
@@ -95,7 +98,7 @@ class World:
 
     def another_engine(self) -> Engine:
         """A second replica."""
-        return Engine(self.database, self.expressions, clock=self.clock)
+        return Engine(self.database, self.expressions, clock=self.clock, keys=KEYS)
 
     async def given_workspace(
         self,

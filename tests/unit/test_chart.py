@@ -196,6 +196,20 @@ def test_urls_come_from_the_secret_and_the_owner_s_login_stays_with_the_migratio
     }
 
 
+def test_key_encryption_keys_are_the_gateway_s_alone() -> None:
+    pods = render(WITH_DATABASE | {"credentials": {"existingSecret": "headgate-keys"}}).pods()
+
+    given = {
+        name: [item for container in pod["spec"]["containers"] for item in container.get("env", [])]
+        for name, pod in pods.items()
+    }
+    keys = {
+        "name": "HEADGATE_KEY_ENCRYPTION_KEYS",
+        "valueFrom": {"secretKeyRef": {"name": "headgate-keys", "key": "keys"}},
+    }
+    assert [name for name, items in given.items() if keys in items] == ["headgate-gateway"]
+
+
 def test_custom_resource_definitions_outlive_the_release(chart: Rendered) -> None:
     definitions = chart.all("CustomResourceDefinition")
 

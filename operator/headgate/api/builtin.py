@@ -7,8 +7,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from headgate.api.base import KubeModel
-from headgate.api.container import EnvVar, SecretKeyRef
+from headgate.api.container import EnvVar, SecretKey, SecretKeyRef, VariableName
 from headgate.api.rules import Form, ListMap, ListSet, Rule, exactly_one
+from headgate.api.scalars import DnsSubdomain
 
 Text = Annotated[str, StringConstraints(max_length=16_384)]
 
@@ -16,11 +17,23 @@ _HEADER = r"^[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?$"
 _PARAMETER = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
 
 
+class CredentialKeyRef(KubeModel):
+    """One value of a credential of the Workspace."""
+
+    name: DnsSubdomain
+    """Name of the credential."""
+    key: SecretKey
+    """Key of the value in the credential."""
+
+
 class Header(KubeModel):
-    """A header of a request, with a value or one that comes from a Secret."""
+    """A header of a request, with a value or one that comes from a Secret or a credential."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(cel=exactly_one(("value", "secretKeyRef")), message="set either value or secretKeyRef"),
+        Rule(
+            cel=exactly_one(("value", "secretKeyRef", "credentialKeyRef")),
+            message="set exactly one of value, secretKeyRef and credentialKeyRef",
+        ),
     )
 
     name: Annotated[
@@ -33,6 +46,8 @@ class Header(KubeModel):
     """Value. ``${{ ... }}`` is replaced."""
     secret_key_ref: SecretKeyRef | None = None
     """The Secret that holds the value; only the runner reads it."""
+    credential_key_ref: CredentialKeyRef | None = None
+    """The credential that holds the value; the runner is given it for the attempt, and each time is recorded."""
 
 
 class Http(KubeModel):
@@ -75,8 +90,14 @@ class Parameter(KubeModel):
 class Sql(KubeModel):
     """Runs one statement on a Postgres database. Its output is ``{rowCount, rows}``, each row a map by column."""
 
-    connection: SecretKeyRef
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(cel=exactly_one(("connection", "credential")), message="set either connection or credential"),
+    )
+
+    connection: SecretKeyRef | None = None
     """The Secret that holds the connection string, such as postgresql://user:password@host/name."""
+    credential: CredentialKeyRef | None = None
+    """The credential that holds the connection string, instead of ``connection``."""
     query: Annotated[str, StringConstraints(min_length=1, max_length=16_384)]
     """The statement, with ``%(name)s`` for parameters. Nothing else is replaced in it."""
     parameters: Annotated[tuple[Parameter, ...], Field(max_length=64), ListMap("name")] = ()
@@ -85,6 +106,35 @@ class Sql(KubeModel):
     """Rows that the output holds at most."""
     read_only: bool = False
     """Whether the transaction may only read."""
+
+
+class ScriptValueFrom(KubeModel):
+    """Where the value of a script's variable comes from."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel=exactly_one(("secretKeyRef", "credentialKeyRef")),
+            message="set either secretKeyRef or credentialKeyRef",
+        ),
+    )
+
+    secret_key_ref: SecretKeyRef | None = None
+    """A key of a Secret. Only the reference is kept by Headgate; the kubelet reads the value."""
+    credential_key_ref: CredentialKeyRef | None = None
+    """A value of a credential; the runner is given it for the attempt, and each time is recorded."""
+
+
+class ScriptVariable(KubeModel):
+    """An environment variable of a script: a value, or a reference."""
+
+    rules: ClassVar[tuple[Rule, ...]] = EnvVar.rules
+
+    name: VariableName
+    """Name of the variable. Names that start with HEADGATE_ are Headgate's own."""
+    value: Annotated[str, StringConstraints(max_length=4096)] | None = None
+    """The value; ``${{ ... }}`` in it is replaced by the value of the CEL expression."""
+    value_from: ScriptValueFrom | None = None
+    """Where the value comes from, instead of ``value``."""
 
 
 class Script(KubeModel):
@@ -97,5 +147,5 @@ class Script(KubeModel):
     """Python 3, or a POSIX shell."""
     source: Annotated[str, StringConstraints(min_length=1, max_length=16_384)]
     """The script. Nothing is replaced in it: values come through ``env``, so that no value can become code."""
-    env: Annotated[tuple[EnvVar, ...], Field(max_length=64), ListMap("name")] = ()
+    env: Annotated[tuple[ScriptVariable, ...], Field(max_length=64), ListMap("name")] = ()
     """Environment variables."""

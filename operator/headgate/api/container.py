@@ -10,17 +10,20 @@ from headgate.api.base import KubeModel
 from headgate.api.rules import Form, ListMap, Rule, exactly_one
 from headgate.api.scalars import ContainerAmounts, DnsSubdomain, EnvName
 
+SecretKey = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=253),
+    Form(pattern=r"^[-._a-zA-Z0-9]+$", message="use letters, digits, '-', '_' and '.' only"),
+]
+"""A key in a Secret, or in a credential."""
+
 
 class SecretKeyRef(KubeModel):
     """One key of a Secret in the workflow's namespace."""
 
     name: DnsSubdomain
     """Name of the Secret."""
-    key: Annotated[
-        str,
-        StringConstraints(min_length=1, max_length=253),
-        Form(pattern=r"^[-._a-zA-Z0-9]+$", message="use letters, digits, '-', '_' and '.' only"),
-    ]
+    key: SecretKey
     """Key in the Secret."""
 
 
@@ -29,6 +32,16 @@ class EnvValueFrom(KubeModel):
 
     secret_key_ref: SecretKeyRef
     """A key of a Secret. Only the reference is kept by Headgate; the kubelet reads the value."""
+
+
+VariableName = Annotated[
+    EnvName,
+    Rule(
+        cel="!self.startsWith('HEADGATE_')",
+        message="use another name: those that start with HEADGATE_ are set by Headgate",
+    ),
+]
+"""Name of a variable that a workflow may set."""
 
 
 class EnvVar(KubeModel):
@@ -41,13 +54,7 @@ class EnvVar(KubeModel):
         ),
     )
 
-    name: Annotated[
-        EnvName,
-        Rule(
-            cel="!self.startsWith('HEADGATE_')",
-            message="use another name: those that start with HEADGATE_ are set by Headgate",
-        ),
-    ]
+    name: VariableName
     """Name of the variable. Names that start with HEADGATE_ are Headgate's own."""
     value: Annotated[str, StringConstraints(max_length=4096)] | None = None
     """The value; ``${{ ... }}`` in it is replaced by the value of the CEL expression."""

@@ -8,11 +8,13 @@ from importlib.metadata import version
 import typer
 import uvloop
 
-from headgate.cli.database import history, migrate
+from headgate.cli.credentials import credentials, delete_credential, put_credential, releases, rotate_keys
+from headgate.cli.database import complain, history, migrate
 from headgate.cli.logs import logs
 from headgate.cli.release import release
 from headgate.cli.versions import diff, rollback, versions
 from headgate.domain.json_bytes import RECURSION_LIMIT
+from headgate.domain.key_ring import KeyRingInvalid
 from headgate.settings import GatewaySettings, OperatorSettings
 from headgate.telemetry import configure_logging
 
@@ -36,7 +38,10 @@ def gateway() -> None:
 
     settings = GatewaySettings()
     configure_logging(settings.log_level, service="headgate-gateway")
-    raise typer.Exit(uvloop.run(serve_gateway(settings)))
+    try:
+        raise typer.Exit(uvloop.run(serve_gateway(settings)))
+    except KeyRingInvalid as error:
+        raise typer.Exit(complain(str(error))) from None
 
 
 app.command()(migrate)
@@ -46,6 +51,11 @@ app.command()(release)
 app.command()(versions)
 app.command()(diff)
 app.command()(rollback)
+app.command()(credentials)
+app.command()(put_credential)
+app.command()(delete_credential)
+app.command("credential-releases")(releases)
+app.command()(rotate_keys)
 
 
 @app.command("version")

@@ -1,4 +1,4 @@
-"""An engine that only reads, for commands."""
+"""An engine without an operator, for commands: nothing runs in it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from headgate.clock import wall
+from headgate.domain.envelope import KeyRing
 from headgate.engine.engine import Engine
 from headgate.engine.types import ExpressionError
 from headgate.store.database import Database
@@ -26,10 +27,10 @@ class _NoEvaluator:
 
 
 @asynccontextmanager
-async def reading(url: str) -> AsyncIterator[Engine]:
-    """The engine of the database of ``url``, for as long as it is read."""
+async def reading(url: str, keys: KeyRing | None = None) -> AsyncIterator[Engine]:
+    """The engine of the database of ``url``, for as long as it is used. ``keys`` are for those who need credentials."""
     database = Database(url, pool_size=1)
     try:
-        yield Engine(database, clock=wall, randomness=secrets.token_bytes, evaluator=_NoEvaluator())
+        yield Engine(database, clock=wall, randomness=secrets.token_bytes, evaluator=_NoEvaluator(), keys=keys)
     finally:
         await database.close()

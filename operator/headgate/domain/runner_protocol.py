@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 CLAIM_PATH = "/runner/v1/claim"
 HEARTBEAT_PATH = "/runner/v1/heartbeat"
 COMPLETE_PATH = "/runner/v1/complete"
+CREDENTIALS_PATH = "/runner/v1/credentials"
 REQUEST_BYTES = 65_536
 """A request has at most that many: an output of 4096 bytes, a message, and what encoding may add to them."""
 
@@ -61,6 +62,22 @@ class Completion(Attempt):
     """Ends an attempt."""
 
     result: Result
+
+
+class Wanted(Attempt):
+    """Asks for credentials that the node of an attempt names."""
+
+    names: Annotated[
+        tuple[Annotated[str, StringConstraints(min_length=1, max_length=253)], ...],
+        Field(min_length=1, max_length=64, strict=False),
+    ]
+
+
+class Released(Message):
+    """What the node names of them. ``repr`` does not show it."""
+
+    values: Annotated[dict[str, dict[str, str]], Field(repr=False)]
+    """By name of the credential and key."""
 
 
 class Task(Attempt):

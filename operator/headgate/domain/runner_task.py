@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from headgate.api.builtin import CredentialKeyRef
 from headgate.api.container import SecretKeyRef
 from headgate.api.node import NodeConfig
 from headgate.domain.task import TaskRef
@@ -56,14 +57,25 @@ class OpenRunnerTask:
 
 
 def secrets_of(config: NodeConfig) -> tuple[SecretKeyRef, ...]:
-    """What a runner has to read to execute the node."""
-    found: list[SecretKeyRef] = []
+    """What a runner has to read from Secrets to execute the node."""
+    return tuple(ref for ref in _references(config) if isinstance(ref, SecretKeyRef))
+
+
+def credentials_of(config: NodeConfig) -> tuple[CredentialKeyRef, ...]:
+    """What a runner has to be given of the Workspace's credentials to execute the node."""
+    return tuple(ref for ref in _references(config) if isinstance(ref, CredentialKeyRef))
+
+
+def _references(config: NodeConfig) -> tuple[SecretKeyRef | CredentialKeyRef | None, ...]:
+    found: list[SecretKeyRef | CredentialKeyRef | None] = []
     if config.http is not None:
-        found += [header.secret_key_ref for header in config.http.headers if header.secret_key_ref is not None]
+        for header in config.http.headers:
+            found += [header.secret_key_ref, header.credential_key_ref]
     if config.sql is not None:
-        found.append(config.sql.connection)
+        found += [config.sql.connection, config.sql.credential]
     if config.script is not None:
-        found += [variable.value_from.secret_key_ref for variable in config.script.env if variable.value_from]
+        for source in (variable.value_from for variable in config.script.env if variable.value_from):
+            found += [source.secret_key_ref, source.credential_key_ref]
     return tuple(found)
 
 

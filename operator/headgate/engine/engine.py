@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from headgate.api.workflow import WorkflowSpec
+from headgate.domain.envelope import KeyRing
 from headgate.engine import (
     admission,
     breakers,
@@ -21,6 +22,7 @@ from headgate.engine import (
     workspaces,
 )
 from headgate.engine.context import Context
+from headgate.engine.credentials import Credentials
 from headgate.engine.run_control import RunControl
 from headgate.engine.runner_tasks import RunnerTasks
 from headgate.engine.starter import Starter
@@ -60,8 +62,12 @@ class Engine:
         *,
         clock: Callable[[], datetime],
         randomness: Callable[[int], bytes] = secrets.token_bytes,
+        keys: KeyRing | None = None,
     ) -> None:
-        """``clock`` gives the time with its zone, ``randomness`` as many unpredictable bytes as it is asked for."""
+        """``clock`` gives the time with its zone, ``randomness`` as many unpredictable bytes as it is asked for.
+
+        ``keys`` are the key-encryption keys, without which no credential is kept or handed out.
+        """
         self._context = Context(database, clock, randomness, evaluator)
         self._starter = Starter(self._context)
         self.control = RunControl(self._context, self._starter)
@@ -72,6 +78,8 @@ class Engine:
         """Where the logs of attempts lie."""
         self.versions = Versions(self._context)
         """What workflows were before."""
+        self.credentials = Credentials(self._context, keys)
+        """What nodes are given to prove who they are."""
 
     async def ping(self) -> None:
         """Return when Postgres answers. Raises ``DatabaseUnavailable``, or ``DatabaseNotMigrated``."""
@@ -112,7 +120,10 @@ class Engine:
         await workspaces.suspend_workspace(self._context, name)
 
     async def retire_workspace(self, name: str) -> Effects:
-        """End a workspace for good: its runs are cancelled, and its name is free for a new one. History stays."""
+        """End a workspace for good: its runs are cancelled, and its name is free for a new one. History stays.
+
+        Its credentials are deleted, with the keys that they lie under.
+        """
         return await workspaces.retire_workspace(self._context, name)
 
     async def record_version(self, workspace_id: UUID, namespace: str, name: str, spec: WorkflowSpec) -> VersionRecord:

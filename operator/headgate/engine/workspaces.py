@@ -10,7 +10,7 @@ from headgate.engine.breakers import view
 from headgate.engine.cancellation import cancel_run
 from headgate.engine.context import Context
 from headgate.engine.types import Effects, WorkspaceRecord, WorkspaceUsage
-from headgate.store import open_runs, workflows, workspaces
+from headgate.store import credentials, open_runs, workflows, workspaces
 
 
 async def sync_workspace(context: Context, record: WorkspaceRecord) -> UUID:
@@ -93,6 +93,8 @@ async def retire_workspace(context: Context, name: str) -> Effects:
     effects = Effects()
     for run_id in under_way:
         effects |= await cancel_run(context, known.id, run_id, "the Workspace was deleted")
+    async with context.database.tenant(known.id, lock=known.id) as tx:
+        await credentials.delete_all(tx, known.id)
     now = context.now()
     async with context.database.system() as tx:
         await workspaces.move_to_pot(tx, known.id, None, now)

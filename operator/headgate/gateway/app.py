@@ -30,7 +30,9 @@ def gateway(
     """The application. It serves no pages about itself."""
     app = FastAPI(title="Headgate", docs_url=None, redoc_url=None, openapi_url=None)
     answer_with_problems(app)
-    app.include_router(runner_routes(engine.runner_tasks, authenticator, lease=lease, wall=wall, heard=heard))
+    app.include_router(
+        runner_routes(engine.runner_tasks, engine.credentials, authenticator, lease=lease, wall=wall, heard=heard)
+    )
     app.add_middleware(BodyLimit, limit=REQUEST_BYTES)
     app.add_middleware(Measured, metrics=GatewayMetrics.register(registry))
     return app

@@ -10,6 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from headgate.domain.envelope import CannotOpen, UnknownKey
+from headgate.engine.credential_types import CredentialMissing, CredentialRefused, KeysMissing
 from headgate.engine.types import LeaseLost
 from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable
 
@@ -54,6 +56,25 @@ def answer_with_problems(app: FastAPI) -> None:
     @app.exception_handler(LeaseLost)
     async def _lost(_: Request, error: LeaseLost) -> JSONResponse:
         return problem(HTTPStatus.CONFLICT, str(error))
+
+    @app.exception_handler(CredentialRefused)
+    async def _refused(_: Request, error: CredentialRefused) -> JSONResponse:
+        return problem(HTTPStatus.FORBIDDEN, str(error))
+
+    @app.exception_handler(CredentialMissing)
+    async def _missing(_: Request, error: CredentialMissing) -> JSONResponse:
+        return problem(HTTPStatus.NOT_FOUND, str(error))
+
+    @app.exception_handler(CannotOpen)
+    async def _unreadable(_: Request, error: CannotOpen) -> JSONResponse:
+        # Not an error of the server, which would be asked again: what was changed stays changed.
+        return problem(HTTPStatus.GONE, str(error))
+
+    @app.exception_handler(KeysMissing)
+    @app.exception_handler(UnknownKey)
+    async def _keyless(_: Request, _error: Exception) -> JSONResponse:
+        detail = "the gateway lacks the key-encryption key of this credential: ask whoever runs Headgate"
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": RETRY_SECONDS})
 
     @app.exception_handler(DatabaseUnavailable)
     @app.exception_handler(DatabaseNotMigrated)

@@ -7,21 +7,25 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header
+from fastapi import APIRouter, Depends, Header, Response
 
 from headgate.domain.runner_protocol import (
     CLAIM_PATH,
     COMPLETE_PATH,
+    CREDENTIALS_PATH,
     HEARTBEAT_PATH,
     Answer,
     Attempt,
     Claim,
     Completion,
     Kept,
+    Released,
     Task,
+    Wanted,
 )
 from headgate.domain.runner_task import KINDS, RunnerTask, is_runner_of
 from headgate.domain.task import Outcome, TaskRef
+from headgate.engine.credentials import Credentials
 from headgate.engine.runner_tasks import RunnerTasks
 from headgate.engine.types import Effects
 from headgate.gateway.authentication import Authenticator, Runner
@@ -30,6 +34,7 @@ from headgate.gateway.problems import Problem
 
 def runner_routes(
     tasks: RunnerTasks,
+    credentials: Credentials,
     authenticator: Authenticator,
     *,
     lease: timedelta,
@@ -64,6 +69,15 @@ def runner_routes(
         task, effects = await tasks.complete(_ref(caller, body), caller.namespace, _outcome(body), caller.holder, lease)
         heard(caller, effects)
         return _answer(task, lease, wall())
+
+    @router.post(CREDENTIALS_PATH)
+    async def release(body: Wanted, caller: Caller, response: Response) -> Released:
+        """What the node of an attempt that the runner holds names of credentials, each time recorded."""
+        if not is_runner_of(caller.pod, body.run_id):
+            raise Problem(HTTPStatus.FORBIDDEN, f"pod {caller.pod} is no runner of that run")
+        response.headers["Cache-Control"] = "no-store"
+        found = await credentials.release(_ref(caller, body), body.names, caller.holder)
+        return Released(values={name: dict(values.by_key) for name, values in found.items()})
 
     return router
 

@@ -17,6 +17,7 @@ from headgate.cluster.client import KubeClient
 from headgate.cluster.connection import connect
 from headgate.engine.engine import Engine
 from headgate.engine.expressions.evaluator import CelEvaluator
+from headgate.engine.key_source import key_ring
 from headgate.engine.run_metrics import RunMetrics
 from headgate.engine.types import Effects
 from headgate.gateway.app import gateway
@@ -31,8 +32,10 @@ _LOOK_SECONDS = 2.0
 
 
 async def serve_gateway(settings: GatewaySettings) -> int:
-    """Serve until told to end, and return the exit code."""
+    """Serve until told to end, and return the exit code. Raises ``KeyRingInvalid``."""
     log = structlog.get_logger("headgate.gateway")
+    given = settings.key_encryption_keys
+    keys = key_ring(given.get_secret_value() if given else None, settings.key_encryption_keys_file)
     disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
@@ -47,7 +50,7 @@ async def serve_gateway(settings: GatewaySettings) -> int:
         stack.push_async_callback(evaluator.aclose)
         database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
         stack.push_async_callback(database.close)
-        engine = Engine(database, clock=wall, randomness=secrets.token_bytes, evaluator=evaluator)
+        engine = Engine(database, clock=wall, randomness=secrets.token_bytes, evaluator=evaluator, keys=keys)
         app = gateway(
             engine,
             Authenticator(kube, engine, monotonic=time.monotonic),

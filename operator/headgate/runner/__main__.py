@@ -36,9 +36,12 @@ async def work(settings: RunnerSettings, secrets: Secrets) -> int:
     # No proxy of the environment: the token goes to the gateway and nowhere else.
     async with httpx.AsyncClient(base_url=settings.gateway_url, trust_env=False) as http:
         networks = Networks.parse(settings.networks)
-        executor = Executor(secrets, networks, FrameWriter(_emit), grace=settings.grace_seconds)
+        queue = Gateway(http, settings.token_path)
+        executor = Executor(
+            secrets, networks, FrameWriter(_emit), grace=settings.grace_seconds, release=queue.credentials
+        )
         loop = Loop(
-            Gateway(http, settings.token_path),
+            queue,
             executor.execute,
             settings.run_id,
             settings.slots,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from headgate.domain.runner_protocol import (
     CLAIM_PATH,
     COMPLETE_PATH,
+    CREDENTIALS_PATH,
     HEARTBEAT_PATH,
     Answer,
     Attempt,
@@ -22,11 +23,14 @@ from headgate.domain.runner_protocol import (
     Completion,
     Kept,
     Message,
+    Released,
     Result,
     Task,
+    Wanted,
 )
 
 M = TypeVar("M", bound=Message)
+T = TypeVar("T")
 
 _TIMEOUT_SECONDS = 15.0
 _SHOWN = 256
@@ -68,6 +72,11 @@ class Gateway:
         done = Completion(run_id=task.run_id, node=task.node, attempt=task.attempt, result=result)
         return _answer(await self._post(COMPLETE_PATH, done))
 
+    async def credentials(self, task: Task, names: Collection[str]) -> Mapping[str, Mapping[str, str]]:
+        """What the attempt's node names of these credentials, by name and key. Raises ``NotOurs``."""
+        wanted = Wanted(run_id=task.run_id, node=task.node, attempt=task.attempt, names=tuple(names))
+        return _read(Released, await self._post(CREDENTIALS_PATH, wanted)).values
+
     async def _post(self, path: str, message: Message) -> httpx.Response:
         try:
             token = (await asyncio.to_thread(self._token_path.read_text)).strip()
@@ -94,8 +103,8 @@ class Gateway:
 
 
 async def patiently(
-    ask: Callable[[], Awaitable[Task | None]], *, sleep: Callable[[float], Awaitable[None]], patience: float
-) -> Task | None:
+    ask: Callable[[], Awaitable[T]], *, sleep: Callable[[float], Awaitable[None]], patience: float
+) -> T:
     """Ask until there is an answer, with growing pauses. Raises ``GatewayUnavailable`` when patience has run out."""
     pause, waited = 0.2, 0.0
     while True:

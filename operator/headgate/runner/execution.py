@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,15 +13,28 @@ from pydantic import ValidationError
 from headgate.api.node import NodeConfig
 from headgate.domain.runner_log import FrameWriter
 from headgate.domain.runner_protocol import Result, Task
-from headgate.domain.runner_task import GRACE_SECONDS, KINDS
+from headgate.domain.runner_task import GRACE_SECONDS, KINDS, credentials_of
 from headgate.engine.bounds import OUTPUT_BYTES, check_json, clip
 from headgate.runner import http, script, sql
+from headgate.runner.client import GatewayRefused, GatewayUnavailable, NotOurs, patiently
 from headgate.runner.errors import NodeFailed
 from headgate.runner.networks import Networks
 from headgate.runner.secrets import Redactor, Secrets
 
 _log = structlog.get_logger("headgate.runner")
 MESSAGE_BYTES = 1000
+
+
+PATIENCE_SECONDS = 120.0
+"""How long the gateway may be away when an attempt has to be given its credentials."""
+
+Release = Callable[[Task, Collection[str]], Awaitable[Mapping[str, Mapping[str, str]]]]
+"""Asks for the credentials of these names for an attempt; see ``Gateway.credentials``."""
+
+
+async def no_credentials(_task: Task, _names: Collection[str]) -> Mapping[str, Mapping[str, str]]:
+    """Of somebody who is given none."""
+    raise GatewayRefused("this runner is given no credentials")
 
 
 @dataclass(frozen=True)
@@ -34,6 +47,8 @@ class Executor:
     """Takes what attempts print, and when they begin and end."""
     grace: float = GRACE_SECONDS
     """Seconds that a script has to end when it is asked to."""
+    release: Release = no_credentials
+    """Where credentials come from."""
 
     async def execute(self, task: Task) -> Result:
         """How the attempt ended. Never raises but when it is cancelled; nothing of it runs on afterwards.
@@ -50,9 +65,10 @@ class Executor:
         redactor = self.secrets.redactor()
         try:
             config = self._config(task)
-            redactor = self._redactor(config)
             async with asyncio.timeout(task.timeout_seconds):
-                output = redactor.json(await self._executed(task, config, redactor))
+                secrets = await self._secrets(task, config)
+                redactor = _redactor(config, secrets)
+                output = redactor.json(await self._executed(task, config, secrets, redactor))
             check_json(output, OUTPUT_BYTES, "the output")
         except TimeoutError:
             return Result(succeeded=False, reason="Timeout", message="the attempt took longer than its timeout")
@@ -76,22 +92,34 @@ class Executor:
             where = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors(include_input=False))
             raise NodeFailed("InvalidTask", f"this runner cannot read the node's config: {where}") from None
 
-    def _redactor(self, config: NodeConfig) -> Redactor:
-        password = sql.password_of(self.secrets.value(config.sql.connection)) if config.sql is not None else None
-        return self.secrets.redactor([password] if password else [])
+    async def _secrets(self, task: Task, config: NodeConfig) -> Secrets:
+        """What the node may know. Credentials are asked for by each attempt anew, and kept no longer than it."""
+        names = sorted({credential.name for credential in credentials_of(config)})
+        if not names:
+            return self.secrets
+        try:
+            given = await patiently(lambda: self.release(task, names), sleep=asyncio.sleep, patience=PATIENCE_SECONDS)
+        except (GatewayRefused, GatewayUnavailable, NotOurs) as refused:
+            raise NodeFailed("CredentialRefused", f"the node was not given its credentials: {refused}") from None
+        return self.secrets.with_credentials(given)
 
-    def _executed(self, task: Task, config: NodeConfig, redactor: Redactor) -> Awaitable[Any]:
+    def _executed(self, task: Task, config: NodeConfig, secrets: Secrets, redactor: Redactor) -> Awaitable[Any]:
         if config.http is not None:
-            return http.execute(config.http, self.secrets, self.networks)
+            return http.execute(config.http, secrets, self.networks)
         if config.sql is not None:
-            return sql.execute(config.sql, self.secrets, task.timeout_seconds)
+            return sql.execute(config.sql, secrets, task.timeout_seconds)
         if config.script is None:
             raise NodeFailed("InvalidTask", "this runner does not know what the node asks for")
 
         def show(stream: str, text: str) -> None:
             self.frames.printed(task.run_id, task.node, task.attempt, stream, redactor.text(text))
 
-        return script.execute(config.script, self.secrets, _about(task), show, grace=self.grace)
+        return script.execute(config.script, secrets, _about(task), show, grace=self.grace)
+
+
+def _redactor(config: NodeConfig, secrets: Secrets) -> Redactor:
+    password = sql.password_of(sql.connection_of(config.sql, secrets)) if config.sql is not None else None
+    return secrets.redactor([password] if password else [])
 
 
 def _about(task: Task) -> dict[str, str]:

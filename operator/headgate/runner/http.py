@@ -59,10 +59,10 @@ def _first(node: Http, secrets: Secrets) -> _Request:
         name = header.name.lower()
         if name in _OURS:
             raise NodeFailed("InvalidRequest", f"the header {header.name} cannot be set")
-        if header.secret_key_ref is not None:
+        if (ref := header.secret_key_ref or header.credential_key_ref) is not None:
             secret.add(name)
             # Files that Secrets are made from end with a line's end, which no header can hold.
-            headers[name] = secrets.value(header.secret_key_ref).strip()
+            headers[name] = secrets.value(ref).strip()
         else:
             headers[name] = header.value or ""
     body = node.body.encode() if node.body is not None else None

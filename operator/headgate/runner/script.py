@@ -50,7 +50,8 @@ def _environment(node: Script, secrets: Secrets, about: Mapping[str, str], folde
     }
     for variable in node.env:
         source = variable.value_from
-        environment[variable.name] = secrets.value(source.secret_key_ref) if source else variable.value or ""
+        ref = (source.secret_key_ref or source.credential_key_ref) if source else None
+        environment[variable.name] = secrets.value(ref) if ref else variable.value or ""
     return {**environment, **about, "HEADGATE_OUTPUT": str(folder / "output")}
 
 

@@ -1,10 +1,12 @@
-"""Values of Secrets: read from the runner's environment, and kept out of everything that leaves it."""
+"""Values of Secrets and credentials, which are kept out of everything that leaves the runner."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
+from headgate.api.builtin import CredentialKeyRef
 from headgate.api.container import SecretKeyRef
 from headgate.domain.runner_task import SECRET_PREFIX, secret_variable
 from headgate.runner.errors import NodeFailed
@@ -16,16 +18,29 @@ _SHORTEST_LINE = 8
 
 
 class Secrets:
-    """What the kubelet put into the environment."""
+    """What the kubelet put into the environment, and what the gateway gave for one attempt."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], credentials: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+    ) -> None:
+        """``credentials`` are values by the name of the credential and their key."""
         self._values = {name: value for name, value in environment.items() if name.startswith(SECRET_PREFIX)}
+        self._credentials = credentials
 
     def __repr__(self) -> str:
-        return f"Secrets({len(self._values)})"
+        return f"Secrets({len(self._values)}, {len(self._credentials)})"
 
-    def value(self, ref: SecretKeyRef) -> str:
+    def with_credentials(self, credentials: Mapping[str, Mapping[str, str]]) -> Secrets:
+        """The same with credentials of one attempt."""
+        return Secrets(self._values, credentials)
+
+    def value(self, ref: SecretKeyRef | CredentialKeyRef) -> str:
         """The value of that key. Raises ``NodeFailed`` where there is none."""
+        if isinstance(ref, CredentialKeyRef):
+            given = self._credentials.get(ref.name, {}).get(ref.key)
+            if given is None:
+                raise NodeFailed("MissingCredential", f"credential {ref.name} has no key {ref.key}")
+            return given
         value = self._values.get(secret_variable(ref))
         if value is None:
             raise NodeFailed("MissingSecret", f"Secret {ref.name} has no key {ref.key}")
@@ -33,7 +48,8 @@ class Secrets:
 
     def redactor(self, parts: Iterable[str] = ()) -> Redactor:
         """Takes every value out of what it is given, and ``parts`` of values too."""
-        return Redactor((*self._values.values(), *parts))
+        given = (value for values in self._credentials.values() for value in values.values())
+        return Redactor((*self._values.values(), *given, *parts))
 
 
 class Redactor:

@@ -23,7 +23,7 @@ _EXACT = 2**53
 
 async def execute(node: Sql, secrets: Secrets, timeout_seconds: float) -> Any:
     """The output of the node, ``{rowCount, rows}``. Raises ``NodeFailed``."""
-    settings = _settings(secrets.value(node.connection))
+    settings = _settings(connection_of(node, secrets))
     connection = await _connect(settings, read_only=node.read_only)
     try:
         async with connection, connection.transaction():
@@ -35,6 +35,14 @@ async def execute(node: Sql, secrets: Secrets, timeout_seconds: float) -> Any:
         raise NodeFailed("SqlError", f"{error.sqlstate or 'no state'}: {said}") from None
     finally:
         await connection.close()
+
+
+def connection_of(node: Sql, secrets: Secrets) -> str:
+    """The connection string that the node names. Raises ``NodeFailed``."""
+    ref = node.connection or node.credential
+    if ref is None:
+        raise NodeFailed("InvalidTask", "the node names neither a connection nor a credential")
+    return secrets.value(ref)
 
 
 def password_of(connection: str) -> str | None:
@@ -51,7 +59,7 @@ def _settings(text: str) -> dict[str, Any]:
         return conninfo_to_dict(text.strip())
     except psycopg.Error:
         # The driver quotes what it could not read.
-        raise NodeFailed("SqlConnection", "the Secret holds no connection string of Postgres") from None
+        raise NodeFailed("SqlConnection", "the Secret or credential holds no connection string of Postgres") from None
 
 
 async def _connect(settings: Mapping[str, Any], *, read_only: bool) -> psycopg.AsyncConnection[tuple[Any, ...]]:

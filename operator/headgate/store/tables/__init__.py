@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from headgate.store.tables.base import SCHEMA, metadata
+from headgate.store.tables.credentials import credentials, data_keys, releases
 from headgate.store.tables.history import execution_steps, execution_triggers, executions, node_memos, run_endings
 from headgate.store.tables.tasks import borrowed_places, tasks, turns
 from headgate.store.tables.tenants import breakers, pots, quotas, retention_policies, usage, workspaces
@@ -12,6 +13,8 @@ __all__ = [
     "SCHEMA",
     "borrowed_places",
     "breakers",
+    "credentials",
+    "data_keys",
     "events",
     "execution_steps",
     "execution_triggers",
@@ -20,6 +23,7 @@ __all__ = [
     "node_memos",
     "pots",
     "quotas",
+    "releases",
     "retention_policies",
     "run_endings",
     "schedules",

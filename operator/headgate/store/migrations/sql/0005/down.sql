@@ -1,0 +1,1 @@
+DROP TABLE headgate.credential_releases, headgate.credentials, headgate.data_keys;
