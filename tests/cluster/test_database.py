@@ -21,6 +21,7 @@ from tests.support.audit import created_jobs
 from tests.support.cluster import Cluster, condition, is_ready, not_ready_because, unique
 from tests.support.databases import TestDatabase, create_database, drop_database, own_server
 from tests.support.operator_process import OperatorProcess
+from tests.support.shell import lasting, shell
 from tests.support.waiting import eventually
 
 UNAVAILABLE = "DatabaseUnavailable"
@@ -75,8 +76,7 @@ def operating(new_operator: Callable[..., OperatorProcess]) -> Iterator[Callable
 
 def working(cluster: Cluster, namespace: str, name: str = "work", script: str = "true") -> WorkflowBuilder:
     """A workflow of one node."""
-    container = {"image": cluster.image, "command": ["sh", "-c", script]}
-    return a_workflow(name, namespace).with_node("only", {"container": container})
+    return a_workflow(name, namespace).with_node("only", shell(cluster, script))
 
 
 def history(status: str, reason: str) -> Callable[[Object], bool]:
@@ -157,7 +157,7 @@ async def test_runs_survive_a_crash_of_postgres_and_tenants_do_not_notice(
 ) -> None:
     operator = operating(own)
     await cluster.ready_workspace(a_workspace(name).with_quota(name))
-    await cluster.apply(fan_out(cluster, name), working(cluster, name), working(cluster, name, "long", "sleep 600"))
+    await cluster.apply(fan_out(cluster, name), working(cluster, name), working(cluster, name, "long", lasting(600)))
     await cluster.apply(a_run("wide", name, "fan-out"), a_run("doomed", name, "long"))
     await cluster.until(WORKFLOW_RUNS, "doomed", name, lambda run: run.get("status", {}).get("phase") == "Running")
     await cluster.until(WORKFLOW_RUNS, "wide", name, has_succeeded_nodes(2), within=60)

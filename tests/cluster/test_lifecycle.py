@@ -9,8 +9,9 @@ import pytest
 from headgate.cluster.client import Object
 from headgate.cluster.resources import WORKFLOW_RUNS, WORKSPACES
 from headgate.desired.keys import LIMIT_RANGE, NAMESPACE, NETWORK_POLICY
-from tests.builders import WorkspaceBuilder, a_quota, a_run, a_workflow, a_workspace, container
+from tests.builders import WorkspaceBuilder, a_quota, a_run, a_workflow, a_workspace
 from tests.support.cluster import Cluster, condition, is_ready, not_ready_because, unique
+from tests.support.shell import lasting, shell
 
 pytestmark = pytest.mark.usefixtures("operator")
 DENY = "headgate-default-deny"
@@ -32,8 +33,7 @@ def doomed(name: str) -> WorkspaceBuilder:
 
 async def started(cluster: Cluster, workspace: str, seconds: int) -> Object:
     """A run of a workflow that takes so long, under way."""
-    sleep = container(cluster.image, command=["sleep", str(seconds)])
-    await cluster.apply(a_workflow("slow", workspace).with_node("wait", sleep))
+    await cluster.apply(a_workflow("slow", workspace).with_node("wait", shell(cluster, lasting(seconds))))
     await cluster.apply(a_run("slow-1", workspace, "slow"))
     return await cluster.until(
         WORKFLOW_RUNS, "slow-1", workspace, lambda item: item.get("status", {}).get("phase") == "Running"

@@ -20,6 +20,7 @@ from tests.builders import a_quota, a_run, a_workflow, a_workspace
 from tests.support.cluster import Cluster, unique
 from tests.support.databases import TestDatabase
 from tests.support.operator_process import ROOT, OperatorProcess
+from tests.support.shell import shell
 from tests.support.waiting import eventually
 
 LIMIT = 1_048_576
@@ -50,11 +51,6 @@ def replica(new_operator: Callable[..., OperatorProcess], objects: str) -> Itera
     operator = new_operator(HEADGATE_OBJECT_STORE=objects, HEADGATE_JOB_TTL_SECONDS="0")
     yield operator
     operator.stop()
-
-
-def shell(cluster: Cluster, script: str) -> dict[str, Any]:
-    """A container node that runs a shell script."""
-    return {"container": {"image": cluster.image, "command": ["sh", "-c", script]}}
 
 
 def script(source: str) -> dict[str, Any]:

@@ -8,9 +8,9 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -27,6 +27,7 @@ from tests.builders import a_quota, a_run, a_workflow, a_workspace
 from tests.support.cluster import Cluster, unique
 from tests.support.databases import TestDatabase
 from tests.support.operator_process import OperatorProcess
+from tests.support.shell import lasting, shell
 from tests.support.waiting import eventually
 
 LEASE = "headgate-operator"
@@ -68,9 +69,7 @@ def only_leases(kube: Kube, operator_kubeconfig: Path, tmp_path: Path) -> Iterat
 async def busy(operator: OperatorProcess, cluster: Cluster, acme: str) -> str:
     """A namespace in which runs ended in every way, and a Workflow is broken, beside a Workspace that is."""
 
-    def node(script: str, **members: Any) -> dict[str, Any]:
-        return {"container": {"image": cluster.image, "command": ["sh", "-c", script], **members}}
-
+    node = partial(shell, cluster)
     from_secret = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "credentials", "key": "token"}}}
     from_input = {"name": "SINCE", "value": "${{ inputs.since }}"}
     await cluster.apply(
@@ -86,7 +85,7 @@ async def busy(operator: OperatorProcess, cluster: Cluster, acme: str) -> str:
         a_workflow("bad", acme).with_node(
             "work", node(f"""echo '"{OUTPUT_VALUE}"' > $HEADGATE_OUTPUT; echo $TOKEN >&2; exit 3""", env=[from_secret])
         ),
-        a_workflow("long", acme).with_node("work", node("sleep 600")),
+        a_workflow("long", acme).with_node("work", node(lasting(600))),
         a_workflow("broken", acme).with_schedule("never", "0 0 31 2 *").with_node("x", node("true"), after=["never"]),
         a_workspace(f"{acme}-lost").with_quota("nowhere"),
         a_run("good", acme, "good").with_inputs(since=INPUT_VALUE),

@@ -14,6 +14,7 @@ from headgate.cluster.client import Object
 from headgate.cluster.resources import JOBS, PODS, WORKFLOW_RUNS, WORKFLOWS
 from tests.builders import a_quota, a_run, a_workflow, a_workspace
 from tests.support.cluster import Cluster, condition, unique
+from tests.support.shell import shell
 
 pytestmark = pytest.mark.usefixtures("operator")
 
@@ -27,11 +28,6 @@ async def acme(cluster: Cluster) -> AsyncIterator[str]:
     await cluster.ready_workspace(workspace.with_member("editor", name="alice").with_member("editor", name="bob"))
     yield name
     await cluster.remove(workspaces=(name,), quotas=(name,))
-
-
-def shell(cluster: Cluster, script: str) -> dict[str, Any]:
-    """A container node that runs a shell script."""
-    return {"container": {"image": cluster.image, "command": ["sh", "-c", script]}}
 
 
 def nodes(run: Object) -> dict[str, str]:

@@ -11,6 +11,7 @@ from headgate.cluster.client import Object
 from headgate.cluster.resources import JOBS, WORKFLOW_RUNS, WORKFLOWS
 from tests.builders import a_quota, a_run, a_workflow, a_workspace
 from tests.support.cluster import Cluster, condition, is_ready, not_ready_because, unique
+from tests.support.shell import lasting, shell
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("operator")
@@ -25,11 +26,6 @@ async def acme(cluster: Cluster) -> AsyncIterator[str]:
     await cluster.ready_workspace(a_workspace(name).with_quota(name))
     yield name
     await cluster.remove(workspaces=(name,), quotas=(name,))
-
-
-def shell(cluster: Cluster, script: str, **members: Any) -> dict[str, Any]:
-    """A container node that runs a shell script."""
-    return {"container": {"image": cluster.image, "command": ["sh", "-c", script], **members}}
 
 
 def nodes(run: Object) -> dict[str, str]:
@@ -114,7 +110,7 @@ async def test_a_failed_node_stops_what_depends_on_it_and_nothing_else(cluster: 
 
 
 async def test_an_attempt_that_takes_too_long_is_ended(cluster: Cluster, acme: str) -> None:
-    slow = a_workflow("slow", acme).with_node("sleep", shell(cluster, "sleep 600"), after=["by-hand"], timeout="3s")
+    slow = a_workflow("slow", acme).with_node("sleep", shell(cluster, lasting(600)), after=["by-hand"], timeout="3s")
     await cluster.apply(slow, a_run("slow", acme, "slow"))
 
     done = await cluster.finished("slow", acme)
@@ -124,7 +120,7 @@ async def test_an_attempt_that_takes_too_long_is_ended(cluster: Cluster, acme: s
 
 @pytest.mark.parametrize("how", ["spec.cancel", "delete"])
 async def test_cancelling_ends_the_job(cluster: Cluster, acme: str, how: str) -> None:
-    await cluster.apply(a_workflow("long", acme).with_node("sleep", shell(cluster, "sleep 600"), after=["by-hand"]))
+    await cluster.apply(a_workflow("long", acme).with_node("sleep", shell(cluster, lasting(600)), after=["by-hand"]))
     await cluster.apply(a_run("long", acme, "long"))
     await cluster.until(WORKFLOW_RUNS, "long", acme, lambda run: run.get("status", {}).get("phase") == "Running")
 

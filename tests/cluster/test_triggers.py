@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 
@@ -11,6 +10,7 @@ from headgate.cluster.client import Object
 from headgate.cluster.resources import JOBS, WORKFLOW_RUNS, WORKFLOWS
 from tests.builders import WorkflowBuilder, a_quota, a_run, a_workflow, a_workspace
 from tests.support.cluster import Cluster, condition, is_ready, not_ready_because, unique
+from tests.support.shell import lasting, shell
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("operator")
@@ -24,11 +24,6 @@ async def acme(cluster: Cluster) -> AsyncIterator[str]:
     await cluster.ready_workspace(a_workspace(name).with_quota(name))
     yield name
     await cluster.remove(workspaces=(name,), quotas=(name,))
-
-
-def shell(cluster: Cluster, script: str, **members: Any) -> dict[str, Any]:
-    """A container node that runs a shell script."""
-    return {"container": {"image": cluster.image, "command": ["sh", "-c", script], **members}}
 
 
 def counting(cluster: Cluster, acme: str) -> WorkflowBuilder:
@@ -109,7 +104,7 @@ async def test_a_node_calls_another_workflow_and_has_its_outputs(cluster: Cluste
 
 
 async def test_cancelling_the_caller_ends_the_job_of_what_it_called(cluster: Cluster, acme: str) -> None:
-    long = a_workflow("long", acme).with_node("sleep", shell(cluster, "sleep 600"), after=["by-hand"])
+    long = a_workflow("long", acme).with_node("sleep", shell(cluster, lasting(600)), after=["by-hand"])
     caller = a_workflow("caller", acme).with_node("call", {"workflow": {"name": "long"}}, after=["by-hand"])
     await ready(cluster, acme, long, caller)
     await cluster.apply(a_run("calls", acme, "caller"))
