@@ -20,6 +20,7 @@ from headgate.engine import (
     workflows,
     workspaces,
 )
+from headgate.engine.api_keys import ApiKeys
 from headgate.engine.context import Context
 from headgate.engine.run_control import RunControl
 from headgate.engine.runner_tasks import RunnerTasks
@@ -72,6 +73,8 @@ class Engine:
         """Where the logs of attempts lie."""
         self.versions = Versions(self._context)
         """What workflows were before."""
+        self.api_keys = ApiKeys(self._context)
+        """By what programs call the gateway."""
 
     async def ping(self) -> None:
         """Return when Postgres answers. Raises ``DatabaseUnavailable``, or ``DatabaseNotMigrated``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headgate.store.tables.api_keys import api_keys
 from headgate.store.tables.base import SCHEMA, metadata
 from headgate.store.tables.history import execution_steps, execution_triggers, executions, node_memos, run_endings
 from headgate.store.tables.tasks import borrowed_places, tasks, turns
@@ -10,6 +11,7 @@ from headgate.store.tables.workflows import events, schedules, versions, workflo
 
 __all__ = [
     "SCHEMA",
+    "api_keys",
     "borrowed_places",
     "breakers",
     "events",

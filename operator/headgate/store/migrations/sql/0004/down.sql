@@ -1,0 +1,1 @@
+DROP TABLE headgate.api_keys;
