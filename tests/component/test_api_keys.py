@@ -29,7 +29,7 @@ async def row_of(world: World, issued: Issued) -> dict[str, Any]:
 
 class TestIssuing:
     async def test_a_key_tells_whose_it_is_and_what_it_allows(self, world: World) -> None:
-        issued = await given_key(world, scopes=frozenset([Scope.RUNS_WRITE, Scope.KEYS_WRITE]))
+        issued = await given_key(world, scopes=frozenset([Scope.RUNS_WRITE, Scope.KEYS_MANAGE]))
 
         identity = await world.engine.api_keys.authenticate(issued.text)
 

@@ -37,7 +37,7 @@ class Scope(StrEnum):
     RUNS_WRITE = "runs:write"
     WORKFLOWS_READ = "workflows:read"
     USAGE_READ = "usage:read"
-    KEYS_WRITE = "keys:write"
+    KEYS_MANAGE = "keys:manage"
 
 
 _READ = frozenset({Scope.RUNS_READ, Scope.WORKFLOWS_READ, Scope.USAGE_READ})

@@ -17,6 +17,8 @@ PAGE_SIZE = 500
 """Keys in a page at most."""
 MOST_KEYS = 200
 """Keys of a workspace that are good at the same time at most."""
+LONGEST = timedelta(days=3653)
+"""How long a key that expires may be good: ten years."""
 USE_NOTED = timedelta(minutes=1)
 """How often the last use of a key is written at most."""
 
@@ -101,6 +103,8 @@ class ApiKeys:
             raise ValueError(f"a key of the role {wanted.role} has none of these scopes: name others, or none")
         if wanted.expires_at is not None and wanted.expires_at <= now:
             raise ValueError("the key would have expired already: name a time in the future, or none")
+        if wanted.expires_at is not None and wanted.expires_at > now + LONGEST:
+            raise ValueError("the key would expire in more than ten years: name an earlier time, or none")
         key = new_key(workspace_id, self._context.new_id(now), self._context.randomness(SECRET_BYTES))
         terms = api_keys.KeyTerms(wanted.name, wanted.role, scopes, now, wanted.created_by, wanted.expires_at)
         async with self._context.database.tenant(workspace_id, lock=workspace_id) as tx:

@@ -16,12 +16,14 @@ from headgate.engine import (
     dispatch,
     history,
     partitions,
+    plan_use,
     schedules,
     workflows,
     workspaces,
 )
 from headgate.engine.api_keys import ApiKeys
 from headgate.engine.context import Context
+from headgate.engine.plan_use import PlanUse
 from headgate.engine.run_control import RunControl
 from headgate.engine.runner_tasks import RunnerTasks
 from headgate.engine.starter import Starter
@@ -105,6 +107,10 @@ class Engine:
         """Close the workspace's circuit breaker, once for every new token. Runs that wait for it may start then."""
         effects = await breakers.reset_breaker(self._context, workspace_id, token)
         return await self._starter.and_start(effects, workspace_id) if effects.breakers else effects
+
+    async def usage_of(self, workspace_id: UUID) -> PlanUse | None:
+        """What the workspace uses of its plan right now, or None where it was retired. One query."""
+        return await plan_use.of_workspace(self._context, workspace_id)
 
     async def running_runs(self, name: str) -> int:
         """How many runs of the workspace of that name are under way; none where there is no such workspace."""

@@ -88,7 +88,14 @@ async def list_runs(
     statuses = tuple(sorted(phase.value for phase in filters.phases))
     async with context.database.tenant(workspace_id) as tx:
         rows = await history.page(
-            tx, workspace_id, statuses=statuses, workflow=filters.workflow, before=before, limit=limit
+            tx,
+            workspace_id,
+            statuses=statuses,
+            workflow=filters.workflow,
+            since=filters.since,
+            until=filters.until,
+            before=before,
+            limit=limit,
         )
     runs = tuple(
         RunSummary(

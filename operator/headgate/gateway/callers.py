@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from uuid import UUID
 
@@ -46,6 +47,8 @@ class Caller:
     role: Role
     scopes: frozenset[Scope]
     """What it may do."""
+    expires_at: datetime | None = None
+    """When the key ends by which it calls; None for a user."""
 
     def require(self, scope: Scope) -> None:
         """Raises ``Problem`` 403 where the caller may not do that."""
@@ -104,7 +107,7 @@ class Callers:
     def _of_key(self, key: KeyIdentity, workspace: str) -> Caller:
         if key.workspace != workspace:
             raise unknown_workspace()
-        return Caller(key.workspace_id, key.workspace, f"apikey:{key.key_id}", key.role, key.scopes)
+        return Caller(key.workspace_id, key.workspace, f"apikey:{key.key_id}", key.role, key.scopes, key.expires_at)
 
     async def _key(self, token: str, fingerprint: bytes) -> KeyIdentity:
         if (known := self._keys.recall(fingerprint)) is not None:

@@ -20,7 +20,8 @@ from headgate.engine.expressions.evaluator import CelEvaluator
 from headgate.engine.run_metrics import RunMetrics
 from headgate.engine.types import Effects
 from headgate.gateway.app import gateway
-from headgate.gateway.authentication import Authenticator, Runner
+from headgate.gateway.authentication import Authenticator
+from headgate.gateway.callers import Callers
 from headgate.probes import Health, application, heartbeat, serve
 from headgate.settings import GatewaySettings
 from headgate.store.database import Database
@@ -51,6 +52,7 @@ async def serve_gateway(settings: GatewaySettings) -> int:
         app = gateway(
             engine,
             Authenticator(kube, engine, monotonic=time.monotonic),
+            Callers(kube, engine, monotonic=time.monotonic),
             registry,
             lease=timedelta(seconds=settings.runner_lease_seconds),
             wall=wall,
@@ -89,9 +91,9 @@ class _Heard:
         self._namespaces: dict[str, str] = {}
         self._metrics = RunMetrics(registry, self._namespaces.get)
 
-    def __call__(self, runner: Runner, effects: Effects) -> None:
-        self._namespaces[runner.namespace] = runner.workspace
+    def __call__(self, workspace: str, effects: Effects) -> None:
         for run in effects.finished:
+            self._namespaces[run.namespace] = workspace
             self._metrics.finished(run)
 
 

@@ -116,13 +116,13 @@ def test_a_key_allows_what_both_its_role_and_its_scopes_do() -> None:
 
 
 def test_nobody_gives_what_they_do_not_have() -> None:
-    assert excess([Scope.RUNS_WRITE, Scope.RUNS_READ], [Scope.RUNS_READ, Scope.KEYS_WRITE]) == (Scope.RUNS_WRITE,)
+    assert excess([Scope.RUNS_WRITE, Scope.RUNS_READ], [Scope.RUNS_READ, Scope.KEYS_MANAGE]) == (Scope.RUNS_WRITE,)
     assert excess([Scope.RUNS_READ], Scope) == ()
 
 
 @pytest.mark.parametrize(
     ("scope", "role"),
-    [(Scope.RUNS_READ, Role.VIEWER), (Scope.RUNS_WRITE, Role.EDITOR), (Scope.KEYS_WRITE, Role.OWNER)],
+    [(Scope.RUNS_READ, Role.VIEWER), (Scope.RUNS_WRITE, Role.EDITOR), (Scope.KEYS_MANAGE, Role.OWNER)],
 )
 def test_the_least_role_that_has_a_scope_is_named(scope: Scope, role: Role) -> None:
     assert least_role(scope) is role
