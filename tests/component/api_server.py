@@ -21,12 +21,15 @@ class ApiServer:
     workspaces: dict[str, Object] = field(default_factory=dict)
     asked: int = 0
     down: bool = False
+    knows_audiences: bool = True
 
     async def create(self, _resource: Any, manifest: Object) -> Object:
         self.asked += 1
         if self.down:
             raise Unreachable("down")
         status = self.users.get(manifest["spec"]["token"], {"authenticated": False})
+        if not self.knows_audiences:
+            return {"status": {name: value for name, value in status.items() if name != "audiences"}}
         audiences = [name for name in manifest["spec"]["audiences"] if name in status.get("audiences", ())]
         # As the API server does: a token that is good for other audiences only is not good.
         return {"status": {**status, "audiences": audiences} if audiences else {"authenticated": False}}

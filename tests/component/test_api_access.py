@@ -176,6 +176,11 @@ class TestServiceAccounts:
 
         is_problem(await api.call("GET", "/runs", token=ci), 401)
 
+    async def test_an_api_server_that_knows_nothing_of_audiences_is_not_believed(self, api: Api, ci: str) -> None:
+        api.server.knows_audiences = False
+
+        is_problem(await api.call("GET", "/runs", token=ci), 401)
+
     async def test_who_is_taken_off_the_members_is_out_within_a_second(self, api: Api, ci: str) -> None:
         await api.get("/runs", token=ci)
         api.given_members()

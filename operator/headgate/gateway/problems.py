@@ -68,8 +68,6 @@ class Problem(Exception):  # noqa: N818 - what is answered, not a mistake of our
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, *, reason: str = "") -> JSONResponse:
     """The answer. Its ``type`` is the status itself."""
-    # Names of fields are the caller's, and may hold what is no text.
-    detail = detail.encode(errors="replace").decode()
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     if reason:
         body["reason"] = reason
