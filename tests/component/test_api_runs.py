@@ -283,6 +283,10 @@ class TestSteering:
 
         assert (ending["phase"], ending["cancelling"]) == ("Running", True)
         assert [effects.stopping for _, effects in api.heard] == [(task.ref,)]
+        assert await world.engine.stopping_jobs() == (task.ref,), "the operator, which can end it, finds it"
+        await world.fail(run, reason="JobDeleted")
+        assert await world.engine.stopping_jobs() == ()
+        assert (await api.get(f"/runs/{run}"))["phase"] == "Cancelled"
 
     async def test_a_run_is_held_and_goes_on(self, world: World, api: Api) -> None:
         await world.given(one_node())
@@ -308,15 +312,18 @@ class TestSteering:
         assert {answer.status_code for answer in answers} <= {200, 409}
         assert (await api.get(f"/runs/{run}"))["retries"] == 1
 
-    @pytest.mark.parametrize("what", ["suspend", "resume", "retry"])
+    @pytest.mark.parametrize("what", ["cancel", "suspend", "resume", "retry", "approve", "reject"])
     async def test_what_a_workflowrun_says_is_not_said_here(self, world: World, api: Api, what: str) -> None:
-        await world.given(one_node())
+        await world.given(a_workflow().with_node("ask", {"approval": {}}))
         run = await world.admit(resource="nightly-1")
+        before = await api.get(f"/runs/{run}")
 
-        problem = await api.post(f"/runs/{run}/{what}", status=409)
+        problem = await api.post(
+            f"/runs/{run}/{what}", {"node": "ask"} if what in ("approve", "reject") else None, status=409
+        )
 
         assert "WorkflowRun nightly-1 steers this run: change spec." in problem["detail"]
-        assert (await api.post(f"/runs/{run}/cancel"))["phase"] == "Cancelled"
+        assert await api.get(f"/runs/{run}") == before
 
 
 class TestApprovals:

@@ -221,6 +221,10 @@ class Engine:
         """Every attempt that has not ended, in all workspaces: what recovery compares with the Jobs that exist."""
         return await dispatch.open_tasks(self._context)
 
+    async def stopping_jobs(self) -> tuple[TaskRef, ...]:
+        """The attempts that were asked to end and whose Jobs have not told their end, in all workspaces. One query."""
+        return await dispatch.stopping_jobs(self._context)
+
     async def mark_running(self, ref: TaskRef, started_at: datetime) -> Effects:
         """Record that an attempt runs. Changes nothing when that is known, or the attempt has ended."""
         return await dispatch.mark_running(self._context, ref, started_at)

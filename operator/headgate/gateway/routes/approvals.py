@@ -19,7 +19,7 @@ from headgate.gateway.callers import Caller
 from headgate.gateway.models.runs import DecideApproval, Run, run_of
 from headgate.gateway.problems import Problem
 from headgate.gateway.routes.runs import known_run
-from headgate.gateway.routes.steering import conflict
+from headgate.gateway.routes.steering import conflict, steered_here
 
 
 def approval_routes(engine: Engine, access: Access, *, heard: Callable[[str, Effects], None]) -> APIRouter:
@@ -39,6 +39,7 @@ def approval_routes(engine: Engine, access: Access, *, heard: Callable[[str, Eff
 
     async def decide(run_id: UUID, body: DecideApproval, caller: Caller, *, approved: bool) -> Run:
         view = await known_run(engine, caller, run_id)
+        steered_here(view, "spec.approvals")
         attempt = _waiting_attempt(view, body)
         decision = Decision(node=body.node, attempt=attempt, approved=approved, by=caller.subject, comment=body.comment)
         effects = await engine.control.decide(caller.workspace_id, run_id, [decision])

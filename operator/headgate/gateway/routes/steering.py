@@ -38,6 +38,7 @@ def steering_routes(engine: Engine, access: Access, *, heard: Callable[[str, Eff
         Once more changes nothing.
         """
         view = await known_run(engine, caller, run_id)
+        steered_here(view, "spec.cancel")
         if view.phase.is_final and view.phase is not RunPhase.CANCELLED:
             raise conflict(f"the run has ended already: it is {view.phase}")
         why = _said(f"cancelled by {caller.subject}", body.reason)
@@ -47,7 +48,7 @@ def steering_routes(engine: Engine, access: Access, *, heard: Callable[[str, Eff
     async def suspend(run_id: UUID, caller: Writer, body: HoldRun = _NO_HOLD) -> Run:
         """Hold a run: what runs goes on and its end is recorded, and nothing more starts."""
         view = await known_run(engine, caller, run_id)
-        _steered_here(view, "spec.suspend")
+        steered_here(view, "spec.suspend")
         if view.phase.is_final or view.cancelling:
             raise conflict(f"the run ends or has ended, so that nothing can be held: it is {view.phase}")
         why = _said(f"held by {caller.subject}", body.reason)
@@ -57,7 +58,7 @@ def steering_routes(engine: Engine, access: Access, *, heard: Callable[[str, Eff
     async def resume(run_id: UUID, caller: Writer) -> Run:
         """Let a Suspended run go on."""
         view = await known_run(engine, caller, run_id)
-        _steered_here(view, "spec.suspend, or spec.resume at a breakpoint,")
+        steered_here(view, "spec.suspend, or spec.resume at a breakpoint,")
         if view.phase is not RunPhase.SUSPENDED:
             raise conflict(f"only a Suspended run can be resumed; this one is {view.phase}")
         return await done(await engine.control.resume(caller.workspace_id, run_id), caller, run_id)
@@ -66,7 +67,7 @@ def steering_routes(engine: Engine, access: Access, *, heard: Callable[[str, Eff
     async def retry(run_id: UUID, caller: Writer) -> Run:
         """Run the failed nodes of a run again, and what comes after them. What succeeded is kept."""
         view = await known_run(engine, caller, run_id)
-        _steered_here(view, "spec.retry")
+        steered_here(view, "spec.retry")
         if view.phase not in (RunPhase.FAILED, RunPhase.CANCELLED):
             raise conflict(f"only a Failed or Cancelled run can be retried; this one is {view.phase}")
         # The next number counts once, however many ask at the same time.
@@ -76,7 +77,7 @@ def steering_routes(engine: Engine, access: Access, *, heard: Callable[[str, Eff
     return router
 
 
-def _steered_here(view: RunView, field: str) -> None:
+def steered_here(view: RunView, field: str) -> None:
     """Raises ``Problem`` 409 for a run of which Kubernetes says what is wanted: it would be changed back."""
     if view.resource is not None:
         raise conflict(f"WorkflowRun {view.resource} steers this run: change {field} of it")

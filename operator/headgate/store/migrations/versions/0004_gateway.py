@@ -1,4 +1,4 @@
-"""API keys."""
+"""API keys, and an index of attempts that are asked to end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    run_scripts("0004/10_api_keys.sql")
+    run_scripts("0004/10_api_keys.sql", "0004/20_stopping.sql")
 
 
 def downgrade() -> None:
