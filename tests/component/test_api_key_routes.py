@@ -69,6 +69,7 @@ async def test_a_key_that_ends_makes_none_that_lives_longer(api: Api) -> None:
         {"expiresAt": "2026-03-10T12:00:00Z"},
         {"expiresAt": "9999-12-31T23:59:59-12:00"},
         {"expiresAt": "2026-03-10T13:00:00"},
+        {"expiresAt": 1_800_000_000},
         {"workspace": "other"},
     ],
 )

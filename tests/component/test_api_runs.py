@@ -237,6 +237,7 @@ class TestListing:
             {"limit": 501},
             {"status": "Done"},
             {"since": "yesterday"},
+            {"since": "2026"},
             {"since": "2026-03-10T12:00:00"},
             {"workflow": "a\x00"},
             {"state": "Failed"},

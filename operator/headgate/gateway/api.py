@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
-from importlib.metadata import version
 from typing import Any
 
 from fastapi import APIRouter
@@ -23,7 +22,8 @@ from headgate.gateway.routes.steering import steering_routes
 from headgate.gateway.routes.workflows import workflow_routes
 from headgate.gateway.routes.workspaces import workspace_routes
 
-PREFIX = "/api/v1"
+VERSION = "v1"
+PREFIX = f"/api/{VERSION}"
 DOCUMENT_PATH = f"{PREFIX}/openapi.json"
 REQUEST_BYTES = 262_144
 """A request has at most that many: inputs of 64 KiB, and what encoding may add to them."""
@@ -60,7 +60,7 @@ def document(router: APIRouter) -> dict[str, Any]:
     """The OpenAPI 3.1 document of the routes."""
     made = get_openapi(
         title="Headgate",
-        version=version("headgate"),
+        version=VERSION,
         openapi_version="3.1.0",
         description=_DESCRIPTION,
         routes=router.routes,

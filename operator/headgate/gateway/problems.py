@@ -22,6 +22,7 @@ _MISTAKES = 5
 
 REFUSALS: Mapping[int, str] = MappingProxyType(
     {
+        400: "The body is not JSON in UTF-8.",
         401: "There is no credential that is good.",
         403: "The caller's role or scopes are too small.",
         404: "There is no such thing, or no such workspace for the caller.",

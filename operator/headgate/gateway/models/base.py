@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from headgate.api.scalars import LABEL_PATTERN, SUBDOMAIN_PATTERN
@@ -20,6 +20,17 @@ Number = Annotated[int, Field(ge=1, le=LARGEST_INTEGER)]
 # Postgres' text cannot hold NUL, and what breaks a line has no place in a name.
 Line = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """A short text of one line."""
+
+
+def _written(value: object) -> object:
+    # A number would be taken for seconds since 1970, so that a year alone was a minute of that year.
+    if not isinstance(value, str) or "T" not in value.upper():
+        raise ValueError("write a time with its zone, such as 2026-03-10T12:00:00Z")
+    return value
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_written)]
+"""A moment, as RFC 3339 writes it."""
 Limit = Annotated[int, Field(ge=1, le=500)]
 """How many there are on a page at most."""
 

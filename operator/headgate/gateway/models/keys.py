@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from headgate.api.members import Role
 from headgate.domain.api_keys import Scope
 from headgate.engine.api_keys import Issued, KeyPage, KeyView
-from headgate.gateway.models.base import ApiModel, Line
+from headgate.gateway.models.base import ApiModel, Line, Time
 
 
 class CreateKey(ApiModel):
@@ -23,7 +23,7 @@ class CreateKey(ApiModel):
     """What it may do at most."""
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(Scope))] | None = None
     """What it may do, within its role; all that the role allows now when absent."""
-    expires_at: AwareDatetime | None = None
+    expires_at: Time | None = None
     """The moment from which it is not good any more, within ten years; never when absent."""
 
 

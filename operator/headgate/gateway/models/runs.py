@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from headgate.api.inputs import INPUT_NAME_PATTERN
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.task import Waiting
 from headgate.engine.types import NodeView, RunPage, RunSummary, RunView, TriggerKind
-from headgate.gateway.models.base import LARGEST_INTEGER, ApiModel, Namespace, Number, ObjectName, PageQuery
+from headgate.gateway.models.base import LARGEST_INTEGER, ApiModel, Namespace, Number, ObjectName, PageQuery, Time
 
 _Node = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[a-z]([a-z0-9_-]*[a-z0-9])?$")]
 _InputName = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=INPUT_NAME_PATTERN)]
@@ -47,9 +47,9 @@ class RunQuery(PageQuery):
     """Runs of this workflow, also when it was deleted."""
     namespace: Namespace | None = None
     """The workflow's namespace; the one of the workspace's name when absent. Counts only together with ``workflow``."""
-    since: AwareDatetime | None = None
+    since: Time | None = None
     """Runs that were asked for then or later, such as 2026-03-10T12:00:00Z."""
-    until: AwareDatetime | None = None
+    until: Time | None = None
     """Runs that were asked for before then."""
 
 
