@@ -13,6 +13,7 @@ from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 
 from headgate.engine.types import Outcome, RunFilter, Waiting
 from headgate.store import (
+    api_keys,
     calls,
     control,
     endings,
@@ -21,6 +22,7 @@ from headgate.store import (
     maintenance,
     open_runs,
     pending,
+    plan_use,
     run_facts,
     runs,
     schedules,
@@ -207,6 +209,7 @@ async def test_making_a_call_takes_six_and_six(warm: World, sent: list[str]) -> 
 @pytest.mark.parametrize(
     "module",
     [
+        api_keys,
         calls,
         control,
         endings,
@@ -215,6 +218,7 @@ async def test_making_a_call_takes_six_and_six(warm: World, sent: list[str]) -> 
         maintenance,
         pending,
         open_runs,
+        plan_use,
         run_facts,
         runs,
         schedules,

@@ -12,6 +12,8 @@ from headgate.domain.api_keys import ApiKey
 from headgate.store.database import Transaction
 
 _VIEW = "id, name, role, scopes, created_at, created_by, expires_at, last_used_at, revoked_at, revoked_by"
+_LAST = UUID(int=2**128 - 1)
+"""Greater than any id, so that the first page is a range of the index like any other."""
 
 
 @dataclass(frozen=True)
@@ -80,14 +82,14 @@ async def touch(tx: Transaction, key: ApiKey, now: datetime, *, every: timedelta
 
 _PAGE = f"""
     SELECT {_VIEW} FROM headgate.api_keys
-    WHERE workspace_id = %(workspace_id)s AND (%(before)s::uuid IS NULL OR id < %(before)s::uuid)
+    WHERE workspace_id = %(workspace_id)s AND id < %(before)s
     ORDER BY id DESC LIMIT %(limit)s
 """  # noqa: S608 - constants
 
 
 async def page(tx: Transaction, workspace_id: UUID, before: UUID | None, limit: int) -> list[Any]:
     """Up to ``limit`` keys, the newest first, older than ``before``."""
-    return await tx.rows(_PAGE, {"workspace_id": workspace_id, "before": before, "limit": limit})
+    return await tx.rows(_PAGE, {"workspace_id": workspace_id, "before": before or _LAST, "limit": limit})
 
 
 _REVOKE = f"""

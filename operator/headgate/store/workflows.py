@@ -210,12 +210,14 @@ async def version_of(tx: Transaction, workspace_id: UUID, workflow_id: UUID, num
     return VersionOf(row.id, row.newest)
 
 
+_LAST = 2**31 - 1
+"""No version has a greater number."""
 _VERSIONS = """
     SELECT v.number, v.created_at, v.content_hash, v.id = w.current_version_id AS current
     FROM headgate.workflows w
     JOIN headgate.workflow_versions v ON v.workspace_id = w.workspace_id AND v.workflow_id = w.id
     WHERE w.workspace_id = %(workspace_id)s AND w.namespace = %(namespace)s AND w.name = %(name)s
-        AND w.deleted_at IS NULL AND (%(before)s::integer IS NULL OR v.number < %(before)s::integer)
+        AND w.deleted_at IS NULL AND v.number < %(before)s
     ORDER BY v.number DESC LIMIT %(limit)s
 """
 
@@ -231,7 +233,7 @@ async def versions(
         "workspace_id": workspace_id,
         "namespace": namespace,
         "name": name,
-        "before": before,
+        "before": before or _LAST,
         "limit": limit,
     }
     return await tx.rows(_VERSIONS, parameters)
@@ -252,12 +254,14 @@ async def version(tx: Transaction, workspace_id: UUID, namespace: str, name: str
     return await tx.row(_VERSION, parameters)
 
 
-_PAGE = """
+_LISTED = """
     SELECT w.namespace, w.name, w.suspended, w.created_at, v.number, v.created_at AS version_created_at, v.content_hash
     FROM headgate.workflows w
     JOIN headgate.workflow_versions v ON v.workspace_id = w.workspace_id AND v.id = w.current_version_id
     WHERE w.workspace_id = %(workspace_id)s AND w.deleted_at IS NULL
-        AND (w.namespace, w.name) > (%(namespace)s, %(name)s)
+"""
+_PAGE = f"""
+    {_LISTED} AND (w.namespace, w.name) > (%(namespace)s, %(name)s)
     ORDER BY w.namespace, w.name LIMIT %(limit)s
 """
 
@@ -268,13 +272,7 @@ async def page(tx: Transaction, workspace_id: UUID, after: tuple[str, str], limi
     return await tx.rows(_PAGE, parameters)
 
 
-_ONE = """
-    SELECT w.namespace, w.name, w.suspended, w.created_at, v.number, v.created_at AS version_created_at, v.content_hash
-    FROM headgate.workflows w
-    JOIN headgate.workflow_versions v ON v.workspace_id = w.workspace_id AND v.id = w.current_version_id
-    WHERE w.workspace_id = %(workspace_id)s AND w.deleted_at IS NULL AND w.namespace = %(namespace)s
-        AND w.name = %(name)s
-"""
+_ONE = f"{_LISTED} AND w.namespace = %(namespace)s AND w.name = %(name)s"
 
 
 async def one(tx: Transaction, workspace_id: UUID, namespace: str, name: str) -> Any | None:
