@@ -18,7 +18,7 @@ from headgate.engine.engine import Engine
 from headgate.engine.types import Effects
 from headgate.gateway.app import gateway
 from headgate.gateway.authentication import Authenticator
-from headgate.gateway.callers import Callers
+from headgate.gateway.callers import Callers, TokenUsers
 from tests.builders import WorkspaceBuilder, a_workspace
 from tests.component.api_server import ApiServer
 from tests.component.world import World
@@ -94,7 +94,9 @@ class Api:
 
 
 @asynccontextmanager
-async def replica(world: World, engine: Engine, server: ApiServer, ticking: Ticking) -> AsyncIterator[Api]:
+async def replica(
+    world: World, engine: Engine, server: ApiServer, ticking: Ticking, oidc: TokenUsers | None = None
+) -> AsyncIterator[Api]:
     """One replica of the gateway, with what it remembers its own."""
     heard: list[tuple[str, Effects]] = []
     kube = cast("KubeClient", server)
@@ -105,7 +107,7 @@ async def replica(world: World, engine: Engine, server: ApiServer, ticking: Tick
     app = gateway(
         engine,
         Authenticator(kube, engine, monotonic=ticking),
-        Callers(kube, engine, monotonic=ticking),
+        Callers(kube, engine, monotonic=ticking, oidc=oidc),
         CollectorRegistry(),
         lease=timedelta(seconds=15),
         wall=world.clock,

@@ -12,8 +12,8 @@ from headgate.gateway.callers import Caller, Callers
 
 BEARER = HTTPBearer(
     scheme_name="bearer",
-    description="An API key (`hg_...`), or a token of a Kubernetes ServiceAccount that is made for the audience "
-    "`headgate` and that the Workspace names as a member. The names beside it are scopes.",
+    description="An API key (`hg_...`), or a token of a Kubernetes ServiceAccount or of an OpenID Connect provider "
+    "that is made for the audience `headgate`, of a member of the Workspace. The names beside it are scopes.",
     auto_error=False,
 )
 

@@ -1,4 +1,4 @@
-"""Who calls the API: the owner of an API key, or somebody whom the API server knows and a Workspace names as member."""
+"""Who calls the API: the owner of an API key, or a member of a Workspace whom somebody else knows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
+from typing import Protocol
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -24,6 +25,7 @@ from headgate.engine.engine import Engine
 from headgate.gateway.memory import Memory
 from headgate.gateway.problems import Problem
 from headgate.gateway.token_review import TOKEN_BYTES, cannot_ask, review, unauthorized
+from headgate.gateway.users import User
 
 AUDIENCE = "headgate"
 """What a token for the API has to be made for: one for runners, or for the API server, is not good here."""
@@ -61,12 +63,16 @@ class Caller:
         raise Problem(HTTPStatus.FORBIDDEN, detail)
 
 
-@dataclass(frozen=True)
-class _User:
-    """Somebody as the API server knows them."""
+class TokenUsers(Protocol):
+    """Tells users by tokens that somebody else than the API server issued."""
 
-    name: str
-    groups: frozenset[str]
+    def issued(self, token: str) -> bool:
+        """Whether the token says that it is of this issuer. It is not believed yet."""
+        ...
+
+    async def user(self, token: str) -> User | None:
+        """Who the token is of, or None where it is not good. Raises ``Problem`` 503 where nobody can tell."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -80,12 +86,15 @@ class _Members:
 class Callers:
     """Tells who calls. Costs one query for a key, each half second in which it is used at most."""
 
-    def __init__(self, kube: KubeClient, engine: Engine, *, monotonic: Callable[[], float]) -> None:
-        """``monotonic`` gives seconds."""
+    def __init__(
+        self, kube: KubeClient, engine: Engine, *, monotonic: Callable[[], float], oidc: TokenUsers | None = None
+    ) -> None:
+        """``monotonic`` gives seconds. Without ``oidc`` the API server alone knows users."""
+        self._oidc = oidc
         self._kube = kube
         self._engine = engine
         self._keys = Memory[KeyIdentity](BELIEVED_SECONDS, monotonic)
-        self._users = Memory[_User](TOKEN_BELIEVED_SECONDS, monotonic)
+        self._users = Memory[User](TOKEN_BELIEVED_SECONDS, monotonic)
         self._members = Memory[_Members](BELIEVED_SECONDS, monotonic)
 
     async def caller(self, token: str | None, workspace: str) -> Caller:
@@ -95,7 +104,7 @@ class Callers:
         member, which is the same whether there is such a workspace or not. Raises ``DatabaseUnavailable``.
         """
         if not token or len(token) > TOKEN_BYTES:
-            raise unauthorized("an API key or a service account token is needed: Authorization: Bearer ...")
+            raise unauthorized("an API key or a token of a member is needed: Authorization: Bearer ...")
         fingerprint = hashlib.sha256(token.encode()).digest()
         if token.startswith(PREFIX):
             return self._of_key(await self._key(token, fingerprint), workspace)
@@ -119,7 +128,7 @@ class Callers:
         self._keys.keep(fingerprint, found, asked)
         return found
 
-    async def _of_user(self, user: _User, workspace: str) -> Caller:
+    async def _of_user(self, user: User, workspace: str) -> Caller:
         # It becomes part of a path, and whoever asks for another one asks for what is not there.
         if len(workspace) > _NAME_LENGTH or not _NAME.fullmatch(workspace):
             raise unknown_workspace()
@@ -129,7 +138,12 @@ class Callers:
             raise unknown_workspace()
         return Caller(known.workspace_id, workspace, user.name, role, SCOPES[role])
 
-    async def _user(self, token: str, fingerprint: bytes) -> _User:
+    async def _user(self, token: str, fingerprint: bytes) -> User:
+        if self._oidc is not None and self._oidc.issued(token):
+            # Verified each time, which costs no request: a token ends when it says.
+            if (found := await self._oidc.user(token)) is None:
+                raise unauthorized("the token of your identity provider is not good, or not any more")
+            return found
         if (known := self._users.recall(fingerprint)) is not None:
             return known
         asked = self._users.asking()
@@ -137,7 +151,7 @@ class Callers:
         user = await review(self._kube, token, AUDIENCE) if _JWT.fullmatch(token) else None
         if user is None or not user.get("username"):
             raise unauthorized(f"the token is not good, or not any more: it has to be made for the audience {AUDIENCE}")
-        found = _User(str(user["username"]), frozenset(map(str, user.get("groups") or ())))
+        found = User(str(user["username"]), frozenset(map(str, user.get("groups") or ())))
         self._users.keep(fingerprint, found, asked)
         return found
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import ssl
 import time
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
+import httpx
 import structlog
 import uvicorn
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, disable_created_metrics
@@ -22,6 +24,8 @@ from headgate.engine.types import Effects
 from headgate.gateway.app import gateway
 from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers
+from headgate.gateway.jwks import KeySet
+from headgate.gateway.oidc import OidcProvider, OidcUsers
 from headgate.probes import Health, application, heartbeat, serve
 from headgate.settings import GatewaySettings
 from headgate.store.database import Database
@@ -29,6 +33,7 @@ from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable
 
 _GRACE_SECONDS = 10
 _LOOK_SECONDS = 2.0
+_PROVIDER_SECONDS = 5.0
 
 
 async def serve_gateway(settings: GatewaySettings) -> int:
@@ -52,7 +57,7 @@ async def serve_gateway(settings: GatewaySettings) -> int:
         app = gateway(
             engine,
             Authenticator(kube, engine, monotonic=time.monotonic),
-            Callers(kube, engine, monotonic=time.monotonic),
+            Callers(kube, engine, monotonic=time.monotonic, oidc=await _oidc(settings, stack)),
             registry,
             lease=timedelta(seconds=settings.runner_lease_seconds),
             wall=wall,
@@ -82,6 +87,23 @@ async def serve_gateway(settings: GatewaySettings) -> int:
             task.cancel()
         log.info("ended")
     return 0
+
+
+async def _oidc(settings: GatewaySettings, stack: AsyncExitStack) -> OidcUsers | None:
+    """The users of the identity provider that the settings name."""
+    if settings.oidc_issuer is None:
+        return None
+    verify = ssl.create_default_context(cafile=settings.oidc_ca_file)
+    http = await stack.enter_async_context(httpx.AsyncClient(timeout=_PROVIDER_SECONDS, verify=verify))
+    provider = OidcProvider(
+        issuer=settings.oidc_issuer,
+        audience=settings.oidc_audience,
+        username_claim=settings.oidc_username_claim,
+        groups_claim=settings.oidc_groups_claim,
+        username_prefix=settings.oidc_username_prefix,
+        groups_prefix=settings.oidc_groups_prefix,
+    )
+    return OidcUsers(provider, KeySet(provider.issuer, http, monotonic=time.monotonic), wall=wall)
 
 
 class _Heard:
