@@ -43,6 +43,7 @@ class Api:
     server: ApiServer
     ticking: Ticking
     heard: list[tuple[str, Effects]]
+    registry: CollectorRegistry
     token: str = ""
     tokens: dict[str, str] = field(default_factory=dict)
 
@@ -99,6 +100,7 @@ async def replica(
 ) -> AsyncIterator[Api]:
     """One replica of the gateway, with what it remembers its own."""
     heard: list[tuple[str, Effects]] = []
+    registry = CollectorRegistry()
     kube = cast("KubeClient", server)
 
     def hear(workspace: str, effects: Effects) -> None:
@@ -108,11 +110,11 @@ async def replica(
         engine,
         Authenticator(kube, engine, monotonic=ticking),
         Callers(kube, engine, monotonic=ticking, oidc=oidc),
-        CollectorRegistry(),
+        registry,
         lease=timedelta(seconds=15),
         wall=world.clock,
         heard=hear,
     )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
-        yield Api(world, http, server, ticking, heard)
+        yield Api(world, http, server, ticking, heard, registry)

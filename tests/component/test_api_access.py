@@ -243,6 +243,19 @@ class Noting(dict[str, Any]):
         return super().__contains__(name)
 
 
+async def test_requests_are_counted_by_route_and_never_by_what_callers_write(api: Api) -> None:
+    await api.call("GET", "/runs", params={"status": "Failed"})
+    await api.call("GET", "/nothing/here")
+
+    counted = {
+        (sample.labels["route"], sample.labels["code"])
+        for metric in api.registry.collect()
+        for sample in metric.samples
+        if sample.name == "headgate_gateway_requests_total"
+    }
+    assert counted == {("/api/v1/workspaces/{workspace}/runs", "200"), ("", "404")}
+
+
 async def test_what_is_printed_of_a_key_on_the_way_holds_no_secret(api: Api) -> None:
     text = (await api.issue()).text
 

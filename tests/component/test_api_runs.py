@@ -126,6 +126,11 @@ class TestStarting:
             answer = await api.call("POST", "/runs", content=raw, headers={"Content-Type": "application/json"})
             assert answer.status_code in (400, 422), answer.text
 
+    async def test_a_request_that_is_too_large_is_not_read(self, api: Api) -> None:
+        problem = await api.post("/runs", {"workflow": "nightly", "inputs": {"x": "x" * 262_144}}, status=413)
+
+        assert "262144 bytes" in problem["detail"]
+
     async def test_a_plan_without_room_that_rejects_says_when_to_try_again(self, world: World, api: Api) -> None:
         await world.given_workspace(on_exceeded=OnExceeded.REJECT, max_executions_per_day=1)
         await world.given(one_node())

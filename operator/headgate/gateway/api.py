@@ -17,14 +17,13 @@ from headgate.gateway.callers import Callers
 from headgate.gateway.problems import MEDIA_TYPE, REFUSALS, ProblemDetails
 from headgate.gateway.routes.approvals import approval_routes
 from headgate.gateway.routes.keys import key_routes
+from headgate.gateway.routes.paths import API, VERSION
 from headgate.gateway.routes.runs import run_routes
 from headgate.gateway.routes.steering import steering_routes
 from headgate.gateway.routes.workflows import workflow_routes
 from headgate.gateway.routes.workspaces import workspace_routes
 
-VERSION = "v1"
-PREFIX = f"/api/{VERSION}"
-DOCUMENT_PATH = f"{PREFIX}/openapi.json"
+DOCUMENT_PATH = f"{API}/openapi.json"
 REQUEST_BYTES = 262_144
 """A request has at most that many: inputs of 64 KiB, and what encoding may add to them."""
 _DESCRIPTION = (
@@ -52,7 +51,7 @@ def api_routes(
         workflow_routes(engine, access),
         key_routes(engine, access),
     ):
-        router.include_router(routes, prefix=f"{PREFIX}/workspaces/{{workspace}}")
+        router.include_router(routes)
     return router
 
 

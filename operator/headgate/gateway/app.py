@@ -13,12 +13,13 @@ from headgate.domain.runner_protocol import REQUEST_BYTES
 from headgate.engine.engine import Engine
 from headgate.engine.types import Effects
 from headgate.gateway import api
-from headgate.gateway.api import DOCUMENT_PATH, PREFIX, api_routes, document
+from headgate.gateway.api import DOCUMENT_PATH, api_routes, document
 from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers
 from headgate.gateway.limits import BodyLimit
 from headgate.gateway.metrics import GatewayMetrics, Measured
 from headgate.gateway.problems import answer_with_problems
+from headgate.gateway.routes.paths import API
 from headgate.gateway.runners import runner_routes
 
 
@@ -44,6 +45,6 @@ def gateway(
         return described
 
     app.include_router(runner_routes(engine.runner_tasks, authenticator, lease=lease, wall=wall, heard=heard))
-    app.add_middleware(BodyLimit, limit=REQUEST_BYTES, larger={f"{PREFIX}/": api.REQUEST_BYTES})
+    app.add_middleware(BodyLimit, limit=REQUEST_BYTES, larger={f"{API}/": api.REQUEST_BYTES})
     app.add_middleware(Measured, metrics=GatewayMetrics.register(registry))
     return app

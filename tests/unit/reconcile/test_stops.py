@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -10,8 +12,10 @@ from headgate.domain.task import TaskRef
 from headgate.engine.run_metrics import RunMetrics
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.stops import Stops
+from headgate.reconcile.timekeeping import Timekeeper
 from headgate.reconcile.workloads import Workloads
 from headgate.store.errors import DatabaseUnavailable
+from tests.support.waiting import eventually
 from tests.unit.cluster.fake_kube import FakeKube
 from tests.unit.reconcile.fake_engine import FakeEngine
 from tests.workload_builders import a_task
@@ -70,3 +74,16 @@ async def test_it_is_told_of_later_where_postgres_was_away(engine: Stopping, eff
     await stops.once()
 
     assert effects.is_stopping(a_task().ref)
+
+
+async def test_whoever_keeps_time_looks(engine: Stopping, effects: EffectHandler) -> None:
+    engine.stopping = (a_task().ref,)
+    timekeeper = Timekeeper(engine, effects, lambda _key: None, wall=lambda: datetime.now(UTC))
+
+    keeping = asyncio.create_task(timekeeper.run())
+
+    async def told() -> bool:
+        return effects.is_stopping(a_task().ref)
+
+    await eventually(told, every=0.01, what="that the attempt is told of")
+    keeping.cancel()

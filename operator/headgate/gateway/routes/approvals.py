@@ -18,13 +18,14 @@ from headgate.gateway.access import Access
 from headgate.gateway.callers import Caller
 from headgate.gateway.models.runs import DecideApproval, Run, run_of
 from headgate.gateway.problems import Problem
+from headgate.gateway.routes.paths import WORKSPACE
 from headgate.gateway.routes.runs import known_run
 from headgate.gateway.routes.steering import conflict, steered_here
 
 
 def approval_routes(engine: Engine, access: Access, *, heard: Callable[[str, Effects], None]) -> APIRouter:
     """The routes. ``heard`` is told the workspace and the effects of every transaction."""
-    router = APIRouter(prefix="/runs/{run_id}", tags=["runs"])
+    router = APIRouter(prefix=f"{WORKSPACE}/runs/{{run_id}}", tags=["runs"])
     Writer = Annotated[Caller, Security(access.caller, scopes=[Scope.RUNS_WRITE])]  # noqa: N806 - a type
 
     @router.post("/approve", operation_id="approveNode")

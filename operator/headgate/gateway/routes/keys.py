@@ -16,11 +16,12 @@ from headgate.gateway.callers import Caller
 from headgate.gateway.models.base import PageQuery
 from headgate.gateway.models.keys import CreateKey, Key, KeyList, NewKey, key_of, list_of, new_key_of
 from headgate.gateway.problems import Problem
+from headgate.gateway.routes.paths import WORKSPACE
 
 
 def key_routes(engine: Engine, access: Access) -> APIRouter:
     """The routes."""
-    router = APIRouter(prefix="/keys", tags=["keys"])
+    router = APIRouter(prefix=f"{WORKSPACE}/keys", tags=["keys"])
     Manager = Annotated[Caller, Security(access.caller, scopes=[Scope.KEYS_MANAGE])]  # noqa: N806 - a type
 
     @router.post("", operation_id="createKey", status_code=HTTPStatus.CREATED)

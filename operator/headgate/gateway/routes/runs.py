@@ -17,6 +17,7 @@ from headgate.gateway.access import Access
 from headgate.gateway.callers import Caller
 from headgate.gateway.models.runs import Run, RunList, RunQuery, StartRun, list_of, run_of
 from headgate.gateway.problems import Problem
+from headgate.gateway.routes.paths import WORKSPACE
 
 _MISSING = frozenset({"WorkflowNotFound"})
 _LATER = frozenset({"DailyLimit", "ConcurrencyLimit", "StorageLimit", "Queued"})
@@ -37,7 +38,7 @@ def run_routes(
     engine: Engine, access: Access, *, wall: Callable[[], datetime], heard: Callable[[str, Effects], None]
 ) -> APIRouter:
     """The routes. ``heard`` is told the workspace and the effects of every transaction."""
-    router = APIRouter(prefix="/runs", tags=["runs"])
+    router = APIRouter(prefix=f"{WORKSPACE}/runs", tags=["runs"])
     Reader = Annotated[Caller, Security(access.caller, scopes=[Scope.RUNS_READ])]  # noqa: N806 - a type
     Writer = Annotated[Caller, Security(access.caller, scopes=[Scope.RUNS_WRITE])]  # noqa: N806 - a type
 
@@ -64,7 +65,7 @@ def run_routes(
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, reason="IdempotencyKeyUsed")
         if answer.duplicate:
             response.status_code = HTTPStatus.OK
-        response.headers["Location"] = f"/api/v1/workspaces/{caller.workspace}/runs/{view.run_id}"
+        response.headers["Location"] = f"{WORKSPACE.format(workspace=caller.workspace)}/runs/{view.run_id}"
         return run_of(view)
 
     @router.get("", operation_id="listRuns")

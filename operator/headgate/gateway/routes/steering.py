@@ -17,6 +17,7 @@ from headgate.gateway.access import Access
 from headgate.gateway.callers import Caller
 from headgate.gateway.models.runs import CancelRun, HoldRun, Run, run_of
 from headgate.gateway.problems import Problem
+from headgate.gateway.routes.paths import WORKSPACE
 from headgate.gateway.routes.runs import known_run
 
 _NO_CANCEL, _NO_HOLD = CancelRun(), HoldRun()
@@ -24,7 +25,7 @@ _NO_CANCEL, _NO_HOLD = CancelRun(), HoldRun()
 
 def steering_routes(engine: Engine, access: Access, *, heard: Callable[[str, Effects], None]) -> APIRouter:
     """The routes. ``heard`` is told the workspace and the effects of every transaction."""
-    router = APIRouter(prefix="/runs/{run_id}", tags=["runs"])
+    router = APIRouter(prefix=f"{WORKSPACE}/runs/{{run_id}}", tags=["runs"])
     Writer = Annotated[Caller, Security(access.caller, scopes=[Scope.RUNS_WRITE])]  # noqa: N806 - a type
 
     async def done(effects: Effects, caller: Caller, run_id: UUID) -> Run:

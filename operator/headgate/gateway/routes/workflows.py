@@ -28,13 +28,14 @@ from headgate.gateway.models.workflows import (
     workflow_of,
 )
 from headgate.gateway.problems import Problem
+from headgate.gateway.routes.paths import WORKSPACE
 
 _NAME = re.compile(SUBDOMAIN_PATTERN)
 
 
 def workflow_routes(engine: Engine, access: Access) -> APIRouter:
     """The routes."""
-    router = APIRouter(prefix="/workflows", tags=["workflows"])
+    router = APIRouter(prefix=f"{WORKSPACE}/workflows", tags=["workflows"])
     Reader = Annotated[Caller, Security(access.caller, scopes=[Scope.WORKFLOWS_READ])]  # noqa: N806 - a type
 
     @router.get("", operation_id="listWorkflows")

@@ -12,11 +12,12 @@ from headgate.engine.plan_use import PlanUse
 from headgate.gateway.access import Access
 from headgate.gateway.callers import Caller, unknown_workspace
 from headgate.gateway.models.workspaces import Usage, WorkspaceInfo, usage_of, workspace_of
+from headgate.gateway.routes.paths import WORKSPACE
 
 
 def workspace_routes(engine: Engine, access: Access) -> APIRouter:
     """The routes."""
-    router = APIRouter(tags=["workspaces"])
+    router = APIRouter(prefix=WORKSPACE, tags=["workspaces"])
     Anyone = Annotated[Caller, Security(access.caller)]  # noqa: N806 - a type
     Reader = Annotated[Caller, Security(access.caller, scopes=[Scope.USAGE_READ])]  # noqa: N806 - a type
 
