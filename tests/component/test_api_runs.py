@@ -14,7 +14,7 @@ from headgate.api.quota import OnExceeded
 from headgate.engine.engine import Engine
 from tests.builders import a_workflow, a_workspace
 from tests.component.api_client import Api, Ticking, replica
-from tests.component.world import World, one_node
+from tests.component.world import World, calling, chain, one_node
 
 
 async def listed(api: Api, **query: Any) -> list[str]:
@@ -317,6 +317,19 @@ class TestSteering:
 
         assert {answer.status_code for answer in answers} <= {200, 409}
         assert (await api.get(f"/runs/{run}"))["retries"] == 1
+
+    async def test_a_run_that_was_called_is_retried_with_its_caller_only(self, world: World, api: Api) -> None:
+        await world.given(one_node())
+        await world.given(calling())
+        await world.admit("caller")
+        await chain(world)
+        [called] = (await api.get("/runs", params={"workflow": "nightly"}))["items"]
+        await world.fail(UUID(called["id"]))
+
+        problem = await api.post(f"/runs/{called['id']}/retry", status=409)
+
+        assert "retry that run" in problem["detail"]
+        assert (await api.get(f"/runs/{called['id']}"))["kind"] == "call"
 
     @pytest.mark.parametrize("what", ["cancel", "suspend", "resume", "retry", "approve", "reject"])
     async def test_what_a_workflowrun_says_is_not_said_here(self, world: World, api: Api, what: str) -> None:

@@ -68,6 +68,7 @@ async def run_view(context: Context, workspace_id: UUID, run_id: UUID) -> RunVie
         priority=row.priority,
         at_breakpoint=apart.at is not None,
         resumed=apart.resumed,
+        kind=TriggerKind(row.trigger_kind),
     )
 
 

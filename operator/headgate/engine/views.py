@@ -101,6 +101,8 @@ class RunView:
     """Whether it stands at a breakpoint."""
     resumed: int = 0
     """How often it was let go on from one."""
+    kind: TriggerKind = TriggerKind.RESOURCE
+    """What asked for it."""
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,8 @@ class Run(ApiModel):
     """The workflow."""
     version: int
     """The version of the workflow that it keeps."""
+    kind: TriggerKind
+    """What asked for it: a WorkflowRun, a schedule, another run's end, a calling node, or this API."""
     resource: str | None
     """The WorkflowRun that mirrors it and whose spec steers it; null where there is none."""
     phase: RunPhase
@@ -192,6 +194,7 @@ def run_of(view: RunView) -> Run:
         namespace=view.namespace,
         workflow=view.workflow,
         version=view.version,
+        kind=view.kind,
         resource=view.resource,
         phase=view.phase,
         started_at=view.started_at,

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Security
 from headgate.api.workflow_run import RunPhase
 from headgate.domain.api_keys import Scope
 from headgate.engine.engine import Engine
-from headgate.engine.types import Effects, RunView
+from headgate.engine.types import Effects, RunView, TriggerKind
 from headgate.gateway.access import Access
 from headgate.gateway.callers import Caller
 from headgate.gateway.models.runs import CancelRun, HoldRun, Run, run_of
@@ -69,6 +69,9 @@ def steering_routes(engine: Engine, access: Access, *, heard: Callable[[str, Eff
         """Run the failed nodes of a run again, and what comes after them. What succeeded is kept."""
         view = await known_run(engine, caller, run_id)
         steered_here(view, "spec.retry")
+        if view.kind is TriggerKind.CALL:
+            # Its caller has gone on without it, and would not hear of another end.
+            raise conflict("a node of another run called this one: retry that run, whose node calls it anew")
         if view.phase not in (RunPhase.FAILED, RunPhase.CANCELLED):
             raise conflict(f"only a Failed or Cancelled run can be retried; this one is {view.phase}")
         # The next number counts once, however many ask at the same time.
