@@ -58,7 +58,7 @@ format: $(STAMP) ## Put the sources into form
 	@$(BIN)/ruff check --fix --quiet $(SOURCES)
 	@$(BIN)/ruff format $(SOURCES)
 
-generate: $(STAMP) ## Write what is made from the models: the custom resource definitions
+generate: $(STAMP) ## Write what is made from the models: custom resource definitions, and the OpenAPI document
 	@$(BIN)/python -m hack.generate
 
 image: $(STAMP) ## Build the container image from the Dockerfile

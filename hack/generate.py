@@ -1,4 +1,4 @@
-"""Writes what is made from the models: the custom resource definitions and their reference.
+"""Writes what is made from the models: the custom resource definitions, their reference, and that of the HTTP API.
 
 `python -m hack.generate` writes the files; with `--check` it writes nothing and fails when a file differs.
 """
@@ -15,11 +15,14 @@ import yaml
 
 from hack.reference import reference
 from headgate.api.crd import KINDS, custom_resource_definition
+from headgate.gateway.api import api_routes, document
 
 ROOT = Path(__file__).resolve().parent.parent
 CRD_FOLDERS = ("crds", "charts/headgate/files/crds")
 REFERENCE = "docs/reference/custom-resources.md"
+API_DOCUMENT = "docs/reference/openapi.yaml"
 MARK = "Generated from operator/headgate/api by `python -m hack.generate`; do not edit."
+API_MARK = "Generated from operator/headgate/gateway by `python -m hack.generate`; do not edit."
 SHOWN_LINES = 12
 
 
@@ -38,21 +41,28 @@ def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
-def to_yaml(document: dict[str, Any]) -> str:
+def to_yaml(document: dict[str, Any], mark: str = MARK) -> str:
     """The document as a YAML file, keys in the order given."""
     body = yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
-    return f"# {MARK}\n{body}"
+    return f"# {mark}\n{body}"
 
 
 def generated() -> dict[str, str]:
     """What every generated file should hold, by its path from the root of the checkout."""
     definitions = {model.resource.plural: custom_resource_definition(model) for model in KINDS}
-    files = {REFERENCE: reference(definitions.values(), MARK)}
+    files = {REFERENCE: reference(definitions.values(), MARK), API_DOCUMENT: to_yaml(api_document(), API_MARK)}
     for plural, definition in definitions.items():
         text = to_yaml(definition)
         for folder in CRD_FOLDERS:
             files[f"{folder}/{plural}.yaml"] = text
     return files
+
+
+def api_document() -> dict[str, Any]:
+    """The OpenAPI document of the gateway."""
+    # Described and never called, the routes need nothing to work with.
+    nothing: Any = None
+    return document(api_routes(nothing, nothing, wall=nothing, heard=nothing))
 
 
 def strays(root: Path, files: dict[str, str]) -> list[str]:

@@ -106,3 +106,17 @@ class GatewaySettings(BaseSettings):
     """
     key_encryption_keys_file: str | None = None
     """Path of a file that holds them instead."""
+    oidc_issuer: str | None = Field(default=None, pattern=r"^https://")
+    """Issuer of an OpenID Connect provider whose users may call the API; none when absent."""
+    oidc_audience: str = "headgate"
+    """What its tokens have to be made for."""
+    oidc_username_claim: str = "sub"
+    """The claim that is a user's name. Addresses count only where the provider has verified them."""
+    oidc_groups_claim: str = "groups"
+    """The claim that names a user's groups."""
+    oidc_username_prefix: str = ""
+    """Goes before every name, as Workspaces' members have it."""
+    oidc_groups_prefix: str = ""
+    """Goes before the name of every group."""
+    oidc_ca_file: str | None = None
+    """Certificates that the provider's is checked against; the usual ones when absent."""

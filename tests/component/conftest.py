@@ -13,6 +13,8 @@ from hack.postgres import DATABASE, MIGRATOR, RUNTIME, Server
 from headgate.engine.engine import Engine
 from headgate.store import migrate
 from headgate.store.database import Database
+from tests.component.api_client import Api, Ticking, replica
+from tests.component.api_server import ApiServer
 from tests.component.tables import SHARED_TABLES, TENANT_TABLES
 from tests.component.world import Clock, Evaluations, World
 from tests.support.databases import TestDatabase, create_database, drop_database, own_server
@@ -70,6 +72,13 @@ async def world(database: Database, fresh: TestDatabase) -> World:
     await world.engine.ensure_partitions(clock.now)
     await world.given_workspace()
     return world
+
+
+@pytest.fixture
+async def api(world: World) -> AsyncIterator[Api]:
+    """One replica of the gateway."""
+    async with replica(world, world.engine, ApiServer(), Ticking()) as made:
+        yield made
 
 
 @pytest.fixture

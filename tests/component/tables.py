@@ -18,6 +18,7 @@ TENANT_TABLES = (
     "tasks",
     "run_endings",
     "node_memos",
+    "api_keys",
     "borrowed_places",
     "data_keys",
     "credentials",

@@ -13,6 +13,7 @@ from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 
 from headgate.engine.types import Outcome, RunFilter, Waiting
 from headgate.store import (
+    api_keys,
     calls,
     control,
     credential_releases,
@@ -24,6 +25,7 @@ from headgate.store import (
     maintenance,
     open_runs,
     pending,
+    plan_use,
     run_facts,
     runs,
     schedules,
@@ -246,6 +248,7 @@ async def test_what_credentials_cost_and_their_keys(warm: World, sent: list[str]
 @pytest.mark.parametrize(
     "module",
     [
+        api_keys,
         calls,
         control,
         credential_releases,
@@ -257,6 +260,7 @@ async def test_what_credentials_cost_and_their_keys(warm: World, sent: list[str]
         maintenance,
         pending,
         open_runs,
+        plan_use,
         run_facts,
         runs,
         schedules,

@@ -17,7 +17,8 @@ from headgate.cluster.client import KubeClient
 from headgate.domain.ids import uuid7
 from headgate.engine.types import Effects
 from headgate.gateway.app import gateway
-from headgate.gateway.authentication import REMEMBERED_SECONDS, Authenticator, Runner
+from headgate.gateway.authentication import REMEMBERED_SECONDS, Authenticator
+from headgate.gateway.callers import Callers
 from tests.builders import a_workflow
 from tests.component.api_server import ApiServer
 from tests.component.vault import PASSWORD, Vault, naming
@@ -49,10 +50,11 @@ async def served(world: World) -> AsyncIterator[Gateway]:
     made = Gateway(cast("httpx.AsyncClient", None), api, heard)
     authenticator = Authenticator(cast("KubeClient", api), world.engine, monotonic=lambda: made.time)
 
-    def hear(_runner: Runner, effects: Effects) -> None:
+    def hear(_workspace: str, effects: Effects) -> None:
         heard.append(effects)
 
-    app = gateway(world.engine, authenticator, CollectorRegistry(), lease=LEASE, wall=world.clock, heard=hear)
+    callers = Callers(cast("KubeClient", api), world.engine, monotonic=lambda: made.time)
+    app = gateway(world.engine, authenticator, callers, CollectorRegistry(), lease=LEASE, wall=world.clock, heard=hear)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
         made.http = http

@@ -10,6 +10,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from headgate.api.members import Role
+from headgate.engine.api_keys import NewKey
 from headgate.store.database import Database
 from tests.component.tables import SHARED_TABLES, TENANT_TABLES
 from tests.component.world import World, one_node
@@ -39,6 +41,7 @@ async def two_tenants(world: World) -> World:
     """Two workspaces, each with rows in every table."""
     await world.given_workspace("other")
     for workspace in ("acme", "other"):
+        await world.engine.api_keys.issue(world.ids[workspace], NewKey("ci", Role.VIEWER, "alice"))
         event = {"event": {"workflow": "other"}}
         await world.given(one_node().with_schedule("hourly", "0 * * * *").with_trigger("end", event), workspace)
         await world.admit(workspace=workspace)
@@ -166,6 +169,9 @@ async def test_another_workspaces_rows_cannot_be_changed(two_tenants: World, fre
         "UPDATE headgate.workspace_resource_quotas SET max_concurrent_runs = 1000",
         "UPDATE headgate.workspaces SET suspended = false",
         "UPDATE headgate.data_retention_policies SET execution_logs_days = 1",
+        "UPDATE headgate.api_keys SET role = 'owner'",
+        "UPDATE headgate.api_keys SET expires_at = NULL",
+        "DELETE FROM headgate.api_keys",
         "INSERT INTO headgate.quota_pots VALUES ('mine', 0, now(), 0, 0)",
         "SELECT headgate.move_to_pot(gen_random_uuid(), 'mine', '2026-01-01')",
         "UPDATE headgate.credential_releases SET runner = 'nobody'",
@@ -192,6 +198,7 @@ async def test_the_app_role_cannot_rewrite_what_is_for_ever_or_lift_its_limits(
         "SELECT error_message FROM headgate.workflow_executions",
         "SELECT trigger_key FROM headgate.execution_triggers",
         "SELECT name FROM headgate.workflows",
+        "SELECT hash FROM headgate.api_keys",
         "UPDATE headgate.tasks SET work = '{}'",
         "DELETE FROM headgate.tasks",
         "SELECT wrapped FROM headgate.data_keys",

@@ -27,6 +27,7 @@ from headgate.domain.runner_log import FrameReader
 from headgate.domain.runner_task import secret_variable
 from headgate.gateway.app import gateway
 from headgate.gateway.authentication import Authenticator
+from headgate.gateway.callers import Callers
 from tests.builders import a_workflow
 from tests.component.api_server import ApiServer
 from tests.component.vault import PASSWORD
@@ -84,10 +85,11 @@ async def serving(world: World, api: ApiServer, lease: timedelta) -> AsyncIterat
         app = gateway(
             world.engine,
             authenticator,
+            Callers(cast("KubeClient", api), world.engine, monotonic=lambda: 0.0),
             CollectorRegistry(),
             lease=lease,
             wall=world.clock,
-            heard=lambda _runner, _effects: None,
+            heard=lambda _workspace, _effects: None,
         )
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]

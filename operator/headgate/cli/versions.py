@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import os
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 from uuid import UUID
 
 import typer
-import yaml
 from prometheus_client import CollectorRegistry
 from rich.console import Console
 from rich.table import Table
@@ -22,6 +20,7 @@ from headgate.cluster.client import KubeClient, Object
 from headgate.cluster.connection import connect
 from headgate.cluster.errors import ApiError
 from headgate.cluster.resources import WORKFLOWS
+from headgate.domain.spec_diff import difference
 from headgate.engine.engine import Engine
 
 T = TypeVar("T")
@@ -78,18 +77,6 @@ def rollback(which: Which, number: Number, workspace: Workspace = None) -> None:
     except ApiError as error:
         raise typer.Exit(complain(error.message)) from None
     typer.echo(f"{which} is what it was in version {number}")
-
-
-def difference(old: WorkflowSpec, new: WorkflowSpec, old_name: str, new_name: str) -> str:
-    """A unified diff of two specs as YAML, as short as people write them; nothing where they are the same."""
-    before, after = (text(spec).splitlines(keepends=True) for spec in (old, new))
-    return "".join(difflib.unified_diff(before, after, fromfile=old_name, tofile=new_name))
-
-
-def text(spec: WorkflowSpec) -> str:
-    """A spec as YAML, without what is left to a default."""
-    said = spec.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
-    return str(yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=120))
 
 
 def replaced(live: Object, spec: WorkflowSpec) -> Object:

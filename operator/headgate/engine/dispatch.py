@@ -60,6 +60,12 @@ async def record_jobs(context: Context, jobs: Iterable[tuple[TaskRef, str]]) -> 
     return Effects(waited, cancelled=tuple(_ref(key) for key in gone))
 
 
+async def stopping_jobs(context: Context) -> tuple[TaskRef, ...]:
+    """The open attempts of Jobs that are asked to end, in all workspaces."""
+    async with context.database.system() as tx:
+        return tuple(_ref(key) for key in await tasks.stopping_jobs(tx))
+
+
 async def mark_running(context: Context, ref: TaskRef, started_at: datetime) -> Effects:
     """Record that an attempt runs; nothing changes when that is known, or the attempt is not open."""
     key = run_key(ref.workspace_id, ref.run_id)

@@ -17,12 +17,15 @@ from headgate.engine import (
     dispatch,
     history,
     partitions,
+    plan_use,
     schedules,
     workflows,
     workspaces,
 )
+from headgate.engine.api_keys import ApiKeys
 from headgate.engine.context import Context
 from headgate.engine.credentials import Credentials
+from headgate.engine.plan_use import PlanUse
 from headgate.engine.run_control import RunControl
 from headgate.engine.runner_tasks import RunnerTasks
 from headgate.engine.starter import Starter
@@ -80,6 +83,8 @@ class Engine:
         """What workflows were before."""
         self.credentials = Credentials(self._context, keys)
         """What nodes are given to prove who they are."""
+        self.api_keys = ApiKeys(self._context)
+        """By what programs call the gateway."""
 
     async def ping(self) -> None:
         """Return when Postgres answers. Raises ``DatabaseUnavailable``, or ``DatabaseNotMigrated``."""
@@ -110,6 +115,10 @@ class Engine:
         """Close the workspace's circuit breaker, once for every new token. Runs that wait for it may start then."""
         effects = await breakers.reset_breaker(self._context, workspace_id, token)
         return await self._starter.and_start(effects, workspace_id) if effects.breakers else effects
+
+    async def usage_of(self, workspace_id: UUID) -> PlanUse | None:
+        """What the workspace uses of its plan right now, or None where it was retired. One query."""
+        return await plan_use.of_workspace(self._context, workspace_id)
 
     async def running_runs(self, name: str) -> int:
         """How many runs of the workspace of that name are under way; none where there is no such workspace."""
@@ -222,6 +231,10 @@ class Engine:
     async def open_tasks(self) -> tuple[JobTask, ...]:
         """Every attempt that has not ended, in all workspaces: what recovery compares with the Jobs that exist."""
         return await dispatch.open_tasks(self._context)
+
+    async def stopping_jobs(self) -> tuple[TaskRef, ...]:
+        """The attempts that were asked to end and whose Jobs have not told their end, in all workspaces. One query."""
+        return await dispatch.stopping_jobs(self._context)
 
     async def mark_running(self, ref: TaskRef, started_at: datetime) -> Effects:
         """Record that an attempt runs. Changes nothing when that is known, or the attempt has ended."""

@@ -68,6 +68,7 @@ async def run_view(context: Context, workspace_id: UUID, run_id: UUID) -> RunVie
         priority=row.priority,
         at_breakpoint=apart.at is not None,
         resumed=apart.resumed,
+        kind=TriggerKind(row.trigger_kind),
     )
 
 
@@ -88,7 +89,14 @@ async def list_runs(
     statuses = tuple(sorted(phase.value for phase in filters.phases))
     async with context.database.tenant(workspace_id) as tx:
         rows = await history.page(
-            tx, workspace_id, statuses=statuses, workflow=filters.workflow, before=before, limit=limit
+            tx,
+            workspace_id,
+            statuses=statuses,
+            workflow=filters.workflow,
+            since=filters.since,
+            until=filters.until,
+            before=before,
+            limit=limit,
         )
     runs = tuple(
         RunSummary(

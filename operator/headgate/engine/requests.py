@@ -71,7 +71,8 @@ def choose_trigger(graph: Graph, request: RunRequest) -> str | Refused:
         if node is None:
             known = ", ".join(triggers) or "none"
             return Refused(INVALID_TRIGGER, f"the workflow has no trigger {request.trigger!r}; it has: {known}")
-        if request.kind is TriggerKind.RESOURCE and request.replay_of is None and node.config.manual is None:
+        by_somebody = request.kind in (TriggerKind.RESOURCE, TriggerKind.API)
+        if by_somebody and request.replay_of is None and node.config.manual is None:
             return Refused(INVALID_TRIGGER, f"trigger {request.trigger!r} is not a manual one")
         if request.kind is TriggerKind.EVENT and node.config.event is None:
             return Refused(INVALID_TRIGGER, f"trigger {request.trigger!r} is not an event any more")

@@ -23,6 +23,7 @@ from headgate.engine.views import (
     RunView,
     ScheduleView,
     TriggerKind,
+    WorkflowView,
     WorkspaceUsage,
 )
 
@@ -53,6 +54,7 @@ __all__ = [
     "VersionRecord",
     "VersionView",
     "Waiting",
+    "WorkflowView",
     "WorkspaceRecord",
     "WorkspaceUsage",
 ]

@@ -21,6 +21,7 @@ class TriggerKind(StrEnum):
     SCHEDULE = "schedule"
     EVENT = "event"
     CALL = "call"
+    API = "api"
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,8 @@ class RunView:
     """Whether it stands at a breakpoint."""
     resumed: int = 0
     """How often it was let go on from one."""
+    kind: TriggerKind = TriggerKind.RESOURCE
+    """What asked for it."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,25 @@ class RunFilter:
     phases: frozenset[RunPhase] = frozenset()
     workflow: tuple[str, str] | None = None
     """Namespace and name."""
+    since: datetime | None = None
+    """Asked for then, or later."""
+    until: datetime | None = None
+    """Asked for before then."""
+
+
+@dataclass(frozen=True)
+class WorkflowView:
+    """A workflow that there is."""
+
+    namespace: str
+    name: str
+    suspended: bool
+    created_at: datetime
+    version: int
+    """Number of the version that new runs start with."""
+    version_created_at: datetime
+    content_hash: str
+    """Of that version."""
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""The HTTP API: so far what runners ask for."""
+"""The HTTP API: what people and programs ask for, and what runners do."""

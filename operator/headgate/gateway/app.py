@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -11,28 +12,41 @@ from prometheus_client import CollectorRegistry
 from headgate.domain.runner_protocol import REQUEST_BYTES
 from headgate.engine.engine import Engine
 from headgate.engine.types import Effects
-from headgate.gateway.authentication import Authenticator, Runner
+from headgate.gateway import api
+from headgate.gateway.api import DOCUMENT_PATH, api_routes, document
+from headgate.gateway.authentication import Authenticator
+from headgate.gateway.callers import Callers
 from headgate.gateway.limits import BodyLimit
 from headgate.gateway.metrics import GatewayMetrics, Measured
 from headgate.gateway.problems import answer_with_problems
+from headgate.gateway.routes.paths import API
 from headgate.gateway.runners import runner_routes
 
 
 def gateway(
     engine: Engine,
     authenticator: Authenticator,
+    callers: Callers,
     registry: CollectorRegistry,
     *,
     lease: timedelta,
     wall: Callable[[], datetime],
-    heard: Callable[[Runner, Effects], None],
+    heard: Callable[[str, Effects], None],
 ) -> FastAPI:
-    """The application. It serves no pages about itself."""
+    """The application. ``heard`` is told the workspace and the effects of every transaction."""
     app = FastAPI(title="Headgate", docs_url=None, redoc_url=None, openapi_url=None)
     answer_with_problems(app)
+    routes = api_routes(engine, callers, wall=wall, heard=heard)
+    described = document(routes)
+    app.include_router(routes)
+
+    @app.get(DOCUMENT_PATH)
+    async def openapi() -> dict[str, Any]:
+        return described
+
     app.include_router(
         runner_routes(engine.runner_tasks, engine.credentials, authenticator, lease=lease, wall=wall, heard=heard)
     )
-    app.add_middleware(BodyLimit, limit=REQUEST_BYTES)
+    app.add_middleware(BodyLimit, limit=REQUEST_BYTES, larger={f"{API}/": api.REQUEST_BYTES})
     app.add_middleware(Measured, metrics=GatewayMetrics.register(registry))
     return app

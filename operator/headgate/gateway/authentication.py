@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -12,18 +11,17 @@ from uuid import UUID
 
 from headgate.cluster.client import KubeClient
 from headgate.cluster.errors import ApiError, Unreachable
-from headgate.desired.keys import NAMESPACE, ApiResource
+from headgate.desired.keys import NAMESPACE
 from headgate.desired.manifest import owner_of
 from headgate.desired.service_accounts import RUN_SERVICE_ACCOUNT
 from headgate.domain.runner_task import AUDIENCE
 from headgate.engine.engine import Engine
-from headgate.gateway.problems import RETRY_SECONDS, Problem
+from headgate.gateway.memory import Memory
+from headgate.gateway.problems import Problem
+from headgate.gateway.token_review import TOKEN_BYTES, cannot_ask, review, unauthorized
 
-TOKEN_REVIEWS = ApiResource("authentication.k8s.io", "v1", "TokenReview", "tokenreviews", namespaced=False)
 REMEMBERED_SECONDS = 30.0
 """How long an identity is believed without asking again: so long a deleted pod's token may still be good."""
-_REMEMBERED = 4096
-_TOKEN_BYTES = 16_384
 _PREFIX = "system:serviceaccount:"
 _POD_NAME = "authentication.kubernetes.io/pod-name"
 _POD_UID = "authentication.kubernetes.io/pod-uid"
@@ -51,41 +49,27 @@ class Authenticator:
     def __init__(self, kube: KubeClient, engine: Engine, *, monotonic: Callable[[], float]) -> None:
         self._kube = kube
         self._engine = engine
-        self._monotonic = monotonic
-        self._known: OrderedDict[bytes, tuple[float, Runner]] = OrderedDict()
+        self._known = Memory[Runner](REMEMBERED_SECONDS, monotonic)
 
     async def runner(self, authorization: str) -> Runner:
         """The runner whose Authorization header this is. Raises ``Problem``: 401, 403, or 503 where nobody can tell."""
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
-        if scheme.lower() != "bearer" or not token or len(token) > _TOKEN_BYTES:
-            raise _unauthorized("a token of the runner's service account is needed")
+        if scheme.lower() != "bearer" or not token or len(token) > TOKEN_BYTES:
+            raise unauthorized("a token of the runner's service account is needed")
         fingerprint = hashlib.sha256(token.encode()).digest()
-        until, known = self._known.get(fingerprint, (0.0, None))
-        if known is not None and self._monotonic() < until:
+        if (known := self._known.recall(fingerprint)) is not None:
             return known
+        asked = self._known.asking()
         try:
             found = await self._identify(token)
         except (ApiError, Unreachable):
-            detail = "the API server cannot be asked about the token right now"
-            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": RETRY_SECONDS}) from None
-        self._known[fingerprint] = (self._monotonic() + REMEMBERED_SECONDS, found)
-        self._known.move_to_end(fingerprint)
-        while len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
+            raise cannot_ask() from None
+        self._known.keep(fingerprint, found, asked)
         return found
 
     async def _identify(self, token: str) -> Runner:
-        review = await self._kube.create(
-            TOKEN_REVIEWS,
-            {
-                "apiVersion": TOKEN_REVIEWS.api_version,
-                "kind": TOKEN_REVIEWS.kind,
-                "metadata": {},
-                "spec": {"token": token, "audiences": [AUDIENCE]},
-            },
-        )
-        namespace, pod, uid = _pod_of(review.get("status") or {})
+        namespace, pod, uid = _pod_of(await review(self._kube, token, AUDIENCE))
         return await self._in_workspace(namespace, pod, uid)
 
     async def _in_workspace(self, namespace: str, pod: str, uid: str) -> Runner:
@@ -102,12 +86,10 @@ class Authenticator:
         return Runner(workspace_id, workspace, namespace, pod, uid)
 
 
-def _pod_of(status: Mapping[str, Any]) -> tuple[str, str, str]:
+def _pod_of(user: Mapping[str, Any] | None) -> tuple[str, str, str]:
     """Namespace, name and uid of the pod that the token was made for."""
-    if not status.get("authenticated") or AUDIENCE not in (status.get("audiences") or ()):
-        # A server that knows nothing of audiences would name none, and its word is worth nothing here.
-        raise _unauthorized("the token is not good for runners, or not any more")
-    user = status.get("user") or {}
+    if user is None:
+        raise unauthorized("the token is not good for runners, or not any more")
     username = str(user.get("username", ""))
     namespace, _, account = username.removeprefix(_PREFIX).partition(":")
     if not username.startswith(_PREFIX) or account != RUN_SERVICE_ACCOUNT:
@@ -117,7 +99,3 @@ def _pod_of(status: Mapping[str, Any]) -> tuple[str, str, str]:
     if not namespace or not pod or not uid:
         raise Problem(HTTPStatus.FORBIDDEN, "the token is not bound to a pod")
     return namespace, pod, uid
-
-
-def _unauthorized(detail: str) -> Problem:
-    return Problem(HTTPStatus.UNAUTHORIZED, detail, {"WWW-Authenticate": "Bearer"})

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headgate.gateway.problems import problem
+
+_NONE: Mapping[str, int] = MappingProxyType({})
 
 
 class _TooLarge(Exception):  # noqa: N818 - a state of the request
@@ -17,28 +21,30 @@ class _TooLarge(Exception):  # noqa: N818 - a state of the request
 class BodyLimit:
     """Refuses a request whose body is too large, told beforehand or found while it comes, with 413."""
 
-    def __init__(self, app: ASGIApp, *, limit: int) -> None:
-        """``limit`` is in bytes."""
+    def __init__(self, app: ASGIApp, *, limit: int, larger: Mapping[str, int] = _NONE) -> None:
+        """``limit`` is in bytes; ``larger`` has other ones, by how the path begins."""
         self._app = app
         self._limit = limit
+        self._larger = larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        limit = next((size for path, size in self._larger.items() if scope["path"].startswith(path)), self._limit)
         refusal = problem(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"a request may have {self._limit} bytes at most",
+            f"a request may have {limit} bytes at most",
             {"Connection": "close"},
         )
         length = Headers(scope=scope).get("content-length", "")
-        if length.isdecimal() and int(length) > self._limit:
+        if length.isdecimal() and int(length) > limit:
             await refusal(scope, receive, send)
             return
         # All of it before the application begins, so that nothing has been answered when it turns out to be too much.
         try:
-            messages = await self._whole(receive)
+            messages = await _whole(receive, limit)
         except _TooLarge:
             await refusal(scope, receive, send)
             return
@@ -48,14 +54,15 @@ class BodyLimit:
 
         await self._app(scope, replay, send)
 
-    async def _whole(self, receive: Receive) -> list[Message]:
-        messages: list[Message] = []
-        size = 0
-        while True:
-            message = await receive()
-            messages.append(message)
-            size += len(message.get("body", b""))
-            if size > self._limit:
-                raise _TooLarge
-            if message["type"] != "http.request" or not message.get("more_body", False):
-                return messages
+
+async def _whole(receive: Receive, limit: int) -> list[Message]:
+    messages: list[Message] = []
+    size = 0
+    while True:
+        message = await receive()
+        messages.append(message)
+        size += len(message.get("body", b""))
+        if size > limit:
+            raise _TooLarge
+        if message["type"] != "http.request" or not message.get("more_body", False):
+            return messages

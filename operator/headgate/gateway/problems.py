@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from headgate.domain.envelope import CannotOpen, UnknownKey
@@ -20,19 +22,58 @@ RETRY_SECONDS = "2"
 _MISTAKES = 5
 
 
+REFUSALS: Mapping[int, str] = MappingProxyType(
+    {
+        400: "The body is not JSON in UTF-8.",
+        401: "There is no credential that is good.",
+        403: "The caller's role or scopes are too small.",
+        404: "There is no such thing, or no such workspace for the caller.",
+        409: "What is asked for does not go with how things are.",
+        413: "The request is too large.",
+        422: "The request is not in the form that is described here.",
+        429: "The plan has no room.",
+        503: "Postgres or the API server cannot be asked right now: try again.",
+    }
+)
+"""What any request to the API may be answered with, by status."""
+
+
+class ProblemDetails(BaseModel):
+    """Why a request was refused, and what to change (RFC 9457)."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    type: str
+    """Always ``about:blank``: the status says what kind of problem it is."""
+    title: str
+    """The status in words."""
+    status: int
+    """The status."""
+    detail: str
+    """What is wrong, and what to change."""
+    reason: str | None = None
+    """Why, in one stable word for programs, where the status does not tell."""
+
+
 class Problem(Exception):  # noqa: N818 - what is answered, not a mistake of ours
     """Answers with a status, and a sentence for whoever asked."""
 
-    def __init__(self, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None, *, reason: str = ""
+    ) -> None:
+        """``reason`` is one stable word for programs, where the status does not tell enough."""
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.headers = headers or {}
+        self.reason = reason
 
 
-def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, *, reason: str = "") -> JSONResponse:
     """The answer. Its ``type`` is the status itself."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    if reason:
+        body["reason"] = reason
     return JSONResponse(body, status_code=status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
 
 
@@ -41,7 +82,7 @@ def answer_with_problems(app: FastAPI) -> None:
 
     @app.exception_handler(Problem)
     async def _own(_: Request, error: Problem) -> JSONResponse:
-        return problem(error.status, error.detail, error.headers)
+        return problem(error.status, error.detail, error.headers, reason=error.reason)
 
     @app.exception_handler(HTTPException)
     async def _http(_: Request, error: HTTPException) -> JSONResponse:

@@ -39,9 +39,9 @@ def runner_routes(
     *,
     lease: timedelta,
     wall: Callable[[], datetime],
-    heard: Callable[[Runner, Effects], None],
+    heard: Callable[[str, Effects], None],
 ) -> APIRouter:
-    """The routes. ``heard`` is told the effects of every transaction."""
+    """The routes. ``heard`` is told the workspace and the effects of every transaction."""
     router = APIRouter()
 
     async def runner(authorization: Annotated[str, Header()] = "") -> Runner:
@@ -55,7 +55,7 @@ def runner_routes(
         if not is_runner_of(caller.pod, body.run_id):
             raise Problem(HTTPStatus.FORBIDDEN, f"pod {caller.pod} is no runner of that run")
         task, effects = await tasks.claim(caller.workspace_id, caller.namespace, body.run_id, caller.holder, lease)
-        heard(caller, effects)
+        heard(caller.workspace, effects)
         return _answer(task, lease, wall())
 
     @router.post(HEARTBEAT_PATH)
@@ -67,7 +67,7 @@ def runner_routes(
     async def complete(body: Completion, caller: Caller) -> Answer:
         """Record the end of an attempt that the runner holds; the next one of its run."""
         task, effects = await tasks.complete(_ref(caller, body), caller.namespace, _outcome(body), caller.holder, lease)
-        heard(caller, effects)
+        heard(caller.workspace, effects)
         return _answer(task, lease, wall())
 
     @router.post(CREDENTIALS_PATH)

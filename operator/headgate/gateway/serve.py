@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import ssl
 import time
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
+import httpx
 import structlog
 import uvicorn
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, disable_created_metrics
@@ -21,7 +23,10 @@ from headgate.engine.key_source import key_ring
 from headgate.engine.run_metrics import RunMetrics
 from headgate.engine.types import Effects
 from headgate.gateway.app import gateway
-from headgate.gateway.authentication import Authenticator, Runner
+from headgate.gateway.authentication import Authenticator
+from headgate.gateway.callers import Callers
+from headgate.gateway.jwks import KeySet
+from headgate.gateway.oidc import OidcProvider, OidcUsers
 from headgate.probes import Health, application, heartbeat, serve
 from headgate.settings import GatewaySettings
 from headgate.store.database import Database
@@ -29,6 +34,7 @@ from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable
 
 _GRACE_SECONDS = 10
 _LOOK_SECONDS = 2.0
+_PROVIDER_SECONDS = 5.0
 
 
 async def serve_gateway(settings: GatewaySettings) -> int:
@@ -54,6 +60,7 @@ async def serve_gateway(settings: GatewaySettings) -> int:
         app = gateway(
             engine,
             Authenticator(kube, engine, monotonic=time.monotonic),
+            Callers(kube, engine, monotonic=time.monotonic, oidc=await _oidc(settings, stack)),
             registry,
             lease=timedelta(seconds=settings.runner_lease_seconds),
             wall=wall,
@@ -85,6 +92,23 @@ async def serve_gateway(settings: GatewaySettings) -> int:
     return 0
 
 
+async def _oidc(settings: GatewaySettings, stack: AsyncExitStack) -> OidcUsers | None:
+    """The users of the identity provider that the settings name."""
+    if settings.oidc_issuer is None:
+        return None
+    verify = ssl.create_default_context(cafile=settings.oidc_ca_file)
+    http = await stack.enter_async_context(httpx.AsyncClient(timeout=_PROVIDER_SECONDS, verify=verify))
+    provider = OidcProvider(
+        issuer=settings.oidc_issuer,
+        audience=settings.oidc_audience,
+        username_claim=settings.oidc_username_claim,
+        groups_claim=settings.oidc_groups_claim,
+        username_prefix=settings.oidc_username_prefix,
+        groups_prefix=settings.oidc_groups_prefix,
+    )
+    return OidcUsers(provider, KeySet(provider.issuer, http, monotonic=time.monotonic), wall=wall)
+
+
 class _Heard:
     """Counts the runs that ended in a transaction of the gateway, as the operator does those of its own."""
 
@@ -92,9 +116,9 @@ class _Heard:
         self._namespaces: dict[str, str] = {}
         self._metrics = RunMetrics(registry, self._namespaces.get)
 
-    def __call__(self, runner: Runner, effects: Effects) -> None:
-        self._namespaces[runner.namespace] = runner.workspace
+    def __call__(self, workspace: str, effects: Effects) -> None:
         for run in effects.finished:
+            self._namespaces[run.namespace] = workspace
             self._metrics.finished(run)
 
 

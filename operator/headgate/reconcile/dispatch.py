@@ -16,6 +16,8 @@ from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.loops import forever
 from headgate.reconcile.workloads import ForeignJob, Workloads, refusal
 
+LOOK_SECONDS = 1.0
+"""Between looks at the queue: runs that start, or go on, through the gateway show then."""
 REFUSED_SECONDS = 10.0
 """Until an attempt that the API server refused for now is tried again."""
 
@@ -46,7 +48,7 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Claim for ever."""
-        await forever("dispatch", self.once, self._effects.work)
+        await forever("dispatch", self.once, self._effects.work, net_seconds=LOOK_SECONDS)
 
     async def once(self) -> datetime | None:
         """Claim until nothing is due, and create the Jobs. Returns when the next attempt is due, where one is known."""

@@ -1,4 +1,4 @@
-"""What happens by the clock: schedules fire, overdue runs end, runs that waited for room start, runs set off others."""
+"""What happens by the clock: schedules fire, overdue runs end, runs that waited start, what was cancelled ends."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from headgate.reconcile.chaining import Chainer
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.keys import Key, Topic
 from headgate.reconcile.loops import forever
+from headgate.reconcile.stops import Stops
 
 PARTITION_SECONDS = 3600.0
 
@@ -32,6 +33,7 @@ class Timekeeper:
             group.create_task(forever("schedules", self._fire))
             group.create_task(forever("overdue", self._expire))
             group.create_task(Chainer(self._engine, self._effects, self._enqueue, wall=self._wall).run())
+            group.create_task(Stops(self._engine, self._effects).run())
             group.create_task(forever("partitions", self._make_partitions, net_seconds=PARTITION_SECONDS))
 
     async def _fire(self) -> datetime | None:

@@ -11,8 +11,8 @@ from headgate.store.fragments import compact
 from headgate.store.records import RunKey
 
 _VIEW = compact("""
-    SELECT e.priority, e.version_id, e.status, e.resource, e.finished_at, e.waiting_reason, e.waiting_until,
-        e.error_message, e.outputs, e.retries, e.held, e.cancelling, e.mode, e.options,
+    SELECT e.priority, e.version_id, e.status, e.trigger_kind, e.resource, e.finished_at, e.waiting_reason,
+        e.waiting_until, e.error_message, e.outputs, e.retries, e.held, e.cancelling, e.mode, e.options,
         e.mutex, e.concurrency_limit, CASE e.waiting_reason WHEN 'Mutex' THEN (
             SELECT jsonb_build_object('id', h.id, 'resource', h.resource, 'workflow', w.name)
             FROM headgate.workflow_executions h
@@ -68,6 +68,8 @@ ALL_STATUSES = ("Pending", "Running", "Suspended", "Succeeded", "Failed", "Cance
 _OF_STATUS = "unnest(CAST(%(statuses)s AS text[])) AS wanted (status) CROSS JOIN LATERAL"
 _STATUS = "AND e.status = wanted.status"
 _BEFORE = "AND e.started_at <= %(before_time)s AND (e.started_at, e.id) < (%(before_time)s, %(before_id)s)"
+_SINCE = "AND e.started_at >= %(since)s"
+_UNTIL = "AND e.started_at < %(until)s"
 # The workflow of that name: the one there is, or the last one there was.
 _WORKFLOW = """
     AND e.workflow_id = (
@@ -84,15 +86,22 @@ async def page(
     *,
     statuses: tuple[str, ...],
     workflow: tuple[str, str] | None,
+    since: datetime | None,
+    until: datetime | None,
     before: tuple[datetime, UUID] | None,
     limit: int,
 ) -> list[Any]:
-    """Up to ``limit`` runs, newest first, older than ``before``.
+    """Up to ``limit`` runs, newest first, older than ``before``, from ``since`` on and before ``until``.
 
     Every filter is a range of one index, read in the order of the list: where there are several statuses, the newest
     runs of each are read, and merged. So a page costs the same wherever it lies and however rare its runs are.
     """
     parameters: dict[str, Any] = {"workspace_id": workspace_id, "limit": limit}
+    span = ""
+    if since is not None:
+        parameters["since"], span = since, _SINCE
+    if until is not None:
+        parameters["until"], span = until, f"{span} {_UNTIL}"
     if workflow is not None:
         parameters["namespace"], parameters["workflow"] = workflow
         statuses = statuses or ALL_STATUSES
@@ -108,6 +117,7 @@ async def page(
                 e.duration_ms, e.error_message, e.waiting_reason
             FROM headgate.workflow_executions e
             WHERE e.workspace_id = %(workspace_id)s {_STATUS if statuses else ""} {_BEFORE if before else ""}
+                {span}
                 {_WORKFLOW if workflow else ""}
             ORDER BY e.started_at DESC, e.id DESC LIMIT %(limit)s
         ) listed

@@ -166,6 +166,16 @@ async def open_tasks(tx: Transaction) -> list[QueuedTask]:
     return [_task(row) for row in await tx.rows(_OPEN)]
 
 
+_STOPPING = """
+    SELECT workspace_id, execution_id AS run_id, node, attempt FROM headgate.tasks WHERE stopping AND kind = 'job'
+"""
+
+
+async def stopping_jobs(tx: Transaction) -> list[TaskKey]:
+    """The open attempts of Jobs that are asked to end. A system transaction's."""
+    return [TaskKey(*row) for row in await tx.rows(_STOPPING)]
+
+
 _SET_JOBS = """
     WITH made AS (
         SELECT * FROM jsonb_to_recordset(CAST(%(jobs)s AS jsonb))

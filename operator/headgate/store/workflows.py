@@ -210,23 +210,37 @@ async def version_of(tx: Transaction, workspace_id: UUID, workflow_id: UUID, num
     return VersionOf(row.id, row.newest)
 
 
+_LAST = 2**31 - 1
+"""No version has a greater number."""
 _VERSIONS = """
     SELECT v.number, v.created_at, v.content_hash, v.id = w.current_version_id AS current
     FROM headgate.workflows w
     JOIN headgate.workflow_versions v ON v.workspace_id = w.workspace_id AND v.workflow_id = w.id
     WHERE w.workspace_id = %(workspace_id)s AND w.namespace = %(namespace)s AND w.name = %(name)s
-        AND w.deleted_at IS NULL
-    ORDER BY v.number DESC
+        AND w.deleted_at IS NULL AND v.number < %(before)s
+    ORDER BY v.number DESC LIMIT %(limit)s
 """
 
 
-async def versions(tx: Transaction, workspace_id: UUID, namespace: str, name: str) -> list[Any]:
-    """The versions of the active workflow of that name, the newest first, without their content."""
-    return await tx.rows(_VERSIONS, {"workspace_id": workspace_id, "namespace": namespace, "name": name})
+async def versions(
+    tx: Transaction, workspace_id: UUID, namespace: str, name: str, before: int | None, limit: int | None
+) -> list[Any]:
+    """The versions of the active workflow of that name, the newest first, without their content.
+
+    With ``before``, those with smaller numbers; with ``limit``, that many at most.
+    """
+    parameters = {
+        "workspace_id": workspace_id,
+        "namespace": namespace,
+        "name": name,
+        "before": before or _LAST,
+        "limit": limit,
+    }
+    return await tx.rows(_VERSIONS, parameters)
 
 
-_VERSION_SPEC = """
-    SELECT v.spec
+_VERSION = """
+    SELECT v.number, v.created_at, v.content_hash, v.id = w.current_version_id AS current, v.spec
     FROM headgate.workflows w
     JOIN headgate.workflow_versions v ON v.workspace_id = w.workspace_id AND v.workflow_id = w.id
     WHERE w.workspace_id = %(workspace_id)s AND w.namespace = %(namespace)s AND w.name = %(name)s
@@ -234,10 +248,33 @@ _VERSION_SPEC = """
 """
 
 
-async def version_spec(
-    tx: Transaction, workspace_id: UUID, namespace: str, name: str, number: int
-) -> Mapping[str, Any] | None:
-    """The content of a version of the active workflow of that name."""
+async def version(tx: Transaction, workspace_id: UUID, namespace: str, name: str, number: int) -> Any | None:
+    """A version of the active workflow of that name, with its content."""
     parameters = {"workspace_id": workspace_id, "namespace": namespace, "name": name, "number": number}
-    found: Mapping[str, Any] | None = await tx.value(_VERSION_SPEC, parameters)
-    return found
+    return await tx.row(_VERSION, parameters)
+
+
+_LISTED = """
+    SELECT w.namespace, w.name, w.suspended, w.created_at, v.number, v.created_at AS version_created_at, v.content_hash
+    FROM headgate.workflows w
+    JOIN headgate.workflow_versions v ON v.workspace_id = w.workspace_id AND v.id = w.current_version_id
+    WHERE w.workspace_id = %(workspace_id)s AND w.deleted_at IS NULL
+"""
+_PAGE = f"""
+    {_LISTED} AND (w.namespace, w.name) > (%(namespace)s, %(name)s)
+    ORDER BY w.namespace, w.name LIMIT %(limit)s
+"""
+
+
+async def page(tx: Transaction, workspace_id: UUID, after: tuple[str, str], limit: int) -> list[Any]:
+    """Up to ``limit`` active workflows by namespace and name, those after ``after``: a range of one index."""
+    parameters = {"workspace_id": workspace_id, "namespace": after[0], "name": after[1], "limit": limit}
+    return await tx.rows(_PAGE, parameters)
+
+
+_ONE = f"{_LISTED} AND w.namespace = %(namespace)s AND w.name = %(name)s"
+
+
+async def one(tx: Transaction, workspace_id: UUID, namespace: str, name: str) -> Any | None:
+    """The active workflow of that name, as ``page`` has it."""
+    return await tx.row(_ONE, {"workspace_id": workspace_id, "namespace": namespace, "name": name})

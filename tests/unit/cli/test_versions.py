@@ -3,7 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 from headgate.api.workflow import WorkflowSpec
-from headgate.cli.versions import difference, replaced, text
+from headgate.cli.versions import replaced
+from headgate.domain.spec_diff import difference, text
 from headgate.engine.definition import content_of
 from tests.builders import a_workflow
 

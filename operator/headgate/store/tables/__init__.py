@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headgate.store.tables.api_keys import api_keys
 from headgate.store.tables.base import SCHEMA, metadata
 from headgate.store.tables.credentials import credentials, data_keys, releases
 from headgate.store.tables.history import execution_steps, execution_triggers, executions, node_memos, run_endings
@@ -11,6 +12,7 @@ from headgate.store.tables.workflows import events, schedules, versions, workflo
 
 __all__ = [
     "SCHEMA",
+    "api_keys",
     "borrowed_places",
     "breakers",
     "credentials",

@@ -40,6 +40,7 @@ tasks = Table(
         "due_at",
         postgresql_where=text("due_at IS NOT NULL"),
     ),
+    Index("tasks_stopping", "workspace_id", postgresql_where=text("stopping AND kind = 'job'")),
     Index("tasks_calls", "workspace_id", "due_at", postgresql_where=text("kind = 'call' AND due_at IS NOT NULL")),
 )
 

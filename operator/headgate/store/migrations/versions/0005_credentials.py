@@ -5,7 +5,7 @@ from __future__ import annotations
 from headgate.store.migrations.scripts import run_scripts
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,80 @@
+"""The public API: all its routes, and the OpenAPI document that describes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.openapi.utils import get_openapi
+
+from headgate.engine.engine import Engine
+from headgate.engine.types import Effects
+from headgate.gateway.access import Access
+from headgate.gateway.callers import Callers
+from headgate.gateway.problems import MEDIA_TYPE, REFUSALS, ProblemDetails
+from headgate.gateway.routes.approvals import approval_routes
+from headgate.gateway.routes.keys import key_routes
+from headgate.gateway.routes.paths import API, VERSION
+from headgate.gateway.routes.runs import run_routes
+from headgate.gateway.routes.steering import steering_routes
+from headgate.gateway.routes.workflows import workflow_routes
+from headgate.gateway.routes.workspaces import workspace_routes
+
+DOCUMENT_PATH = f"{API}/openapi.json"
+REQUEST_BYTES = 262_144
+"""A request has at most that many: inputs of 64 KiB, and what encoding may add to them."""
+_DESCRIPTION = (
+    "Starts, shows and steers the runs of a workspace, and shows its workflows and what it uses. What should be is "
+    "said in Kubernetes: this API changes no Workspace, Quota or Workflow. Errors are problem details (RFC 9457) that "
+    "say what to change. Lists are read page by page: `nextCursor` of one is the `cursor` of the next."
+)
+_FRAMEWORKS_OWN = ("HTTPValidationError", "ValidationError")
+
+
+def api_routes(
+    engine: Engine, callers: Callers, *, wall: Callable[[], datetime], heard: Callable[[str, Effects], None]
+) -> APIRouter:
+    """All routes. ``heard`` is told the workspace and the effects of every transaction."""
+    access = Access(callers)
+    refusals: dict[int | str, dict[str, Any]] = {
+        status: {"model": ProblemDetails, "description": text} for status, text in REFUSALS.items()
+    }
+    router = APIRouter(responses=refusals)
+    for routes in (
+        workspace_routes(engine, access),
+        run_routes(engine, access, wall=wall, heard=heard),
+        steering_routes(engine, access, heard=heard),
+        approval_routes(engine, access, heard=heard),
+        workflow_routes(engine, access),
+        key_routes(engine, access),
+    ):
+        router.include_router(routes)
+    return router
+
+
+def document(router: APIRouter) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of the routes."""
+    made = get_openapi(
+        title="Headgate",
+        version=VERSION,
+        openapi_version="3.1.0",
+        description=_DESCRIPTION,
+        routes=router.routes,
+    )
+    responses = made["components"].setdefault("responses", {})
+    for operations in made["paths"].values():
+        for operation in operations.values():
+            # The framework takes it from the name of a function, which says less than the description.
+            operation.pop("summary", None)
+            for status, response in operation["responses"].items():
+                if int(status) in REFUSALS:
+                    name = HTTPStatus(int(status)).phrase.title().replace(" ", "")
+                    response["content"] = {MEDIA_TYPE: response["content"]["application/json"]}
+                    responses[name] = response
+                    operation["responses"][status] = {"$ref": f"#/components/responses/{name}"}
+    for name in _FRAMEWORKS_OWN:
+        made["components"]["schemas"].pop(name, None)
+    return made

@@ -1,0 +1,186 @@
+"""Who calls the API: the owner of an API key, or a member of a Workspace whom somebody else knows."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from typing import Protocol
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from headgate.api.members import Member, Role
+from headgate.api.scalars import SUBDOMAIN_PATTERN
+from headgate.cluster.client import KubeClient
+from headgate.cluster.errors import ApiError, Unreachable
+from headgate.cluster.resources import WORKSPACES
+from headgate.domain.api_keys import PREFIX, SCOPES, Scope, least_role
+from headgate.domain.membership import role_of
+from headgate.engine.api_keys import KeyIdentity
+from headgate.engine.engine import Engine
+from headgate.gateway.memory import Memory
+from headgate.gateway.problems import Problem
+from headgate.gateway.token_review import TOKEN_BYTES, cannot_ask, review, unauthorized
+from headgate.gateway.users import User
+
+AUDIENCE = "headgate"
+"""What a token for the API has to be made for: one for runners, or for the API server, is not good here."""
+BELIEVED_SECONDS = 0.5
+"""How long a key, and what a Workspace says of its members, is believed: revoking counts within a second everywhere."""
+TOKEN_BELIEVED_SECONDS = 30.0
+"""How long the API server's word on a token is believed. What its owner may do is not part of that word."""
+_JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_NAME = re.compile(SUBDOMAIN_PATTERN)
+_NAME_LENGTH = 253
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody with a role in a workspace."""
+
+    workspace_id: UUID
+    workspace: str
+    subject: str
+    """A user as the API server names it, or ``apikey:`` and the id of a key: nobody can take the name of another."""
+    role: Role
+    scopes: frozenset[Scope]
+    """What it may do."""
+    expires_at: datetime | None = None
+    """When the key ends by which it calls; None for a user."""
+
+    def require(self, scope: Scope) -> None:
+        """Raises ``Problem`` 403 where the caller may not do that."""
+        if scope in self.scopes:
+            return
+        if scope in SCOPES[self.role]:
+            detail = f"this takes the scope {scope}, which the API key was not given: use another one"
+        else:
+            detail = f"this takes the scope {scope}, which the role {least_role(scope)} has; yours is {self.role}"
+        raise Problem(HTTPStatus.FORBIDDEN, detail)
+
+
+class TokenUsers(Protocol):
+    """Tells users by tokens that somebody else than the API server issued."""
+
+    def issued(self, token: str) -> bool:
+        """Whether the token says that it is of this issuer. It is not believed yet."""
+        ...
+
+    async def user(self, token: str) -> User | None:
+        """Who the token is of, or None where it is not good. Raises ``Problem`` 503 where nobody can tell."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Members:
+    """A workspace, and who belongs to it."""
+
+    workspace_id: UUID | None
+    members: tuple[Member, ...] = ()
+
+
+class Callers:
+    """Tells who calls. Costs one query for a key, each half second in which it is used at most."""
+
+    def __init__(
+        self, kube: KubeClient, engine: Engine, *, monotonic: Callable[[], float], oidc: TokenUsers | None = None
+    ) -> None:
+        """``monotonic`` gives seconds. Without ``oidc`` the API server alone knows users."""
+        self._oidc = oidc
+        self._kube = kube
+        self._engine = engine
+        self._keys = Memory[KeyIdentity](BELIEVED_SECONDS, monotonic)
+        self._users = Memory[User](TOKEN_BELIEVED_SECONDS, monotonic)
+        self._members = Memory[_Members](BELIEVED_SECONDS, monotonic)
+
+    async def caller(self, token: str | None, workspace: str) -> Caller:
+        """Who calls with this bearer token, as what it is in the workspace.
+
+        Raises ``Problem``: 401 without a token that is good, 503 where nobody can tell, and 404 to anybody who is no
+        member, which is the same whether there is such a workspace or not. Raises ``DatabaseUnavailable``.
+        """
+        if not token or len(token) > TOKEN_BYTES:
+            raise unauthorized("an API key or a token of a member is needed: Authorization: Bearer ...")
+        fingerprint = hashlib.sha256(token.encode()).digest()
+        if token.startswith(PREFIX):
+            return self._of_key(await self._key(token, fingerprint), workspace)
+        try:
+            return await self._of_user(await self._user(token, fingerprint), workspace)
+        except (ApiError, Unreachable):
+            raise cannot_ask() from None
+
+    def _of_key(self, key: KeyIdentity, workspace: str) -> Caller:
+        if key.workspace != workspace:
+            raise unknown_workspace()
+        return Caller(key.workspace_id, key.workspace, f"apikey:{key.key_id}", key.role, key.scopes, key.expires_at)
+
+    async def _key(self, token: str, fingerprint: bytes) -> KeyIdentity:
+        if (known := self._keys.recall(fingerprint)) is not None:
+            return known
+        asked = self._keys.asking()
+        found = await self._engine.api_keys.authenticate(token)
+        if found is None:
+            raise unauthorized("the API key is not good: mistyped, revoked or expired; ask an owner for a new one")
+        self._keys.keep(fingerprint, found, asked)
+        return found
+
+    async def _of_user(self, user: User, workspace: str) -> Caller:
+        # It becomes part of a path, and whoever asks for another one asks for what is not there.
+        if len(workspace) > _NAME_LENGTH or not _NAME.fullmatch(workspace):
+            raise unknown_workspace()
+        known = await self._members_of(workspace)
+        role = role_of(known.members, user.name, user.groups)
+        if known.workspace_id is None or role is None:
+            raise unknown_workspace()
+        return Caller(known.workspace_id, workspace, user.name, role, SCOPES[role])
+
+    async def _user(self, token: str, fingerprint: bytes) -> User:
+        if self._oidc is not None and self._oidc.issued(token):
+            # Verified each time, which costs no request: a token ends when it says.
+            if (found := await self._oidc.user(token)) is None:
+                raise unauthorized("the token of your identity provider is not good, or not any more")
+            return found
+        if (known := self._users.recall(fingerprint)) is not None:
+            return known
+        asked = self._users.asking()
+        # The API server is asked about what may be a token only: its time is everybody's.
+        user = await review(self._kube, token, AUDIENCE) if _JWT.fullmatch(token) else None
+        if user is None or not user.get("username"):
+            raise unauthorized(f"the token is not good, or not any more: it has to be made for the audience {AUDIENCE}")
+        found = User(str(user["username"]), frozenset(map(str, user.get("groups") or ())))
+        self._users.keep(fingerprint, found, asked)
+        return found
+
+    async def _members_of(self, workspace: str) -> _Members:
+        key = workspace.encode()
+        if (known := self._members.recall(key)) is not None:
+            return known
+        asked = self._members.asking()
+        try:
+            live = await self._kube.get(WORKSPACES, workspace)
+        except ApiError as error:
+            if not error.is_not_found:
+                raise
+            found = _Members(None)
+        else:
+            members = (_member(item) for item in (live.get("spec") or {}).get("members") or ())
+            found = _Members(await self._engine.workspace_id(workspace), tuple(item for item in members if item))
+        self._members.keep(key, found, asked)
+        return found
+
+
+def unknown_workspace() -> Problem:
+    """What is answered to whoever is no member, whatever is there."""
+    return Problem(HTTPStatus.NOT_FOUND, "there is no such workspace, or you are no member of it")
+
+
+def _member(item: object) -> Member | None:
+    """A member as this release reads it; one that it does not understand is none."""
+    try:
+        return Member.model_validate(item)
+    except ValidationError:
+        return None

@@ -1,0 +1,248 @@
+"""Runs, as the API takes and gives them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from headgate.api.inputs import INPUT_NAME_PATTERN
+from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.domain.task import Waiting
+from headgate.engine.types import NodeView, RunPage, RunSummary, RunView, TriggerKind
+from headgate.gateway.models.base import LARGEST_INTEGER, ApiModel, Namespace, Number, ObjectName, PageQuery, Time
+
+_Node = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[a-z]([a-z0-9_-]*[a-z0-9])?$")]
+_InputName = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=INPUT_NAME_PATTERN)]
+_Comment = Annotated[str, StringConstraints(max_length=1024)]
+
+
+class StartRun(ApiModel):
+    """Asks for a run."""
+
+    workflow: ObjectName
+    """The workflow to run."""
+    namespace: Namespace | None = None
+    """The workflow's namespace; the one of the workspace's name when absent."""
+    trigger: _Node | None = None
+    """The manual trigger to start from; the first one when absent."""
+    inputs: Annotated[dict[_InputName, Any], Field(max_length=64)] = Field(default_factory=dict)
+    """Values for the workflow's inputs; any JSON, 64 KiB at most in all."""
+    version: Number | None = None
+    """The version of the workflow to run; the current one when absent."""
+    priority: Annotated[int, Field(ge=-100, le=100)] | None = None
+    """Goes before the workflow's own priority."""
+    replay_of: UUID | None = None
+    """An earlier run of the workflow, whose inputs and trigger this one takes where it says nothing itself."""
+
+
+class RunQuery(PageQuery):
+    """Which runs to list. What is left out is left open."""
+
+    status: Annotated[list[RunPhase], Field(max_length=6)] = Field(default_factory=list)
+    """Runs in any of these phases; may be repeated."""
+    workflow: ObjectName | None = None
+    """Runs of this workflow, also when it was deleted."""
+    namespace: Namespace | None = None
+    """The workflow's namespace; the one of the workspace's name when absent. Counts only together with ``workflow``."""
+    since: Time | None = None
+    """Runs that were asked for then or later, such as 2026-03-10T12:00:00Z."""
+    until: Time | None = None
+    """Runs that were asked for before then."""
+
+
+class CancelRun(ApiModel):
+    """Says why a run is cancelled."""
+
+    reason: _Comment = ""
+    """Kept as the run's error message."""
+
+
+class HoldRun(ApiModel):
+    """Says why a run is held."""
+
+    reason: _Comment = ""
+    """Shown as what the run waits for."""
+
+
+class DecideApproval(ApiModel):
+    """A decision on an approval node that waits for one."""
+
+    node: _Node
+    """The approval node."""
+    attempt: Annotated[int, Field(ge=1, le=LARGEST_INTEGER)] | None = None
+    """The attempt that is decided; the one that waits when absent."""
+    comment: _Comment = ""
+    """Why. Later nodes can read it."""
+
+
+class WaitingReason(ApiModel):
+    """One thing that a run waits for."""
+
+    node: str | None
+    """The node that waits; null when the whole run does."""
+    reason: str
+    """Why, in one stable word."""
+    message: str
+    """Why, and what to do about it."""
+    until: datetime | None
+    """When it may go on by itself, where that is known."""
+
+
+class RunNode(ApiModel):
+    """A node of a run: its latest attempt."""
+
+    id: str
+    """The node."""
+    phase: NodePhase
+    """Where it stands."""
+    attempt: int
+    """The attempt that the phase speaks of, from 1; 0 when none was made."""
+    started_at: datetime | None
+    """When the attempt started."""
+    finished_at: datetime | None
+    """When the attempt ended."""
+    reason: str
+    """Why the phase is what it is, in one word, where that is not obvious."""
+    message: str
+    """The same for people."""
+    output: Any = None
+    """What it gave."""
+
+
+class Run(ApiModel):
+    """A run."""
+
+    id: UUID
+    """Unique for ever."""
+    namespace: str
+    """The workflow's namespace."""
+    workflow: str
+    """The workflow."""
+    version: int
+    """The version of the workflow that it keeps."""
+    kind: TriggerKind
+    """What asked for it: a WorkflowRun, a schedule, another run's end, a calling node, or this API."""
+    resource: str | None
+    """The WorkflowRun that mirrors it and whose spec steers it; null where there is none."""
+    phase: RunPhase
+    """Where it stands."""
+    started_at: datetime
+    """When it was asked for."""
+    finished_at: datetime | None
+    """When it ended."""
+    priority: int
+    """Higher ones start first."""
+    retries: int
+    """How often its failed nodes were run again."""
+    cancelling: bool
+    """Whether it was asked to end."""
+    error_message: str | None
+    """Why it failed or was cancelled."""
+    outputs: dict[str, Any] | None
+    """What it gave, once it has succeeded."""
+    waiting_for: tuple[WaitingReason, ...]
+    """Why it does not go on right now."""
+    nodes: tuple[RunNode, ...]
+    """In the workflow's order; triggers left out."""
+
+
+class RunItem(ApiModel):
+    """A run in a list."""
+
+    id: UUID
+    """Unique for ever."""
+    namespace: str
+    """The workflow's namespace."""
+    workflow: str
+    """The workflow."""
+    version: int
+    """The version of the workflow that it keeps."""
+    kind: TriggerKind
+    """What asked for it: a WorkflowRun, a schedule, another run's end, a calling node, or this API."""
+    resource: str | None
+    """The WorkflowRun that mirrors it; null where there is none."""
+    phase: RunPhase
+    """Where it stands."""
+    started_at: datetime
+    """When it was asked for."""
+    finished_at: datetime | None
+    """When it ended."""
+    duration_ms: int | None
+    """Milliseconds from the one to the other."""
+    error_message: str | None
+    """Why it failed or was cancelled."""
+    waiting: str | None
+    """Why it has not started, in one stable word."""
+
+
+class RunList(ApiModel):
+    """A page of runs, the newest first."""
+
+    items: tuple[RunItem, ...]
+    """The runs."""
+    next_cursor: str | None
+    """Gives the next page; null on the last one."""
+
+
+def run_of(view: RunView) -> Run:
+    """The run as the API gives it."""
+    return Run(
+        id=view.run_id,
+        namespace=view.namespace,
+        workflow=view.workflow,
+        version=view.version,
+        kind=view.kind,
+        resource=view.resource,
+        phase=view.phase,
+        started_at=view.started_at,
+        finished_at=view.finished_at,
+        priority=view.priority,
+        retries=view.retries,
+        cancelling=view.cancelling,
+        error_message=view.error_message,
+        outputs=dict(view.outputs) if view.outputs is not None else None,
+        waiting_for=tuple(_waiting(item) for item in view.waiting),
+        nodes=tuple(_node(node) for node in view.nodes),
+    )
+
+
+def list_of(page: RunPage) -> RunList:
+    """The page as the API gives it."""
+    return RunList(items=tuple(_item(run) for run in page.runs), next_cursor=page.next_cursor)
+
+
+def _waiting(item: Waiting) -> WaitingReason:
+    return WaitingReason(node=item.node, reason=item.reason, message=item.message, until=item.until)
+
+
+def _node(node: NodeView) -> RunNode:
+    return RunNode(
+        id=node.id,
+        phase=node.phase,
+        attempt=node.attempt,
+        started_at=node.started_at,
+        finished_at=node.finished_at,
+        reason=node.reason,
+        message=node.message,
+        output=node.output,
+    )
+
+
+def _item(run: RunSummary) -> RunItem:
+    return RunItem(
+        id=run.run_id,
+        namespace=run.namespace,
+        workflow=run.workflow,
+        version=run.version,
+        kind=run.kind,
+        resource=run.resource,
+        phase=run.phase,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        duration_ms=run.duration_ms,
+        error_message=run.error_message,
+        waiting=run.waiting,
+    )

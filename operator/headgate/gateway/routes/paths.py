@@ -1,0 +1,8 @@
+"""Where the API lies."""
+
+from __future__ import annotations
+
+VERSION = "v1"
+API = f"/api/{VERSION}"
+WORKSPACE = f"{API}/workspaces/{{workspace}}"
+"""Before every path: in each router itself, because a request is counted by the path that its router knows."""

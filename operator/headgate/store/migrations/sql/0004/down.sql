@@ -1,0 +1,2 @@
+DROP INDEX headgate.tasks_stopping;
+DROP TABLE headgate.api_keys;

@@ -1,0 +1,35 @@
+"""The statement that tells a workspace what it uses of its plan."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from headgate.store.database import Transaction
+from headgate.store.fragments import compact
+
+# What is counted here is bounded by limits of the plan, or by what is open: history is not read.
+_PLAN_USE = compact("""
+    SELECT w.name, w.suspended, q.pot, q.max_workflows, q.max_executions_per_day, q.max_storage_mb,
+        q.max_concurrent_runs, u.running, u.day, u.executions, u.storage_bytes,
+        p.running AS pot_running, p.day AS pot_day, p.executions AS pot_executions,
+        p.storage_bytes AS pot_storage_bytes,
+        (SELECT count(*) FROM headgate.workflow_executions e
+         WHERE e.workspace_id = %(workspace_id)s AND e.status = 'Pending') AS pending,
+        (SELECT count(*) FROM headgate.borrowed_places l WHERE l.workspace_id = %(workspace_id)s) AS borrowed,
+        (SELECT count(*) FROM headgate.workflows f
+         WHERE f.workspace_id = %(workspace_id)s AND f.deleted_at IS NULL) AS workflows,
+        b.failure_threshold, b.failure_window, b.cool_down, b.half_open_runs,
+        b.state, b.failures, b.opened_at, b.retry_at, b.episode, b.probes, b.passed, b.reset
+    FROM headgate.workspaces w
+    JOIN headgate.workspace_resource_quotas q ON q.workspace_id = w.id
+    JOIN headgate.workspace_usage u ON u.workspace_id = w.id
+    JOIN headgate.workspace_circuit_breakers b ON b.workspace_id = w.id
+    LEFT JOIN headgate.quota_pots p ON p.name = q.pot
+    WHERE w.id = %(workspace_id)s AND w.deleted_at IS NULL
+""")
+
+
+async def plan_use(tx: Transaction, workspace_id: UUID) -> Any | None:
+    """What the workspace uses, beside its limits and what its pot uses; None where it was retired."""
+    return await tx.row(_PLAN_USE, {"workspace_id": workspace_id})

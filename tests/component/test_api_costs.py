@@ -1,0 +1,77 @@
+"""What a request to the API costs in messages to Postgres. docs/design/0015 gives the same numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.component.api_client import Api
+from tests.component.world import World, one_node
+
+TRANSACTION = 3
+"""Messages of the smallest transaction: its beginning, one statement, its end."""
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was sent to Postgres so far."""
+    sent: list[str] = []
+    execute = psycopg.AsyncCursor.execute
+
+    async def counting(cursor: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+        sent.append(str(query))
+        return await execute(cursor, query, *arguments, **options)
+
+    monkeypatch.setattr(psycopg.AsyncCursor, "execute", counting)
+    return sent
+
+
+@pytest.fixture
+async def run(world: World, api: Api) -> str:
+    """A run that was started by a key that was used."""
+    await world.given(one_node())
+    return str((await api.start())["id"])
+
+
+@pytest.mark.parametrize("path", ["", "/runs", "/runs/RUN", "/workflows", "/workflows/acme/nightly/versions", "/usage"])
+async def test_reading_takes_one_transaction(api: Api, run: str, sent: list[str], path: str) -> None:
+    sent.clear()
+    await api.get(path.replace("RUN", run))
+    assert len(sent) == TRANSACTION
+
+
+async def test_a_key_takes_one_more_once_in_half_a_second(api: Api, run: str, sent: list[str]) -> None:
+    api.ticking.seconds += 1
+    sent.clear()
+    for _ in range(3):
+        await api.get("/runs")
+    assert len(sent) == 3 * TRANSACTION + TRANSACTION
+
+
+async def test_once_a_minute_its_use_is_one_statement_more(api: Api, run: str, sent: list[str]) -> None:
+    api.ticking.seconds += 61
+    api.world.clock.advance(seconds=61)
+    sent.clear()
+    await api.get("/runs")
+    assert len(sent) == TRANSACTION + TRANSACTION + 1
+
+
+async def test_a_credential_that_cannot_be_good_takes_nothing(api: Api, run: str, sent: list[str]) -> None:
+    sent.clear()
+    for token in ("", "x", "hg_x", api.token[:-1]):
+        assert (await api.call("GET", "/runs", token=token)).status_code == 401
+    assert sent == []
+
+
+async def test_starting_takes_the_admission_and_a_look_at_the_run(api: Api, run: str, sent: list[str]) -> None:
+    sent.clear()
+    await api.start()
+    assert len(sent) == TRANSACTION + 1 + TRANSACTION
+
+
+async def test_steering_takes_a_look_before_and_after(world: World, api: Api, run: str, sent: list[str]) -> None:
+    sent.clear()
+    await api.post(f"/runs/{run}/suspend")
+    assert len(sent) == TRANSACTION + 4 + TRANSACTION
