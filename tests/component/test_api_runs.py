@@ -131,6 +131,15 @@ class TestStarting:
 
         assert "262144 bytes" in problem["detail"]
 
+    @pytest.mark.parametrize("token", [None, "", "x"])
+    async def test_one_that_is_nested_too_deep_is_not_parsed_whoever_sends_it(
+        self, api: Api, token: str | None
+    ) -> None:
+        for body in (b"[" * 1001, b'{"a":' * 10_000 + b"1", '{"workflow": 1}'.encode("utf-16")):
+            headers = {"Content-Type": "application/json"}
+            answer = await api.call("POST", "/runs", content=body, headers=headers, token=token)
+            assert (answer.status_code, "1000 levels" in answer.json()["detail"]) == (400, True)
+
     async def test_a_plan_without_room_that_rejects_says_when_to_try_again(self, world: World, api: Api) -> None:
         await world.given_workspace(on_exceeded=OnExceeded.REJECT, max_executions_per_day=1)
         await world.given(one_node())
