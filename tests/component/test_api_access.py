@@ -188,6 +188,13 @@ class TestServiceAccounts:
         api.ticking.seconds += BELIEVED_SECONDS
         is_problem(await api.call("GET", "/runs", token=ci), 404)
 
+    async def test_nobody_goes_by_the_name_of_a_key(self, api: Api, ci: str) -> None:
+        name = f"apikey:{(await api.issue()).view.id}"
+        api.given_members(a_workspace().with_member("owner", "Group", "staff"))
+        api.server.knows_user(ci, name, "staff")
+
+        is_problem(await api.call("GET", "/runs", token=ci), 401)
+
     async def test_the_api_server_is_asked_about_a_token_once_in_a_while(self, api: Api, ci: str) -> None:
         for _ in range(3):
             await api.get("/runs", token=ci)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+from array import array
+from itertools import accumulate
 from typing import Any
 
 import orjson
@@ -12,6 +15,10 @@ from headgate.api.json_depth import MOST_LEVELS
 _LEAST, _MOST = -(2**63), 2**64 - 1
 _CUT_LEVELS = 2 * MOST_LEVELS
 """Where the depth is cut: an object around a value of the greatest depth keeps it, and what is deeper is found so."""
+_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+_OTHERS = bytes(set(range(256)) - set(b"[{]}"))
+_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+"""One level further in, or out: as signed bytes."""
 RECURSION_LIMIT = 200_000
 """For Python, in a process that reads what anybody wrote: the API server's JSON is up to 10,000 levels deep, Python's
 parser goes that deep in less than 2 MB of stack, and by itself it stops at a tenth, which would end the process.
@@ -40,6 +47,20 @@ def decode(raw: bytes) -> Any:
             return json.loads(raw)
         except RecursionError:
             raise ValueError("it is nested too deep") from None
+
+
+def is_nested_deeper(raw: bytes, most: int) -> bool:
+    """Whether lists and objects of what should be JSON in UTF-8 are nested in more levels, without reading it as JSON.
+
+    Whoever allows deep recursion has to ask before parsing: a parser in C ends the process where the stack ends. True
+    for bytes with NUL as well, which no JSON in UTF-8 has: as UTF-16 they may hold what is not seen here.
+    """
+    if b"\0" in raw:
+        return True
+    if raw.count(b"[") + raw.count(b"{") <= most:
+        return False
+    steps = array("b", _STRINGS.sub(b"", raw).translate(_STEPS, _OTHERS))
+    return max(accumulate(steps), default=0) > most
 
 
 def _readable(value: Any, levels: int, *, cut: bool) -> Any:

@@ -33,6 +33,8 @@ BELIEVED_SECONDS = 0.5
 """How long a key, and what a Workspace says of its members, is believed: revoking counts within a second everywhere."""
 TOKEN_BELIEVED_SECONDS = 30.0
 """How long the API server's word on a token is believed. What its owner may do is not part of that word."""
+KEY_SUBJECT = "apikey:"
+"""Before the id of a key that acts. No user is called so."""
 _JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _NAME = re.compile(SUBDOMAIN_PATTERN)
 _NAME_LENGTH = 253
@@ -116,7 +118,9 @@ class Callers:
     def _of_key(self, key: KeyIdentity, workspace: str) -> Caller:
         if key.workspace != workspace:
             raise unknown_workspace()
-        return Caller(key.workspace_id, key.workspace, f"apikey:{key.key_id}", key.role, key.scopes, key.expires_at)
+        return Caller(
+            key.workspace_id, key.workspace, f"{KEY_SUBJECT}{key.key_id}", key.role, key.scopes, key.expires_at
+        )
 
     async def _key(self, token: str, fingerprint: bytes) -> KeyIdentity:
         if (known := self._keys.recall(fingerprint)) is not None:
@@ -129,6 +133,8 @@ class Callers:
         return found
 
     async def _of_user(self, user: User, workspace: str) -> Caller:
+        if user.name.startswith(KEY_SUBJECT):
+            raise unauthorized(f"a user whose name begins with {KEY_SUBJECT} cannot be told from a key")
         # It becomes part of a path, and whoever asks for another one asks for what is not there.
         if len(workspace) > _NAME_LENGTH or not _NAME.fullmatch(workspace):
             raise unknown_workspace()

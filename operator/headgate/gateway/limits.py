@@ -1,4 +1,4 @@
-"""How large a request may be."""
+"""How large, and how deep, a request may be."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from types import MappingProxyType
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from headgate.domain.json_bytes import is_nested_deeper
 from headgate.gateway.problems import problem
 
+LEVELS = 1000
+"""Of lists and objects in each other that are parsed: more than anything allows, and much less than the stack takes."""
 _NONE: Mapping[str, int] = MappingProxyType({})
 
 
@@ -19,7 +22,7 @@ class _TooLarge(Exception):  # noqa: N818 - a state of the request
 
 
 class BodyLimit:
-    """Refuses a request whose body is too large, told beforehand or found while it comes, with 413."""
+    """Refuses a body that is too large, told beforehand or found while it comes, with 413; one too deep with 400."""
 
     def __init__(self, app: ASGIApp, *, limit: int, larger: Mapping[str, int] = _NONE) -> None:
         """``limit`` is in bytes; ``larger`` has other ones, by how the path begins."""
@@ -47,6 +50,10 @@ class BodyLimit:
             messages = await _whole(receive, limit)
         except _TooLarge:
             await refusal(scope, receive, send)
+            return
+        if is_nested_deeper(b"".join(message.get("body", b"") for message in messages), LEVELS):
+            detail = f"the body is not JSON in UTF-8, or is nested in more than {LEVELS} levels"
+            await problem(HTTPStatus.BAD_REQUEST, detail)(scope, receive, send)
             return
 
         async def replay() -> Message:

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from headgate.api.json_depth import is_too_deep
-from headgate.domain.json_bytes import RECURSION_LIMIT, decode, encode
+from headgate.domain.json_bytes import RECURSION_LIMIT, decode, encode, is_nested_deeper
 
 
 def test_integers_of_64_bits_stay_exact() -> None:
@@ -67,3 +69,32 @@ def test_what_is_deeper_than_anything_may_be_is_cut_or_refused() -> None:
     assert not is_too_deep(cut, 128)
     with pytest.raises(TypeError, match="levels"):
         encode(value)
+
+
+@pytest.mark.parametrize(
+    ("raw", "deeper"),
+    [
+        (b"[[[1]]]", False),
+        (b"[[[[1]]]]", True),
+        (b'{"a":{"b":[{}]}}', True),
+        (b"[[],[],[],[],[]]", False),
+        (b"[[[" + b"[],[]," * 9, True),
+        (b'["[[[[[[", "]]", {"{{{{": "}"}]', False),
+        (rb'["\"[[[[", "\\", [[[1]]]]', True),
+        (rb'["\\\"[[[[[["]', False),
+        (b'["never ended [[[[[[', False),
+        (b"]]]]]][[[[", False),
+        (b"]]]]" + b"[" * 8, True),
+        (b"", False),
+        ("[1]".encode("utf-16"), True),
+    ],
+)
+def test_depth_is_seen_without_parsing(raw: bytes, deeper: bool) -> None:
+    assert is_nested_deeper(raw, 3) is deeper
+
+
+@given(st.recursive(st.text() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_it_is_seen_as_one_would_see_it_after_parsing(value: object) -> None:
+    for compact in (json.dumps(value), json.dumps(value, ensure_ascii=False, indent=1)):
+        raw = compact.encode(errors="surrogatepass")
+        assert is_nested_deeper(raw, 3) is is_too_deep(value, 3)
