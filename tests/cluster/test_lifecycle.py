@@ -31,10 +31,15 @@ def doomed(name: str) -> WorkspaceBuilder:
     return a_workspace(name).with_quota(name).with_spec(deletionPolicy="Delete")
 
 
-async def started(cluster: Cluster, workspace: str, seconds: int) -> Object:
-    """A run of a workflow that takes so long, under way."""
+async def requested(cluster: Cluster, workspace: str, seconds: int) -> None:
+    """A run of a workflow that takes so long."""
     await cluster.apply(a_workflow("slow", workspace).with_node("wait", shell(cluster, lasting(seconds))))
     await cluster.apply(a_run("slow-1", workspace, "slow"))
+
+
+async def started(cluster: Cluster, workspace: str, seconds: int) -> Object:
+    """A run that is under way. Ask for long enough that its status says so: what ends before is told of once."""
+    await requested(cluster, workspace, seconds)
     return await cluster.until(
         WORKFLOW_RUNS, "slow-1", workspace, lambda item: item.get("status", {}).get("phase") == "Running"
     )
@@ -90,7 +95,7 @@ async def test_a_workspace_made_again_after_it_was_deleted_sees_nothing_of_the_o
     cluster: Cluster, name: str
 ) -> None:
     first = await cluster.ready_workspace(doomed(name))
-    await started(cluster, name, seconds=0)
+    await requested(cluster, name, seconds=0)
     await cluster.finished("slow-1", name)
     await cluster.kube.delete(WORKSPACES, name)
     await cluster.until_gone(WORKSPACES, name)
