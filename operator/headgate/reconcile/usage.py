@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from headgate.api.circuit_breaker import BreakerState, CircuitBreakerStatus
 from headgate.cluster.cache import Cache
+from headgate.cluster.resources import WORKSPACES
 from headgate.desired.keys import RESOURCE_QUOTA, ObjectKey
 from headgate.desired.limits import QUOTA_NAME
 from headgate.domain.run_status import seconds
@@ -50,8 +51,13 @@ class UsageBook:
         self._metrics = UsageMetrics(registry)
 
     def of(self, workspace: str) -> WorkspaceUsage | None:
-        """What Postgres counted for the workspace; None while that is not known."""
-        return self._known.get(workspace)
+        """What Postgres counted for the workspace; None while that is not known.
+
+        One that was made again after it was deleted has nothing of its namesake's, which may be known for a moment yet.
+        """
+        known, live = self._known.get(workspace), self._cache.get(WORKSPACES.key(workspace))
+        recorded = ((live or {}).get("status") or {}).get("workspaceId")
+        return known if known is not None and recorded == str(known.workspace_id) else None
 
     async def run(self) -> None:
         """Look for ever."""

@@ -9,12 +9,13 @@ from prometheus_client import CollectorRegistry
 
 from headgate.api.circuit_breaker import BreakerState
 from headgate.cluster.cache import Cache
-from headgate.cluster.resources import QUOTAS
+from headgate.cluster.resources import QUOTAS, WORKSPACES
 from headgate.desired.keys import RESOURCE_QUOTA
 from headgate.engine.types import BreakerView, WorkspaceUsage
 from headgate.reconcile.keys import Key, Topic
 from headgate.reconcile.usage import UsageBook
 from headgate.store.errors import DatabaseUnavailable
+from tests.builders import a_workspace
 from tests.unit.cluster.fake_kube import FakeKube
 from tests.unit.reconcile.fake_engine import FakeEngine
 
@@ -35,6 +36,7 @@ class World:
     def __init__(self) -> None:
         self.kube, self.cache, self.engine, self.registry = FakeKube(), Cache(), FakeEngine(), CollectorRegistry()
         self.engine.used = (ACME,)
+        self.recorded_as(ACME.workspace_id)
         self.enqueued: set[Key] = set()
         self.book = UsageBook(
             self.cache,
@@ -44,6 +46,11 @@ class World:
             quota_of=lambda _: frozenset({QUOTAS.key("team")}),
             alarm=asyncio.Event(),
         )
+
+    def recorded_as(self, workspace_id: UUID | None) -> None:
+        """The Workspace ``acme`` says so."""
+        status = {"workspaceId": str(workspace_id)} if workspace_id else {}
+        self.cache.upsert(WORKSPACES, self.kube.put(WORKSPACES, {**a_workspace("acme").manifest(), "status": status}))
 
     async def look(self) -> set[Key]:
         self.enqueued.clear()
@@ -68,6 +75,20 @@ async def test_a_workspace_and_its_plan_are_looked_at_when_what_it_uses_changed(
     world.engine.used = (replace(ACME, running=2),)
     assert await world.look() == BOTH
     assert world.book.of("acme") == replace(ACME, running=2)
+
+
+async def test_one_that_was_made_again_has_nothing_of_its_namesake_s() -> None:
+    world = World()
+    await world.look()
+
+    world.recorded_as(None)
+    assert world.book.of("acme") is None
+    world.recorded_as(UUID(int=2))
+    assert world.book.of("acme") is None
+
+    world.engine.used = (replace(ACME, workspace_id=UUID(int=2), executions_today=0),)
+    assert await world.look() == BOTH
+    assert world.book.of("acme") == world.engine.used[0]
 
 
 async def test_what_the_cluster_counts_is_looked_at_as_well() -> None:
