@@ -112,8 +112,8 @@ class RunNode(ApiModel):
     """What it gave."""
 
 
-class Run(ApiModel):
-    """A run."""
+class RunHead(ApiModel):
+    """What is told of a run wherever it is told of."""
 
     id: UUID
     """Unique for ever."""
@@ -133,14 +133,19 @@ class Run(ApiModel):
     """When it was asked for."""
     finished_at: datetime | None
     """When it ended."""
+    error_message: str | None
+    """Why it failed or was cancelled."""
+
+
+class Run(RunHead):
+    """A run."""
+
     priority: int
     """Higher ones start first."""
     retries: int
     """How often its failed nodes were run again."""
     cancelling: bool
     """Whether it was asked to end."""
-    error_message: str | None
-    """Why it failed or was cancelled."""
     outputs: dict[str, Any] | None
     """What it gave, once it has succeeded."""
     waiting_for: tuple[WaitingReason, ...]
@@ -149,31 +154,11 @@ class Run(ApiModel):
     """In the workflow's order; triggers left out."""
 
 
-class RunItem(ApiModel):
+class RunItem(RunHead):
     """A run in a list."""
 
-    id: UUID
-    """Unique for ever."""
-    namespace: str
-    """The workflow's namespace."""
-    workflow: str
-    """The workflow."""
-    version: int
-    """The version of the workflow that it keeps."""
-    kind: TriggerKind
-    """What asked for it: a WorkflowRun, a schedule, another run's end, a calling node, or this API."""
-    resource: str | None
-    """The WorkflowRun that mirrors it; null where there is none."""
-    phase: RunPhase
-    """Where it stands."""
-    started_at: datetime
-    """When it was asked for."""
-    finished_at: datetime | None
-    """When it ended."""
     duration_ms: int | None
     """Milliseconds from the one to the other."""
-    error_message: str | None
-    """Why it failed or was cancelled."""
     waiting: str | None
     """Why it has not started, in one stable word."""
 
