@@ -19,8 +19,11 @@ class Sweep:
         self._enqueue = enqueue
 
     def all(self) -> None:
-        """Look at everything that may need it: after a start, and when Postgres came back."""
-        self.kinds(Topic.QUOTA, Topic.WORKSPACE, Topic.WORKFLOW, Topic.RUN, Topic.JOB)
+        """Look at everything that may need it: after a start, and when Postgres came back.
+
+        At Jobs before runs: so what ended meanwhile is recorded first, and each run looked at once, with its end.
+        """
+        self.kinds(Topic.QUOTA, Topic.WORKSPACE, Topic.WORKFLOW, Topic.JOB, Topic.RUN)
 
     def kinds(self, *topics: Topic) -> None:
         """Look at all of these kinds, but for runs that have ended, and Jobs of which nothing more is wanted."""

@@ -11,7 +11,7 @@ def a_job(name: str, **spec: int) -> dict[str, object]:
     return {"metadata": {"name": name, "namespace": "acme", "uid": name, "resourceVersion": "1"}, "spec": spec}
 
 
-def test_what_is_over_is_not_looked_at() -> None:
+def test_what_is_over_is_not_looked_at_and_jobs_are_before_runs() -> None:
     cache, keys = Cache(), list[Key]()
     for job in (a_job("runs"), a_job("let-go", ttlSecondsAfterFinished=60)):
         cache.upsert(JOBS, job)
@@ -22,4 +22,4 @@ def test_what_is_over_is_not_looked_at() -> None:
 
     Sweep(cache, keys.append).all()
 
-    assert keys == [Key(Topic.RUN, "open", "acme"), Key(Topic.JOB, "runs", "acme")]
+    assert keys == [Key(Topic.JOB, "runs", "acme"), Key(Topic.RUN, "open", "acme")]
