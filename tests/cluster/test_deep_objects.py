@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from hack.kube import Kube
-from headgate.cluster.client import path
 from headgate.cluster.resources import WORKFLOW_RUNS, WORKFLOWS
+from headgate.cluster.wire import path
 from headgate.desired.keys import ApiResource
 from headgate.domain.json_bytes import RECURSION_LIMIT
 from tests.builders import Builder, a_quota, a_run, a_workflow, a_workspace, container

@@ -14,8 +14,8 @@ import aiohttp
 import orjson
 from aiohttp import web
 
-from headgate.cluster.client import lines
 from headgate.cluster.connection import Connection
+from headgate.cluster.wire import lines
 
 _KEPT_LISTS = 200
 _PASSED_ON = ("Authorization", "Content-Type", "Accept")

@@ -12,8 +12,8 @@ from typing import Any
 
 import aiohttp
 
-from headgate.cluster.client import Object, path
 from headgate.cluster.connection import Connection
+from headgate.cluster.wire import Object, path
 from headgate.desired.keys import ApiResource
 from tests.support.waiting import eventually
 

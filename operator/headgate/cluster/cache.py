@@ -15,12 +15,11 @@ import orjson
 
 from headgate.cluster.client import Object
 from headgate.cluster.resources import JOBS, PODS
-from headgate.desired.job import RUN_LABEL
+from headgate.desired.job import JOB_NAME_LABEL, RUN_LABEL
 from headgate.desired.keys import CHILD_KINDS, RESOURCE_QUOTA, ApiResource, ObjectKey
 from headgate.desired.manifest import labels_of, owner_of
 from headgate.domain.json_bytes import encode
 
-_JOB_NAME = "batch.kubernetes.io/job-name"
 _REMEMBERED = 4096
 
 
@@ -206,8 +205,8 @@ class Cache:
 def _relation(key: ObjectKey, item: Mapping[str, Any]) -> tuple[str, ...] | None:
     """What a workload is looked up by: a pod by its Job, a Job by its run."""
     labels = labels_of(item)
-    if key.kind == PODS.kind and _JOB_NAME in labels:
-        return (PODS.kind, key.namespace, labels[_JOB_NAME])
+    if key.kind == PODS.kind and JOB_NAME_LABEL in labels:
+        return (PODS.kind, key.namespace, labels[JOB_NAME_LABEL])
     if key.kind == JOBS.kind and RUN_LABEL in labels:
         return (JOBS.kind, labels[RUN_LABEL])
     return None

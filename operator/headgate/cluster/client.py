@@ -13,11 +13,13 @@ from prometheus_client import CollectorRegistry, Counter
 from headgate.cluster.connection import Connection
 from headgate.cluster.errors import ApiError, Unreachable
 from headgate.cluster.resources import PODS
+from headgate.cluster.wire import Object, lines, parsed, path, pause_before_repeating, seconds, selectors
 from headgate.desired.keys import ApiResource
 from headgate.domain.json_bytes import decode, encode
 
+__all__ = ["FIELD_MANAGER", "KubeClient", "Object"]
+
 FIELD_MANAGER = "headgate"
-Object = dict[str, Any]
 
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
@@ -28,15 +30,14 @@ _WATCH_SECONDS = 290
 _SILENCE_SECONDS = 120
 """The API server sends a bookmark every minute or so: after two without one the connection is taken for dead."""
 _LOG_SILENCE_SECONDS = 30
-_COUNTED_SECONDS = 0.2
-_LONGEST_PAUSE_SECONDS = 5.0
 
 
 class KubeClient:
     """Talks to one API server.
 
-    Every method raises ``ApiError`` for the server's refusals and ``Unreachable`` when no answer came. Answers 429 (and
-    503 with Retry-After), which say that nothing was done, are repeated up to three times.
+    Every method raises ``ApiError`` for the server's refusals and ``Unreachable`` when no answer came. What was refused
+    without being done, and not for what is in it, is repeated up to three times: 429, 503 with Retry-After, and a
+    creation that met others in the count of a ResourceQuota.
     """
 
     def __init__(
@@ -80,11 +81,7 @@ class KubeClient:
         self, resource: ApiResource, *, namespace: str = "", labels: str = "", fields: str = ""
     ) -> AsyncIterator[Object]:
         """The pages of a list, as the server returns them, each with its ``metadata.resourceVersion``."""
-        query = {"limit": str(_PAGE)}
-        if labels:
-            query["labelSelector"] = labels
-        if fields:
-            query["fieldSelector"] = fields
+        query = {"limit": str(_PAGE)} | selectors(labels, fields)
         while True:
             page = await self._request("GET", resource, path(resource, namespace), query=query, verb="LIST")
             yield page
@@ -107,11 +104,7 @@ class KubeClient:
         no longer has what came after ``version``.
         """
         query = {"watch": "1", "resourceVersion": str(version), "allowWatchBookmarks": "true"}
-        query["timeoutSeconds"] = str(_WATCH_SECONDS)
-        if labels:
-            query["labelSelector"] = labels
-        if fields:
-            query["fieldSelector"] = fields
+        query |= {"timeoutSeconds": str(_WATCH_SECONDS)} | selectors(labels, fields)
         timeout = aiohttp.ClientTimeout(total=None, connect=5, sock_read=_SILENCE_SECONDS)
         try:
             async with self._session.get(
@@ -122,7 +115,7 @@ class KubeClient:
             ) as response:
                 self._requests.labels("WATCH", resource.plural, str(response.status)).inc()
                 if response.status >= HTTPStatus.BAD_REQUEST:
-                    raise ApiError.of(response.status, _parsed(await response.read()), None)
+                    raise ApiError.of(response.status, parsed(await response.read()), None)
                 async for line in lines(response.content.iter_any()):
                     event = decode(line)
                     if event["type"] == "ERROR":
@@ -160,7 +153,7 @@ class KubeClient:
             ) as response:
                 self._requests.labels("GET", "pods/log", str(response.status)).inc()
                 if response.status >= HTTPStatus.BAD_REQUEST:
-                    raise ApiError.of(response.status, _parsed(await response.read()), None)
+                    raise ApiError.of(response.status, parsed(await response.read()), None)
                 async for chunk in response.content.iter_any():
                     yield chunk
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -218,7 +211,7 @@ class KubeClient:
             try:
                 return await self._once(method, resource, where, query, data, content, verb or method)
             except ApiError as error:
-                pause = _pause(method, error, attempt)
+                pause = pause_before_repeating(method, error, attempt)
                 if pause is None or attempt == _TRIES:
                     raise
             await self._sleep(pause)
@@ -248,59 +241,7 @@ class KubeClient:
             self._requests.labels(verb, resource.plural, "none").inc()
             raise Unreachable(f"no answer from the API server: {type(error).__name__}") from error
         self._requests.labels(verb, resource.plural, str(status)).inc()
-        answer = _parsed(raw)
+        answer = parsed(raw)
         if status >= HTTPStatus.BAD_REQUEST:
-            raise ApiError.of(status, answer, _seconds(retry_after))
+            raise ApiError.of(status, answer, seconds(retry_after))
         return answer
-
-
-def _pause(method: str, error: ApiError, attempt: int) -> float | None:
-    """Seconds until a request is repeated that was refused but not for what is in it; None where it is not."""
-    if error.status == HTTPStatus.TOO_MANY_REQUESTS or (
-        error.status == HTTPStatus.SERVICE_UNAVAILABLE and error.retry_after is not None
-    ):
-        return min(error.retry_after or 1.0, _LONGEST_PAUSE_SECONDS)
-    if method == "POST" and error.is_conflict:
-        # What is new conflicts with nothing: others were counted in its namespace's ResourceQuotas at the same time.
-        return _COUNTED_SECONDS * float(2 ** (attempt - 1))
-    return None
-
-
-def path(resource: ApiResource, namespace: str = "", name: str = "") -> str:
-    """The path of a kind's list, or of one object."""
-    parts = ["/apis", resource.group, resource.version] if resource.group else ["/api", resource.version]
-    if namespace and resource.namespaced:
-        parts += ["namespaces", namespace]
-    parts.append(resource.plural)
-    if name:
-        parts.append(name)
-    return "/".join(parts)
-
-
-async def lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The lines of a stream of any length each, without their ends; a last one without an end is cut off and left out.
-
-    (aiohttp's own lines must fit into its buffer.)
-    """
-    pending: list[bytes] = []
-    async for chunk in chunks:
-        *complete, rest = chunk.split(b"\n")
-        for line in complete:
-            pending.append(line)
-            if whole := b"".join(pending):
-                yield whole
-            pending.clear()
-        if rest:
-            pending.append(rest)
-
-
-def _parsed(raw: bytes) -> Object:
-    try:
-        parsed = decode(raw) if raw else {}
-    except ValueError:
-        return {"message": raw[:256].decode(errors="replace")}
-    return parsed if isinstance(parsed, dict) else {"message": str(parsed)[:256]}
-
-
-def _seconds(header: str | None) -> float | None:
-    return float(header) if header is not None and header.isdecimal() else None

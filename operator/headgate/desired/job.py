@@ -22,6 +22,8 @@ WORKFLOW_LABEL = "headgate.dev/workflow"
 RUN_LABEL = "headgate.dev/run"
 NODE_LABEL = "headgate.dev/node"
 ATTEMPT_LABEL = "headgate.dev/attempt"
+JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
+"""On a pod, which Kubernetes puts there: the name of its Job."""
 
 _OUTPUT_PATH = "/dev/termination-log"
 _LABEL_LENGTH = 63

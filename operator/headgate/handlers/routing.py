@@ -8,6 +8,7 @@ from typing import Any
 from headgate.cluster.cache import Cache
 from headgate.cluster.client import Object
 from headgate.cluster.resources import JOBS, PODS, QUOTAS, WORKFLOW_RUNS, WORKFLOWS, WORKSPACES
+from headgate.desired.job import JOB_NAME_LABEL
 from headgate.desired.keys import ApiResource, ObjectKey
 from headgate.desired.manifest import labels_of, owner_of
 from headgate.reconcile.dependents import Dependents
@@ -22,7 +23,6 @@ _TOPICS: Mapping[ApiResource, Topic] = {
 }
 _MOURNED = (WORKFLOW_RUNS, JOBS)
 """Kinds of which it matters that a very object is gone, even where another has its name by now."""
-_JOB_NAME = "batch.kubernetes.io/job-name"
 
 
 class Router:
@@ -88,7 +88,7 @@ class Router:
         if topic is not None:
             yield key_for(topic, key)
         elif resource == PODS:
-            job = labels_of(item).get(_JOB_NAME)
+            job = labels_of(item).get(JOB_NAME_LABEL)
             if job:
                 yield Key(Topic.JOB, job, key.namespace)
         else:

@@ -14,6 +14,7 @@ from headgate.cluster.client import KubeClient
 from headgate.cluster.errors import ApiError, Unreachable
 from headgate.cluster.reflector import pause
 from headgate.cluster.resources import EVENTS, JOBS, PODS
+from headgate.desired.job import JOB_NAME_LABEL
 from headgate.desired.keys import NAMESPACE, ApiResource, ObjectKey
 from headgate.desired.manifest import labels_of
 from headgate.domain.attempt import Trouble, trouble_of
@@ -25,7 +26,6 @@ LISTERS = 2
 """Namespaces whose warnings are listed at the same time."""
 _WARNINGS = "type=Warning"
 _KINDS: Mapping[str, ApiResource] = {JOBS.kind: JOBS, PODS.kind: PODS}
-_JOB_NAME = "batch.kubernetes.io/job-name"
 
 
 class Warnings:
@@ -128,5 +128,5 @@ class Warnings:
         if key.kind == JOBS.kind:
             return key
         live = self._cache.get(key)
-        name = labels_of(live).get(_JOB_NAME) if live is not None else None
+        name = labels_of(live).get(JOB_NAME_LABEL) if live is not None else None
         return JOBS.key(name, key.namespace) if name else None

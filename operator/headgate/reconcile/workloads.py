@@ -7,7 +7,7 @@ from headgate.cluster.cache import Cache
 from headgate.cluster.client import KubeClient, Object
 from headgate.cluster.errors import ApiError
 from headgate.cluster.resources import JOBS, PODS, WORKSPACES
-from headgate.desired.job import job, task_of
+from headgate.desired.job import JOB_NAME_LABEL, job, task_of
 from headgate.desired.keys import ObjectKey
 from headgate.desired.placement import ASKS_NOTHING
 from headgate.domain.task import JobTask, TaskRef, Waiting
@@ -80,7 +80,7 @@ class Workloads:
 
     async def pods(self, key: ObjectKey) -> tuple[Object, ...]:
         """The Job's pods, asked of the API server: for when the cache has not seen them yet."""
-        labels = f"batch.kubernetes.io/job-name={key.name}"
+        labels = f"{JOB_NAME_LABEL}={key.name}"
         return tuple(
             [
                 item

@@ -8,9 +8,10 @@ from aiohttp import web
 from aiohttp.test_utils import unused_port
 from prometheus_client import CollectorRegistry
 
-from headgate.cluster.client import KubeClient, path
+from headgate.cluster.client import KubeClient
 from headgate.cluster.errors import ApiError, Unreachable
 from headgate.cluster.resources import JOBS, WORKFLOWS, WORKSPACES
+from headgate.cluster.wire import path
 from headgate.desired.keys import NAMESPACE, NETWORK_POLICY, ApiResource
 from tests.unit.cluster.served_api import JOB, a_connection, answer, refusal, world
 

@@ -8,9 +8,9 @@ import orjson
 import pytest
 from aiohttp import web
 
-from headgate.cluster.client import lines
 from headgate.cluster.errors import ApiError, Unreachable
 from headgate.cluster.resources import JOBS
+from headgate.cluster.wire import lines
 from tests.unit.cluster.served_api import JOB, Handler, answer, refusal, world
 
 
