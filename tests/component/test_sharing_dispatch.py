@@ -114,7 +114,9 @@ async def test_what_it_claimed_in_a_former_life_a_replica_takes_over_at_once(
         with pytest.raises(Killed):
             await replicas.helper("dies").once()
 
-    await replicas.helper("dies").once()
+    again = replicas.helper("dies")
+    await again.take_over()
+    await again.once()
 
     [job] = replicas.kube.objects.values()
     assert await replicas.tasks("job_uid") == [job["metadata"]["uid"]]

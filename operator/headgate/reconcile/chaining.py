@@ -32,17 +32,16 @@ class Chainer:
         self._enqueue = enqueue
         self._wall = wall
         self._pace_seconds = pace_seconds
-        self._took_over = False
 
     async def run(self) -> None:
         """Go on for ever. The poll below the alarm finds what other processes ended, and what a crash left."""
-        await forever("chaining", self._once, self._effects.chain)
+        await forever("chaining", self._once, self._effects.chain, first=self._take_over)
+
+    async def _take_over(self) -> None:
+        # Only the replica that leads chains, and this one has just begun to.
+        await self._engine.take_over_chaining(self._wall())
 
     async def _once(self) -> datetime | None:
-        if not self._took_over:
-            # Only the replica that leads chains, and this one has just begun to.
-            await self._engine.take_over_chaining(self._wall())
-            self._took_over = True
         chained = await self._engine.chain_runs(self._wall())
         await self._effects.handle(chained.effects)
         for namespace, name in chained.workflows:

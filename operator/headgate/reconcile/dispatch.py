@@ -43,18 +43,17 @@ class Dispatcher:
         self._lease = lease
         self._batch = batch
         self._wall = wall
-        self._took_over = False
         self._log = structlog.get_logger("headgate.dispatch")
 
     async def run(self) -> None:
         """Claim for ever."""
-        await forever("dispatch", self.once, self._effects.work, net_seconds=LOOK_SECONDS)
+        await forever("dispatch", self.once, self._effects.work, first=self._take_over, net_seconds=LOOK_SECONDS)
+
+    async def _take_over(self) -> None:
+        await self._engine.take_over_claims(self._holder, self._wall())
 
     async def once(self) -> datetime | None:
         """Claim until nothing is due, and create the Jobs. Returns when the next attempt is due, where one is known."""
-        if not self._took_over:
-            await self._engine.take_over_claims(self._holder, self._wall())
-            self._took_over = True
         while True:
             claimed = await self._engine.claim_jobs(self._holder, self._batch, self._wall(), self._lease)
             if not claimed.tasks:

@@ -65,13 +65,16 @@ class Helper:
         self._left: dict[UUID, float] = {}
         self._rests_until = float("-inf")
         self._stopped = False
-        self._took_over = False
         self._round = asyncio.Lock()
         self._log = structlog.get_logger("headgate.helper")
 
     async def run(self) -> None:
         """Help for ever."""
-        await forever("helper", self.once, net_seconds=NET_SECONDS)
+        await forever("helper", self.once, first=self.take_over, net_seconds=NET_SECONDS)
+
+    async def take_over(self) -> None:
+        """End what a process of this name had claimed when it died."""
+        await self._engine.take_over_claims(self._holder, self._wall())
 
     async def stop(self) -> None:
         """Claim nothing more, and return when what was claimed has been dealt with."""
@@ -82,9 +85,6 @@ class Helper:
     async def once(self) -> datetime | None:
         """Claim until nothing is due, and create the Jobs. Returns when the next attempt is due, where one is known."""
         async with self._round:
-            if not self._took_over:
-                await self._engine.take_over_claims(self._holder, self._wall())
-                self._took_over = True
             while not self._stopped and self._monotonic() >= self._rests_until:
                 claimed_at = self._monotonic()
                 claimed = await self._engine.claim_jobs(

@@ -20,10 +20,12 @@ async def forever(
     once: Callable[[], Awaitable[datetime | None]],
     alarm: asyncio.Event | None = None,
     *,
+    first: Callable[[], Awaitable[object]] | None = None,
     net_seconds: float = NET_SECONDS,
 ) -> None:
     """Run ``once`` for ever: again when it said that more is due, when the alarm is set, and every ``net_seconds``.
 
+    ``first`` is done once before it, and repeated until it succeeds.
     Failures are logged, each once as long as it lasts, and waited out; they never end the loop.
     """
     log = structlog.get_logger(f"headgate.{name}")
@@ -33,6 +35,9 @@ async def forever(
         pause = net_seconds
         alarm.clear()
         try:
+            if first is not None:
+                await first()
+                first = None
             due = await once()
             trouble = ""
             if due is not None:

@@ -35,7 +35,7 @@ class World:
     @property
     def looks(self) -> int:
         """How often it looked what is due."""
-        return len(self.engine.told)
+        return self.engine.told.count(("chain", NOW))
 
     @asynccontextmanager
     async def chaining(self) -> AsyncIterator[None]:
@@ -46,6 +46,18 @@ class World:
         finally:
             task.cancel()
             await asyncio.wait({task})
+
+
+@in_virtual_time
+async def test_what_others_left_is_taken_over_once_before_all_else() -> None:
+    world = World()
+    world.engine.fail(DatabaseUnavailable("away"))
+    async with world.chaining():
+        await asyncio.sleep(3 * NET_SECONDS)
+
+    assert world.engine.told[0] == ("take over", NOW)
+    assert world.engine.told.count(("take over", NOW)) == 1
+    assert world.looks >= 1
 
 
 @in_virtual_time

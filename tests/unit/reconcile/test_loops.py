@@ -29,8 +29,10 @@ class Round:
 
 
 @asynccontextmanager
-async def looping(once: Round, alarm: asyncio.Event | None = None, **options: float) -> AsyncIterator[None]:
-    task = asyncio.create_task(forever("test", once, alarm, **options))
+async def looping(
+    once: Round, alarm: asyncio.Event | None = None, net_seconds: float = NET_SECONDS
+) -> AsyncIterator[None]:
+    task = asyncio.create_task(forever("test", once, alarm, net_seconds=net_seconds))
     await settle()
     try:
         yield
