@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
@@ -41,11 +41,20 @@ class _Enough(Exception):  # noqa: N818 - nothing went wrong
     """There are as many as were asked for."""
 
 
+class _Printer(Protocol):
+    """What Hypothesis writes examples with."""
+
+    def text(self, text: str, /) -> object: ...
+
+
 @dataclass(frozen=True, repr=False)
 class _Held(Generic[T]):
-    """A value that is not written out: it may be large."""
+    """A value that is not written out: it may be large, and Hypothesis warns of what is."""
 
     value: T
+
+    def _repr_pretty_(self, printer: _Printer, _: bool) -> None:
+        printer.text("what was made")
 
 
 def many(strategy: st.SearchStrategy[T], count: int, number: int) -> list[T]:

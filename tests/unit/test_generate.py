@@ -36,6 +36,12 @@ def test_the_same_seed_gives_the_same_objects_and_another_gives_others() -> None
     assert len(many(strategy, 20, 1)) == 20
 
 
+def test_examples_may_be_so_large_that_hypothesis_would_warn_of_writing_them_out() -> None:
+    huge = st.integers(0, 9).map(lambda digit: str(digit) * 100_000)
+
+    assert len(many(huge, 3, 1)) == 3
+
+
 def test_a_crowd_holds_as_many_different_objects_of_each_kind_as_wanted_under_names_of_their_own() -> None:
     crowd = Crowd(30, 20, 10, "x", namespaces=("a", "b"), plans=("team",), others=("theirs",))
 
