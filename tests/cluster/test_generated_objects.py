@@ -108,11 +108,11 @@ def names_of(outcomes: Iterable[Outcome], kind: str) -> list[str]:
 
 @pytest.fixture
 def say(capsys: pytest.CaptureFixture[str]) -> Callable[[object], None]:
-    """Tells people something, whatever becomes of the test."""
+    """Tells people something, whatever becomes of the test: as an error, which comes out of pytest's workers too."""
 
     def write(what: object) -> None:
         with capsys.disabled():
-            sys.stdout.write(f"\n{what}\n")
+            sys.stderr.write(f"\n{what}\n")
 
     return write
 
