@@ -37,7 +37,7 @@ down: $(STAMP) ## Remove everything that `make up` started, and only that
 	@$(BIN)/python -m hack.down
 
 test: $(STAMP) ## Run all tests: unit, component and, on a real cluster of their own, cluster tests
-	@KEEP=$(KEEP) $(BIN)/python -m hack.test --numprocesses=2 --dist=loadgroup $(ARGS)
+	@KEEP=$(KEEP) $(BIN)/python -m hack.test --numprocesses=2 $(ARGS)
 
 soak: $(STAMP) ## Kill the operator 300 times over 1,000 triggers of every kind; about half an hour
 	@HEADGATE_SOAK_KILLS=300 HEADGATE_SOAK_TRIGGERS=1000 $(BIN)/python -m hack.test tests/cluster/test_soak.py -s

@@ -36,8 +36,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.cluster)
-            # All of them change the one cluster: they stay in one process, in their order, and others run beside it.
-            item.add_marker(pytest.mark.xdist_group("cluster"))
     # It takes away what all others share.
     items.sort(key=lambda item: item.path.name == "test_uninstall.py")
 
