@@ -143,7 +143,7 @@ async def test_turns_are_forgotten_when_they_mean_nothing_any_more(world: World)
     assert [row["workspace_id"] for row in rows] == [world.ids["steady"]]
 
 
-@pytest.mark.parametrize("statistics", ["", "of many short queues", "of this one"])
+@pytest.mark.parametrize("statistics", ["", "of many short queues", "of when nothing was due", "of this one"])
 async def test_a_claim_reads_no_more_of_the_queue_than_it_takes(
     world: World, fresh: TestDatabase, statistics: str
 ) -> None:
@@ -153,6 +153,10 @@ async def test_a_claim_reads_no_more_of_the_queue_than_it_takes(
         shortened = "DELETE FROM headgate.tasks WHERE random() < 0.998"
         each_of_another = "UPDATE headgate.tasks SET workspace_id = gen_random_uuid()"
         analyze(fresh, shortened, each_of_another, "ANALYZE headgate.tasks", "DELETE FROM headgate.tasks")
+    if statistics == "of when nothing was due":
+        await given_backlog(world, "busy", 2 * BACKLOG)
+        later = "UPDATE headgate.tasks SET due_at = due_at + interval '1 year'"
+        analyze(fresh, later, "ANALYZE headgate.tasks", "DELETE FROM headgate.tasks")
     await given_backlog(world, "busy")
     await given_backlog(world, "busy", 100, priority=5)
     await world.claim(200)

@@ -91,10 +91,12 @@ _CLAIM = compact(f"""
         LEFT JOIN headgate.dispatch_turns s USING (workspace_id)
         ORDER BY turn, due_at, workspace_id LIMIT %(limit)s
     ), locked AS (
-        SELECT t.workspace_id, t.execution_id, t.node, t.attempt, c.turn, c.step, c.due_at AS due_before
-        FROM headgate.tasks t JOIN chosen c USING (workspace_id, execution_id, node, attempt)
-        WHERE t.due_at <= %(now)s
-        FOR UPDATE OF t SKIP LOCKED
+        SELECT t.*, c.turn, c.step, c.due_at AS due_before FROM chosen c CROSS JOIN LATERAL (
+            SELECT t.workspace_id, t.execution_id, t.node, t.attempt FROM headgate.tasks t
+            WHERE t.workspace_id = c.workspace_id AND t.execution_id = c.execution_id AND t.node = c.node
+                AND t.attempt = c.attempt AND (t.due_at <= %(now)s) IS TRUE
+            FOR UPDATE SKIP LOCKED
+        ) t
     ), served AS (
         INSERT INTO headgate.dispatch_turns AS s (workspace_id, last_turn, next_turn)
         SELECT workspace_id, max(turn), max(turn + step) FROM locked GROUP BY workspace_id
