@@ -41,7 +41,6 @@ class OperatorProcess:
             "HEADGATE_HTTP_PORT": str(self.port),
             "HEADGATE_HTTP_HOST": "127.0.0.1",
             "HEADGATE_POD_NAME": self.name,
-            "HEADGATE_LEASE_DURATION_SECONDS": "5",
             **({"HEADGATE_DATABASE_URL": self.database_url} if self.database_url else {}),
             "HEADGATE_OBJECT_STORE": f"file://{self.log.parent.resolve()}/objects",
             **self.extra,
