@@ -23,6 +23,7 @@ from headgate.engine import (
     workspaces,
 )
 from headgate.engine.api_keys import ApiKeys
+from headgate.engine.call_limits import CallLimits
 from headgate.engine.context import Context
 from headgate.engine.credentials import Credentials
 from headgate.engine.plan_use import PlanUse
@@ -53,6 +54,7 @@ from headgate.engine.types import (
 from headgate.engine.versions import Versions
 from headgate.store import maintenance, open_runs
 from headgate.store.database import Database
+from headgate.store.lent_calls import LentCalls
 
 
 class Engine:
@@ -119,6 +121,11 @@ class Engine:
     async def usage_of(self, workspace_id: UUID) -> PlanUse | None:
         """What the workspace uses of its plan right now, or None where it was retired. One query."""
         return await plan_use.of_workspace(self._context, workspace_id)
+
+    def call_limits(self, *, burst: int, monotonic: Callable[[], float], lent: LentCalls | None = None) -> CallLimits:
+        """What lets calls of the API pass. ``burst`` is what one caller may make in a minute."""
+        replica = self._context.new_id(self._context.now())
+        return CallLimits(self._context, replica=replica, burst=burst, monotonic=monotonic, lent=lent)
 
     async def running_runs(self, name: str) -> int:
         """How many runs of the workspace of that name are under way; none where there is no such workspace."""

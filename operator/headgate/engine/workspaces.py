@@ -47,6 +47,7 @@ async def usage(context: Context) -> tuple[WorkspaceUsage, ...]:
             pending=row.pending,
             executions_today=row.executions if row.day >= now.date() else 0,
             storage_bytes=row.storage_bytes,
+            api_calls=row.api_calls,
             breaker=view(row.breaker, now),
         )
         for row in rows

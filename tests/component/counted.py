@@ -1,0 +1,95 @@
+"""Replicas of the gateway that count calls, and the clock by which they do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import psycopg
+
+from headgate.engine.call_limits import CallDecision, CallLimits
+from headgate.engine.engine import Engine
+from headgate.store.database import Database
+from headgate.store.lent_calls import LentCalls
+from headgate.store.redis import Dependency
+from tests.component.api_client import Api, Ticking, replica
+from tests.component.api_server import ApiServer
+from tests.component.world import NOON, World
+from tests.support.redis_server import RedisServer
+
+PLENTY = 1_000_000
+
+
+@dataclass
+class PostgresClock:
+    """The time by which Postgres counts calls, set by hand."""
+
+    superuser_url: str
+
+    def set(self, now: datetime) -> None:
+        self._be(f"SELECT timestamptz '{now.isoformat()}'")
+
+    def restore(self) -> None:
+        self._be("SELECT clock_timestamp()")
+
+    def _be(self, body: str) -> None:
+        with psycopg.connect(self.superuser_url, autocommit=True) as connection:
+            connection.execute(
+                f"CREATE OR REPLACE FUNCTION headgate.clock() RETURNS timestamptz LANGUAGE sql VOLATILE AS $${body}$$".encode()
+            )
+
+
+@contextmanager
+def stopped_clock(superuser_url: str) -> Iterator[PostgresClock]:
+    """Postgres' clock stands at noon, until it is moved."""
+    clock = PostgresClock(superuser_url)
+    clock.set(NOON)
+    try:
+        yield clock
+    finally:
+        clock.restore()
+
+
+@dataclass
+class Counting:
+    """A replica that counts calls."""
+
+    limits: CallLimits
+    world: World
+    api: Api
+    database: Database
+    redis: Dependency | None = None
+    subjects: list[str] = field(default_factory=lambda: ["alice"])
+
+    async def take(self, subject: str = "alice", workspace: str = "acme") -> CallDecision:
+        return await self.limits.take(self.world.ids[workspace], subject)
+
+    async def passing(self, calls: int, subject: str = "alice", workspace: str = "acme") -> int:
+        """How many pass of so many that come at once."""
+        decisions = await asyncio.gather(*(self.take(subject, workspace) for _ in range(calls)))
+        return sum(decision.passed for decision in decisions)
+
+
+@asynccontextmanager
+async def counting_replicas(
+    world: World, count: int, redis: RedisServer | None = None, *, burst: int = PLENTY
+) -> AsyncIterator[list[Counting]]:
+    """Replicas of the gateway, each with connections of its own. They look after Redis when they are told to."""
+    async with AsyncExitStack() as stack:
+        made: list[Counting] = []
+        for _ in range(count):
+            database = Database(world.url, pool_size=5)
+            stack.push_async_callback(database.close)
+            engine = Engine(database, world.expressions, clock=world.clock)
+            ticking = Ticking()
+            dependency = None
+            if redis is not None:
+                dependency = Dependency(redis.url, monotonic=ticking)
+                stack.push_async_callback(dependency.close)
+            lent = None if dependency is None else LentCalls(dependency)
+            api = await stack.enter_async_context(replica(world, engine, ApiServer(), ticking, burst=burst, lent=lent))
+            made.append(Counting(api.limits, world, api, database, dependency))
+        yield made
