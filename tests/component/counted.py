@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 import psycopg
@@ -37,9 +37,8 @@ class PostgresClock:
 
     def _be(self, body: str) -> None:
         with psycopg.connect(self.superuser_url, autocommit=True) as connection:
-            connection.execute(
-                f"CREATE OR REPLACE FUNCTION headgate.clock() RETURNS timestamptz LANGUAGE sql VOLATILE AS $${body}$$".encode()
-            )
+            signature = "headgate.clock() RETURNS timestamptz LANGUAGE sql VOLATILE"
+            connection.execute(f"CREATE OR REPLACE FUNCTION {signature} AS $${body}$$".encode())
 
 
 @contextmanager
@@ -62,7 +61,6 @@ class Counting:
     api: Api
     database: Database
     redis: Dependency | None = None
-    subjects: list[str] = field(default_factory=lambda: ["alice"])
 
     async def take(self, subject: str = "alice", workspace: str = "acme") -> CallDecision:
         return await self.limits.take(self.world.ids[workspace], subject)
@@ -75,19 +73,23 @@ class Counting:
 
 @asynccontextmanager
 async def counting_replicas(
-    world: World, count: int, redis: RedisServer | None = None, *, burst: int = PLENTY
+    world: World, count: int, *redis: RedisServer, burst: int = PLENTY
 ) -> AsyncIterator[list[Counting]]:
-    """Replicas of the gateway, each with connections of its own. They look after Redis when they are told to."""
+    """Replicas of the gateway, each with connections of its own. They look after Redis when they are told to.
+
+    With several servers, each replica sees the one of its place, and the rest the last.
+    """
     async with AsyncExitStack() as stack:
         made: list[Counting] = []
-        for _ in range(count):
+        for number in range(count):
+            seen = redis[min(number, len(redis) - 1)] if redis else None
             database = Database(world.url, pool_size=5)
             stack.push_async_callback(database.close)
             engine = Engine(database, world.expressions, clock=world.clock)
             ticking = Ticking()
             dependency = None
-            if redis is not None:
-                dependency = Dependency(redis.url, monotonic=ticking)
+            if seen is not None:
+                dependency = Dependency(seen.url, monotonic=ticking)
                 stack.push_async_callback(dependency.close)
             lent = None if dependency is None else LentCalls(dependency)
             api = await stack.enter_async_context(replica(world, engine, ApiServer(), ticking, burst=burst, lent=lent))

@@ -62,6 +62,9 @@ class CallCounting:
     async def round(self, workspace_id: UUID, ledger: Ledger, batch: Batch, *, first: bool) -> Outlook:
         """Let calls of the batch pass, as many as there is room for. ``first`` is whether it was not tried before."""
         handed = await self._hand(workspace_id, batch.lacking)
+        ledger.forget(self._monotonic())
+        if handed is not None:
+            ledger.seen(handed.birth)
         await self.reckon(workspace_id, ledger)
         purse = Purse(await self._spendable(workspace_id, ledger, handed))
         for subject, calls in batch.lacking.items():
@@ -128,7 +131,9 @@ class CallCounting:
         loans = Loans(self._replica)
         if handed is not None:
             hourly = handed.by_subject.get(ALL)
-            loans = Loans(self._replica, hourly=0 if hourly is not None and hourly.left >= LOAN else LOAN, each=LOAN)
+            enough = hourly is not None and hourly.left >= LOAN
+            # One loan at a time: so much is lost where Redis and a replica die together.
+            loans = Loans(self._replica) if handed.coming else Loans(self._replica, 0 if enough else LOAN, LOAN)
         wanted = {subject: Wanted(calls, min(calls, purse[subject])) for subject, calls in lacking.items()}
         async with self._context.database.tenant(workspace_id) as tx:
             return await rate_limits.take(
@@ -142,7 +147,7 @@ class CallCounting:
             if deposit.ends_in is not None:
                 ledger.open(deposit.counter, self._monotonic() + deposit.ends_in.total_seconds())
         try:
-            await self._lent.give(workspace_id, deposits, lacking=lacking)
+            ledger.seen(await self._lent.give(workspace_id, deposits, lacking=lacking))
         except RedisAway:
             # What was lent and never came is among what nobody spent.
             return

@@ -18,6 +18,8 @@ class Ledger:
 
     epoch: int = 0
     """Redis' own when the counters were opened."""
+    birth: str = ""
+    """That of what is there in Redis."""
     _spent: dict[Counter, int] = field(default_factory=dict)
     _ends: dict[Counter, float] = field(default_factory=dict)
     _closed: dict[Counter, int] = field(default_factory=dict)
@@ -31,6 +33,12 @@ class Ledger:
     def is_open(self, counter: Counter) -> bool:
         """Whether calls of it may be spent."""
         return counter in self._spent
+
+    def seen(self, birth: str) -> None:
+        """Close all where Redis has forgotten what it was given, which this ``birth`` of what it has says."""
+        if birth != self.birth:
+            self.close()
+            self.birth = birth
 
     @property
     def is_empty(self) -> bool:

@@ -153,10 +153,8 @@ class CallLimits:
             hourly, burst = batch.states[ALL], batch.states[subject]
             name, ends_in = (subject, burst.ends_in) if hourly.left else (ALL, hourly.ends_in)
             until = self._monotonic() + min(REFUSED_SECONDS, ends_in.total_seconds())
-            lane.refused[name] = (
-                until,
-                CallDecision(passed=False, hourly=hourly, burst=burst if hourly.left else None),
-            )
+            known = burst if hourly.left else None
+            lane.refused[name] = (until, CallDecision(passed=False, hourly=hourly, burst=known))
 
 
 def _tell(calls: list[tuple[str, asyncio.Future[CallDecision]]], batch: Batch) -> None:

@@ -44,6 +44,8 @@ class Handed:
     """Whether it had less than was wanted."""
     coming: int
     """Loans that others are about to bring."""
+    birth: str
+    """Another one where Redis has forgotten what was there before."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class LentCalls:
 
     @property
     def epoch(self) -> int:
-        """Another one whenever something may have been forgotten."""
+        """Another one whenever everything may have been forgotten."""
         return self._redis.failures + self._changes
 
     @property
@@ -88,14 +90,19 @@ class LentCalls:
         Where they are too few, the caller of this gives afterwards, be it nothing, and others know that it will.
         """
         arguments = [1, *(item for pair in wanted.items() for item in pair)]
-        coming, *found = await self._ask(self._take, workspace_id, arguments)
+        birth, coming, *found = await self._ask(self._take, workspace_id, arguments)
         spent = {str(item[0]): _spent(item) for item in found}
-        return Handed(spent, lacking=any(_calls(spent, name) < calls for name, calls in wanted.items()), coming=coming)
+        lacking = any(_calls(spent, name) < calls for name, calls in wanted.items())
+        return Handed(spent, lacking, coming, birth)
 
-    async def give(self, workspace_id: UUID, deposits: Sequence[Deposit], *, lacking: bool) -> None:
-        """Give calls that were lent, or that were taken and not needed. ``lacking`` is what ``take`` said."""
+    async def give(self, workspace_id: UUID, deposits: Sequence[Deposit], *, lacking: bool) -> str:
+        """Give calls that were lent, or that were taken and not needed. ``lacking`` is what ``take`` said.
+
+        Returns the ``birth`` of what is there now.
+        """
         parts = (part for deposit in deposits for part in _arguments(deposit))
-        await self._ask(self._give, workspace_id, [int(lacking), *parts])
+        [birth] = await self._ask(self._give, workspace_id, [int(lacking), *parts])
+        return str(birth)
 
     async def _ask(self, script: Any, workspace_id: UUID, arguments: list[Any]) -> list[Any]:
         key = f"headgate:calls:{workspace_id}"

@@ -1,13 +1,18 @@
 -- KEYS[1]: the workspace's calls. ARGV: whether others wait for this (1 or 0), then in sevens: subject, window, generation, calls, milliseconds to the end (-1 for
--- calls that go back), calls beyond, limit. Returns the server.
+-- calls that go back), calls beyond, limit. Returns the server, and when these calls
+-- were begun in it.
 local server = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
     .. string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-if redis.call('HGET', KEYS[1], 'server') ~= server then
+local birth = redis.call('HGET', KEYS[1], 'birth')
+if not birth or redis.call('HGET', KEYS[1], 'server') ~= server then
+    -- Nothing that another server was given counts, and whoever spent of it notices by the birth.
+    birth = time[1] .. '.' .. time[2]
     redis.call('DEL', KEYS[1])
-    redis.call('HSET', KEYS[1], 'server', server)
+    redis.call('HSET', KEYS[1], 'server', server, 'birth', birth)
 end
+redis.call('PEXPIRE', KEYS[1], 7200000)
 for i = 2, #ARGV, 7 do
     local field = 'calls:' .. ARGV[i]
     local window, generation, calls, lasts = tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]),
@@ -33,5 +38,4 @@ if ARGV[1] == '1' and coming and tonumber(coming) > 1 then
 elseif ARGV[1] == '1' and coming then
     redis.call('HDEL', KEYS[1], 'coming')
 end
-redis.call('PEXPIRE', KEYS[1], 7200000)
-return {server}
+return {server, birth}
