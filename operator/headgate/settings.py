@@ -33,6 +33,8 @@ class OperatorSettings(BaseSettings):
     """DSN of Postgres for the runtime login; without it no workflow runs, and Workspaces say so."""
     database_pool_size: int = Field(default=10, ge=1, le=200)
     """Connections to Postgres at most."""
+    redis_url: SecretStr | None = None
+    """URL of the gateway's Redis, which is told of changed workflows; none when absent."""
 
     lease_name: str = "headgate-operator"
     """Name of the Lease that decides which replica leads."""

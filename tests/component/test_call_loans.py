@@ -88,8 +88,11 @@ async def test_what_was_saved_of_loans_before_they_were_spent_is_worth_nothing(
     redis.start()
     with redis.client() as client:
         assert client.keys() != []
-    later(three)
-    assert passed + await at_once(three, 600) == 300
+    # One that has seen nothing of it before, and two that have.
+    async with counting_replicas(world, 1, redis) as fresh:
+        passed += await at_once(fresh, 100)
+        later(three)
+        assert passed + await at_once(three, 600) == 300
 
 
 async def test_what_redis_forgets_while_it_lives_is_given_back(

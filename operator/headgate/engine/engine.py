@@ -26,6 +26,8 @@ from headgate.engine.api_keys import ApiKeys
 from headgate.engine.call_limits import CallLimits
 from headgate.engine.context import Context
 from headgate.engine.credentials import Credentials
+from headgate.engine.definition_changes import DefinitionChanges
+from headgate.engine.definition_reads import DefinitionReads
 from headgate.engine.plan_use import PlanUse
 from headgate.engine.run_control import RunControl
 from headgate.engine.runner_tasks import RunnerTasks
@@ -68,12 +70,15 @@ class Engine:
         clock: Callable[[], datetime],
         randomness: Callable[[int], bytes] = secrets.token_bytes,
         keys: KeyRing | None = None,
+        reads: DefinitionReads | None = None,
+        changes: DefinitionChanges | None = None,
     ) -> None:
         """``clock`` gives the time with its zone, ``randomness`` as many unpredictable bytes as it is asked for.
 
-        ``keys`` are the key-encryption keys, without which no credential is kept or handed out.
+        ``keys`` are the key-encryption keys, without which no credential is kept or handed out. ``reads`` remembers
+        definitions that are looked at, and ``changes`` is told of those that change.
         """
-        self._context = Context(database, clock, randomness, evaluator)
+        self._context = Context(database, clock, randomness, evaluator, changes=changes)
         self._starter = Starter(self._context)
         self.control = RunControl(self._context, self._starter)
         """What people, and time, do to runs."""
@@ -81,7 +86,7 @@ class Engine:
         """What runners ask for, and whoever looks after them."""
         self.logs = StepLogs(self._context)
         """Where the logs of attempts lie."""
-        self.versions = Versions(self._context)
+        self.versions = Versions(self._context, reads)
         """What workflows were before."""
         self.credentials = Credentials(self._context, keys)
         """What nodes are given to prove who they are."""

@@ -89,6 +89,7 @@ async def retire_workspace(context: Context, name: str) -> Effects:
         return Effects()
     async with context.database.tenant(known.id) as tx:
         await workflows.retire_all(tx, known.id, context.now())
+    await context.changed(known.id)
     async with context.database.tenant(known.id) as tx:
         under_way = await open_runs.of_workspace(tx, known.id)
     effects = Effects()

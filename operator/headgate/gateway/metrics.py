@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headgate.engine.call_limits import CallLimits
+from headgate.engine.definition_reads import DefinitionReads
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,22 @@ class CallCounts(Collector):
         yield counted
         if (there := self._limits.redis_there) is not None:
             yield GaugeMetricFamily("headgate_redis_up", "Whether Redis answered when it was asked last.", float(there))
+
+
+class DefinitionReadCounts(Collector):
+    """Who gave definitions of workflows. Read when somebody asks."""
+
+    def __init__(self, reads: DefinitionReads) -> None:
+        self._reads = reads
+
+    def collect(self) -> Iterator[Metric]:
+        """The metric now."""
+        reads = CounterMetricFamily(
+            "headgate_gateway_definition_reads", "Reads of workflows and versions, by who gave them.", labels=["by"]
+        )
+        reads.add_metric(["postgres"], self._reads.asked)
+        reads.add_metric(["cache"], self._reads.read - self._reads.asked)
+        yield reads
 
 
 class Measured:

@@ -18,6 +18,7 @@ from headgate.clock import wall
 from headgate.cluster.client import KubeClient
 from headgate.cluster.connection import connect
 from headgate.engine.call_limits import CallLimits
+from headgate.engine.definition_reads import DefinitionReads
 from headgate.engine.engine import Engine
 from headgate.engine.expressions.evaluator import CelEvaluator
 from headgate.engine.key_source import key_ring
@@ -27,13 +28,15 @@ from headgate.gateway.app import gateway
 from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers
 from headgate.gateway.jwks import KeySet
+from headgate.gateway.metrics import DefinitionReadCounts
 from headgate.gateway.oidc import OidcProvider, OidcUsers
 from headgate.probes import Health, application, heartbeat, serve
 from headgate.settings import GatewaySettings
 from headgate.store.database import Database
+from headgate.store.definition_cache import DefinitionCache
 from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable, StatementRefused
 from headgate.store.lent_calls import LentCalls
-from headgate.store.redis import Dependency
+from headgate.store.redis import Dependency, RedisAway
 
 _GRACE_SECONDS = 10
 _LOOK_SECONDS = 2.0
@@ -60,8 +63,11 @@ async def serve_gateway(settings: GatewaySettings) -> int:
         stack.push_async_callback(evaluator.aclose)
         database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
         stack.push_async_callback(database.close)
-        engine = Engine(database, clock=wall, randomness=secrets.token_bytes, evaluator=evaluator, keys=keys)
         redis = await _redis(settings, stack)
+        reads = None if redis is None else DefinitionReads(DefinitionCache(redis), monotonic=time.monotonic)
+        engine = Engine(
+            database, clock=wall, randomness=secrets.token_bytes, evaluator=evaluator, keys=keys, reads=reads
+        )
         limits = engine.call_limits(
             burst=settings.calls_per_minute,
             monotonic=time.monotonic,
@@ -95,6 +101,9 @@ async def serve_gateway(settings: GatewaySettings) -> int:
             asyncio.create_task(heartbeat(health, "requests", tuple)),
             asyncio.create_task(_reckon(limits)),
         ]
+        if reads is not None:
+            registry.register(DefinitionReadCounts(reads))
+            watching.append(asyncio.create_task(_listen(reads)))
         log.info("serving", api_port=settings.api_port)
         # It ends by itself on the signals, once the requests under way are answered.
         await server.serve()
@@ -154,6 +163,14 @@ async def _ready(health: Health, engine: Engine) -> None:
         except (DatabaseUnavailable, DatabaseNotMigrated):
             health.ready = False
         await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _listen(reads: DefinitionReads) -> None:
+    """Hear of changed definitions whenever Redis is there."""
+    while True:
+        with suppress(RedisAway):
+            await reads.listen()
+        await asyncio.sleep(_RECKON_SECONDS)
 
 
 async def _reckon(limits: CallLimits) -> None:

@@ -33,6 +33,8 @@ class Dependency:
             socket_timeout=_SECONDS,
             socket_connect_timeout=_SECONDS,
             retry=Retry(NoBackoff(), 0),
+            # In the newer protocol redis-py swallows what answers a ping to who listens, where texts are decoded.
+            protocol=2,
             decode_responses=True,
             client_name="headgate",
         )
