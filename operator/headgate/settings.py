@@ -101,6 +101,9 @@ class GatewaySettings(BaseSettings):
     """URL of Redis: redis://, rediss:// or unix://. Without it, Postgres does what it would."""
     calls_per_minute: int = Field(default=300, ge=1, le=1_000_000)
     """Calls of the API that one key, or one user, may make in a minute; the Quota has what a workspace may an hour."""
+    failures_per_minute: int = Field(default=60, ge=1, le=1_000_000)
+    """Credentials that are not good, from one address in a minute, after which only those that were good lately are
+    looked at."""
     request_concurrency: int = Field(default=256, ge=1, le=4096)
     """Connections at the same time at most; others are answered 503."""
     runner_lease_seconds: float = Field(default=15.0, ge=1.0, le=300.0)

@@ -20,6 +20,7 @@ from headgate.engine.types import Effects
 from headgate.gateway.app import gateway
 from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers, TokenUsers
+from headgate.gateway.strangers import Strangers
 from headgate.store.lent_calls import LentCalls
 from tests.builders import WorkspaceBuilder, a_workspace
 from tests.component.api_server import ApiServer
@@ -107,6 +108,7 @@ async def replica(
     *,
     burst: int = 1_000_000,
     lent: LentCalls | None = None,
+    strangers: Strangers | None = None,
 ) -> AsyncIterator[Api]:
     """One replica of the gateway, with what it remembers its own."""
     heard: list[tuple[str, Effects]] = []
@@ -120,7 +122,7 @@ async def replica(
     app = gateway(
         engine,
         Authenticator(kube, engine, monotonic=ticking),
-        Callers(kube, engine, monotonic=ticking, oidc=oidc),
+        Callers(kube, engine, monotonic=ticking, oidc=oidc, strangers=strangers),
         limits,
         registry,
         lease=timedelta(seconds=15),

@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from headgate.api.members import Role
+from headgate.gateway.strangers import Strangers
 from tests.builders import a_workspace
-from tests.component.api_client import Api
+from tests.component.api_client import Api, Ticking, replica
+from tests.component.api_server import ApiServer
 from tests.component.counted import PostgresClock, counting_replicas, stopped_clock
 from tests.component.world import NOON, World
 from tests.support.databases import TestDatabase
@@ -118,6 +120,25 @@ async def test_what_a_member_may_not_do_counts(replicas: list[Api]) -> None:
     assert answer.status_code == 403
     assert answer.headers["RateLimit"].startswith('"workspace";r=')
     assert await calls(replicas[0]) == used + 2
+
+
+async def test_credentials_that_are_not_good_are_not_looked_at_without_end(world: World) -> None:
+    ticking = Ticking()
+    strangers = Strangers(3, ticking)
+    async with replica(world, world.engine, ApiServer(), ticking, strangers=strangers) as api:
+        await api.get("/runs")
+        for _ in range(3):
+            assert (await api.call("GET", "/runs", token="a.b.c")).status_code == 401
+        asked = api.server.asked
+        answer = await api.call("GET", "/runs", token="d.e.f")
+        assert (answer.status_code, answer.json()["reason"]) == (429, "CredentialLimit")
+        assert answer.headers["Retry-After"] == "60"
+        assert api.server.asked == asked
+        # Who was known before goes on, from the same address.
+        ticking.seconds += 30
+        await api.get("/runs")
+        ticking.seconds += 31
+        assert (await api.call("GET", "/runs", token="d.e.f")).status_code == 401
 
 
 async def test_what_was_refused_is_counted_by_limit_alone(world: World, replicas: list[Api]) -> None:

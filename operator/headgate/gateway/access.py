@@ -35,7 +35,8 @@ class Access:
     ) -> Caller:
         """Who calls, having all scopes that the route asks for. Raises ``Problem`` like ``Callers``, 429 and 403."""
         token = credentials.credentials if credentials is not None else None
-        found = await self._callers.caller(token, workspace)
+        address = request.client.host if request.client is not None else ""
+        found = await self._callers.caller(token, workspace, address)
         # Before the scopes: a member's calls count, whatever becomes of them, and nobody else's do.
         await self._limits.count(found, request)
         for scope in security_scopes.scopes:

@@ -30,6 +30,7 @@ from headgate.gateway.callers import Callers
 from headgate.gateway.jwks import KeySet
 from headgate.gateway.metrics import DefinitionReadCounts
 from headgate.gateway.oidc import OidcProvider, OidcUsers
+from headgate.gateway.strangers import Strangers
 from headgate.probes import Health, application, heartbeat, serve
 from headgate.settings import GatewaySettings
 from headgate.store.database import Database
@@ -76,7 +77,13 @@ async def serve_gateway(settings: GatewaySettings) -> int:
         app = gateway(
             engine,
             Authenticator(kube, engine, monotonic=time.monotonic),
-            Callers(kube, engine, monotonic=time.monotonic, oidc=await _oidc(settings, stack)),
+            Callers(
+                kube,
+                engine,
+                monotonic=time.monotonic,
+                oidc=await _oidc(settings, stack),
+                strangers=Strangers(settings.failures_per_minute, time.monotonic),
+            ),
             limits,
             registry,
             lease=timedelta(seconds=settings.runner_lease_seconds),
