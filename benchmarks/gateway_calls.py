@@ -114,8 +114,7 @@ async def reading(bench: Bench, redis: RedisServer, reads: int) -> list[Figure]:
         ]
         replicas = [bench.engine(stack, reads=item) for item in known]
         listening = [asyncio.create_task(item.listen()) for item in known]
-        for item in known:
-            await eventually(lambda hears=item: _is(hears.hears), every=0.01)
+        await eventually(lambda: _all_hear(known), every=0.01)
         for number in range(reads):
             if number % READS_A_CHANGE == 0:
                 changed = a_chain(1 + number // READS_A_CHANGE)
@@ -130,8 +129,8 @@ async def reading(bench: Bench, redis: RedisServer, reads: int) -> list[Figure]:
     return [Figure("reads of definitions that Postgres was spared", 100 * (1 - asked / read), "%", 80, "higher")]
 
 
-async def _is(value: bool) -> bool:  # noqa: FBT001 - what is asked
-    return value
+async def _all_hear(known: list[DefinitionReads]) -> bool:
+    return all(item.hears for item in known)
 
 
 async def measure(server: Server, redis: RedisServer, calls: int) -> list[Figure]:
