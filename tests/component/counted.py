@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -69,6 +69,24 @@ class Counting:
         """How many pass of so many that come at once."""
         decisions = await asyncio.gather(*(self.take(subject, workspace) for _ in range(calls)))
         return sum(decision.passed for decision in decisions)
+
+
+@asynccontextmanager
+async def looking(*replicas: Counting) -> AsyncIterator[None]:
+    """Meanwhile they look after what they were lent, as the gateway's process has them do, but more often."""
+
+    async def look() -> None:
+        while True:
+            await asyncio.gather(*(item.limits.look() for item in replicas))
+            await asyncio.sleep(0.05)
+
+    task = asyncio.create_task(look())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from headgate.engine.call_counting import LOAN
-from tests.component.counted import Counting, PostgresClock, counting_replicas, stopped_clock
+from tests.component.counted import Counting, PostgresClock, counting_replicas, looking, stopped_clock
 from tests.component.world import World
 from tests.support.databases import TestDatabase
 from tests.support.redis_server import RedisServer, own_redis
@@ -92,7 +92,8 @@ async def test_what_was_saved_of_loans_before_they_were_spent_is_worth_nothing(
     async with counting_replicas(world, 1, redis) as fresh:
         passed += await at_once(fresh, 100)
         later(three)
-        assert passed + await at_once(three, 600) == 300
+        async with looking(*three, *fresh):
+            assert passed + await at_once(three, 600) == 300
 
 
 async def test_what_redis_forgets_while_it_lives_is_given_back(
@@ -102,7 +103,8 @@ async def test_what_redis_forgets_while_it_lives_is_given_back(
     passed = await at_once(three, 30)
     with redis.client() as client:
         client.flushall()
-    assert passed + await at_once(three, 600) == 300
+    async with looking(*three):
+        assert passed + await at_once(three, 600) == 300
 
 
 async def test_a_replica_that_alone_does_not_see_redis_lets_no_more_pass(
@@ -180,9 +182,10 @@ async def test_exactly_as_many_pass_whatever_becomes_of_redis(
                 await asyncio.gather(*(item.limits.look() for item in three))
         passed += await calls
     assert passed <= 400
-    for _ in range(2):
-        later(three)
-        passed += await at_once(three, 300)
+    async with looking(*three):
+        for _ in range(2):
+            later(three)
+            passed += await at_once(three, 300)
     assert passed == 400
 
 

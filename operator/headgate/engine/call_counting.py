@@ -59,6 +59,11 @@ class CallCounting:
             except RedisAway:
                 return
 
+    async def settling(self) -> Mapping[UUID, frozenset[Counter]]:
+        """What is being given back, by workspace: who spends of it has to tell what they spent."""
+        async with self._context.database.system() as tx:
+            return await rate_limits.settling(tx)
+
     async def round(self, workspace_id: UUID, ledger: Ledger, batch: Batch, *, first: bool) -> Outlook:
         """Let calls of the batch pass, as many as there is room for. ``first`` is whether it was not tried before."""
         handed = await self._hand(workspace_id, batch.lacking)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter as Tally
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -85,9 +85,14 @@ class CallLimits:
         return await decided
 
     async def look(self) -> None:
-        """Give back what was lent where Redis is gone, though nobody calls. To be called about twice a second."""
+        """Give back what was lent where Redis, or another replica, is done with it, though nobody calls here.
+
+        To be called about twice a second.
+        """
+        settling: Mapping[UUID, frozenset[Counter]] = {}
         if any(not lane.ledger.is_empty for lane in self._lanes.values()):
             await self._counting.look()
+            settling = await self._counting.settling()
         for workspace_id, lane in list(self._lanes.items()):
             # One that is being served reckons by itself, and may be waiting for another replica to.
             if lane.serving is not None:
@@ -95,6 +100,7 @@ class CallLimits:
             async with lane.lock:
                 now = self._monotonic()
                 lane.ledger.forget(now)
+                lane.ledger.close(settling.get(workspace_id, frozenset()))
                 lane.refused = {name: known for name, known in lane.refused.items() if known[0] > now}
                 await self._counting.reckon(workspace_id, lane.ledger)
                 if lane.is_idle:

@@ -119,6 +119,26 @@ async def settle(tx: Transaction, workspace_id: UUID, replica: UUID, spent: Mapp
     await tx.execute(_SETTLE, {**parameters, "spent": list(spent.values())})
 
 
+_SETTLING = """
+    SELECT DISTINCT l.workspace_id, l.subject, l.window_start, w.generation FROM headgate.rate_limit_loans l
+    JOIN headgate.workspace_rate_limits w ON w.workspace_id = l.workspace_id AND w.subject = l.subject
+        AND w.window_start = l.window_start
+    WHERE l.spent IS NOT NULL
+"""
+
+
+async def settling(tx: Transaction) -> dict[UUID, frozenset[Counter]]:
+    """Counters of all workspaces of which somebody told what they spent, and others have yet to.
+
+    A system transaction's. There are none nearly always.
+    """
+    found: dict[UUID, frozenset[Counter]] = {}
+    for row in await tx.rows(_SETTLING):
+        counter = Counter(row.subject, row.window_start, row.generation)
+        found[row.workspace_id] = found.get(row.workspace_id, frozenset()) | {counter}
+    return found
+
+
 def _arrays(counters: Sequence[Counter]) -> dict[str, Any]:
     return {
         "subjects": [counter.subject for counter in counters],

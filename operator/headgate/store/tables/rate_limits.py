@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Integer, Table, Text, Uuid
+from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, Integer, Table, Text, Uuid, text
 
 from headgate.store.tables.base import SCHEMA, Time, metadata
 from headgate.store.tables.tenants import workspaces
@@ -30,6 +30,13 @@ loans = Table(
         ["workspace_id", "subject", "window_start"],
         [f"{SCHEMA}.workspace_rate_limits.{name}" for name in ("workspace_id", "subject", "window_start")],
         ondelete="CASCADE",
+    ),
+    Index(
+        "rate_limit_loans_settling",
+        "workspace_id",
+        "subject",
+        "window_start",
+        postgresql_where=text("spent IS NOT NULL"),
     ),
 )
 

@@ -26,6 +26,8 @@ CREATE TABLE headgate.rate_limit_loans (
 COMMENT ON TABLE headgate.rate_limit_loans IS 'Replicas of the gateway that spend lent calls of the current generation.';
 COMMENT ON COLUMN headgate.rate_limit_loans.lent IS 'Calls that this replica took for all of them.';
 COMMENT ON COLUMN headgate.rate_limit_loans.spent IS 'Calls that this replica let pass, told when it spends no more; NULL before. Once all have told, what is left is given back.';
+CREATE INDEX rate_limit_loans_settling ON headgate.rate_limit_loans (workspace_id, subject, window_start)
+    WHERE spent IS NOT NULL;
 
 CREATE TABLE headgate.pot_rate_limits (
     pot           text NOT NULL,

@@ -24,5 +24,9 @@ CREATE POLICY system ON headgate.workspace_rate_limits TO headgate_system USING 
 
 GRANT SELECT, INSERT, UPDATE, DELETE
     ON headgate.workspace_rate_limits, headgate.rate_limit_loans, headgate.pot_rate_limits TO headgate_app;
+-- To tell replicas that nobody calls which loans are being given back.
+CREATE POLICY system ON headgate.rate_limit_loans FOR SELECT TO headgate_system USING (true);
+GRANT SELECT (workspace_id, subject, window_start, spent) ON headgate.rate_limit_loans TO headgate_system;
+
 -- To move what a workspace used this hour from pot to pot, and to tell what all use.
 GRANT SELECT, INSERT, UPDATE, DELETE ON headgate.workspace_rate_limits, headgate.pot_rate_limits TO headgate_system;
