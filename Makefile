@@ -45,7 +45,8 @@ soak: $(STAMP) ## Kill the operator 300 times over 1,000 triggers of every kind;
 test-unit: $(STAMP) ## Run the tests that need nothing
 	@$(BIN)/python -m pytest tests/unit $(ARGS)
 
-test-component: $(STAMP) ## Run the tests against a real Postgres
+test-component: $(STAMP) ## Run the tests against a real Postgres, and a real Redis
+	@$(BIN)/python -m hack.packages test
 	@$(BIN)/python -m pytest tests/component $(ARGS)
 
 test-cluster: $(STAMP) ## Run the tests against a real Kubernetes

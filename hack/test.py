@@ -27,6 +27,7 @@ def prepare(provider: ClusterProvider, progress: Progress) -> None:
         # Where Docker answers, cluster and image come from it.
         if isinstance(provider, LocalCluster):
             packages.ensure("cluster", "enforcement", "image")
+        packages.ensure("test")
     with progress.step("Kubernetes", f"see the logs in {CLUSTER_STATE / 'logs'}"):
         provider.up()
     with progress.step("Helm", "it is compiled once, with Go 1.26 or newer"):

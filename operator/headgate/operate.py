@@ -28,6 +28,7 @@ from headgate.clock import wall
 from headgate.cluster.client import KubeClient
 from headgate.cluster.connection import connect
 from headgate.cluster.lease import Leadership, LeaseSettings, LostLeadership
+from headgate.engine.definition_changes import DefinitionChanges
 from headgate.engine.engine import Engine
 from headgate.engine.expressions.checker import ExpressionChecker
 from headgate.engine.expressions.evaluator import CelEvaluator
@@ -37,8 +38,11 @@ from headgate.reconcile.helper import Helper
 from headgate.settings import OperatorSettings
 from headgate.store.absent import AbsentDatabase
 from headgate.store.database import Database
+from headgate.store.definition_cache import DefinitionCache
+from headgate.store.redis import Dependency
 
 EXIT_LOST_LEADERSHIP = 3
+_TELL_SECONDS = 1.0
 GARBAGE_THRESHOLDS = (50_000, 20, 100)
 """Far above Python's own (700, 10, 10). Requests and events make hundreds of small objects each, next to none of them
 in cycles: looking for those that often took a fifth of the operator's processor time (docs/design/0001).
@@ -74,7 +78,8 @@ async def operate(settings: OperatorSettings) -> int:
         stack.push_async_callback(evaluator.aclose)
         database = _database(settings)
         stack.push_async_callback(database.close)
-        engine = Engine(database, clock=wall, randomness=secrets.token_bytes, evaluator=evaluator)
+        changes = _changes(settings, stack)
+        engine = Engine(database, clock=wall, randomness=secrets.token_bytes, evaluator=evaluator, changes=changes)
         health.ready = True
         log.info("standing by", http_port=port)
         async with _helping(settings, engine, kube):
@@ -87,9 +92,12 @@ async def operate(settings: OperatorSettings) -> int:
         health.ready = False
         operator = compose(settings, connection, kube, engine, ExpressionChecker(evaluator), objects, registry, health)
         async with asyncio.TaskGroup() as group:
-            keeping = group.create_task(_keep_or_end(leadership))
+            beside = [group.create_task(_keep_or_end(leadership))]
+            if changes is not None:
+                beside.append(group.create_task(_tell(changes)))
             await _reached(operator.run(spawned=lambda: _end_on_signals(stop)), stop)
-            keeping.cancel()
+            for task in beside:
+                task.cancel()
         # Nothing writes any more: another replica need not wait.
         await leadership.release()
         log.info("ended")
@@ -161,6 +169,22 @@ def _leadership(kube: KubeClient, settings: OperatorSettings) -> Leadership:
         duration_seconds=settings.lease_duration_seconds,
     )
     return Leadership(kube, lease, monotonic=time.monotonic, wall=wall)
+
+
+def _changes(settings: OperatorSettings, stack: AsyncExitStack) -> DefinitionChanges | None:
+    """Whom to tell of changed definitions, where the settings name a Redis. It need not be there."""
+    if settings.redis_url is None:
+        return None
+    redis = Dependency(settings.redis_url.get_secret_value(), monotonic=time.monotonic)
+    stack.push_async_callback(redis.close)
+    return DefinitionChanges(DefinitionCache(redis))
+
+
+async def _tell(changes: DefinitionChanges) -> None:
+    """Tell of changes that Redis was not there to be told of."""
+    while True:
+        await changes.tell()
+        await asyncio.sleep(_TELL_SECONDS)
 
 
 def _database(settings: OperatorSettings) -> Database:

@@ -33,6 +33,8 @@ class OperatorSettings(BaseSettings):
     """DSN of Postgres for the runtime login; without it no workflow runs, and Workspaces say so."""
     database_pool_size: int = Field(default=10, ge=1, le=200)
     """Connections to Postgres at most."""
+    redis_url: SecretStr | None = None
+    """URL of the gateway's Redis, which is told of changed workflows; none when absent."""
 
     lease_name: str = "headgate-operator"
     """Name of the Lease that decides which replica leads."""
@@ -95,6 +97,13 @@ class GatewaySettings(BaseSettings):
     """DSN of Postgres for the runtime login."""
     database_pool_size: int = Field(default=10, ge=1, le=200)
     """Connections to Postgres at most."""
+    redis_url: SecretStr | None = None
+    """URL of Redis: redis://, rediss:// or unix://. Without it, Postgres does what it would."""
+    calls_per_minute: int = Field(default=300, ge=1, le=1_000_000)
+    """Calls of the API that one key, or one user, may make in a minute; the Quota has what a workspace may an hour."""
+    failures_per_minute: int = Field(default=60, ge=1, le=1_000_000)
+    """Credentials that are not good, from one address in a minute, after which only those that were good lately are
+    looked at."""
     request_concurrency: int = Field(default=256, ge=1, le=4096)
     """Connections at the same time at most; others are answered 503."""
     runner_lease_seconds: float = Field(default=15.0, ge=1.0, le=300.0)

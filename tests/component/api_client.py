@@ -14,11 +14,14 @@ from prometheus_client import CollectorRegistry
 from headgate.api.members import Role
 from headgate.cluster.client import KubeClient
 from headgate.engine.api_keys import Issued, NewKey
+from headgate.engine.call_limits import CallLimits
 from headgate.engine.engine import Engine
 from headgate.engine.types import Effects
 from headgate.gateway.app import gateway
 from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers, TokenUsers
+from headgate.gateway.strangers import Strangers
+from headgate.store.lent_calls import LentCalls
 from tests.builders import WorkspaceBuilder, a_workspace
 from tests.component.api_server import ApiServer
 from tests.component.world import World
@@ -44,6 +47,7 @@ class Api:
     ticking: Ticking
     heard: list[tuple[str, Effects]]
     registry: CollectorRegistry
+    limits: CallLimits
     token: str = ""
     tokens: dict[str, str] = field(default_factory=dict)
 
@@ -96,12 +100,21 @@ class Api:
 
 @asynccontextmanager
 async def replica(
-    world: World, engine: Engine, server: ApiServer, ticking: Ticking, oidc: TokenUsers | None = None
+    world: World,
+    engine: Engine,
+    server: ApiServer,
+    ticking: Ticking,
+    oidc: TokenUsers | None = None,
+    *,
+    burst: int = 1_000_000,
+    lent: LentCalls | None = None,
+    strangers: Strangers | None = None,
 ) -> AsyncIterator[Api]:
     """One replica of the gateway, with what it remembers its own."""
     heard: list[tuple[str, Effects]] = []
     registry = CollectorRegistry()
     kube = cast("KubeClient", server)
+    limits = engine.call_limits(burst=burst, monotonic=ticking, lent=lent)
 
     def hear(workspace: str, effects: Effects) -> None:
         heard.append((workspace, effects))
@@ -109,7 +122,8 @@ async def replica(
     app = gateway(
         engine,
         Authenticator(kube, engine, monotonic=ticking),
-        Callers(kube, engine, monotonic=ticking, oidc=oidc),
+        Callers(kube, engine, monotonic=ticking, oidc=oidc, strangers=strangers),
+        limits,
         registry,
         lease=timedelta(seconds=15),
         wall=world.clock,
@@ -117,4 +131,4 @@ async def replica(
     )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
-        yield Api(world, http, server, ticking, heard, registry)
+        yield Api(world, http, server, ticking, heard, registry, limits)

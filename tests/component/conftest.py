@@ -18,6 +18,7 @@ from tests.component.api_server import ApiServer
 from tests.component.tables import SHARED_TABLES, TENANT_TABLES
 from tests.component.world import Clock, Evaluations, World
 from tests.support.databases import TestDatabase, create_database, drop_database, own_server
+from tests.support.redis_server import RedisServer, own_redis
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -88,3 +89,10 @@ async def replicas(world: World, fresh: TestDatabase) -> AsyncIterator[list[Engi
     yield [Engine(database, world.expressions, clock=world.clock) for database in databases]
     for database in databases:
         await database.close()
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    """A Redis that a test may kill."""
+    with own_redis() as server:
+        yield server

@@ -23,7 +23,9 @@ TENANT_TABLES = (
     "data_keys",
     "credentials",
     "credential_releases",
+    "workspace_rate_limits",
+    "rate_limit_loans",
 )
 """Every table of workspaces' rows; each after those that it refers to."""
-SHARED_TABLES = ("quota_pots", "dispatch_turns")
+SHARED_TABLES = ("quota_pots", "dispatch_turns", "pot_rate_limits")
 """Tables of rows that several workspaces share, or that no single one may see."""

@@ -129,6 +129,7 @@ class TestUsage:
             "maxConcurrentRuns": (1, 1, None),
             "maxExecutionsPerDay": (1, 9, None),
             "maxStorageMB": (0, 10_000, None),
+            "maxApiCallsPerHour": (1, 5_000, None),
             "maxWorkflows": (1, 7, None),
         }
         assert usage["circuitBreaker"] == {"state": "Closed", "failures": 0, "retryAt": None}

@@ -54,7 +54,10 @@ async def served(world: World) -> AsyncIterator[Gateway]:
         heard.append(effects)
 
     callers = Callers(cast("KubeClient", api), world.engine, monotonic=lambda: made.time)
-    app = gateway(world.engine, authenticator, callers, CollectorRegistry(), lease=LEASE, wall=world.clock, heard=hear)
+    limits = world.engine.call_limits(burst=1000, monotonic=lambda: made.time)
+    app = gateway(
+        world.engine, authenticator, callers, limits, CollectorRegistry(), lease=LEASE, wall=world.clock, heard=hear
+    )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
         made.http = http

@@ -71,6 +71,12 @@ async def two_tenants(world: World) -> World:
             " 'shop', gen_random_uuid(), 1, 'pod-1', now() RETURNING 1",
             world.ids[workspace],
         )
+        await world.rows(
+            "WITH counter AS (INSERT INTO headgate.workspace_rate_limits SELECT %s, '', now(), 1, 0 RETURNING *)"
+            " INSERT INTO headgate.rate_limit_loans SELECT workspace_id, subject, window_start, gen_random_uuid(), 1"
+            " FROM counter RETURNING 1",
+            world.ids[workspace],
+        )
     return world
 
 
@@ -122,8 +128,10 @@ async def test_of_pots_the_app_role_sees_the_one_that_its_workspace_is_in(world:
     for name, seen in (("in-a", ["a"]), ("in-b", ["b"]), ("in-none", [])):
         with acting_as(fresh.url, "headgate_app", world.ids[name]) as connection:
             assert [row[0] for row in connection.execute("SELECT name FROM headgate.quota_pots")] == seen
+            assert [row[0] for row in connection.execute("SELECT pot FROM headgate.pot_rate_limits")] == seen
     with acting_as(fresh.url, "headgate_app") as connection:
         assert connection.execute("SELECT FROM headgate.quota_pots").rowcount == 0
+        assert connection.execute("SELECT FROM headgate.pot_rate_limits").rowcount == 0
 
 
 @pytest.mark.parametrize("parent", ["workflow_executions", "workflow_execution_steps"])

@@ -86,6 +86,7 @@ async def serving(world: World, api: ApiServer, lease: timedelta) -> AsyncIterat
             world.engine,
             authenticator,
             Callers(cast("KubeClient", api), world.engine, monotonic=lambda: 0.0),
+            world.engine.call_limits(burst=1000, monotonic=lambda: 0.0),
             CollectorRegistry(),
             lease=lease,
             wall=world.clock,

@@ -210,6 +210,21 @@ def test_key_encryption_keys_are_the_gateway_s_alone() -> None:
     assert [name for name, items in given.items() if keys in items] == ["headgate-gateway"]
 
 
+def test_redis_is_the_gateway_s_and_the_operator_s_and_not_there_by_default() -> None:
+    url = {"name": "HEADGATE_REDIS_URL", "valueFrom": {"secretKeyRef": {"name": "headgate-redis", "key": "url"}}}
+
+    def given(values: dict[str, Any]) -> list[str]:
+        pods = render(WITH_DATABASE | values).pods()
+        return [
+            name
+            for name, pod in sorted(pods.items())
+            if any(url in container.get("env", []) for container in pod["spec"]["containers"])
+        ]
+
+    assert given({"redis": {"existingSecret": "headgate-redis"}}) == ["headgate-gateway", "headgate-operator"]
+    assert given({}) == []
+
+
 def test_custom_resource_definitions_outlive_the_release(chart: Rendered) -> None:
     definitions = chart.all("CustomResourceDefinition")
 

@@ -144,8 +144,8 @@ class QuotaSpec(KubeModel):
     container_defaults: ContainerDefaults = Field(default_factory=ContainerDefaults)
     """Requests and limits of containers that say nothing."""
     sharing: Sharing = Sharing.PER_WORKSPACE
-    """PerWorkspace gives every Workspace all of it. Shared gives it to all together: runs and storage are counted in
-    one pot, and what the API server enforces is divided by ``quotaRef.share``."""
+    """PerWorkspace gives every Workspace all of it. Shared gives it to all together: runs, storage and calls of the API
+    are counted in one pot, and what the API server enforces is divided by ``quotaRef.share``."""
     on_exceeded: OnExceeded = OnExceeded.QUEUE
     """Queue lets a run wait until there is room for it. Reject refuses it, and says when it may succeed."""
     weight: Annotated[int, Field(ge=1, le=100)] = 1

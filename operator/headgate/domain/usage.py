@@ -19,7 +19,7 @@ MEGABYTE = 10**6
 
 @dataclass(frozen=True)
 class RunUsage:
-    """What runs use."""
+    """What runs use, and calls of the API."""
 
     running: int = 0
     """Runs under way that have a place of their own."""
@@ -31,6 +31,8 @@ class RunUsage:
     """What is kept of them."""
     borrowed: int = 0
     """Runs under way in the places of others, which called them."""
+    api_calls: int = 0
+    """Calls of the API since the hour began."""
 
     @property
     def active(self) -> int:
@@ -50,15 +52,17 @@ class RunUsage:
             self.executions_today + other.executions_today,
             self.storage_bytes + other.storage_bytes,
             self.borrowed + other.borrowed,
+            self.api_calls + other.api_calls,
         )
 
 
 def of_runs(limits: Limits, runs: RunUsage) -> tuple[Use, ...]:
-    """What runs use of the limits that Postgres counts."""
+    """What is used of the limits that Postgres counts."""
     counted = {
         "maxConcurrentRuns": (runs.running, limits.max_concurrent_runs),
         "maxExecutionsPerDay": (runs.executions_today, limits.max_executions_per_day),
         "maxStorageMB": (runs.storage_mb, limits.max_storage_mb),
+        "maxApiCallsPerHour": (runs.api_calls, limits.max_api_calls_per_hour),
     }
     return tuple(Use(name=name, used=str(used), limit=str(limit)) for name, (used, limit) in counted.items())
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from headgate.domain.ids import uuid7, uuid7_time
 from headgate.engine.definition import Definitions
+from headgate.engine.definition_changes import DefinitionChanges
 from headgate.engine.types import Evaluator
 from headgate.store.database import Database
 from headgate.store.records import RunKey
@@ -27,10 +28,17 @@ class Context:
     """That many unpredictable bytes."""
     evaluator: Evaluator
     definitions: Definitions = field(default_factory=Definitions)
+    changes: DefinitionChanges | None = None
+    """Whom to tell that a workspace's workflows were changed; None where nobody keeps them."""
 
     def now(self) -> datetime:
         """The time now, in UTC."""
         return self.clock().astimezone(UTC)
+
+    async def changed(self, workspace_id: UUID) -> None:
+        """Workflows of the workspace were changed by a transaction that is over."""
+        if self.changes is not None:
+            await self.changes.changed(workspace_id)
 
     def new_id(self, now: datetime) -> UUID:
         """A fresh id of the time ``now``."""

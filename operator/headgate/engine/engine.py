@@ -23,8 +23,11 @@ from headgate.engine import (
     workspaces,
 )
 from headgate.engine.api_keys import ApiKeys
+from headgate.engine.call_limits import CallLimits
 from headgate.engine.context import Context
 from headgate.engine.credentials import Credentials
+from headgate.engine.definition_changes import DefinitionChanges
+from headgate.engine.definition_reads import DefinitionReads
 from headgate.engine.plan_use import PlanUse
 from headgate.engine.run_control import RunControl
 from headgate.engine.runner_tasks import RunnerTasks
@@ -53,6 +56,7 @@ from headgate.engine.types import (
 from headgate.engine.versions import Versions
 from headgate.store import maintenance, open_runs
 from headgate.store.database import Database
+from headgate.store.lent_calls import LentCalls
 
 
 class Engine:
@@ -66,12 +70,15 @@ class Engine:
         clock: Callable[[], datetime],
         randomness: Callable[[int], bytes] = secrets.token_bytes,
         keys: KeyRing | None = None,
+        reads: DefinitionReads | None = None,
+        changes: DefinitionChanges | None = None,
     ) -> None:
         """``clock`` gives the time with its zone, ``randomness`` as many unpredictable bytes as it is asked for.
 
-        ``keys`` are the key-encryption keys, without which no credential is kept or handed out.
+        ``keys`` are the key-encryption keys, without which no credential is kept or handed out. ``reads`` remembers
+        definitions that are looked at, and ``changes`` is told of those that change.
         """
-        self._context = Context(database, clock, randomness, evaluator)
+        self._context = Context(database, clock, randomness, evaluator, changes=changes)
         self._starter = Starter(self._context)
         self.control = RunControl(self._context, self._starter)
         """What people, and time, do to runs."""
@@ -79,7 +86,7 @@ class Engine:
         """What runners ask for, and whoever looks after them."""
         self.logs = StepLogs(self._context)
         """Where the logs of attempts lie."""
-        self.versions = Versions(self._context)
+        self.versions = Versions(self._context, reads)
         """What workflows were before."""
         self.credentials = Credentials(self._context, keys)
         """What nodes are given to prove who they are."""
@@ -119,6 +126,11 @@ class Engine:
     async def usage_of(self, workspace_id: UUID) -> PlanUse | None:
         """What the workspace uses of its plan right now, or None where it was retired. One query."""
         return await plan_use.of_workspace(self._context, workspace_id)
+
+    def call_limits(self, *, burst: int, monotonic: Callable[[], float], lent: LentCalls | None = None) -> CallLimits:
+        """What lets calls of the API pass. ``burst`` is what one caller may make in a minute."""
+        replica = self._context.new_id(self._context.now())
+        return CallLimits(self._context, replica=replica, burst=burst, monotonic=monotonic, lent=lent)
 
     async def running_runs(self, name: str) -> int:
         """How many runs of the workspace of that name are under way; none where there is no such workspace."""

@@ -55,9 +55,14 @@ async def of_workspace(context: Context, workspace_id: UUID) -> PlanUse | None:
     shared = row.pot is not None
     runs, storage = _today(row.executions, row.day, today), _megabytes(row.storage_bytes)
     together = (
-        (row.pot_running, _today(row.pot_executions, row.pot_day, today), _megabytes(row.pot_storage_bytes))
+        (
+            row.pot_running,
+            _today(row.pot_executions, row.pot_day, today),
+            _megabytes(row.pot_storage_bytes),
+            row.pot_api_calls,
+        )
         if shared
-        else (None, None, None)
+        else (None, None, None, None)
     )
     return PlanUse(
         workspace_id=workspace_id,
@@ -68,6 +73,7 @@ async def of_workspace(context: Context, workspace_id: UUID) -> PlanUse | None:
             LimitUse("maxConcurrentRuns", row.running, row.max_concurrent_runs, together[0]),
             LimitUse("maxExecutionsPerDay", runs, row.max_executions_per_day, together[1]),
             LimitUse("maxStorageMB", storage, row.max_storage_mb, together[2]),
+            LimitUse("maxApiCallsPerHour", row.api_calls, row.max_api_calls_per_hour, together[3]),
             LimitUse("maxWorkflows", row.workflows, row.max_workflows),
         ),
         running=row.running + row.borrowed,

@@ -55,6 +55,8 @@ class WorkspaceUsage:
     breaker: BreakerView
     borrowed: int = 0
     """Runs under way in the places of others, which called them."""
+    api_calls: int = 0
+    """Calls of the API this hour, and those that are lent to the gateway."""
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ async def record_version(
         first_ticks = {node: (_stored(schedule), next_tick(schedule, now)) for node, schedule in wanted.items()}
         await schedules.replace(tx, workspace_id, workflow_id, first_ticks)
         await events.replace(tx, workspace_id, workflow_id, namespace, _events(spec))
+    await context.changed(workspace_id)
     return VersionRecord(workflow_id, version.id, version.number, content_hash)
 
 
@@ -49,8 +50,10 @@ async def retire_workflow(context: Context, workspace_id: UUID, namespace: str, 
     """End a workflow that was deleted: no run of it starts any more. Runs under way go on, and history stays."""
     async with context.database.tenant(workspace_id) as tx:
         known = await workflows.find(tx, workspace_id, namespace, name)
-        if known is not None:
-            await workflows.retire(tx, workspace_id, known.id, context.now())
+        if known is None:
+            return
+        await workflows.retire(tx, workspace_id, known.id, context.now())
+    await context.changed(workspace_id)
 
 
 def _is_current(known: KnownWorkflow, content_hash: str, spec: WorkflowSpec, wanted: dict[str, Schedule]) -> bool:

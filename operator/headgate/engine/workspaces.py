@@ -47,6 +47,7 @@ async def usage(context: Context) -> tuple[WorkspaceUsage, ...]:
             pending=row.pending,
             executions_today=row.executions if row.day >= now.date() else 0,
             storage_bytes=row.storage_bytes,
+            api_calls=row.api_calls,
             breaker=view(row.breaker, now),
         )
         for row in rows
@@ -88,6 +89,7 @@ async def retire_workspace(context: Context, name: str) -> Effects:
         return Effects()
     async with context.database.tenant(known.id) as tx:
         await workflows.retire_all(tx, known.id, context.now())
+    await context.changed(known.id)
     async with context.database.tenant(known.id) as tx:
         under_way = await open_runs.of_workspace(tx, known.id)
     effects = Effects()

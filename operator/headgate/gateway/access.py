@@ -4,11 +4,12 @@
 
 from typing import Annotated
 
-from fastapi import Security
+from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
 from headgate.domain.api_keys import Scope
 from headgate.gateway.callers import Caller, Callers
+from headgate.gateway.rate_limits import RateLimits
 
 BEARER = HTTPBearer(
     scheme_name="bearer",
@@ -21,18 +22,23 @@ BEARER = HTTPBearer(
 class Access:
     """Who may use a route."""
 
-    def __init__(self, callers: Callers) -> None:
+    def __init__(self, callers: Callers, limits: RateLimits) -> None:
         self._callers = callers
+        self._limits = limits
 
     async def caller(
         self,
+        request: Request,
         workspace: str,
         security_scopes: SecurityScopes,
         credentials: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)] = None,
     ) -> Caller:
-        """Who calls, having all scopes that the route asks for. Raises ``Problem`` like ``Callers``, and 403."""
+        """Who calls, having all scopes that the route asks for. Raises ``Problem`` like ``Callers``, 429 and 403."""
         token = credentials.credentials if credentials is not None else None
-        found = await self._callers.caller(token, workspace)
+        address = request.client.host if request.client is not None else ""
+        found = await self._callers.caller(token, workspace, address)
+        # Before the scopes: a member's calls count, whatever becomes of them, and nobody else's do.
+        await self._limits.count(found, request)
         for scope in security_scopes.scopes:
             found.require(Scope(scope))
         return found

@@ -15,6 +15,7 @@ from headgate.engine.types import Effects
 from headgate.gateway.access import Access
 from headgate.gateway.callers import Callers
 from headgate.gateway.problems import MEDIA_TYPE, REFUSALS, ProblemDetails
+from headgate.gateway.rate_limits import RateLimits
 from headgate.gateway.routes.approvals import approval_routes
 from headgate.gateway.routes.keys import key_routes
 from headgate.gateway.routes.paths import API, VERSION
@@ -35,10 +36,15 @@ _FRAMEWORKS_OWN = ("HTTPValidationError", "ValidationError")
 
 
 def api_routes(
-    engine: Engine, callers: Callers, *, wall: Callable[[], datetime], heard: Callable[[str, Effects], None]
+    engine: Engine,
+    callers: Callers,
+    limits: RateLimits,
+    *,
+    wall: Callable[[], datetime],
+    heard: Callable[[str, Effects], None],
 ) -> APIRouter:
     """All routes. ``heard`` is told the workspace and the effects of every transaction."""
-    access = Access(callers)
+    access = Access(callers, limits)
     refusals: dict[int | str, dict[str, Any]] = {
         status: {"model": ProblemDetails, "description": text} for status, text in REFUSALS.items()
     }

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from headgate.domain.runner_protocol import REQUEST_BYTES
+from headgate.engine.call_limits import CallLimits
 from headgate.engine.engine import Engine
 from headgate.engine.types import Effects
 from headgate.gateway import api
@@ -17,8 +18,9 @@ from headgate.gateway.api import DOCUMENT_PATH, api_routes, document
 from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers
 from headgate.gateway.limits import BodyLimit
-from headgate.gateway.metrics import GatewayMetrics, Measured
+from headgate.gateway.metrics import CallCounts, GatewayMetrics, Measured
 from headgate.gateway.problems import answer_with_problems
+from headgate.gateway.rate_limits import RateLimitFields, RateLimits
 from headgate.gateway.routes.paths import API
 from headgate.gateway.runners import runner_routes
 
@@ -27,6 +29,7 @@ def gateway(
     engine: Engine,
     authenticator: Authenticator,
     callers: Callers,
+    limits: CallLimits,
     registry: CollectorRegistry,
     *,
     lease: timedelta,
@@ -36,7 +39,9 @@ def gateway(
     """The application. ``heard`` is told the workspace and the effects of every transaction."""
     app = FastAPI(title="Headgate", docs_url=None, redoc_url=None, openapi_url=None)
     answer_with_problems(app)
-    routes = api_routes(engine, callers, wall=wall, heard=heard)
+    metrics = GatewayMetrics.register(registry)
+    registry.register(CallCounts(limits))
+    routes = api_routes(engine, callers, RateLimits(limits, metrics), wall=wall, heard=heard)
     described = document(routes)
     app.include_router(routes)
 
@@ -48,5 +53,6 @@ def gateway(
         runner_routes(engine.runner_tasks, engine.credentials, authenticator, lease=lease, wall=wall, heard=heard)
     )
     app.add_middleware(BodyLimit, limit=REQUEST_BYTES, larger={f"{API}/": api.REQUEST_BYTES})
-    app.add_middleware(Measured, metrics=GatewayMetrics.register(registry))
+    app.add_middleware(RateLimitFields)
+    app.add_middleware(Measured, metrics=metrics)
     return app

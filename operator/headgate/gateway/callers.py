@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from headgate.engine.api_keys import KeyIdentity
 from headgate.engine.engine import Engine
 from headgate.gateway.memory import Memory
 from headgate.gateway.problems import Problem
+from headgate.gateway.strangers import Strangers
 from headgate.gateway.token_review import TOKEN_BYTES, cannot_ask, review, unauthorized
 from headgate.gateway.users import User
 
@@ -89,25 +91,50 @@ class Callers:
     """Tells who calls. Costs one query for a key, each half second in which it is used at most."""
 
     def __init__(
-        self, kube: KubeClient, engine: Engine, *, monotonic: Callable[[], float], oidc: TokenUsers | None = None
+        self,
+        kube: KubeClient,
+        engine: Engine,
+        *,
+        monotonic: Callable[[], float],
+        oidc: TokenUsers | None = None,
+        strangers: Strangers | None = None,
     ) -> None:
-        """``monotonic`` gives seconds. Without ``oidc`` the API server alone knows users."""
+        """``monotonic`` gives seconds. Without ``oidc`` the API server alone knows users.
+
+        ``strangers`` bounds credentials that are not good.
+        """
         self._oidc = oidc
+        self._strangers = strangers
         self._kube = kube
         self._engine = engine
         self._keys = Memory[KeyIdentity](BELIEVED_SECONDS, monotonic)
         self._users = Memory[User](TOKEN_BELIEVED_SECONDS, monotonic)
         self._members = Memory[_Members](BELIEVED_SECONDS, monotonic)
 
-    async def caller(self, token: str | None, workspace: str) -> Caller:
-        """Who calls with this bearer token, as what it is in the workspace.
+    async def caller(self, token: str | None, workspace: str, address: str = "") -> Caller:
+        """Who calls with this bearer token from that address, as what it is in the workspace.
 
-        Raises ``Problem``: 401 without a token that is good, 503 where nobody can tell, and 404 to anybody who is no
-        member, which is the same whether there is such a workspace or not. Raises ``DatabaseUnavailable``.
+        Raises ``Problem``: 401 without a token that is good, 429 where too many came from there that were not, 503
+        where nobody can tell, and 404 to anybody who is no member, which is the same whether there is such a workspace
+        or not. Raises ``DatabaseUnavailable``.
         """
         if not token or len(token) > TOKEN_BYTES:
             raise unauthorized("an API key or a token of a member is needed: Authorization: Bearer ...")
         fingerprint = hashlib.sha256(token.encode()).digest()
+        if self._strangers is None:
+            return await self._identified(token, fingerprint, workspace)
+        if (seconds := self._strangers.wait(address, fingerprint)) > 0:
+            raise _too_many_strangers(math.ceil(seconds))
+        try:
+            found = await self._identified(token, fingerprint, workspace)
+        except Problem as problem:
+            if problem.status is HTTPStatus.UNAUTHORIZED:
+                self._strangers.failed(address)
+            raise
+        self._strangers.passed(fingerprint)
+        return found
+
+    async def _identified(self, token: str, fingerprint: bytes, workspace: str) -> Caller:
         if token.startswith(PREFIX):
             return self._of_key(await self._key(token, fingerprint), workspace)
         try:
@@ -177,6 +204,12 @@ class Callers:
             found = _Members(await self._engine.workspace_id(workspace), tuple(item for item in members if item))
         self._members.keep(key, found, asked)
         return found
+
+
+def _too_many_strangers(seconds: int) -> Problem:
+    detail = f"too many credentials that are not good came from your address: try again in {seconds} seconds"
+    headers = {"Retry-After": str(seconds)}
+    return Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, headers, reason="CredentialLimit")
 
 
 def unknown_workspace() -> Problem:

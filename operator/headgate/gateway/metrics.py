@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from headgate.engine.call_limits import CallLimits
+from headgate.engine.definition_reads import DefinitionReads
 
 
 @dataclass(frozen=True)
@@ -16,6 +23,8 @@ class GatewayMetrics:
 
     requests: Counter
     seconds: Histogram
+    refused: Counter
+    """Calls beyond a limit, by the limit."""
 
     @classmethod
     def register(cls, registry: CollectorRegistry) -> GatewayMetrics:
@@ -28,7 +37,47 @@ class GatewayMetrics:
                 registry=registry,
             ),
             Histogram("headgate_gateway_request_seconds", "Duration of one request.", ["route"], registry=registry),
+            Counter(
+                "headgate_gateway_calls_refused_total",
+                "Calls of the API that were refused as there were too many, by the limit: workspace or caller.",
+                ["limit"],
+                registry=registry,
+            ),
         )
+
+
+class CallCounts(Collector):
+    """How calls of the API were counted, and whether Redis answers. Read when somebody asks."""
+
+    def __init__(self, limits: CallLimits) -> None:
+        self._limits = limits
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics now."""
+        counted = CounterMetricFamily(
+            "headgate_gateway_calls", "Calls of the API that were counted, by who counted them.", labels=["by"]
+        )
+        counted.add_metric(["redis"], self._limits.by_loan)
+        counted.add_metric(["postgres"], self._limits.asked)
+        yield counted
+        if (there := self._limits.redis_there) is not None:
+            yield GaugeMetricFamily("headgate_redis_up", "Whether Redis answered when it was asked last.", float(there))
+
+
+class DefinitionReadCounts(Collector):
+    """Who gave definitions of workflows. Read when somebody asks."""
+
+    def __init__(self, reads: DefinitionReads) -> None:
+        self._reads = reads
+
+    def collect(self) -> Iterator[Metric]:
+        """The metric now."""
+        reads = CounterMetricFamily(
+            "headgate_gateway_definition_reads", "Reads of workflows and versions, by who gave them.", labels=["by"]
+        )
+        reads.add_metric(["postgres"], self._reads.asked)
+        reads.add_metric(["cache"], self._reads.read - self._reads.asked)
+        yield reads
 
 
 class Measured:

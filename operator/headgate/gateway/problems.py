@@ -31,7 +31,7 @@ REFUSALS: Mapping[int, str] = MappingProxyType(
         409: "What is asked for does not go with how things are.",
         413: "The request is too large.",
         422: "The request is not in the form that is described here.",
-        429: "The plan has no room.",
+        429: "The plan has no room, or there were too many calls: `Retry-After` says when to try again.",
         503: "Postgres or the API server cannot be asked right now: try again.",
     }
 )

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import ssl
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 
 import httpx
@@ -17,6 +17,8 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from headgate.clock import wall
 from headgate.cluster.client import KubeClient
 from headgate.cluster.connection import connect
+from headgate.engine.call_limits import CallLimits
+from headgate.engine.definition_reads import DefinitionReads
 from headgate.engine.engine import Engine
 from headgate.engine.expressions.evaluator import CelEvaluator
 from headgate.engine.key_source import key_ring
@@ -26,15 +28,21 @@ from headgate.gateway.app import gateway
 from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers
 from headgate.gateway.jwks import KeySet
+from headgate.gateway.metrics import DefinitionReadCounts
 from headgate.gateway.oidc import OidcProvider, OidcUsers
+from headgate.gateway.strangers import Strangers
 from headgate.probes import Health, application, heartbeat, serve
 from headgate.settings import GatewaySettings
 from headgate.store.database import Database
-from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable
+from headgate.store.definition_cache import DefinitionCache
+from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable, StatementRefused
+from headgate.store.lent_calls import LentCalls
+from headgate.store.redis import Dependency, RedisAway
 
 _GRACE_SECONDS = 10
 _LOOK_SECONDS = 2.0
 _PROVIDER_SECONDS = 5.0
+_RECKON_SECONDS = 0.5
 
 
 async def serve_gateway(settings: GatewaySettings) -> int:
@@ -56,11 +64,27 @@ async def serve_gateway(settings: GatewaySettings) -> int:
         stack.push_async_callback(evaluator.aclose)
         database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
         stack.push_async_callback(database.close)
-        engine = Engine(database, clock=wall, randomness=secrets.token_bytes, evaluator=evaluator, keys=keys)
+        redis = await _redis(settings, stack)
+        reads = None if redis is None else DefinitionReads(DefinitionCache(redis), monotonic=time.monotonic)
+        engine = Engine(
+            database, clock=wall, randomness=secrets.token_bytes, evaluator=evaluator, keys=keys, reads=reads
+        )
+        limits = engine.call_limits(
+            burst=settings.calls_per_minute,
+            monotonic=time.monotonic,
+            lent=None if redis is None else LentCalls(redis),
+        )
         app = gateway(
             engine,
             Authenticator(kube, engine, monotonic=time.monotonic),
-            Callers(kube, engine, monotonic=time.monotonic, oidc=await _oidc(settings, stack)),
+            Callers(
+                kube,
+                engine,
+                monotonic=time.monotonic,
+                oidc=await _oidc(settings, stack),
+                strangers=Strangers(settings.failures_per_minute, time.monotonic),
+            ),
+            limits,
             registry,
             lease=timedelta(seconds=settings.runner_lease_seconds),
             wall=wall,
@@ -82,12 +106,18 @@ async def serve_gateway(settings: GatewaySettings) -> int:
         watching = [
             asyncio.create_task(_ready(health, engine)),
             asyncio.create_task(heartbeat(health, "requests", tuple)),
+            asyncio.create_task(_reckon(limits)),
         ]
+        if reads is not None:
+            registry.register(DefinitionReadCounts(reads))
+            watching.append(asyncio.create_task(_listen(reads)))
         log.info("serving", api_port=settings.api_port)
         # It ends by itself on the signals, once the requests under way are answered.
         await server.serve()
         for task in watching:
             task.cancel()
+        with suppress(DatabaseUnavailable):
+            await limits.aclose()
         log.info("ended")
     return 0
 
@@ -107,6 +137,15 @@ async def _oidc(settings: GatewaySettings, stack: AsyncExitStack) -> OidcUsers |
         groups_prefix=settings.oidc_groups_prefix,
     )
     return OidcUsers(provider, KeySet(provider.issuer, http, monotonic=time.monotonic), wall=wall)
+
+
+async def _redis(settings: GatewaySettings, stack: AsyncExitStack) -> Dependency | None:
+    """Redis, where the settings name one. It need not be there yet."""
+    if settings.redis_url is None:
+        return None
+    redis = Dependency(settings.redis_url.get_secret_value(), monotonic=time.monotonic)
+    stack.push_async_callback(redis.close)
+    return redis
 
 
 class _Heard:
@@ -131,3 +170,19 @@ async def _ready(health: Health, engine: Engine) -> None:
         except (DatabaseUnavailable, DatabaseNotMigrated):
             health.ready = False
         await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _listen(reads: DefinitionReads) -> None:
+    """Hear of changed definitions whenever Redis is there."""
+    while True:
+        with suppress(RedisAway):
+            await reads.listen()
+        await asyncio.sleep(_RECKON_SECONDS)
+
+
+async def _reckon(limits: CallLimits) -> None:
+    """Notice that Redis is gone though nobody calls."""
+    while True:
+        await asyncio.sleep(_RECKON_SECONDS)
+        with suppress(DatabaseUnavailable, StatementRefused):
+            await limits.look()

@@ -121,7 +121,9 @@ class UsageMetrics:
 
 def run_usage(usage: WorkspaceUsage) -> RunUsage:
     """What the workspace's runs use."""
-    return RunUsage(usage.running, usage.pending, usage.executions_today, usage.storage_bytes, usage.borrowed)
+    return RunUsage(
+        usage.running, usage.pending, usage.executions_today, usage.storage_bytes, usage.borrowed, usage.api_calls
+    )
 
 
 def breaker_status(breaker: BreakerView) -> CircuitBreakerStatus:

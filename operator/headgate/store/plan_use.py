@@ -11,9 +11,9 @@ from headgate.store.fragments import compact
 # What is counted here is bounded by limits of the plan, or by what is open: history is not read.
 _PLAN_USE = compact("""
     SELECT w.name, w.suspended, q.pot, q.max_workflows, q.max_executions_per_day, q.max_storage_mb,
-        q.max_concurrent_runs, u.running, u.day, u.executions, u.storage_bytes,
+        q.max_concurrent_runs, q.max_api_calls_per_hour, u.running, u.day, u.executions, u.storage_bytes,
         p.running AS pot_running, p.day AS pot_day, p.executions AS pot_executions,
-        p.storage_bytes AS pot_storage_bytes,
+        p.storage_bytes AS pot_storage_bytes, coalesce(c.used, 0) AS api_calls, coalesce(d.used, 0) AS pot_api_calls,
         (SELECT count(*) FROM headgate.workflow_executions e
          WHERE e.workspace_id = %(workspace_id)s AND e.status = 'Pending') AS pending,
         (SELECT count(*) FROM headgate.borrowed_places l WHERE l.workspace_id = %(workspace_id)s) AS borrowed,
@@ -26,6 +26,10 @@ _PLAN_USE = compact("""
     JOIN headgate.workspace_usage u ON u.workspace_id = w.id
     JOIN headgate.workspace_circuit_breakers b ON b.workspace_id = w.id
     LEFT JOIN headgate.quota_pots p ON p.name = q.pot
+    CROSS JOIN (SELECT date_trunc('hour', headgate.clock(), 'UTC') AS began) h
+    LEFT JOIN headgate.workspace_rate_limits c
+        ON c.workspace_id = w.id AND c.subject = '' AND c.window_start = h.began
+    LEFT JOIN headgate.pot_rate_limits d ON d.pot = q.pot AND d.window_start = h.began
     WHERE w.id = %(workspace_id)s AND w.deleted_at IS NULL
 """)
 

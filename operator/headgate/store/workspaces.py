@@ -84,7 +84,11 @@ async def put(
     return workspace_id
 
 
-_MOVE = "SELECT headgate.move_to_pot(%(workspace_id)s, %(pot)s, %(today)s)"
+# Both lock the usage row first. Calls go first, as they look for the pot that the workspace is still in.
+_MOVE = """
+    WITH calls AS MATERIALIZED (SELECT headgate.move_calls_to_pot(%(workspace_id)s, %(pot)s) AS moved)
+    SELECT headgate.move_to_pot(%(workspace_id)s, %(pot)s, %(today)s) FROM calls WHERE moved IS NOT NULL
+"""
 
 
 async def move_to_pot(tx: Transaction, workspace_id: UUID, pot: str | None, now: datetime) -> None:
@@ -118,12 +122,13 @@ class UsageRow:
     day: date
     executions: int
     storage_bytes: int
+    api_calls: int
     breaker: BreakerRow
 
 
 _USAGE = """
     SELECT w.id, w.name, q.pot, u.running, coalesce(l.borrowed, 0) AS borrowed, coalesce(p.pending, 0) AS pending,
-        u.day, u.executions, u.storage_bytes,
+        u.day, u.executions, u.storage_bytes, coalesce(c.used, 0) AS api_calls,
         b.failure_threshold, b.failure_window, b.cool_down, b.half_open_runs,
         b.state, b.failures, b.opened_at, b.retry_at, b.episode, b.probes, b.passed, b.reset
     FROM headgate.workspaces w
@@ -137,6 +142,9 @@ _USAGE = """
     LEFT JOIN (
         SELECT workspace_id, count(*) AS borrowed FROM headgate.borrowed_places GROUP BY workspace_id
     ) l ON l.workspace_id = w.id
+    CROSS JOIN (SELECT date_trunc('hour', headgate.clock(), 'UTC') AS began) h
+    LEFT JOIN headgate.workspace_rate_limits c
+        ON c.workspace_id = w.id AND c.subject = '' AND c.window_start = h.began
     WHERE w.deleted_at IS NULL
 """
 
@@ -154,6 +162,7 @@ async def usage(tx: Transaction) -> list[UsageRow]:
             day=row.day,
             executions=row.executions,
             storage_bytes=row.storage_bytes,
+            api_calls=row.api_calls,
             breaker=breaker_of(row),
         )
         for row in await tx.rows(_USAGE)

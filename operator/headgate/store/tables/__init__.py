@@ -6,6 +6,7 @@ from headgate.store.tables.api_keys import api_keys
 from headgate.store.tables.base import SCHEMA, metadata
 from headgate.store.tables.credentials import credentials, data_keys, releases
 from headgate.store.tables.history import execution_steps, execution_triggers, executions, node_memos, run_endings
+from headgate.store.tables.rate_limits import loans, pot_rate_limits, rate_limits
 from headgate.store.tables.tasks import borrowed_places, tasks, turns
 from headgate.store.tables.tenants import breakers, pots, quotas, retention_policies, usage, workspaces
 from headgate.store.tables.workflows import events, schedules, versions, workflows
@@ -21,10 +22,13 @@ __all__ = [
     "execution_steps",
     "execution_triggers",
     "executions",
+    "loans",
     "metadata",
     "node_memos",
+    "pot_rate_limits",
     "pots",
     "quotas",
+    "rate_limits",
     "releases",
     "retention_policies",
     "run_endings",

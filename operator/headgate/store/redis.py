@@ -1,0 +1,71 @@
+"""Redis, which may be away at any time: everything that is asked of it can be done without."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from headgate.domain.dependency_breaker import DependencyBreaker, Patience, answered, asked, failed
+
+T = TypeVar("T")
+_CONNECTIONS = 32
+_SECONDS = 0.5
+
+
+class RedisAway(Exception):  # noqa: N818 - a state of the world, not a mistake
+    """Redis did not answer, or is not asked since it did not answer lately. What was asked may have been done."""
+
+
+class Dependency:
+    """Redis behind a circuit breaker. Nothing is asked twice: whoever asks knows what repeating means."""
+
+    def __init__(self, url: str, *, monotonic: Callable[[], float], patience: Patience | None = None) -> None:
+        """``url`` is one of ``redis://``, ``rediss://`` or ``unix://``. Raises ``ValueError`` for another one."""
+        pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=_CONNECTIONS,
+            timeout=_SECONDS,
+            socket_timeout=_SECONDS,
+            socket_connect_timeout=_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+            # In the newer protocol redis-py swallows what answers a ping to who listens, where texts are decoded.
+            protocol=2,
+            decode_responses=True,
+            client_name="headgate",
+        )
+        self.client = Redis.from_pool(pool)
+        """Used within ``ask`` only."""
+        self.failures = 0
+        """How often there was no answer."""
+        self._breaker = DependencyBreaker()
+        self._patience = patience or Patience()
+        self._monotonic = monotonic
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.client.aclose()
+
+    @property
+    def there(self) -> bool:
+        """Whether it answered when it was asked last."""
+        return self._breaker.closed
+
+    async def ask(self, question: Callable[[], Awaitable[T]]) -> T:
+        """The answer. Raises ``RedisAway``, whose message names neither host nor value."""
+        now = self._monotonic()
+        if not self._breaker.asks(now):
+            raise RedisAway("Redis is left alone for a moment, as it did not answer")
+        self._breaker = asked(self._breaker, self._patience, now)
+        try:
+            answer = await question()
+        except (RedisError, OSError, TimeoutError) as error:
+            self.failures += 1
+            self._breaker = failed(self._breaker, self._patience, self._monotonic())
+            raise RedisAway(f"Redis did not answer ({type(error).__name__})") from None
+        self._breaker = answered()
+        return answer
