@@ -63,13 +63,19 @@ class Api:
         **more: Any,
     ) -> httpx.Response:
         """One request under the workspace's path. Without a token it is ours; with an empty one there is none."""
+        return await self.request(method, f"/api/v1/workspaces/{workspace}{path}", body, token=token, **more)
+
+    async def request(
+        self, method: str, path: str, body: Any = None, *, token: str | None = None, **more: Any
+    ) -> httpx.Response:
+        """One request to a whole path."""
         if token is None:
             self.token = self.token or (await self.issue()).text
             token = self.token
         headers = {**more.pop("headers", {}), **({"Authorization": f"Bearer {token}"} if token else {})}
         if body is not None:
             more["json"] = body
-        return await self.http.request(method, f"/api/v1/workspaces/{workspace}{path}", headers=headers, **more)
+        return await self.http.request(method, path, headers=headers, **more)
 
     async def get(self, path: str, **more: Any) -> Any:
         """What there must be."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -38,6 +38,7 @@ from headgate.engine.types import (
     Fired,
     JobTask,
     Outcome,
+    RecordedWorkspace,
     Refused,
     RunFilter,
     RunPage,
@@ -106,6 +107,10 @@ class Engine:
     async def workspace_id(self, name: str) -> UUID | None:
         """The id of the workspace of that name, or None when none is recorded."""
         return await workspaces.workspace_id(self._context, name)
+
+    async def recorded_workspaces(self, names: Sequence[str]) -> tuple[RecordedWorkspace, ...]:
+        """The active workspaces of these names, by name; one that is not recorded is left out. One query."""
+        return await workspaces.recorded(self._context, names)
 
     async def usage(self) -> tuple[WorkspaceUsage, ...]:
         """What every active workspace uses right now. One query, however many there are."""

@@ -17,6 +17,7 @@ from headgate.domain.task import JobTask, Outcome, TaskRef, Waiting
 from headgate.engine.views import (
     BreakerView,
     NodeView,
+    RecordedWorkspace,
     RunFilter,
     RunPage,
     RunSummary,
@@ -41,6 +42,7 @@ __all__ = [
     "LeaseLost",
     "NodeView",
     "Outcome",
+    "RecordedWorkspace",
     "Refused",
     "RunFilter",
     "RunPage",

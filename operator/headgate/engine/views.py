@@ -39,6 +39,15 @@ class BreakerView:
 
 
 @dataclass(frozen=True)
+class RecordedWorkspace:
+    """An active workspace."""
+
+    workspace_id: UUID
+    name: str
+    suspended: bool
+
+
+@dataclass(frozen=True)
 class WorkspaceUsage:
     """What an active workspace uses right now."""
 

@@ -8,7 +8,7 @@ from fastapi import Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
 from headgate.domain.api_keys import Scope
-from headgate.gateway.callers import Caller, Callers
+from headgate.gateway.callers import Caller, Callers, Visitor
 
 BEARER = HTTPBearer(
     scheme_name="bearer",
@@ -36,3 +36,9 @@ class Access:
         for scope in security_scopes.scopes:
             found.require(Scope(scope))
         return found
+
+    async def visitor(
+        self, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)] = None
+    ) -> Visitor:
+        """Who calls, before any workspace is named. Raises ``Problem`` like ``Callers``."""
+        return await self._callers.visitor(credentials.credentials if credentials is not None else None)
