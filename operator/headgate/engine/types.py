@@ -161,6 +161,8 @@ class RunRequest:
     """How many runs called, or set off, each other up to this one."""
     event: Mapping[str, Any] | None = None
     """The end of another run that sets it off."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """By which it can be found."""
 
 
 @dataclass(frozen=True)

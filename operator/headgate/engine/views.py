@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -112,6 +112,8 @@ class RunView:
     """How often it was let go on from one."""
     kind: TriggerKind = TriggerKind.RESOURCE
     """What asked for it."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """By which it can be found."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,7 @@ class RunSummary:
     error_message: str | None
     waiting: str | None = None
     """Why it has not started."""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,8 @@ class RunFilter:
     """Asked for then, or later."""
     until: datetime | None = None
     """Asked for before then."""
+    labels: tuple[tuple[str, str], ...] = ()
+    """With all of these. The runs with the first one are looked through for the others: name the rarest first."""
 
 
 @dataclass(frozen=True)

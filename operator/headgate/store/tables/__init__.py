@@ -5,7 +5,15 @@ from __future__ import annotations
 from headgate.store.tables.api_keys import api_keys
 from headgate.store.tables.base import SCHEMA, metadata
 from headgate.store.tables.credentials import credentials, data_keys, releases
-from headgate.store.tables.history import execution_steps, execution_triggers, executions, node_memos, run_endings
+from headgate.store.tables.history import (
+    execution_labels,
+    execution_steps,
+    execution_triggers,
+    executions,
+    node_memos,
+    run_changes,
+    run_endings,
+)
 from headgate.store.tables.tasks import borrowed_places, tasks, turns
 from headgate.store.tables.tenants import breakers, pots, quotas, retention_policies, usage, workspaces
 from headgate.store.tables.workflows import events, schedules, versions, workflows
@@ -18,6 +26,7 @@ __all__ = [
     "credentials",
     "data_keys",
     "events",
+    "execution_labels",
     "execution_steps",
     "execution_triggers",
     "executions",
@@ -27,6 +36,7 @@ __all__ = [
     "quotas",
     "releases",
     "retention_policies",
+    "run_changes",
     "run_endings",
     "schedules",
     "tasks",
