@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 import httpx
+from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from headgate.api.members import Role
@@ -19,6 +20,7 @@ from headgate.engine.types import Effects
 from headgate.gateway.app import gateway
 from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers, TokenUsers
+from headgate.gateway.streams import Streams
 from tests.builders import WorkspaceBuilder, a_workspace
 from tests.component.api_server import ApiServer
 from tests.component.world import World
@@ -44,6 +46,8 @@ class Api:
     ticking: Ticking
     heard: list[tuple[str, Effects]]
     registry: CollectorRegistry
+    streams: Streams
+    app: FastAPI
     token: str = ""
     tokens: dict[str, str] = field(default_factory=dict)
 
@@ -107,6 +111,7 @@ async def replica(
     """One replica of the gateway, with what it remembers its own."""
     heard: list[tuple[str, Effects]] = []
     registry = CollectorRegistry()
+    streams = Streams(engine.changes, registry, most=20, most_of_workspace=10)
     kube = cast("KubeClient", server)
 
     def hear(workspace: str, effects: Effects) -> None:
@@ -116,6 +121,7 @@ async def replica(
         engine,
         Authenticator(kube, engine, monotonic=ticking),
         Callers(kube, engine, monotonic=ticking, oidc=oidc),
+        streams,
         registry,
         lease=timedelta(seconds=15),
         wall=world.clock,
@@ -123,4 +129,4 @@ async def replica(
     )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
-        yield Api(world, http, server, ticking, heard, registry)
+        yield Api(world, http, server, ticking, heard, registry, streams, app)

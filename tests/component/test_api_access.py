@@ -53,7 +53,8 @@ every_route_of_a_workspace = pytest.mark.parametrize("route", OF_A_WORKSPACE, id
 
 
 async def ask(api: Api, route: Route, token: str, workspace: str = "acme") -> httpx.Response:
-    """Call the route as it is, with values for its path that fit."""
+    """Call the route as it is, with values for its path that fit. An answer that would last ends at once."""
+    api.streams.close()
     values: dict[str, Any] = {"workspace": workspace, "namespace": "acme", "name": "nightly", "number": 1}
     ids: dict[str, Any] = {"run_id": uuid7(NOON, bytes(10)), "key_id": UUID(int=7)}
     return await api.request(route.method, route.path.format(**values, **ids), token=token)
@@ -67,7 +68,7 @@ def is_problem(answer: httpx.Response, status: int) -> dict[str, Any]:
 
 
 def test_every_route_but_what_tells_of_the_caller_takes_a_scope() -> None:
-    assert len(ROUTES) == 20
+    assert len(ROUTES) == 22
     assert [route.name for route in ROUTES if route.scope is None] == ["listWorkspaces", "getWorkspace"]
 
 

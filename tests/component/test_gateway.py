@@ -19,6 +19,7 @@ from headgate.engine.types import Effects
 from headgate.gateway.app import gateway
 from headgate.gateway.authentication import REMEMBERED_SECONDS, Authenticator
 from headgate.gateway.callers import Callers
+from headgate.gateway.streams import Streams
 from tests.builders import a_workflow
 from tests.component.api_server import ApiServer
 from tests.component.vault import PASSWORD, Vault, naming
@@ -54,7 +55,9 @@ async def served(world: World) -> AsyncIterator[Gateway]:
         heard.append(effects)
 
     callers = Callers(cast("KubeClient", api), world.engine, monotonic=lambda: made.time)
-    app = gateway(world.engine, authenticator, callers, CollectorRegistry(), lease=LEASE, wall=world.clock, heard=hear)
+    registry = CollectorRegistry()
+    streams = Streams(world.engine.changes, registry, most=0, most_of_workspace=0)
+    app = gateway(world.engine, authenticator, callers, streams, registry, lease=LEASE, wall=world.clock, heard=hear)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
         made.http = http

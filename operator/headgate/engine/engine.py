@@ -26,6 +26,7 @@ from headgate.engine.api_keys import ApiKeys
 from headgate.engine.context import Context
 from headgate.engine.credentials import Credentials
 from headgate.engine.plan_use import PlanUse
+from headgate.engine.run_changes import RunChanges
 from headgate.engine.run_control import RunControl
 from headgate.engine.runner_tasks import RunnerTasks
 from headgate.engine.starter import Starter
@@ -80,6 +81,8 @@ class Engine:
         """What runners ask for, and whoever looks after them."""
         self.logs = StepLogs(self._context)
         """Where the logs of attempts lie."""
+        self.changes = RunChanges(self._context)
+        """What changes in runs, for those who follow them."""
         self.versions = Versions(self._context)
         """What workflows were before."""
         self.credentials = Credentials(self._context, keys)

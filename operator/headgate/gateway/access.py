@@ -2,6 +2,8 @@
 
 # Annotations are evaluated where they stand: FastAPI reads them.
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Security
@@ -9,6 +11,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityS
 
 from headgate.domain.api_keys import Scope
 from headgate.gateway.callers import Caller, Callers, Visitor
+from headgate.gateway.problems import Problem
+from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable
 
 BEARER = HTTPBearer(
     scheme_name="bearer",
@@ -16,6 +20,15 @@ BEARER = HTTPBearer(
     "that is made for the audience `headgate`, of a member of the Workspace. The names beside it are scopes.",
     auto_error=False,
 )
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Somebody who calls for longer than a moment."""
+
+    caller: Caller
+    lasts: Callable[[], Awaitable[bool]]
+    """Whether they still may what they might when they came. What cannot be told counts as no."""
 
 
 class Access:
@@ -36,6 +49,24 @@ class Access:
         for scope in security_scopes.scopes:
             found.require(Scope(scope))
         return found
+
+    async def standing(
+        self,
+        workspace: str,
+        security_scopes: SecurityScopes,
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)] = None,
+    ) -> Standing:
+        """``caller``, for a route whose answer lasts."""
+
+        async def lasts() -> bool:
+            try:
+                now = await self.caller(workspace, security_scopes, credentials)
+            except (Problem, DatabaseUnavailable, DatabaseNotMigrated):
+                return False
+            return now.workspace_id == caller.workspace_id
+
+        caller = await self.caller(workspace, security_scopes, credentials)
+        return Standing(caller, lasts)
 
     async def visitor(
         self, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)] = None

@@ -16,12 +16,14 @@ from headgate.gateway.access import Access
 from headgate.gateway.callers import Callers
 from headgate.gateway.problems import MEDIA_TYPE, REFUSALS, ProblemDetails
 from headgate.gateway.routes.approvals import approval_routes
+from headgate.gateway.routes.events import event_routes
 from headgate.gateway.routes.keys import key_routes
 from headgate.gateway.routes.paths import API, VERSION
 from headgate.gateway.routes.runs import run_routes
 from headgate.gateway.routes.steering import steering_routes
 from headgate.gateway.routes.workflows import workflow_routes
 from headgate.gateway.routes.workspaces import workspace_routes
+from headgate.gateway.streams import Streams
 
 DOCUMENT_PATH = f"{API}/openapi.json"
 REQUEST_BYTES = 262_144
@@ -35,7 +37,12 @@ _FRAMEWORKS_OWN = ("HTTPValidationError", "ValidationError")
 
 
 def api_routes(
-    engine: Engine, callers: Callers, *, wall: Callable[[], datetime], heard: Callable[[str, Effects], None]
+    engine: Engine,
+    callers: Callers,
+    streams: Streams,
+    *,
+    wall: Callable[[], datetime],
+    heard: Callable[[str, Effects], None],
 ) -> APIRouter:
     """All routes. ``heard`` is told the workspace and the effects of every transaction."""
     access = Access(callers)
@@ -48,6 +55,7 @@ def api_routes(
         run_routes(engine, access, wall=wall, heard=heard),
         steering_routes(engine, access, heard=heard),
         approval_routes(engine, access, heard=heard),
+        event_routes(engine, access, streams),
         workflow_routes(engine, access),
         key_routes(engine, access),
     ):

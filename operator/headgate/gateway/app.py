@@ -21,12 +21,14 @@ from headgate.gateway.metrics import GatewayMetrics, Measured
 from headgate.gateway.problems import answer_with_problems
 from headgate.gateway.routes.paths import API
 from headgate.gateway.runners import runner_routes
+from headgate.gateway.streams import Streams
 
 
 def gateway(
     engine: Engine,
     authenticator: Authenticator,
     callers: Callers,
+    streams: Streams,
     registry: CollectorRegistry,
     *,
     lease: timedelta,
@@ -36,7 +38,7 @@ def gateway(
     """The application. ``heard`` is told the workspace and the effects of every transaction."""
     app = FastAPI(title="Headgate", docs_url=None, redoc_url=None, openapi_url=None)
     answer_with_problems(app)
-    routes = api_routes(engine, callers, wall=wall, heard=heard)
+    routes = api_routes(engine, callers, streams, wall=wall, heard=heard)
     described = document(routes)
     app.include_router(routes)
 

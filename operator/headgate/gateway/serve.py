@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
 import ssl
 import time
 from contextlib import AsyncExitStack
@@ -27,6 +28,7 @@ from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers
 from headgate.gateway.jwks import KeySet
 from headgate.gateway.oidc import OidcProvider, OidcUsers
+from headgate.gateway.streams import Streams
 from headgate.probes import Health, application, heartbeat, serve
 from headgate.settings import GatewaySettings
 from headgate.store.database import Database
@@ -34,6 +36,8 @@ from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable
 
 _GRACE_SECONDS = 10
 _LOOK_SECONDS = 2.0
+_BACKLOG = 2048
+_UNREAD_SECONDS = 30.0
 _PROVIDER_SECONDS = 5.0
 
 
@@ -57,16 +61,20 @@ async def serve_gateway(settings: GatewaySettings) -> int:
         database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
         stack.push_async_callback(database.close)
         engine = Engine(database, clock=wall, randomness=secrets.token_bytes, evaluator=evaluator, keys=keys)
+        streams = Streams(
+            engine.changes, registry, most=settings.streams, most_of_workspace=settings.streams_per_workspace
+        )
         app = gateway(
             engine,
             Authenticator(kube, engine, monotonic=time.monotonic),
             Callers(kube, engine, monotonic=time.monotonic, oidc=await _oidc(settings, stack)),
+            streams,
             registry,
             lease=timedelta(seconds=settings.runner_lease_seconds),
             wall=wall,
             heard=_Heard(registry),
         )
-        server = uvicorn.Server(
+        server = _Server(
             uvicorn.Config(
                 app,
                 host=settings.http_host,
@@ -77,7 +85,8 @@ async def serve_gateway(settings: GatewaySettings) -> int:
                 lifespan="off",
                 timeout_graceful_shutdown=_GRACE_SECONDS,
                 limit_concurrency=settings.request_concurrency,
-            )
+            ),
+            streams,
         )
         watching = [
             asyncio.create_task(_ready(health, engine)),
@@ -85,11 +94,32 @@ async def serve_gateway(settings: GatewaySettings) -> int:
         ]
         log.info("serving", api_port=settings.api_port)
         # It ends by itself on the signals, once the requests under way are answered.
-        await server.serve()
+        await server.serve([_listening(settings.http_host, settings.api_port)])
         for task in watching:
             task.cancel()
         log.info("ended")
     return 0
+
+
+class _Server(uvicorn.Server):
+    """Ends streams as soon as it is told to end: they would last as long as it lets them."""
+
+    def __init__(self, config: uvicorn.Config, streams: Streams) -> None:
+        super().__init__(config)
+        self._streams = streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._streams.close()
+        await super().shutdown(sockets)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket whose connections end when their other side takes nothing of what was sent for a while."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_UNREAD_SECONDS * 1000))
+    return made
 
 
 async def _oidc(settings: GatewaySettings, stack: AsyncExitStack) -> OidcUsers | None:
