@@ -16,6 +16,7 @@ from headgate.gateway.access import Access
 from headgate.gateway.callers import Callers
 from headgate.gateway.problems import MEDIA_TYPE, REFUSALS, ProblemDetails
 from headgate.gateway.routes.approvals import approval_routes
+from headgate.gateway.routes.credentials import credential_routes
 from headgate.gateway.routes.events import event_routes
 from headgate.gateway.routes.keys import key_routes
 from headgate.gateway.routes.paths import API, VERSION
@@ -58,6 +59,7 @@ def api_routes(
         event_routes(engine, access, streams),
         workflow_routes(engine, access),
         key_routes(engine, access),
+        credential_routes(engine, access),
     ):
         router.include_router(routes)
     return router
