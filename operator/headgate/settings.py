@@ -97,6 +97,8 @@ class GatewaySettings(BaseSettings):
     """Connections to Postgres at most."""
     request_concurrency: int = Field(default=256, ge=1, le=4096)
     """Connections at the same time at most; others are answered 503."""
+    object_store: str | None = None
+    """URL of the folder or bucket in which the operator keeps logs, as the operator's own; without it none is shown."""
     streams: int = Field(default=100, ge=0, le=4096)
     """Streams of events and logs at the same time at most, which are connections that last."""
     streams_per_workspace: int = Field(default=20, ge=0, le=4096)

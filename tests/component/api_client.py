@@ -21,6 +21,7 @@ from headgate.gateway.app import gateway
 from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers, TokenUsers
 from headgate.gateway.streams import Streams
+from headgate.objects.object_store import ObjectStore
 from tests.builders import WorkspaceBuilder, a_workspace
 from tests.component.api_server import ApiServer
 from tests.component.world import World
@@ -47,6 +48,7 @@ class Api:
     heard: list[tuple[str, Effects]]
     registry: CollectorRegistry
     streams: Streams
+    objects: ObjectStore
     app: FastAPI
     token: str = ""
     tokens: dict[str, str] = field(default_factory=dict)
@@ -117,6 +119,7 @@ async def replica(
     def hear(workspace: str, effects: Effects) -> None:
         heard.append((workspace, effects))
 
+    objects = ObjectStore("memory:///")
     app = gateway(
         engine,
         Authenticator(kube, engine, monotonic=ticking),
@@ -126,7 +129,9 @@ async def replica(
         lease=timedelta(seconds=15),
         wall=world.clock,
         heard=hear,
+        objects=objects,
     )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
-        yield Api(world, http, server, ticking, heard, registry, streams, app)
+        yield Api(world, http, server, ticking, heard, registry, streams, objects, app)
+    objects.close()

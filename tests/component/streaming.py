@@ -67,15 +67,21 @@ class Reading:
 
     def __init__(self, answer: httpx.Response) -> None:
         self.answer = answer
-        self._chunks = answer.aiter_text()
+        self._chunks: AsyncIterator[str] | None = None
         self._rest = ""
+
+    @property
+    def _text(self) -> AsyncIterator[str]:
+        if self._chunks is None:
+            self._chunks = self.answer.aiter_text()
+        return self._chunks
 
     async def next(self, within: float = 10.0) -> Event:
         """The next event, which must come."""
         async with asyncio.timeout(within):
             while True:
                 while "\n\n" not in self._rest:
-                    self._rest += await anext(self._chunks)
+                    self._rest += await anext(self._text)
                 block, _, self._rest = self._rest.partition("\n\n")
                 if (event := parsed(block)) is not None:
                     return event
@@ -90,7 +96,7 @@ class Reading:
     async def has_ended(self) -> bool:
         """Whether nothing more comes; waits for it."""
         async with asyncio.timeout(10):
-            return not self._rest and not "".join([text async for text in self._chunks])
+            return not self._rest and not "".join([text async for text in self._text])
 
 
 @asynccontextmanager

@@ -19,12 +19,14 @@ from headgate.gateway.routes.approvals import approval_routes
 from headgate.gateway.routes.credentials import credential_routes
 from headgate.gateway.routes.events import event_routes
 from headgate.gateway.routes.keys import key_routes
+from headgate.gateway.routes.logs import log_routes
 from headgate.gateway.routes.paths import API, VERSION
 from headgate.gateway.routes.runs import run_routes
 from headgate.gateway.routes.steering import steering_routes
 from headgate.gateway.routes.workflows import workflow_routes
 from headgate.gateway.routes.workspaces import workspace_routes
 from headgate.gateway.streams import Streams
+from headgate.objects.object_store import ObjectStore
 
 DOCUMENT_PATH = f"{API}/openapi.json"
 REQUEST_BYTES = 262_144
@@ -41,6 +43,7 @@ def api_routes(
     engine: Engine,
     callers: Callers,
     streams: Streams,
+    objects: ObjectStore | None,
     *,
     wall: Callable[[], datetime],
     heard: Callable[[str, Effects], None],
@@ -57,6 +60,7 @@ def api_routes(
         steering_routes(engine, access, heard=heard),
         approval_routes(engine, access, heard=heard),
         event_routes(engine, access, streams),
+        log_routes(engine, access, streams, objects),
         workflow_routes(engine, access),
         key_routes(engine, access),
         credential_routes(engine, access),

@@ -29,6 +29,7 @@ from headgate.gateway.callers import Callers
 from headgate.gateway.jwks import KeySet
 from headgate.gateway.oidc import OidcProvider, OidcUsers
 from headgate.gateway.streams import Streams
+from headgate.objects.object_store import ObjectStore
 from headgate.probes import Health, application, heartbeat, serve
 from headgate.settings import GatewaySettings
 from headgate.store.database import Database
@@ -42,7 +43,7 @@ _PROVIDER_SECONDS = 5.0
 
 
 async def serve_gateway(settings: GatewaySettings) -> int:
-    """Serve until told to end, and return the exit code. Raises ``KeyRingInvalid``."""
+    """Serve until told to end, and return the exit code. Raises ``KeyRingInvalid`` and ``InvalidObjectStore``."""
     log = structlog.get_logger("headgate.gateway")
     given = settings.key_encryption_keys
     keys = key_ring(given.get_secret_value() if given else None, settings.key_encryption_keys_file)
@@ -61,6 +62,9 @@ async def serve_gateway(settings: GatewaySettings) -> int:
         database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
         stack.push_async_callback(database.close)
         engine = Engine(database, clock=wall, randomness=secrets.token_bytes, evaluator=evaluator, keys=keys)
+        objects = ObjectStore(settings.object_store) if settings.object_store is not None else None
+        if objects is not None:
+            stack.callback(objects.close)
         streams = Streams(
             engine.changes, registry, most=settings.streams, most_of_workspace=settings.streams_per_workspace
         )
@@ -73,6 +77,7 @@ async def serve_gateway(settings: GatewaySettings) -> int:
             lease=timedelta(seconds=settings.runner_lease_seconds),
             wall=wall,
             heard=_Heard(registry),
+            objects=objects,
         )
         server = _Server(
             uvicorn.Config(
