@@ -69,7 +69,9 @@ class LogFeed:
                     if await watch.wait(CHECK_SECONDS) or quiet % LOOK_CHECKS == 0 or late:
                         found = await self.engine.logs.of(self.workspace_id, self.run_id, self.step, self.attempt)
                         if found is not None and found.size is not None:
-                            break
+                            async for piece in self.reader.pieces(found):
+                                yield piece
+                            return
                         late += await self._has_ended(found)
                     quiet += 1
                     if self.place.closing:
@@ -80,8 +82,6 @@ class LogFeed:
                         return
                     if late > PATIENCE_CHECKS:
                         raise not_kept("its attempt ended, and it did not come")
-            async for piece in self.reader.pieces(found):
-                yield piece
         except Problem as problem:
             yield f"headgate: {problem.detail}\n".encode()
         except (DatabaseUnavailable, DatabaseNotMigrated):
