@@ -9,11 +9,13 @@ from typing import Any
 
 from fastapi import APIRouter
 from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
 
 from headgate.engine.engine import Engine
 from headgate.engine.types import Effects
 from headgate.gateway.access import Access
 from headgate.gateway.callers import Callers
+from headgate.gateway.models.events import EVENTS
 from headgate.gateway.problems import MEDIA_TYPE, REFUSALS, ProblemDetails
 from headgate.gateway.routes.approvals import approval_routes
 from headgate.gateway.routes.credentials import credential_routes
@@ -36,6 +38,7 @@ _DESCRIPTION = (
     "said in Kubernetes: this API changes no Workspace, Quota or Workflow. Errors are problem details (RFC 9457) that "
     "say what to change. Lists are read page by page: `nextCursor` of one is the `cursor` of the next."
 )
+_REFERENCE = "#/components/schemas/{model}"
 _FRAMEWORKS_OWN = ("HTTPValidationError", "ValidationError")
 
 
@@ -89,6 +92,10 @@ def document(router: APIRouter) -> dict[str, Any]:
                     response["content"] = {MEDIA_TYPE: response["content"]["application/json"]}
                     responses[name] = response
                     operation["responses"][status] = {"$ref": f"#/components/responses/{name}"}
+    # They are told of in words only, since a stream is a text to the framework.
+    _, events = models_json_schema([(model, "serialization") for model in EVENTS], ref_template=_REFERENCE)
+    for name, schema in events["$defs"].items():
+        made["components"]["schemas"].setdefault(name, schema)
     for name in _FRAMEWORKS_OWN:
         made["components"]["schemas"].pop(name, None)
     return made

@@ -13,6 +13,7 @@ from headgate.gateway.models.base import LARGEST_INTEGER, ApiModel
 
 _Kind = Annotated[str, StringConstraints(min_length=1, max_length=KIND_CHARACTERS, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 _Key = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
+_VALUES = {"username": "shop", "password": "correct horse battery staple"}
 ExpectedVersion = Annotated[int | None, Field(ge=0, le=LARGEST_INTEGER)]
 """The version that a credential must have; 0 for none."""
 
@@ -22,7 +23,7 @@ class PutCredential(ApiModel):
 
     kind: _Kind = "opaque"
     """What its values are for, in a word; not secret."""
-    values: Annotated[dict[_Key, SecretStr], Field(min_length=1, max_length=MOST_VALUES)]
+    values: Annotated[dict[_Key, SecretStr], Field(min_length=1, max_length=MOST_VALUES, examples=[_VALUES])]
     """All its values, by the keys that nodes name; 32 KiB at most in all."""
 
 

@@ -56,6 +56,10 @@ class LostEvent(ApiModel):
     """Why, and what to do about it."""
 
 
+EVENTS = (RunEvent, StepEvent, EndEvent, LostEvent)
+"""The data of events."""
+
+
 def event_of(change: RunChange) -> RunEvent | StepEvent:
     """The change as the API gives it."""
     if change.node is None or change.attempt is None:

@@ -40,7 +40,10 @@ class StartRun(ApiModel):
     """Goes before the workflow's own priority."""
     replay_of: UUID | None = None
     """An earlier run of the workflow, whose inputs and trigger this one takes where it says nothing itself."""
-    labels: Annotated[dict[_LabelKey, _LabelValue], Field(max_length=MOST_LABELS)] = Field(default_factory=dict)
+    labels: Annotated[
+        dict[_LabelKey, _LabelValue],
+        Field(max_length=MOST_LABELS, examples=[{"team": "shop", "example.com/kind": "report"}]),
+    ] = Field(default_factory=dict)
     """By what the run can be found later, in the form of labels in Kubernetes; those of headgate.dev/ are its own."""
 
 
@@ -57,7 +60,7 @@ class RunQuery(PageQuery):
     """Runs that were asked for then or later, such as 2026-03-10T12:00:00Z."""
     until: Time | None = None
     """Runs that were asked for before then."""
-    label: Annotated[list[_Label], Field(max_length=8)] = Field(default_factory=list)
+    label: Annotated[list[_Label], Field(max_length=8, examples=[["team=shop"]])] = Field(default_factory=list)
     """Runs with this label, as ``key=value``; may be repeated, for runs with all of them, the rarest first."""
 
 
