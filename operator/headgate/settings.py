@@ -106,6 +106,12 @@ class GatewaySettings(BaseSettings):
     looked at."""
     request_concurrency: int = Field(default=256, ge=1, le=4096)
     """Connections at the same time at most; others are answered 503."""
+    object_store: str | None = None
+    """URL of the folder or bucket in which the operator keeps logs, as the operator's own; without it none is shown."""
+    streams: int = Field(default=100, ge=0, le=4096)
+    """Streams of events and logs at the same time at most, which are connections that last."""
+    streams_per_workspace: int = Field(default=20, ge=0, le=4096)
+    """Those of each workspace among them."""
     runner_lease_seconds: float = Field(default=15.0, ge=1.0, le=300.0)
     """How long an attempt is a runner's without a heartbeat."""
     key_encryption_keys: SecretStr | None = None

@@ -223,3 +223,13 @@ async def test_a_run_of_no_workflow_waits_until_there_is_one(cluster: Cluster, a
     await cluster.apply(a_workflow("late", acme).with_node("x", shell(cluster, "true"), after=["by-hand"]))
 
     assert (await cluster.finished("early", acme))["status"]["phase"] == "Succeeded"
+
+
+async def test_a_run_with_more_labels_than_are_kept_says_so(cluster: Cluster, acme: str) -> None:
+    await cluster.apply(a_workflow("labelled", acme).with_node("work", shell(cluster, "true")))
+    run = a_run("labelled", acme, "labelled").with_value("metadata.labels", {f"k{number}": "v" for number in range(33)})
+    await cluster.apply(run)
+
+    status = (await cluster.until(WORKFLOW_RUNS, "labelled", acme, not_ready_because("InvalidLabels")))["status"]
+
+    assert status["phase"] == "Failed"

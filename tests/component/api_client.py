@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 import httpx
+from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from headgate.api.members import Role
@@ -20,7 +21,10 @@ from headgate.engine.types import Effects
 from headgate.gateway.app import gateway
 from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers, TokenUsers
+from headgate.gateway.minute_counts import MinuteCounts
 from headgate.gateway.strangers import Strangers
+from headgate.gateway.streams import Streams
+from headgate.objects.object_store import ObjectStore
 from headgate.store.lent_calls import LentCalls
 from tests.builders import WorkspaceBuilder, a_workspace
 from tests.component.api_server import ApiServer
@@ -48,6 +52,9 @@ class Api:
     heard: list[tuple[str, Effects]]
     registry: CollectorRegistry
     limits: CallLimits
+    streams: Streams
+    objects: ObjectStore
+    app: FastAPI
     token: str = ""
     tokens: dict[str, str] = field(default_factory=dict)
 
@@ -67,13 +74,19 @@ class Api:
         **more: Any,
     ) -> httpx.Response:
         """One request under the workspace's path. Without a token it is ours; with an empty one there is none."""
+        return await self.request(method, f"/api/v1/workspaces/{workspace}{path}", body, token=token, **more)
+
+    async def request(
+        self, method: str, path: str, body: Any = None, *, token: str | None = None, **more: Any
+    ) -> httpx.Response:
+        """One request to a whole path."""
         if token is None:
             self.token = self.token or (await self.issue()).text
             token = self.token
         headers = {**more.pop("headers", {}), **({"Authorization": f"Bearer {token}"} if token else {})}
         if body is not None:
             more["json"] = body
-        return await self.http.request(method, f"/api/v1/workspaces/{workspace}{path}", headers=headers, **more)
+        return await self.http.request(method, path, headers=headers, **more)
 
     async def get(self, path: str, **more: Any) -> Any:
         """What there must be."""
@@ -113,22 +126,34 @@ async def replica(
     """One replica of the gateway, with what it remembers its own."""
     heard: list[tuple[str, Effects]] = []
     registry = CollectorRegistry()
+    streams = Streams(engine.changes, registry, most=20, most_of_workspace=10)
     kube = cast("KubeClient", server)
     limits = engine.call_limits(burst=burst, monotonic=ticking, lent=lent)
 
     def hear(workspace: str, effects: Effects) -> None:
         heard.append((workspace, effects))
 
+    objects = ObjectStore("memory:///")
     app = gateway(
         engine,
         Authenticator(kube, engine, monotonic=ticking),
-        Callers(kube, engine, monotonic=ticking, oidc=oidc, strangers=strangers),
+        Callers(
+            kube,
+            engine,
+            monotonic=ticking,
+            oidc=oidc,
+            strangers=strangers,
+            visits=MinuteCounts(burst, ticking),
+        ),
         limits,
+        streams,
         registry,
         lease=timedelta(seconds=15),
         wall=world.clock,
         heard=hear,
+        objects=objects,
     )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
-        yield Api(world, http, server, ticking, heard, registry, limits)
+        yield Api(world, http, server, ticking, heard, registry, limits, streams, objects, app)
+    objects.close()

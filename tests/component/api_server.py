@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,7 @@ class ApiServer:
     namespaces: dict[str, str] = field(default_factory=lambda: {"acme": "acme"})
     workspaces: dict[str, Object] = field(default_factory=dict)
     asked: int = 0
+    listed: int = 0
     down: bool = False
     knows_audiences: bool = True
 
@@ -45,6 +47,13 @@ class ApiServer:
             raise ApiError.of(404, {"reason": "NotFound"}, None)
         labels = {"app.kubernetes.io/managed-by": "headgate", "headgate.dev/workspace": self.namespaces[name]}
         return {"metadata": {"name": name, "labels": labels}}
+
+    async def list_pages(self, _resource: Any) -> AsyncIterator[Object]:
+        self.listed += 1
+        if self.down:
+            raise Unreachable("down")
+        for item in tuple(self.workspaces.values()):
+            yield {"metadata": {}, "items": [item]}
 
     def knows(
         self,

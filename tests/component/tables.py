@@ -14,6 +14,8 @@ TENANT_TABLES = (
     "workflow_events",
     "workflow_executions",
     "workflow_execution_steps",
+    "execution_labels",
+    "run_changes",
     "execution_triggers",
     "tasks",
     "run_endings",

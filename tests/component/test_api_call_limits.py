@@ -9,10 +9,11 @@ import pytest
 
 from headgate.api.members import Role
 from headgate.gateway.strangers import Strangers
-from tests.builders import a_workspace
+from tests.builders import a_workflow, a_workspace
 from tests.component.api_client import Api, Ticking, replica
 from tests.component.api_server import ApiServer
 from tests.component.counted import PostgresClock, counting_replicas, stopped_clock
+from tests.component.streaming import reading, serving
 from tests.component.world import NOON, World
 from tests.support.databases import TestDatabase
 from tests.support.redis_server import RedisServer
@@ -120,6 +121,42 @@ async def test_what_a_member_may_not_do_counts(replicas: list[Api]) -> None:
     assert answer.status_code == 403
     assert answer.headers["RateLimit"].startswith('"workspace";r=')
     assert await calls(replicas[0]) == used + 2
+
+
+async def test_a_key_s_list_of_workspaces_counts_for_its_own(replicas: list[Api]) -> None:
+    used = await calls(replicas[0])
+    answer = await replicas[0].request("GET", "/api/v1/workspaces")
+    assert answer.headers["RateLimit"].startswith('"workspace";r=')
+    assert await calls(replicas[0]) == used + 2
+
+
+async def test_a_user_s_list_of_workspaces_counts_for_none_and_is_bounded_all_the_same(replicas: list[Api]) -> None:
+    api = replicas[0]
+    api.given_members(a_workspace().with_member("owner", "User", "alice"))
+    api.server.knows_user("a.l.ice", "alice")
+    api.server.knows_user("b.o.b", "bob")
+    used = await calls(api)
+    for _ in range(20):
+        assert (await api.request("GET", "/api/v1/workspaces", token="a.l.ice")).status_code == 200
+    refused = await api.request("GET", "/api/v1/workspaces", token="a.l.ice")
+    assert (refused.status_code, refused.json()["reason"]) == (429, "CallerLimit")
+    assert refused.headers["Retry-After"] == "60"
+    assert (await api.request("GET", "/api/v1/workspaces", token="b.o.b")).status_code == 200
+    assert await calls(api) == used + 1
+
+
+async def test_a_stream_is_one_call_however_long_it_lasts(world: World, replicas: list[Api]) -> None:
+    api = replicas[0]
+    await world.given(a_workflow().with_node("a").with_node("b", after=["a"]))
+    run = await world.admit()
+    token = (await api.issue()).text
+    used = await calls(api)
+    async with serving(api) as url, reading(url, f"/runs/{run}/events", token) as stream:
+        await world.succeed(run, "a")
+        await stream.until("a/1 Succeeded")
+        await world.succeed(run, "b")
+        await stream.until("end RunEnded")
+    assert await calls(api) == used + 2
 
 
 async def test_credentials_that_are_not_good_are_not_looked_at_without_end(world: World) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
 
+from headgate.domain.step_log import log_path
 from tests.component.api_client import Api
 from tests.component.world import World, one_node
 
@@ -38,7 +40,19 @@ async def run(world: World, api: Api) -> str:
     return str((await api.start())["id"])
 
 
-@pytest.mark.parametrize("path", ["", "/runs", "/runs/RUN", "/workflows", "/workflows/acme/nightly/versions", "/usage"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/runs",
+        "/runs?label=team=shop&label=kind=report",
+        "/runs/RUN",
+        "/workflows",
+        "/workflows/acme/nightly/versions",
+        "/usage",
+        "/credentials",
+    ],
+)
 async def test_reading_takes_one_transaction(api: Api, run: str, sent: list[str], path: str) -> None:
     sent.clear()
     await api.get(path.replace("RUN", run))
@@ -85,3 +99,27 @@ async def test_steering_takes_a_look_before_and_after(world: World, api: Api, ru
     sent.clear()
     await api.post(f"/runs/{run}/suspend")
     assert len(sent) == COUNTING + TRANSACTION + 4 + TRANSACTION
+
+
+async def test_the_list_of_workspaces_takes_one_transaction(api: Api, run: str, sent: list[str]) -> None:
+    sent.clear()
+    assert (await api.request("GET", "/api/v1/workspaces")).status_code == 200
+    assert len(sent) == COUNTING + TRANSACTION
+
+
+async def test_a_log_takes_a_look_at_the_run_and_one_at_where_it_lies(api: Api, run: str, sent: list[str]) -> None:
+    ref = api.world.ref(UUID(run), "work")
+    await api.objects.put(log_path(ref), b"done")
+    await api.world.engine.logs.record(ref, log_path(ref), 4, truncated=False)
+    sent.clear()
+    assert (await api.call("GET", f"/runs/{run}/steps/work/log")).content == b"done"
+    assert len(sent) == COUNTING + 2 * TRANSACTION
+
+
+async def test_a_stream_takes_a_look_at_the_run_and_one_at_its_changes(
+    world: World, api: Api, run: str, sent: list[str]
+) -> None:
+    await world.succeed(UUID(run))
+    sent.clear()
+    assert (await api.call("GET", f"/runs/{run}/events")).status_code == 200
+    assert len(sent) == COUNTING + 2 * TRANSACTION

@@ -56,15 +56,17 @@ async def test_whatever_is_sent_it_is_taken_or_refused(world: World, api: Api, o
     await world.given(one_node().with_input("x"))
     await world.given(a_workflow("asks").with_node("ask", {"approval": {}}))
     run, key = await world.admit("asks"), (await api.issue()).view.id
-    path = operation.path.removeprefix("/api/v1/workspaces/{workspace}")
-    path = path.format(run_id=run, key_id=key, namespace="acme", name="nightly", number=1)
+    api.streams.close()
+    path = operation.path.format(
+        workspace="acme", run_id=run, key_id=key, namespace="acme", name="nightly", step="ask", number=1
+    )
     queries = st.dictionaries(st.sampled_from([*operation.query, "x"]), _TEXT.filter(lambda text: text != "\ud800"))
     bodies = st.dictionaries(st.sampled_from([*operation.body, "x"]), _JSON) | _JSON
 
     for query, body in many(st.tuples(queries, bodies), REQUESTS, SEED):
         content = json.dumps(body) if operation.body else None
         headers = {"Content-Type": "application/json"} if operation.body else {}
-        answer = await api.call(operation.method, path, params=query, content=content, headers=headers)
+        answer = await api.request(operation.method, path, params=query, content=content, headers=headers)
 
         assert answer.status_code < 500, (query, body, answer.text)
         if answer.status_code >= 400:

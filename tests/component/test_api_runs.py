@@ -272,3 +272,31 @@ class TestListing:
         for path in ("", "/cancel", "/retry"):
             assert (await api.call("POST" if path else "GET", f"/runs/{theirs}{path}")).status_code == 404
         assert (await world.phase(theirs, "other")).value == "Running"
+
+
+class TestLabels:
+    async def test_they_are_shown_and_runs_are_found_by_all_that_are_named(self, world: World, api: Api) -> None:
+        await world.given(one_node())
+        both = await api.start(labels={"team": "shop", "example.com/kind": "report"})
+        one = await api.start(labels={"team": "shop"})
+        await api.start()
+
+        assert both["labels"] == {"team": "shop", "example.com/kind": "report"}
+        assert (await api.get("/runs"))["items"][0]["labels"] == {}
+        assert await listed(api, label="team=shop", limit=1) == [one["id"], both["id"]]
+        assert await listed(api, label=["team=shop", "example.com/kind=report"]) == [both["id"]]
+        assert await listed(api, label="team=") == []
+
+    @pytest.mark.parametrize(
+        "labels", [{"headgate.dev/run": "x"}, {"a b": "x"}, {"a": "x y"}, {"a": 1}, {f"k{n}": "" for n in range(33)}]
+    )
+    async def test_what_is_no_label_is_refused(self, world: World, api: Api, labels: dict[str, Any]) -> None:
+        await world.given(one_node())
+
+        answer = await api.call("POST", "/runs", {"workflow": "nightly", "labels": labels})
+
+        assert answer.status_code == 422, answer.text
+
+    @pytest.mark.parametrize("label", ["", "team", "=shop", "a b=c", "team=a b"])
+    async def test_what_is_no_filter_is_refused(self, api: Api, label: str) -> None:
+        assert (await api.call("GET", "/runs", params={"label": label})).status_code == 422

@@ -19,6 +19,7 @@ from headgate.engine.types import Effects
 from headgate.gateway.app import gateway
 from headgate.gateway.authentication import REMEMBERED_SECONDS, Authenticator
 from headgate.gateway.callers import Callers
+from headgate.gateway.streams import Streams
 from tests.builders import a_workflow
 from tests.component.api_server import ApiServer
 from tests.component.vault import PASSWORD, Vault, naming
@@ -55,8 +56,10 @@ async def served(world: World) -> AsyncIterator[Gateway]:
 
     callers = Callers(cast("KubeClient", api), world.engine, monotonic=lambda: made.time)
     limits = world.engine.call_limits(burst=1000, monotonic=lambda: made.time)
+    registry = CollectorRegistry()
+    streams = Streams(world.engine.changes, registry, most=0, most_of_workspace=0)
     app = gateway(
-        world.engine, authenticator, callers, limits, CollectorRegistry(), lease=LEASE, wall=world.clock, heard=hear
+        world.engine, authenticator, callers, limits, streams, registry, lease=LEASE, wall=world.clock, heard=hear
     )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -12,6 +14,7 @@ import pytest
 from headgate.api.workflow_run import RunPhase
 from headgate.domain.ids import uuid7_time
 from headgate.engine.types import RunFilter
+from headgate.store.database import Transaction
 from tests.component.world import World, one_node
 from tests.support.databases import TestDatabase
 
@@ -160,3 +163,116 @@ async def test_a_run_and_its_steps_lie_in_the_partition_of_the_month_of_its_id(w
     for table in ("workflow_executions", "workflow_execution_steps"):
         rows = await world.rows(f"SELECT DISTINCT tableoid::regclass::text AS partition FROM headgate.{table}")
         assert rows == [{"partition": f"headgate.{table}_2026_03"}]
+
+
+class TestLabels:
+    async def test_runs_are_listed_by_one_label_or_by_several_over_pages_and_months(self, world: World) -> None:
+        await world.given(one_node())
+        shop: list[UUID] = []
+        for number in range(5):
+            shop.append(await world.admit(labels={"team": "shop", "parity": "odd" if number % 2 else "even"}))
+            await world.admit(labels={"team": "web"})
+            world.clock.advance(days=20)
+            await world.engine.ensure_partitions(world.clock.now)
+
+        assert await listed(world, RunFilter(labels=(("team", "shop"),)), limit=2) == shop[::-1]
+        assert await listed(world, RunFilter(labels=(("team", "shop"), ("parity", "odd"))), 1) == [shop[3], shop[1]]
+        assert await listed(world, RunFilter(labels=(("parity", "odd"), ("team", "web")))) == []
+        assert await listed(world, RunFilter(labels=(("team", "nobody"),))) == []
+
+    async def test_all_filters_go_together(self, world: World) -> None:
+        await world.given(one_node())
+        await world.given(one_node("weekly"))
+        label = {"team": "shop"}
+        before = await world.admit(labels=label)
+        since = world.clock.advance(seconds=1)
+        failed, open_run, weekly = [await world.admit(name, labels=label) for name in ("nightly", "nightly", "weekly")]
+        await world.fail(failed, "work")
+
+        labels = (("team", "shop"),)
+        assert await listed(world, RunFilter(frozenset([RunPhase.FAILED]), labels=labels)) == [failed]
+        assert await listed(world, RunFilter(workflow=("acme", "nightly"), labels=labels)) == [open_run, failed, before]
+        assert await listed(world, RunFilter(since=since, labels=labels)) == [weekly, open_run, failed]
+        assert await listed(world, RunFilter(until=since, labels=labels)) == [before]
+
+    async def test_another_tenants_runs_are_not_found_by_theirs(self, world: World) -> None:
+        await world.given_workspace("other")
+        await world.given(one_node(), "other")
+        await world.admit(workspace="other", labels={"team": "shop"})
+
+        assert await listed(world, RunFilter(labels=(("team", "shop"),))) == []
+
+    @pytest.mark.parametrize(
+        ("labels", "what"),
+        [
+            ({"headgate.dev/run": "x"}, "Headgate's own"),
+            ({"-a": "x"}, "a label's key"),
+            ({"a/b/c": "x"}, "a label's key"),
+            ({"a": "two words"}, "the value of label a"),
+            ({f"k{number}": "" for number in range(33)}, "32 labels at most"),
+            ({f"{'k' * 60}{number}": "v" * 63 for number in range(32)} | {"x": "y"}, "labels at most"),
+            ({f"{'d' * 200}/{number}": "" for number in range(25)}, "4096 bytes"),
+        ],
+    )
+    async def test_what_cannot_be_kept_is_refused_with_what_to_change(
+        self, world: World, labels: dict[str, str], what: str
+    ) -> None:
+        await world.given(one_node())
+
+        refused = await world.refused(labels=labels)
+
+        assert refused.reason == "InvalidLabels"
+        assert what in refused.message
+
+    async def test_a_page_of_the_runs_with_a_label_reads_no_more_than_the_page(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        record = await world.given(one_node())
+        await world.rows(SOME_HISTORY, world.ids["acme"], record.workflow_id, record.version_id)
+        explained: list[str] = []
+        rows = Transaction.rows
+
+        async def explaining(tx: Transaction, statement: str, parameters: Any = None) -> list[Any]:
+            if "execution_labels" in statement:
+                plan = await rows(tx, f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
+                explained.append(json.dumps(plan[0][0]))
+                walk(plan[0][0][0]["Plan"], read)
+            return await rows(tx, statement, parameters)
+
+        read: dict[str, float] = {}
+        monkeypatch.setattr(Transaction, "rows", explaining)
+        page = await world.engine.list_runs(world.ids["acme"], RunFilter(labels=(("team", "shop"),)), None, 10)
+        more = await world.engine.list_runs(
+            world.ids["acme"], RunFilter(labels=(("team", "shop"),)), page.next_cursor, 10
+        )
+
+        assert len({run.run_id for run in (*page.runs, *more.runs)}) == 20
+        assert len(explained) == 2
+        assert read["execution_labels"] <= 2 * 11
+        assert read["workflow_executions"] <= 2 * 11
+        assert "Seq Scan" not in explained[0]
+
+
+SOME_HISTORY = """
+    WITH made AS (
+        SELECT CAST(lpad(to_hex(1773144000000 + n), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0') AS uuid) AS id,
+            to_timestamp((1773144000000 + n) / 1000.0) AS at, n
+        FROM generate_series(1, 2000) n
+    )
+    INSERT INTO headgate.workflow_executions (workspace_id, id, started_at, workflow_id, version_id, status,
+        trigger_kind, trigger_key, trigger_node, inputs, finished_at, duration_ms, labels)
+    SELECT %s, id, at, %s, %s, 'Succeeded', 'api', 'key-' || n, 'manual', '{}', at, 0,
+        CASE WHEN n %% 2 = 0 THEN '{"team": "shop"}' ELSE '{"team": "web"}' END::jsonb
+    FROM made RETURNING id
+"""
+"""Two thousand runs, each with one of two labels."""
+
+
+def walk(node: dict[str, Any], read: dict[str, float]) -> None:
+    """Add up the rows that were read of every table, those included that were thrown away."""
+    if "Relation Name" in node:
+        table = re.sub(r"_\d{4}_\d\d$", "", node["Relation Name"])
+        rows = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+        read[table] = read.get(table, 0) + rows * node["Actual Loops"]
+    for inner in node.get("Plans", ()):
+        walk(inner, read)

@@ -44,7 +44,7 @@ async def two_tenants(world: World) -> World:
         await world.engine.api_keys.issue(world.ids[workspace], NewKey("ci", Role.VIEWER, "alice"))
         event = {"event": {"workflow": "other"}}
         await world.given(one_node().with_schedule("hourly", "0 * * * *").with_trigger("end", event), workspace)
-        await world.admit(workspace=workspace)
+        await world.admit(workspace=workspace, labels={"team": "shop"})
         await world.rows(
             "INSERT INTO headgate.run_endings SELECT %s, gen_random_uuid(), %s, 'nightly', 'Failed', now(), now(), 0,"
             " now() RETURNING 1",
@@ -134,7 +134,7 @@ async def test_of_pots_the_app_role_sees_the_one_that_its_workspace_is_in(world:
         assert connection.execute("SELECT FROM headgate.pot_rate_limits").rowcount == 0
 
 
-@pytest.mark.parametrize("parent", ["workflow_executions", "workflow_execution_steps"])
+@pytest.mark.parametrize("parent", ["workflow_executions", "workflow_execution_steps", "execution_labels"])
 @pytest.mark.parametrize("role", ["headgate_app", "headgate_system"])
 async def test_no_running_program_may_touch_a_single_partition(
     two_tenants: World, fresh: TestDatabase, role: str, parent: str
@@ -185,6 +185,9 @@ async def test_another_workspaces_rows_cannot_be_changed(two_tenants: World, fre
         "UPDATE headgate.credential_releases SET runner = 'nobody'",
         "DELETE FROM headgate.credential_releases",
         "UPDATE headgate.credentials SET name = 'other'",
+        "UPDATE headgate.execution_labels SET value = 'other'",
+        "UPDATE headgate.run_changes SET phase = 'Failed'",
+        "DELETE FROM headgate.run_changes",
     ],
 )
 async def test_the_app_role_cannot_rewrite_what_is_for_ever_or_lift_its_limits(
@@ -213,6 +216,9 @@ async def test_the_app_role_cannot_rewrite_what_is_for_ever_or_lift_its_limits(
         "UPDATE headgate.data_keys SET key_encryption_key = 'mine'",
         "SELECT name FROM headgate.credentials",
         "SELECT credential FROM headgate.credential_releases",
+        "SELECT value FROM headgate.execution_labels",
+        "SELECT phase FROM headgate.run_changes",
+        "SELECT execution_id FROM headgate.run_changes",
     ],
 )
 async def test_the_system_role_gets_at_nothing_but_what_crosses_workspaces(

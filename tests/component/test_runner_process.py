@@ -28,6 +28,7 @@ from headgate.domain.runner_task import secret_variable
 from headgate.gateway.app import gateway
 from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers
+from headgate.gateway.streams import Streams
 from tests.builders import a_workflow
 from tests.component.api_server import ApiServer
 from tests.component.vault import PASSWORD
@@ -82,12 +83,14 @@ async def serving(world: World, api: ApiServer, lease: timedelta) -> AsyncIterat
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         authenticator = Authenticator(cast("KubeClient", api), world.engine, monotonic=lambda: 0.0)
+        registry = CollectorRegistry()
         app = gateway(
             world.engine,
             authenticator,
             Callers(cast("KubeClient", api), world.engine, monotonic=lambda: 0.0),
             world.engine.call_limits(burst=1000, monotonic=lambda: 0.0),
-            CollectorRegistry(),
+            Streams(world.engine.changes, registry, most=0, most_of_workspace=0),
+            registry,
             lease=lease,
             wall=world.clock,
             heard=lambda _workspace, _effects: None,

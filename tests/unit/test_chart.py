@@ -225,6 +225,25 @@ def test_redis_is_the_gateway_s_and_the_operator_s_and_not_there_by_default() ->
     assert given({}) == []
 
 
+@pytest.mark.parametrize(
+    ("store", "url", "mounted"),
+    [
+        ({}, None, False),
+        ({"existingClaim": "logs"}, "file:///var/lib/headgate/objects", True),
+        ({"url": "s3://logs", "existingSecret": "cloud"}, "s3://logs", False),
+    ],
+)
+def test_the_gateway_reads_logs_from_where_it_can_reach_them(
+    store: dict[str, str], url: str | None, mounted: bool
+) -> None:
+    pod = render(WITH_DATABASE | {"objectStore": store}).pods()["headgate-gateway"]
+
+    [container] = pod["spec"]["containers"]
+    assert [item["value"] for item in container["env"] if item["name"] == "HEADGATE_OBJECT_STORE"] == [url] * bool(url)
+    assert [mount.get("readOnly") for mount in container["volumeMounts"]] == [None, True][: 1 + mounted]
+    assert container.get("envFrom", []) == [{"secretRef": {"name": "cloud"}}] * ("existingSecret" in store)
+
+
 def test_custom_resource_definitions_outlive_the_release(chart: Rendered) -> None:
     definitions = chart.all("CustomResourceDefinition")
 

@@ -38,6 +38,7 @@ class Scope(StrEnum):
     WORKFLOWS_READ = "workflows:read"
     USAGE_READ = "usage:read"
     KEYS_MANAGE = "keys:manage"
+    CREDENTIALS_MANAGE = "credentials:manage"
 
 
 _READ = frozenset({Scope.RUNS_READ, Scope.WORKFLOWS_READ, Scope.USAGE_READ})

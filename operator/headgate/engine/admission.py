@@ -23,7 +23,7 @@ from headgate.engine.facts import Facts
 from headgate.engine.outcome import error_message, finished
 from headgate.engine.reasons import WAITING_MESSAGES
 from headgate.engine.replay import meant
-from headgate.engine.requests import choose_trigger, resolve_inputs, too_deep
+from headgate.engine.requests import choose_trigger, resolve_inputs, too_deep, unfit_labels
 from headgate.engine.stepping import Progress, advance
 from headgate.engine.types import Admitted, Effects, Refused, RunRequest
 from headgate.store import control, starting
@@ -106,7 +106,7 @@ async def _understand(
         definition = await context.definitions.get(tx, request.workspace_id, version_id)
     except UnreadableVersion as problem:
         return Refused("UnreadableVersion", str(problem))
-    trigger = too_deep(request) or choose_trigger(definition.graph, request)
+    trigger = too_deep(request) or unfit_labels(request) or choose_trigger(definition.graph, request)
     if isinstance(trigger, Refused):
         return trigger
     inputs = resolve_inputs(definition.spec.inputs, definition.input_schemas, request.inputs)
@@ -134,6 +134,7 @@ def _origin(
         event=request.event,
         options=request.debug.to_wire() if request.debug is not None else {},
         replay_of=request.replay_of,
+        labels=request.labels,
     )
 
 

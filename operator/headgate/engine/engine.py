@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -29,6 +29,7 @@ from headgate.engine.credentials import Credentials
 from headgate.engine.definition_changes import DefinitionChanges
 from headgate.engine.definition_reads import DefinitionReads
 from headgate.engine.plan_use import PlanUse
+from headgate.engine.run_changes import RunChanges
 from headgate.engine.run_control import RunControl
 from headgate.engine.runner_tasks import RunnerTasks
 from headgate.engine.starter import Starter
@@ -41,6 +42,7 @@ from headgate.engine.types import (
     Fired,
     JobTask,
     Outcome,
+    RecordedWorkspace,
     Refused,
     RunFilter,
     RunPage,
@@ -86,6 +88,8 @@ class Engine:
         """What runners ask for, and whoever looks after them."""
         self.logs = StepLogs(self._context)
         """Where the logs of attempts lie."""
+        self.changes = RunChanges(self._context)
+        """What changes in runs, for those who follow them."""
         self.versions = Versions(self._context, reads)
         """What workflows were before."""
         self.credentials = Credentials(self._context, keys)
@@ -113,6 +117,10 @@ class Engine:
     async def workspace_id(self, name: str) -> UUID | None:
         """The id of the workspace of that name, or None when none is recorded."""
         return await workspaces.workspace_id(self._context, name)
+
+    async def recorded_workspaces(self, names: Sequence[str]) -> tuple[RecordedWorkspace, ...]:
+        """The active workspaces of these names, by name; one that is not recorded is left out. One query."""
+        return await workspaces.recorded(self._context, names)
 
     async def usage(self) -> tuple[WorkspaceUsage, ...]:
         """What every active workspace uses right now. One query, however many there are."""

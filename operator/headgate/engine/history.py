@@ -69,6 +69,7 @@ async def run_view(context: Context, workspace_id: UUID, run_id: UUID) -> RunVie
         at_breakpoint=apart.at is not None,
         resumed=apart.resumed,
         kind=TriggerKind(row.trigger_kind),
+        labels=row.labels,
     )
 
 
@@ -95,6 +96,7 @@ async def list_runs(
             workflow=filters.workflow,
             since=filters.since,
             until=filters.until,
+            labels=filters.labels,
             before=before,
             limit=limit,
         )
@@ -112,6 +114,7 @@ async def list_runs(
             duration_ms=row.duration_ms,
             error_message=row.error_message,
             waiting=row.waiting_reason,
+            labels=row.labels,
         )
         for row in rows
     )

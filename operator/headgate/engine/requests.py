@@ -8,11 +8,13 @@ from typing import Any
 from headgate.api.inputs import Input
 from headgate.domain.graph import Graph
 from headgate.domain.input_schemas import WORK, InputSchema
+from headgate.domain.labels import LabelsInvalid, check_labels
 from headgate.engine.bounds import INPUTS_BYTES, check_json
 from headgate.engine.types import Refused, RunRequest, TriggerKind
 
 INVALID_INPUTS = "InvalidInputs"
 INVALID_TRIGGER = "InvalidTrigger"
+INVALID_LABELS = "InvalidLabels"
 TOO_DEEP = "TooDeep"
 MAX_DEPTH = 8
 """How many times in a row a run may call, or set off, another one."""
@@ -27,6 +29,15 @@ def too_deep(request: RunRequest) -> Refused | None:
         f"runs called, or set off, each other {MAX_DEPTH} times in a row, and this would be once more: look for "
         "workflows that call each other, or that start at each other's end",
     )
+
+
+def unfit_labels(request: RunRequest) -> Refused | None:
+    """Refuses labels that cannot be kept."""
+    try:
+        check_labels(request.labels)
+    except LabelsInvalid as error:
+        return Refused(INVALID_LABELS, str(error))
+    return None
 
 
 def resolve_inputs(

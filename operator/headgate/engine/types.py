@@ -17,6 +17,7 @@ from headgate.domain.task import JobTask, Outcome, TaskRef, Waiting
 from headgate.engine.views import (
     BreakerView,
     NodeView,
+    RecordedWorkspace,
     RunFilter,
     RunPage,
     RunSummary,
@@ -41,6 +42,7 @@ __all__ = [
     "LeaseLost",
     "NodeView",
     "Outcome",
+    "RecordedWorkspace",
     "Refused",
     "RunFilter",
     "RunPage",
@@ -159,6 +161,8 @@ class RunRequest:
     """How many runs called, or set off, each other up to this one."""
     event: Mapping[str, Any] | None = None
     """The end of another run that sets it off."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """By which it can be found."""
 
 
 @dataclass(frozen=True)

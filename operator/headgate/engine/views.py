@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -36,6 +36,15 @@ class BreakerView:
     """When runs are tried again; None while it is closed."""
     reset: str | None = None
     """The last token by which somebody closed it."""
+
+
+@dataclass(frozen=True)
+class RecordedWorkspace:
+    """An active workspace."""
+
+    workspace_id: UUID
+    name: str
+    suspended: bool
 
 
 @dataclass(frozen=True)
@@ -105,6 +114,8 @@ class RunView:
     """How often it was let go on from one."""
     kind: TriggerKind = TriggerKind.RESOURCE
     """What asked for it."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """By which it can be found."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +135,7 @@ class RunSummary:
     error_message: str | None
     waiting: str | None = None
     """Why it has not started."""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -137,6 +149,8 @@ class RunFilter:
     """Asked for then, or later."""
     until: datetime | None = None
     """Asked for before then."""
+    labels: tuple[tuple[str, str], ...] = ()
+    """With all of these. The runs with the first one are looked through for the others: name the rarest first."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from headgate.domain.durations import parse_duration
 from headgate.engine.breakers import view
 from headgate.engine.cancellation import cancel_run
 from headgate.engine.context import Context
-from headgate.engine.types import Effects, WorkspaceRecord, WorkspaceUsage
+from headgate.engine.types import Effects, RecordedWorkspace, WorkspaceRecord, WorkspaceUsage
 from headgate.store import credentials, open_runs, workflows, workspaces
 
 
@@ -59,6 +60,13 @@ async def workspace_id(context: Context, name: str) -> UUID | None:
     async with context.database.system() as tx:
         known = await workspaces.find(tx, name)
     return None if known is None else known.id
+
+
+async def recorded(context: Context, names: Sequence[str]) -> tuple[RecordedWorkspace, ...]:
+    """Those of the names that active workspaces have, by name."""
+    async with context.database.system() as tx:
+        rows = await workspaces.named(tx, names)
+    return tuple(RecordedWorkspace(row.id, row.name, row.suspended) for row in rows)
 
 
 async def running_runs(context: Context, name: str) -> int:

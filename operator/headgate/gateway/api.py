@@ -9,20 +9,27 @@ from typing import Any
 
 from fastapi import APIRouter
 from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
 
 from headgate.engine.engine import Engine
 from headgate.engine.types import Effects
 from headgate.gateway.access import Access
 from headgate.gateway.callers import Callers
+from headgate.gateway.models.events import EVENTS
 from headgate.gateway.problems import MEDIA_TYPE, REFUSALS, ProblemDetails
-from headgate.gateway.rate_limits import RateLimits
+from headgate.gateway.rate_limits import FIELDS, RateLimits
 from headgate.gateway.routes.approvals import approval_routes
+from headgate.gateway.routes.credentials import credential_routes
+from headgate.gateway.routes.events import event_routes
 from headgate.gateway.routes.keys import key_routes
+from headgate.gateway.routes.logs import log_routes
 from headgate.gateway.routes.paths import API, VERSION
 from headgate.gateway.routes.runs import run_routes
 from headgate.gateway.routes.steering import steering_routes
 from headgate.gateway.routes.workflows import workflow_routes
 from headgate.gateway.routes.workspaces import workspace_routes
+from headgate.gateway.streams import Streams
+from headgate.objects.object_store import ObjectStore
 
 DOCUMENT_PATH = f"{API}/openapi.json"
 REQUEST_BYTES = 262_144
@@ -32,6 +39,8 @@ _DESCRIPTION = (
     "said in Kubernetes: this API changes no Workspace, Quota or Workflow. Errors are problem details (RFC 9457) that "
     "say what to change. Lists are read page by page: `nextCursor` of one is the `cursor` of the next."
 )
+_REFERENCE = "#/components/schemas/{model}"
+_RETRY_AFTER = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}}
 _FRAMEWORKS_OWN = ("HTTPValidationError", "ValidationError")
 
 
@@ -39,6 +48,8 @@ def api_routes(
     engine: Engine,
     callers: Callers,
     limits: RateLimits,
+    streams: Streams,
+    objects: ObjectStore | None,
     *,
     wall: Callable[[], datetime],
     heard: Callable[[str, Effects], None],
@@ -54,8 +65,11 @@ def api_routes(
         run_routes(engine, access, wall=wall, heard=heard),
         steering_routes(engine, access, heard=heard),
         approval_routes(engine, access, heard=heard),
+        event_routes(engine, access, streams),
+        log_routes(engine, access, streams, objects),
         workflow_routes(engine, access),
         key_routes(engine, access),
+        credential_routes(engine, access),
     ):
         router.include_router(routes)
     return router
@@ -71,16 +85,28 @@ def document(router: APIRouter) -> dict[str, Any]:
         routes=router.routes,
     )
     responses = made["components"].setdefault("responses", {})
+    made["components"]["headers"] = {
+        name: {"description": text, "schema": {"type": "string"}} for name, text in FIELDS.items()
+    }
+    told = {name: {"$ref": f"#/components/headers/{name}"} for name in FIELDS}
     for operations in made["paths"].values():
         for operation in operations.values():
             # The framework takes it from the name of a function, which says less than the description.
             operation.pop("summary", None)
             for status, response in operation["responses"].items():
                 if int(status) in REFUSALS:
+                    if int(status) == HTTPStatus.TOO_MANY_REQUESTS:
+                        response["headers"] = _RETRY_AFTER
                     name = HTTPStatus(int(status)).phrase.title().replace(" ", "")
                     response["content"] = {MEDIA_TYPE: response["content"]["application/json"]}
                     responses[name] = response
                     operation["responses"][status] = {"$ref": f"#/components/responses/{name}"}
+                elif "security" in operation:
+                    response["headers"] = told
+    # They are told of in words only, since a stream is a text to the framework.
+    _, events = models_json_schema([(model, "serialization") for model in EVENTS], ref_template=_REFERENCE)
+    for name, schema in events["$defs"].items():
+        made["components"]["schemas"].setdefault(name, schema)
     for name in _FRAMEWORKS_OWN:
         made["components"]["schemas"].pop(name, None)
     return made

@@ -23,6 +23,8 @@ from headgate.gateway.problems import answer_with_problems
 from headgate.gateway.rate_limits import RateLimitFields, RateLimits
 from headgate.gateway.routes.paths import API
 from headgate.gateway.runners import runner_routes
+from headgate.gateway.streams import Streams
+from headgate.objects.object_store import ObjectStore
 
 
 def gateway(
@@ -30,18 +32,24 @@ def gateway(
     authenticator: Authenticator,
     callers: Callers,
     limits: CallLimits,
+    streams: Streams,
     registry: CollectorRegistry,
     *,
     lease: timedelta,
     wall: Callable[[], datetime],
     heard: Callable[[str, Effects], None],
+    objects: ObjectStore | None = None,
 ) -> FastAPI:
-    """The application. ``heard`` is told the workspace and the effects of every transaction."""
+    """The application. ``heard`` is told the workspace and the effects of every transaction.
+
+    ``objects`` is where logs are kept; None where they cannot be reached from here.
+    """
     app = FastAPI(title="Headgate", docs_url=None, redoc_url=None, openapi_url=None)
     answer_with_problems(app)
     metrics = GatewayMetrics.register(registry)
     registry.register(CallCounts(limits))
-    routes = api_routes(engine, callers, RateLimits(limits, metrics), wall=wall, heard=heard)
+    rates = RateLimits(limits, metrics)
+    routes = api_routes(engine, callers, rates, streams, objects, wall=wall, heard=heard)
     described = document(routes)
     app.include_router(routes)
 

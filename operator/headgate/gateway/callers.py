@@ -5,25 +5,24 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Protocol
 from uuid import UUID
 
-from pydantic import ValidationError
-
-from headgate.api.members import Member, Role
+from headgate.api.members import Role
 from headgate.api.scalars import SUBDOMAIN_PATTERN
 from headgate.cluster.client import KubeClient
 from headgate.cluster.errors import ApiError, Unreachable
-from headgate.cluster.resources import WORKSPACES
 from headgate.domain.api_keys import PREFIX, SCOPES, Scope, least_role
 from headgate.domain.membership import role_of
 from headgate.engine.api_keys import KeyIdentity
 from headgate.engine.engine import Engine
+from headgate.gateway.memberships import Memberships
 from headgate.gateway.memory import Memory
+from headgate.gateway.minute_counts import MinuteCounts
 from headgate.gateway.problems import Problem
 from headgate.gateway.strangers import Strangers
 from headgate.gateway.token_review import TOKEN_BYTES, cannot_ask, review, unauthorized
@@ -80,11 +79,15 @@ class TokenUsers(Protocol):
 
 
 @dataclass(frozen=True)
-class _Members:
-    """A workspace, and who belongs to it."""
+class Visitor:
+    """Somebody who has named no workspace yet."""
 
+    subject: str
+    """As of a caller."""
     workspace_id: UUID | None
-    members: tuple[Member, ...] = ()
+    """That of the key by which it calls; None for a user, who may have several."""
+    roles: Mapping[str, Role]
+    """By the workspaces, in the order of their names, in which they have one."""
 
 
 class Callers:
@@ -98,35 +101,76 @@ class Callers:
         monotonic: Callable[[], float],
         oidc: TokenUsers | None = None,
         strangers: Strangers | None = None,
+        visits: MinuteCounts | None = None,
     ) -> None:
         """``monotonic`` gives seconds. Without ``oidc`` the API server alone knows users.
 
-        ``strangers`` bounds credentials that are not good.
+        ``strangers`` bounds credentials that are not good, ``visits`` users who name no workspace that could count.
         """
         self._oidc = oidc
         self._strangers = strangers
+        self._visits = visits
         self._kube = kube
         self._engine = engine
         self._keys = Memory[KeyIdentity](BELIEVED_SECONDS, monotonic)
         self._users = Memory[User](TOKEN_BELIEVED_SECONDS, monotonic)
-        self._members = Memory[_Members](BELIEVED_SECONDS, monotonic)
+        self._memberships = Memberships(kube, engine, monotonic=monotonic, believed_seconds=BELIEVED_SECONDS)
 
-    async def caller(self, token: str | None, workspace: str, address: str = "") -> Caller:
-        """Who calls with this bearer token from that address, as what it is in the workspace.
+    async def caller(self, token: str | None, workspace: str, address: str | None = None) -> Caller:
+        """Who calls with this bearer token, as what it is in the workspace.
+
+        Without an address it is looked at however many came that were not good, and is none of them.
 
         Raises ``Problem``: 401 without a token that is good, 429 where too many came from there that were not, 503
         where nobody can tell, and 404 to anybody who is no member, which is the same whether there is such a workspace
         or not. Raises ``DatabaseUnavailable``.
         """
+        try:
+            match await self._identify(token, address):
+                case KeyIdentity() as key:
+                    return self._of_key(key, workspace)
+                case user:
+                    return await self._of_user(user, workspace)
+        except (ApiError, Unreachable):
+            raise cannot_ask() from None
+
+    async def visitor(self, token: str | None, address: str | None = None) -> Visitor:
+        """Who calls with this bearer token, and where they belong.
+
+        Raises ``Problem`` like ``caller`` but 404, and 429 where a user has done so too often within a minute.
+        """
+        try:
+            match await self._identify(token, address):
+                case KeyIdentity() as key:
+                    return Visitor(f"{KEY_SUBJECT}{key.key_id}", key.workspace_id, {key.workspace: key.role})
+                case user:
+                    self._visit(user)
+                    roles = {
+                        workspace: role
+                        for workspace, members in (await self._memberships.all()).items()
+                        if (role := role_of(members, user.name, user.groups)) is not None
+                    }
+                    return Visitor(user.name, None, dict(sorted(roles.items())))
+        except (ApiError, Unreachable):
+            raise cannot_ask() from None
+
+    def _visit(self, user: User) -> None:
+        if self._visits is None:
+            return
+        if (seconds := self._visits.wait(user.name)) > 0:
+            raise _too_many_visits(math.ceil(seconds))
+        self._visits.add(user.name)
+
+    async def _identify(self, token: str | None, address: str | None) -> KeyIdentity | User:
         if not token or len(token) > TOKEN_BYTES:
             raise unauthorized("an API key or a token of a member is needed: Authorization: Bearer ...")
         fingerprint = hashlib.sha256(token.encode()).digest()
-        if self._strangers is None:
-            return await self._identified(token, fingerprint, workspace)
+        if self._strangers is None or address is None:
+            return await self._identified(token, fingerprint)
         if (seconds := self._strangers.wait(address, fingerprint)) > 0:
             raise _too_many_strangers(math.ceil(seconds))
         try:
-            found = await self._identified(token, fingerprint, workspace)
+            found = await self._identified(token, fingerprint)
         except Problem as problem:
             if problem.status is HTTPStatus.UNAUTHORIZED:
                 self._strangers.failed(address)
@@ -134,13 +178,13 @@ class Callers:
         self._strangers.passed(fingerprint)
         return found
 
-    async def _identified(self, token: str, fingerprint: bytes, workspace: str) -> Caller:
+    async def _identified(self, token: str, fingerprint: bytes) -> KeyIdentity | User:
         if token.startswith(PREFIX):
-            return self._of_key(await self._key(token, fingerprint), workspace)
-        try:
-            return await self._of_user(await self._user(token, fingerprint), workspace)
-        except (ApiError, Unreachable):
-            raise cannot_ask() from None
+            return await self._key(token, fingerprint)
+        user = await self._user(token, fingerprint)
+        if user.name.startswith(KEY_SUBJECT):
+            raise unauthorized(f"a user whose name begins with {KEY_SUBJECT} cannot be told from a key")
+        return user
 
     def _of_key(self, key: KeyIdentity, workspace: str) -> Caller:
         if key.workspace != workspace:
@@ -160,12 +204,10 @@ class Callers:
         return found
 
     async def _of_user(self, user: User, workspace: str) -> Caller:
-        if user.name.startswith(KEY_SUBJECT):
-            raise unauthorized(f"a user whose name begins with {KEY_SUBJECT} cannot be told from a key")
         # It becomes part of a path, and whoever asks for another one asks for what is not there.
         if len(workspace) > _NAME_LENGTH or not _NAME.fullmatch(workspace):
             raise unknown_workspace()
-        known = await self._members_of(workspace)
+        known = await self._memberships.of(workspace)
         role = role_of(known.members, user.name, user.groups)
         if known.workspace_id is None or role is None:
             raise unknown_workspace()
@@ -188,22 +230,11 @@ class Callers:
         self._users.keep(fingerprint, found, asked)
         return found
 
-    async def _members_of(self, workspace: str) -> _Members:
-        key = workspace.encode()
-        if (known := self._members.recall(key)) is not None:
-            return known
-        asked = self._members.asking()
-        try:
-            live = await self._kube.get(WORKSPACES, workspace)
-        except ApiError as error:
-            if not error.is_not_found:
-                raise
-            found = _Members(None)
-        else:
-            members = (_member(item) for item in (live.get("spec") or {}).get("members") or ())
-            found = _Members(await self._engine.workspace_id(workspace), tuple(item for item in members if item))
-        self._members.keep(key, found, asked)
-        return found
+
+def _too_many_visits(seconds: int) -> Problem:
+    detail = f"you listed your workspaces too often within a minute: call again in {seconds} seconds"
+    headers = {"Retry-After": str(seconds)}
+    return Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, headers, reason="CallerLimit")
 
 
 def _too_many_strangers(seconds: int) -> Problem:
@@ -215,11 +246,3 @@ def _too_many_strangers(seconds: int) -> Problem:
 def unknown_workspace() -> Problem:
     """What is answered to whoever is no member, whatever is there."""
     return Problem(HTTPStatus.NOT_FOUND, "there is no such workspace, or you are no member of it")
-
-
-def _member(item: object) -> Member | None:
-    """A member as this release reads it; one that it does not understand is none."""
-    try:
-        return Member.model_validate(item)
-    except ValidationError:
-        return None

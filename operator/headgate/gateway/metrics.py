@@ -93,11 +93,13 @@ class Measured:
             await self._app(scope, receive, send)
             return
         begun, status = time.perf_counter(), int(HTTPStatus.INTERNAL_SERVER_ERROR)
+        taken: float | None = None
 
         async def noted(message: Message) -> None:
-            nonlocal status
+            nonlocal status, taken
             if message["type"] == "http.response.start":
-                status = message["status"]
+                # Until the answer begins: a stream lasts as long as its reader likes.
+                status, taken = message["status"], time.perf_counter() - begun
             await send(message)
 
         try:
@@ -105,4 +107,4 @@ class Measured:
         finally:
             route = getattr(scope.get("route"), "path", "")
             self._metrics.requests.labels(route, str(status)).inc()
-            self._metrics.seconds.labels(route).observe(time.perf_counter() - begun)
+            self._metrics.seconds.labels(route).observe(time.perf_counter() - begun if taken is None else taken)

@@ -9,19 +9,24 @@ from __future__ import annotations
 import hashlib
 from datetime import timedelta
 from http import HTTPStatus
+from uuid import UUID
 
 from fastapi import Request
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headgate.engine.call_limits import CallDecision, CallLimits, LimitState
-from headgate.gateway.callers import Caller
 from headgate.gateway.metrics import GatewayMetrics
 from headgate.gateway.problems import Problem
 
 WORKSPACE, CALLER = "workspace", "caller"
 _SECONDS = {WORKSPACE: 3600, CALLER: 60}
 _STATE = "rate_limit"
+FIELDS = {
+    "RateLimit-Policy": "The limits of calls that the call counted against, `w` seconds long, with `q` calls each.",
+    "RateLimit": "What is left of them: `r` calls, for `t` seconds.",
+}
+"""What callers are told wherever a workspace counted, by name."""
 
 
 class RateLimits:
@@ -31,11 +36,14 @@ class RateLimits:
         self._limits = limits
         self._metrics = metrics
 
-    async def count(self, caller: Caller, request: Request) -> None:
-        """Count a call. Raises ``Problem`` 429 where it is one too many, and ``DatabaseUnavailable``."""
+    async def count(self, workspace_id: UUID, subject: str, request: Request) -> None:
+        """Count a call of ``subject`` in the workspace.
+
+        Raises ``Problem`` 429 where it is one too many, and ``DatabaseUnavailable``.
+        """
         # Names have any length, and any characters.
-        subject = hashlib.blake2b(caller.subject.encode(errors="surrogatepass"), digest_size=16).hexdigest()
-        decision = await self._limits.take(caller.workspace_id, subject)
+        name = hashlib.blake2b(subject.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+        decision = await self._limits.take(workspace_id, name)
         request.scope.setdefault("state", {})[_STATE] = decision
         if not decision.passed:
             raise self._refusal(decision)

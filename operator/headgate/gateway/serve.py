@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
 import ssl
 import time
 from contextlib import AsyncExitStack, suppress
@@ -29,8 +30,11 @@ from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers
 from headgate.gateway.jwks import KeySet
 from headgate.gateway.metrics import DefinitionReadCounts
+from headgate.gateway.minute_counts import MinuteCounts
 from headgate.gateway.oidc import OidcProvider, OidcUsers
 from headgate.gateway.strangers import Strangers
+from headgate.gateway.streams import Streams
+from headgate.objects.object_store import ObjectStore
 from headgate.probes import Health, application, heartbeat, serve
 from headgate.settings import GatewaySettings
 from headgate.store.database import Database
@@ -41,12 +45,14 @@ from headgate.store.redis import Dependency, RedisAway
 
 _GRACE_SECONDS = 10
 _LOOK_SECONDS = 2.0
+_BACKLOG = 2048
+_UNREAD_SECONDS = 30.0
 _PROVIDER_SECONDS = 5.0
 _RECKON_SECONDS = 0.5
 
 
 async def serve_gateway(settings: GatewaySettings) -> int:
-    """Serve until told to end, and return the exit code. Raises ``KeyRingInvalid``."""
+    """Serve until told to end, and return the exit code. Raises ``KeyRingInvalid`` and ``InvalidObjectStore``."""
     log = structlog.get_logger("headgate.gateway")
     given = settings.key_encryption_keys
     keys = key_ring(given.get_secret_value() if given else None, settings.key_encryption_keys_file)
@@ -74,6 +80,12 @@ async def serve_gateway(settings: GatewaySettings) -> int:
             monotonic=time.monotonic,
             lent=None if redis is None else LentCalls(redis),
         )
+        objects = ObjectStore(settings.object_store) if settings.object_store is not None else None
+        if objects is not None:
+            stack.callback(objects.close)
+        streams = Streams(
+            engine.changes, registry, most=settings.streams, most_of_workspace=settings.streams_per_workspace
+        )
         app = gateway(
             engine,
             Authenticator(kube, engine, monotonic=time.monotonic),
@@ -83,14 +95,17 @@ async def serve_gateway(settings: GatewaySettings) -> int:
                 monotonic=time.monotonic,
                 oidc=await _oidc(settings, stack),
                 strangers=Strangers(settings.failures_per_minute, time.monotonic),
+                visits=MinuteCounts(settings.calls_per_minute, time.monotonic),
             ),
             limits,
+            streams,
             registry,
             lease=timedelta(seconds=settings.runner_lease_seconds),
             wall=wall,
             heard=_Heard(registry),
+            objects=objects,
         )
-        server = uvicorn.Server(
+        server = _Server(
             uvicorn.Config(
                 app,
                 host=settings.http_host,
@@ -101,7 +116,8 @@ async def serve_gateway(settings: GatewaySettings) -> int:
                 lifespan="off",
                 timeout_graceful_shutdown=_GRACE_SECONDS,
                 limit_concurrency=settings.request_concurrency,
-            )
+            ),
+            streams,
         )
         watching = [
             asyncio.create_task(_ready(health, engine)),
@@ -113,13 +129,34 @@ async def serve_gateway(settings: GatewaySettings) -> int:
             watching.append(asyncio.create_task(_listen(reads)))
         log.info("serving", api_port=settings.api_port)
         # It ends by itself on the signals, once the requests under way are answered.
-        await server.serve()
+        await server.serve([_listening(settings.http_host, settings.api_port)])
         for task in watching:
             task.cancel()
         with suppress(DatabaseUnavailable):
             await limits.aclose()
         log.info("ended")
     return 0
+
+
+class _Server(uvicorn.Server):
+    """Ends streams as soon as it is told to end: they would last as long as it lets them."""
+
+    def __init__(self, config: uvicorn.Config, streams: Streams) -> None:
+        super().__init__(config)
+        self._streams = streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._streams.close()
+        await super().shutdown(sockets)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket whose connections end when their other side takes nothing of what was sent for a while."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_UNREAD_SECONDS * 1000))
+    return made
 
 
 async def _oidc(settings: GatewaySettings, stack: AsyncExitStack) -> OidcUsers | None:

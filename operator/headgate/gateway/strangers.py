@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 
 from headgate.gateway.memory import Memory
+from headgate.gateway.minute_counts import MinuteCounts
 
-_WINDOW_SECONDS = 60.0
 _FAMILIAR_SECONDS = 3600.0
-_ADDRESSES = 4096
 
 
 class Strangers:
@@ -21,24 +19,17 @@ class Strangers:
 
     def __init__(self, limit: int, monotonic: Callable[[], float]) -> None:
         """``limit`` is for a minute; ``monotonic`` gives seconds."""
-        self._limit = limit
-        self._monotonic = monotonic
         self._familiar = Memory[bool](_FAMILIAR_SECONDS, monotonic)
-        self._failures: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._failures = MinuteCounts(limit, monotonic)
 
     def wait(self, address: str, fingerprint: bytes) -> float:
         """For how many seconds a credential from there is not looked at; 0 where it is."""
-        ends, count = self._failures.get(address, (0.0, 0))
-        left = ends - self._monotonic()
-        return left if left > 0 and count >= self._limit and not self._familiar.recall(fingerprint) else 0.0
+        seconds = self._failures.wait(address)
+        return 0.0 if seconds > 0 and self._familiar.recall(fingerprint) else seconds
 
     def failed(self, address: str) -> None:
         """A credential from there was not good."""
-        now = self._monotonic()
-        ends, count = self._failures.pop(address, (0.0, 0))
-        self._failures[address] = (ends, count + 1) if ends > now else (now + _WINDOW_SECONDS, 1)
-        while len(self._failures) > _ADDRESSES:
-            self._failures.popitem(last=False)
+        self._failures.add(address)
 
     def passed(self, fingerprint: bytes) -> None:
         """A credential was good."""

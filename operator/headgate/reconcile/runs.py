@@ -13,11 +13,13 @@ from headgate.cluster.client import Object
 from headgate.cluster.resources import WORKFLOW_RUNS, WORKFLOWS
 from headgate.desired.keys import NAMESPACE
 from headgate.domain.conditions import not_ready, ready, reconciling
+from headgate.domain.labels import given_labels
 from headgate.domain.reasons import Reason
 from headgate.domain.run_status import duration, patience, progress, seconds, summary, waiting_column, waiting_for
 from headgate.engine.apart import INVALID_DEBUG
 from headgate.engine.engine import Engine
 from headgate.engine.replay import UNKNOWN_RUN, UNKNOWN_VERSION
+from headgate.engine.requests import INVALID_LABELS
 from headgate.engine.suspension import RUN_SUSPENDED
 from headgate.engine.types import Admitted, Refused, RunRequest, RunView, TriggerKind
 from headgate.reconcile.dependents import Dependents
@@ -32,7 +34,7 @@ from headgate.store.errors import DatabaseUnavailable
 WAIT_SECONDS = 15.0
 """Until a run that cannot be admitted yet is looked at again, where no event says so earlier."""
 FINAL_REFUSALS = frozenset(
-    {"InvalidInputs", "InvalidTrigger", "InvalidMutex", INVALID_DEBUG, UNKNOWN_RUN, UNKNOWN_VERSION}
+    {"InvalidInputs", "InvalidTrigger", "InvalidMutex", INVALID_DEBUG, INVALID_LABELS, UNKNOWN_RUN, UNKNOWN_VERSION}
 )
 """Refusals that stay, because a WorkflowRun's spec cannot be changed."""
 
@@ -170,6 +172,7 @@ class RunReconciler:
             debug=run.spec.debug,
             priority=run.spec.priority,
             replay_of=replay_of,
+            labels=given_labels(run.metadata.labels),
         )
         admission, effects = await self._engine.admit(request)
         match admission:

@@ -14,6 +14,7 @@ from headgate.reconcile.loops import forever
 from headgate.reconcile.stops import Stops
 
 PARTITION_SECONDS = 3600.0
+FORGETTING_SECONDS = 600.0
 
 
 class Timekeeper:
@@ -34,6 +35,7 @@ class Timekeeper:
             group.create_task(forever("overdue", self._expire))
             group.create_task(Chainer(self._engine, self._effects, self._enqueue, wall=self._wall).run())
             group.create_task(Stops(self._engine, self._effects).run())
+            group.create_task(forever("changes", self._forget_changes, net_seconds=FORGETTING_SECONDS))
             group.create_task(forever("partitions", self._make_partitions, net_seconds=PARTITION_SECONDS))
 
     async def _fire(self) -> datetime | None:
@@ -51,4 +53,8 @@ class Timekeeper:
 
     async def _make_partitions(self) -> datetime | None:
         await self._engine.ensure_partitions(self._wall())
+        return None
+
+    async def _forget_changes(self) -> datetime | None:
+        await self._engine.changes.forget()
         return None

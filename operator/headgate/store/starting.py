@@ -48,7 +48,7 @@ def _admission(room: str, counted: str) -> str:
         INSERT INTO headgate.workflow_executions (workspace_id, id, started_at, workflow_id, version_id, status,
             trigger_kind, trigger_key, trigger_node, resource, inputs, waiting_reason, waiting_until, running_since,
             deadline, finished_at, duration_ms, error_message, outputs, probe, mode, priority, mutex, depth, parent_run,
-            parent_node, parent_attempt, event, options, replay_of, concurrency_limit, callers)
+            parent_node, parent_attempt, event, options, replay_of, concurrency_limit, callers, labels)
         SELECT %(workspace_id)s, %(run_id)s, %(started_at)s, %(workflow_id)s, %(version_id)s,
             CASE started WHEN 1 THEN %(status)s ELSE 'Pending' END, %(trigger_kind)s, %(trigger_key)s,
             %(trigger_node)s, %(resource)s, CAST(%(inputs)s AS jsonb), reason, until,
@@ -61,7 +61,7 @@ def _admission(room: str, counted: str) -> str:
             probe, %(mode)s, %(priority)s, mutex, %(depth)s, CAST(%(parent_run)s AS uuid),
             CAST(%(parent_node)s AS text), CAST(%(parent_attempt)s AS integer), CAST(%(event)s AS jsonb),
             CAST(%(options)s AS jsonb), CAST(%(replay_of)s AS uuid),
-            concurrency_limit, callers
+            concurrency_limit, callers, %(labels)s
         FROM verdict
     ), steps AS ({insert_steps(_STARTED)}), queue AS ({insert_tasks(_STARTED, "%(priority)s")})
     SELECT {_ANSWER}, EXISTS (SELECT FROM reserved) AS kept FROM room r
@@ -186,6 +186,8 @@ class Origin:
     options: Mapping[str, Any] = field(default_factory=dict)
     """What a Test or Debug run does otherwise."""
     replay_of: UUID | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """By which it can be found."""
 
 
 @dataclass(frozen=True)
@@ -223,6 +225,7 @@ async def admit(tx: Transaction, run: NewRun, origin: Origin) -> Verdict | None:
         "event": to_json(origin.event) if origin.event is not None else None,
         "options": to_json(origin.options),
         "replay_of": origin.replay_of,
+        "labels": to_json(origin.labels),
         "overtake": False,
     }
     row = await tx.one(_ADMIT if run.apart.is_normal else _ADMIT_APART, parameters)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -47,6 +47,17 @@ async def find(tx: Transaction, name: str) -> KnownWorkspace | None:
     if row is None:
         return None
     return KnownWorkspace(row.id, row.suspended, row.pot, {name: getattr(row, name) for name in _SETTINGS})
+
+
+_NAMED = """
+    SELECT id, name, suspended FROM headgate.workspaces WHERE name = ANY (%(names)s) AND deleted_at IS NULL
+    ORDER BY name COLLATE "C"
+"""
+
+
+async def named(tx: Transaction, names: Sequence[str]) -> list[Any]:
+    """The active workspaces of these names, by name. A system transaction's."""
+    return await tx.rows(_NAMED, {"names": list(names)})
 
 
 def _upsert(table: str, columns: tuple[str, ...]) -> str:

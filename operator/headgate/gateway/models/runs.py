@@ -10,12 +10,16 @@ from pydantic import Field, StringConstraints
 
 from headgate.api.inputs import INPUT_NAME_PATTERN
 from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.domain.labels import LABEL_KEY, LABEL_VALUE, MOST_LABELS
 from headgate.domain.task import Waiting
 from headgate.engine.types import NodeView, RunPage, RunSummary, RunView, TriggerKind
 from headgate.gateway.models.base import LARGEST_INTEGER, ApiModel, Namespace, Number, ObjectName, PageQuery, Time
 
 _Node = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[a-z]([a-z0-9_-]*[a-z0-9])?$")]
 _InputName = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=INPUT_NAME_PATTERN)]
+_LabelKey = Annotated[str, StringConstraints(min_length=1, max_length=317, pattern=f"^{LABEL_KEY}$")]
+_LabelValue = Annotated[str, StringConstraints(max_length=63, pattern=f"^{LABEL_VALUE}$")]
+_Label = Annotated[str, StringConstraints(min_length=2, max_length=381, pattern=f"^{LABEL_KEY}={LABEL_VALUE}$")]
 _Comment = Annotated[str, StringConstraints(max_length=1024)]
 
 
@@ -36,6 +40,11 @@ class StartRun(ApiModel):
     """Goes before the workflow's own priority."""
     replay_of: UUID | None = None
     """An earlier run of the workflow, whose inputs and trigger this one takes where it says nothing itself."""
+    labels: Annotated[
+        dict[_LabelKey, _LabelValue],
+        Field(max_length=MOST_LABELS, examples=[{"team": "shop", "example.com/kind": "report"}]),
+    ] = Field(default_factory=dict)
+    """By what the run can be found later, in the form of labels in Kubernetes; those of headgate.dev/ are its own."""
 
 
 class RunQuery(PageQuery):
@@ -51,6 +60,8 @@ class RunQuery(PageQuery):
     """Runs that were asked for then or later, such as 2026-03-10T12:00:00Z."""
     until: Time | None = None
     """Runs that were asked for before then."""
+    label: Annotated[list[_Label], Field(max_length=8, examples=[["team=shop"]])] = Field(default_factory=list)
+    """Runs with this label, as ``key=value``; may be repeated, for runs with all of them, the rarest first."""
 
 
 class CancelRun(ApiModel):
@@ -135,6 +146,8 @@ class RunHead(ApiModel):
     """When it ended."""
     error_message: str | None
     """Why it failed or was cancelled."""
+    labels: dict[str, str]
+    """What was given when it was asked for: of a WorkflowRun, its labels at that time."""
 
 
 class Run(RunHead):
@@ -188,6 +201,7 @@ def run_of(view: RunView) -> Run:
         retries=view.retries,
         cancelling=view.cancelling,
         error_message=view.error_message,
+        labels=dict(view.labels),
         outputs=dict(view.outputs) if view.outputs is not None else None,
         waiting_for=tuple(_waiting(item) for item in view.waiting),
         nodes=tuple(_node(node) for node in view.nodes),
@@ -229,5 +243,6 @@ def _item(run: RunSummary) -> RunItem:
         finished_at=run.finished_at,
         duration_ms=run.duration_ms,
         error_message=run.error_message,
+        labels=dict(run.labels),
         waiting=run.waiting,
     )

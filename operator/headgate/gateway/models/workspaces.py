@@ -9,6 +9,7 @@ from headgate.api.circuit_breaker import BreakerState
 from headgate.api.members import Role
 from headgate.domain.api_keys import Scope
 from headgate.engine.plan_use import PlanUse
+from headgate.engine.types import RecordedWorkspace
 from headgate.gateway.callers import Caller
 from headgate.gateway.models.base import ApiModel
 
@@ -35,6 +36,28 @@ class WorkspaceInfo(ApiModel):
     """Whether no run starts."""
     caller: WhoAmI
     """Who calls."""
+
+
+class WorkspaceItem(ApiModel):
+    """A workspace in a list."""
+
+    id: UUID
+    """Unique for ever, while a name may be used again."""
+    name: str
+    """Its name."""
+    suspended: bool
+    """Whether no run starts."""
+    role: Role
+    """The caller's role in it."""
+
+
+class WorkspaceList(ApiModel):
+    """A page of workspaces, by name."""
+
+    items: tuple[WorkspaceItem, ...]
+    """The workspaces."""
+    next_cursor: str | None
+    """Gives the next page; null on the last one."""
 
 
 class LimitUse(ApiModel):
@@ -80,6 +103,11 @@ def workspace_of(use: PlanUse, caller: Caller) -> WorkspaceInfo:
     """The workspace as the API gives it."""
     who = WhoAmI(subject=caller.subject, role=caller.role, scopes=tuple(sorted(caller.scopes)))
     return WorkspaceInfo(id=use.workspace_id, name=use.name, suspended=use.suspended, caller=who)
+
+
+def item_of(recorded: RecordedWorkspace, role: Role) -> WorkspaceItem:
+    """The workspace as a list has it."""
+    return WorkspaceItem(id=recorded.workspace_id, name=recorded.name, suspended=recorded.suspended, role=role)
 
 
 def usage_of(use: PlanUse) -> Usage:

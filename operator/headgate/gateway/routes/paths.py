@@ -4,5 +4,6 @@ from __future__ import annotations
 
 VERSION = "v1"
 API = f"/api/{VERSION}"
-WORKSPACE = f"{API}/workspaces/{{workspace}}"
-"""Before every path: in each router itself, because a request is counted by the path that its router knows."""
+WORKSPACES = f"{API}/workspaces"
+WORKSPACE = f"{WORKSPACES}/{{workspace}}"
+"""Before every other path: in each router itself, because a request is counted by the path that its router knows."""

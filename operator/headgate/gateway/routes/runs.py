@@ -72,7 +72,8 @@ def run_routes(
     async def listed(query: Annotated[RunQuery, Query()], caller: Reader) -> RunList:
         """List runs, the newest first."""
         workflow = (query.namespace or caller.workspace, query.workflow) if query.workflow is not None else None
-        filters = RunFilter(frozenset(query.status), workflow, query.since, query.until)
+        labels = tuple((key, value) for key, _, value in (label.partition("=") for label in query.label))
+        filters = RunFilter(frozenset(query.status), workflow, query.since, query.until, labels)
         try:
             page = await engine.list_runs(caller.workspace_id, filters, query.cursor, query.limit)
         except ValueError as error:
@@ -107,6 +108,7 @@ def _request(body: StartRun, caller: Caller, key: str) -> RunRequest:
         version=body.version,
         priority=body.priority,
         replay_of=body.replay_of,
+        labels=body.labels,
     )
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from headgate.store.tables.api_keys import api_keys
 from headgate.store.tables.base import SCHEMA, metadata
 from headgate.store.tables.credentials import credentials, data_keys, releases
-from headgate.store.tables.history import execution_steps, execution_triggers, executions, node_memos, run_endings
+from headgate.store.tables.history import (
+    execution_labels,
+    execution_steps,
+    execution_triggers,
+    executions,
+    node_memos,
+    run_changes,
+    run_endings,
+)
 from headgate.store.tables.rate_limits import loans, pot_rate_limits, rate_limits
 from headgate.store.tables.tasks import borrowed_places, tasks, turns
 from headgate.store.tables.tenants import breakers, pots, quotas, retention_policies, usage, workspaces
@@ -19,6 +27,7 @@ __all__ = [
     "credentials",
     "data_keys",
     "events",
+    "execution_labels",
     "execution_steps",
     "execution_triggers",
     "executions",
@@ -31,6 +40,7 @@ __all__ = [
     "rate_limits",
     "releases",
     "retention_policies",
+    "run_changes",
     "run_endings",
     "schedules",
     "tasks",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Table, Text, Uuid, text
+from sqlalchemy import BigInteger, Boolean, Column, Identity, Index, Integer, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from headgate.store.tables.base import Time, metadata
@@ -45,6 +45,7 @@ executions = Table(
     Column("held", Text),
     Column("cancelling", Boolean, nullable=False, server_default="false"),
     Column("concurrency_limit", Integer),
+    Column("labels", JSONB, nullable=False, server_default="{}"),
     postgresql_partition_by="RANGE (started_at)",
 )
 Index(
@@ -160,4 +161,32 @@ node_memos = Table(
     Column("key", Text, primary_key=True),
     Column("output", JSONB),
     Column("created_at", Time, nullable=False),
+)
+
+execution_labels = Table(
+    "execution_labels",
+    metadata,
+    Column("workspace_id", Uuid, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("started_at", Time, primary_key=True),
+    Column("execution_id", Uuid, primary_key=True),
+    postgresql_partition_by="RANGE (started_at)",
+)
+
+run_changes = Table(
+    "run_changes",
+    metadata,
+    Column("workspace_id", Uuid, primary_key=True),
+    Column("transaction_id", BigInteger, primary_key=True),
+    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    Column("execution_id", Uuid, nullable=False),
+    Column("node", Text),
+    Column("attempt", Integer),
+    Column("phase", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("log_kept", Boolean, nullable=False),
+    Column("changed_at", Time, nullable=False),
+    Index("run_changes_execution", "workspace_id", "execution_id", "transaction_id", "number"),
+    Index("run_changes_age", "changed_at", postgresql_using="brin", postgresql_with={"autosummarize": "on"}),
 )

@@ -1,0 +1,109 @@
+"""Logs of attempts, from where they are kept."""
+
+# Annotations are evaluated where they stand: FastAPI reads them, and some name what only a function knows.
+
+from collections.abc import AsyncGenerator
+from http import HTTPStatus
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Response, Security
+
+from headgate.domain.api_keys import Scope
+from headgate.engine.engine import Engine
+from headgate.engine.types import StepLog
+from headgate.gateway.access import Access, Standing
+from headgate.gateway.log_feed import LogFeed, LogReader, not_kept
+from headgate.gateway.models.base import Number
+from headgate.gateway.problems import Problem
+from headgate.gateway.routes.paths import WORKSPACE
+from headgate.gateway.routes.runs import known_run
+from headgate.gateway.streams import Place, Stream, Streams
+from headgate.objects.object_store import ObjectStore
+
+MEDIA_TYPE = "text/plain"
+Step = Annotated[
+    str,
+    Path(
+        max_length=80,
+        pattern=r"^[a-z]([a-z0-9_-]*[a-z0-9])?(\.[0-9]{1,4})?$",
+        description="The node; of one that runs for each item of a list, with a dot and the item's index behind it.",
+    ),
+]
+_LOG: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "What the attempt wrote.",
+        "headers": {
+            "Headgate-Log-Truncated": {
+                "description": "true where the middle was left out, as a line in it says.",
+                "schema": {"type": "boolean"},
+            }
+        },
+        "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": "extracting 2025-10-31\n7 rows\n"}},
+    }
+}
+
+
+def log_routes(engine: Engine, access: Access, streams: Streams, objects: ObjectStore | None) -> APIRouter:
+    """The routes. Without ``objects`` there is no log to be had here, and they say so."""
+    router = APIRouter(prefix=WORKSPACE, tags=["runs"])
+    Reader = Annotated[Standing, Security(access.standing, scopes=[Scope.RUNS_READ])]  # noqa: N806 - a type
+
+    @router.get("/runs/{run_id}/steps/{step}/log", operation_id="getLog", response_class=Response, responses=_LOG)
+    async def log(
+        run_id: UUID,
+        step: Step,
+        reader: Reader,
+        *,
+        attempt: Annotated[Number | None, Query(description="The attempt; the latest when absent.")] = None,
+        follow: Annotated[
+            bool, Query(description="Wait until the attempt has ended and its log is kept, and send it then.")
+        ] = False,
+    ) -> Response:
+        """What an attempt of a node wrote, once it has ended: its log is kept then, head and tail of a long one.
+
+        With ``follow`` the answer begins at once and its content comes when there is any, as a whole; where none will
+        come, a line that begins with ``headgate:`` says so.
+        """
+        caller = reader.caller
+        view = await known_run(engine, caller, run_id)
+        if objects is None:
+            detail = "the gateway has no access to logs: they lie in a folder of the operator; use headgate logs"
+            raise Problem(HTTPStatus.CONFLICT, detail, reason="LogsElsewhere")
+        kept = LogReader(objects)
+        found = await engine.logs.of(caller.workspace_id, run_id, step, attempt)
+        if found is not None and found.size is not None:
+            return await whole(kept, found, streams.take_place(caller.workspace_id))
+        if not follow:
+            if found is None:
+                raise Problem(HTTPStatus.NOT_FOUND, "the run has no such attempt of such a node, or none yet")
+            raise not_kept("it comes when the attempt has ended, which follow=true waits for")
+        if found is None and view.phase.is_final:
+            raise Problem(HTTPStatus.NOT_FOUND, "the run has no such attempt of such a node, and is over")
+        place = streams.take_place(caller.workspace_id)
+        feed = LogFeed(
+            engine, kept, caller.workspace_id, run_id, step, attempt, streams.news, place, may_read=reader.lasts
+        )
+        return Stream(feed.pieces(), place, media_type=MEDIA_TYPE, headers=_PLAIN)
+
+    async def whole(kept: LogReader, found: StepLog, place: Place) -> Response:
+        pieces = kept.pieces(found)
+        try:
+            first = await anext(pieces, b"")
+        except BaseException:
+            place.reason = "failed"
+            place.leave()
+            raise
+        headers = {**_PLAIN, "Headgate-Log-Truncated": str(found.truncated).lower()}
+        return Stream(_all(first, pieces), place, media_type=MEDIA_TYPE, headers=headers)
+
+    return router
+
+
+_PLAIN = {"X-Content-Type-Options": "nosniff"}
+
+
+async def _all(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece
