@@ -23,6 +23,9 @@ TENANT_TABLES = (
     "data_keys",
     "credentials",
     "credential_releases",
+    "workflow_webhooks",
+    "webhook_deliveries",
+    "webhook_refusals",
 )
 """Every table of workspaces' rows; each after those that it refers to."""
 SHARED_TABLES = ("quota_pots", "dispatch_turns")

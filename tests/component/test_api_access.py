@@ -52,8 +52,12 @@ every_route = pytest.mark.parametrize("route", ROUTES, ids=str)
 
 async def ask(api: Api, route: Route, token: str, workspace: str = "acme") -> httpx.Response:
     """Call the route as it is, with values for its path that fit."""
-    values: dict[str, Any] = {"workspace": "", "namespace": "acme", "name": "nightly", "number": 1}
-    ids: dict[str, Any] = {"run_id": uuid7(NOON, bytes(10)), "key_id": UUID(int=7)}
+    values: dict[str, Any] = {"workspace": "", "namespace": "acme", "name": "nightly", "number": 1, "hook": "orders"}
+    ids: dict[str, Any] = {
+        "run_id": uuid7(NOON, bytes(10)),
+        "key_id": UUID(int=7),
+        "delivery_id": uuid7(NOON, bytes(10)),
+    }
     path = route.path.removeprefix("/api/v1/workspaces/{workspace}").format(**values, **ids)
     return await api.call(route.method, path, token=token, workspace=workspace)
 
@@ -66,7 +70,7 @@ def is_problem(answer: httpx.Response, status: int) -> dict[str, Any]:
 
 
 def test_every_route_but_one_takes_a_scope() -> None:
-    assert len(ROUTES) == 19
+    assert len(ROUTES) == 24
     assert [route.name for route in ROUTES if route.scope is None] == ["getWorkspace"]
 
 

@@ -57,7 +57,9 @@ async def test_whatever_is_sent_it_is_taken_or_refused(world: World, api: Api, o
     await world.given(a_workflow("asks").with_node("ask", {"approval": {}}))
     run, key = await world.admit("asks"), (await api.issue()).view.id
     path = operation.path.removeprefix("/api/v1/workspaces/{workspace}")
-    path = path.format(run_id=run, key_id=key, namespace="acme", name="nightly", number=1)
+    path = path.format(
+        run_id=run, key_id=key, namespace="acme", name="nightly", number=1, hook="orders", delivery_id=run
+    )
     queries = st.dictionaries(st.sampled_from([*operation.query, "x"]), _TEXT.filter(lambda text: text != "\ud800"))
     bodies = st.dictionaries(st.sampled_from([*operation.body, "x"]), _JSON) | _JSON
 

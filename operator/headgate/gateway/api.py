@@ -20,6 +20,7 @@ from headgate.gateway.routes.keys import key_routes
 from headgate.gateway.routes.paths import API, VERSION
 from headgate.gateway.routes.runs import run_routes
 from headgate.gateway.routes.steering import steering_routes
+from headgate.gateway.routes.webhooks import webhook_routes
 from headgate.gateway.routes.workflows import workflow_routes
 from headgate.gateway.routes.workspaces import workspace_routes
 
@@ -49,6 +50,7 @@ def api_routes(
         steering_routes(engine, access, heard=heard),
         approval_routes(engine, access, heard=heard),
         workflow_routes(engine, access),
+        webhook_routes(engine, access, heard=heard),
         key_routes(engine, access),
     ):
         router.include_router(routes)

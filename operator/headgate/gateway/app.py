@@ -10,15 +10,18 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from headgate.domain.runner_protocol import REQUEST_BYTES
+from headgate.domain.webhooks import BODY_BYTES
 from headgate.engine.engine import Engine
 from headgate.engine.types import Effects
-from headgate.gateway import api
+from headgate.gateway import api, hooks
 from headgate.gateway.api import DOCUMENT_PATH, api_routes, document
 from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers
+from headgate.gateway.hooks import hook_routes
 from headgate.gateway.limits import BodyLimit
-from headgate.gateway.metrics import GatewayMetrics, Measured
+from headgate.gateway.metrics import GatewayMetrics, HookMetrics, Measured
 from headgate.gateway.problems import answer_with_problems
+from headgate.gateway.refusals import Refusals
 from headgate.gateway.routes.paths import API
 from headgate.gateway.runners import runner_routes
 
@@ -32,8 +35,12 @@ def gateway(
     lease: timedelta,
     wall: Callable[[], datetime],
     heard: Callable[[str, Effects], None],
+    refusals: Refusals | None = None,
 ) -> FastAPI:
-    """The application. ``heard`` is told the workspace and the effects of every transaction."""
+    """The application. ``heard`` is told the workspace and the effects of every transaction.
+
+    ``refusals`` counts what webhooks refused, and is written by whoever gives it.
+    """
     app = FastAPI(title="Headgate", docs_url=None, redoc_url=None, openapi_url=None)
     answer_with_problems(app)
     routes = api_routes(engine, callers, wall=wall, heard=heard)
@@ -47,6 +54,9 @@ def gateway(
     app.include_router(
         runner_routes(engine.runner_tasks, engine.credentials, authenticator, lease=lease, wall=wall, heard=heard)
     )
-    app.add_middleware(BodyLimit, limit=REQUEST_BYTES, larger={f"{API}/": api.REQUEST_BYTES})
+    counts = HookMetrics.register(registry)
+    app.include_router(hook_routes(engine, refusals or Refusals(engine), counts, wall=wall, heard=heard))
+    larger = {f"{API}/": api.REQUEST_BYTES, f"{hooks.PREFIX}/": BODY_BYTES}
+    app.add_middleware(BodyLimit, limit=REQUEST_BYTES, larger=larger)
     app.add_middleware(Measured, metrics=GatewayMetrics.register(registry))
     return app

@@ -27,6 +27,7 @@ from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers
 from headgate.gateway.jwks import KeySet
 from headgate.gateway.oidc import OidcProvider, OidcUsers
+from headgate.gateway.refusals import FLUSH_SECONDS, Refusals
 from headgate.probes import Health, application, heartbeat, serve
 from headgate.settings import GatewaySettings
 from headgate.store.database import Database
@@ -57,6 +58,7 @@ async def serve_gateway(settings: GatewaySettings) -> int:
         database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
         stack.push_async_callback(database.close)
         engine = Engine(database, clock=wall, randomness=secrets.token_bytes, evaluator=evaluator, keys=keys)
+        refusals = Refusals(engine)
         app = gateway(
             engine,
             Authenticator(kube, engine, monotonic=time.monotonic),
@@ -65,6 +67,7 @@ async def serve_gateway(settings: GatewaySettings) -> int:
             lease=timedelta(seconds=settings.runner_lease_seconds),
             wall=wall,
             heard=_Heard(registry),
+            refusals=refusals,
         )
         server = uvicorn.Server(
             uvicorn.Config(
@@ -82,12 +85,14 @@ async def serve_gateway(settings: GatewaySettings) -> int:
         watching = [
             asyncio.create_task(_ready(health, engine)),
             asyncio.create_task(heartbeat(health, "requests", tuple)),
+            asyncio.create_task(_written(refusals)),
         ]
         log.info("serving", api_port=settings.api_port)
         # It ends by itself on the signals, once the requests under way are answered.
         await server.serve()
         for task in watching:
             task.cancel()
+        await refusals.flush()
         log.info("ended")
     return 0
 
@@ -131,3 +136,14 @@ async def _ready(health: Health, engine: Engine) -> None:
         except (DatabaseUnavailable, DatabaseNotMigrated):
             health.ready = False
         await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _written(refusals: Refusals) -> None:
+    """Write what webhooks refused, for ever."""
+    log = structlog.get_logger("headgate.webhooks")
+    while True:
+        await asyncio.sleep(FLUSH_SECONDS)
+        try:
+            await refusals.flush()
+        except Exception:
+            log.exception("refusals_not_counted")

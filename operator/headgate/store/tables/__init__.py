@@ -8,6 +8,7 @@ from headgate.store.tables.credentials import credentials, data_keys, releases
 from headgate.store.tables.history import execution_steps, execution_triggers, executions, node_memos, run_endings
 from headgate.store.tables.tasks import borrowed_places, tasks, turns
 from headgate.store.tables.tenants import breakers, pots, quotas, retention_policies, usage, workspaces
+from headgate.store.tables.webhooks import deliveries, refusals, webhooks
 from headgate.store.tables.workflows import events, schedules, versions, workflows
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "breakers",
     "credentials",
     "data_keys",
+    "deliveries",
     "events",
     "execution_steps",
     "execution_triggers",
@@ -25,6 +27,7 @@ __all__ = [
     "node_memos",
     "pots",
     "quotas",
+    "refusals",
     "releases",
     "retention_policies",
     "run_endings",
@@ -33,6 +36,7 @@ __all__ = [
     "turns",
     "usage",
     "versions",
+    "webhooks",
     "workflows",
     "workspaces",
 ]
