@@ -19,6 +19,7 @@ from headgate.engine.types import Effects
 from headgate.gateway.app import gateway
 from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers, TokenUsers
+from headgate.gateway.refusals import Refusals
 from tests.builders import WorkspaceBuilder, a_workspace
 from tests.component.api_server import ApiServer
 from tests.component.world import World
@@ -44,6 +45,7 @@ class Api:
     ticking: Ticking
     heard: list[tuple[str, Effects]]
     registry: CollectorRegistry
+    refusals: Refusals
     token: str = ""
     tokens: dict[str, str] = field(default_factory=dict)
 
@@ -100,7 +102,7 @@ async def replica(
 ) -> AsyncIterator[Api]:
     """One replica of the gateway, with what it remembers its own."""
     heard: list[tuple[str, Effects]] = []
-    registry = CollectorRegistry()
+    registry, refusals = CollectorRegistry(), Refusals(engine)
     kube = cast("KubeClient", server)
 
     def hear(workspace: str, effects: Effects) -> None:
@@ -114,7 +116,8 @@ async def replica(
         lease=timedelta(seconds=15),
         wall=world.clock,
         heard=hear,
+        refusals=refusals,
     )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
-        yield Api(world, http, server, ticking, heard, registry)
+        yield Api(world, http, server, ticking, heard, registry, refusals)

@@ -63,7 +63,11 @@ class Sender:
         headers: Mapping[str, str] | None = None,
         at: int | None = None,
     ) -> httpx.Response:
-        """Send what is signed as Standard Webhooks have it: ``raw`` in place of JSON, ``headers`` over the signed ones."""
+        """Send, a millisecond later, what is signed as Standard Webhooks have it.
+
+        ``raw`` takes the place of JSON, and ``headers`` that of what was signed.
+        """
+        self.api.world.clock.advance(milliseconds=1)
         body = json.dumps(PAID if content is None else content).encode() if raw is None else raw
         said = standard(message_id, self.now if at is None else at, body, key) | dict(headers or {})
         return await self.post(body, said, path)

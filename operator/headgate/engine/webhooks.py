@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -10,6 +11,7 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
+from headgate.api.scalars import LABEL_PATTERN
 from headgate.domain.envelope import NONCE_BYTES, DeliveryPlace, KeyRing
 from headgate.domain.webhooks import BODY_BYTES, event_of
 from headgate.engine import partitions, webhook_runs
@@ -38,6 +40,7 @@ from headgate.store.webhooks import Listener
 KEPT_BYTES = 65_536
 """A body of at most that many is kept, so that the delivery can be made again."""
 INVALID_BODY = "InvalidBody"
+_HOOK = re.compile(LABEL_PATTERN)
 PAGE_SIZE = 500
 """Webhooks in a page at most."""
 _NOBODY = UUID(int=0)
@@ -124,9 +127,14 @@ class Webhooks:
         return await webhook_runs.take(self._context, tx, delivered, listeners, now), event, ""
 
     async def list(self, workspace_id: UUID, after: str | None = None, limit: int = 50) -> WebhookPage:
-        """Webhooks of the workspace by name, those after ``after``. ``limit`` is from 1 to 500, or ``ValueError``."""
+        """Webhooks of the workspace by name, those after ``after``. ``limit`` is from 1 to ``PAGE_SIZE``.
+
+        Raises ``ValueError`` for a name that none can have, or another limit.
+        """
         if not 1 <= limit <= PAGE_SIZE:
             raise ValueError(f"limit must be from 1 to {PAGE_SIZE}")
+        if after is not None and not _HOOK.fullmatch(after):
+            raise ValueError("the cursor is not one that a list gave")
         async with self._context.database.tenant(workspace_id) as tx:
             rows = await webhooks.page(tx, workspace_id, after or "", limit)
         found = tuple(

@@ -1,4 +1,4 @@
-"""What happens by the clock: schedules fire, overdue runs end, runs that waited start, what was cancelled ends."""
+"""What happens by the clock: schedules fire, overdue runs end, what waited starts, old deliveries are forgotten."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from headgate.reconcile.loops import forever
 from headgate.reconcile.stops import Stops
 
 PARTITION_SECONDS = 3600.0
+FORGET_SECONDS = 3600.0
 
 
 class Timekeeper:
@@ -35,6 +36,7 @@ class Timekeeper:
             group.create_task(Chainer(self._engine, self._effects, self._enqueue, wall=self._wall).run())
             group.create_task(Stops(self._engine, self._effects).run())
             group.create_task(forever("partitions", self._make_partitions, net_seconds=PARTITION_SECONDS))
+            group.create_task(forever("deliveries", self._forget, net_seconds=FORGET_SECONDS))
 
     async def _fire(self) -> datetime | None:
         fired = await self._engine.fire_due(self._wall())
@@ -52,3 +54,9 @@ class Timekeeper:
     async def _make_partitions(self) -> datetime | None:
         await self._engine.ensure_partitions(self._wall())
         return None
+
+    async def _forget(self) -> datetime | None:
+        """Delete what webhooks delivered long ago, a bounded number at once."""
+        now = self._wall()
+        _, more = await self._engine.deliveries.forget_old(now)
+        return now if more else None

@@ -42,7 +42,10 @@ def webhook_routes(engine: Engine, access: Access, *, heard: Callable[[str, Effe
     @router.get("/webhooks", operation_id="listWebhooks")
     async def webhooks(query: Annotated[PageQuery, Query()], caller: Looker) -> WebhookList:
         """List the webhooks that workflows have, by name."""
-        page = await engine.webhooks.list(caller.workspace_id, query.cursor, query.limit)
+        try:
+            page = await engine.webhooks.list(caller.workspace_id, query.cursor, query.limit)
+        except ValueError as error:
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
         return webhooks_of(page, caller.workspace)
 
     @router.get("/webhooks/{hook}", operation_id="getWebhook")
