@@ -309,6 +309,8 @@ async def test_what_it_costs_in_messages_to_postgres(
         "unsigned": lambda: sender.send("msg-1", key=b"x" * 32),
         "list": lambda: sender.api.get("/deliveries"),
         "get": lambda: sender.api.get(path),
+        "list webhooks": lambda: sender.api.get("/webhooks"),
+        "get a webhook": lambda: sender.api.get("/webhooks/orders"),
         "redeliver": lambda: sender.api.post(f"{path}/redeliver", status=201),
     }
     costs: dict[str, int] = {}
@@ -317,8 +319,17 @@ async def test_what_it_costs_in_messages_to_postgres(
         await use()
         costs[what] = len(sent)
 
-    # Three of them find the workspace, one for each request of a sender.
-    assert costs == {"first": 3 + 7, "again": 3 + 4, "unsigned": 3 + 3, "list": 3, "get": 3, "redeliver": 7 + 3}
+    # Three of those of a sender find the workspace.
+    assert costs == {
+        "first": 3 + 7,
+        "again": 3 + 4,
+        "unsigned": 3 + 3,
+        "list": 3,
+        "get": 3,
+        "list webhooks": 3,
+        "get a webhook": 4,
+        "redeliver": 7 + 3,
+    }
 
 
 async def test_a_data_key_is_not_deleted_under_a_delivery_that_is_under_way(world: World, sender: Sender) -> None:
