@@ -117,6 +117,7 @@ async def replica(
         wall=world.clock,
         heard=hear,
         refusals=refusals,
+        refusal_seconds=0.0,
     )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:

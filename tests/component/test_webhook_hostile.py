@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,7 +13,9 @@ import psycopg
 import pytest
 from hypothesis import strategies as st
 
+from headgate.domain.envelope import KeyRing
 from headgate.domain.webhooks import BODY_BYTES
+from headgate.engine.webhook_secrets import CHECKS
 from headgate.engine.webhooks import KEPT_BYTES
 from headgate.gateway.limits import BodyLimit
 from tests.component.api_client import Api
@@ -91,25 +94,45 @@ async def test_nobody_learns_which_webhooks_and_workspaces_there_are(world: Worl
     assert (gone.status_code, gone.text) == (answers[0].status_code, answers[0].text)
 
 
-async def test_the_same_is_asked_of_postgres_whether_there_is_such_a_webhook(
-    world: World, sender: Sender, monkeypatch: pytest.MonkeyPatch
+async def test_the_same_is_done_whether_there_is_such_a_webhook_or_not(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sent: list[str] = []
-    execute = psycopg.AsyncCursor.execute
+    done: list[str] = []
+    execute, unwrap, digest, sleep = psycopg.AsyncCursor.execute, KeyRing.unwrap, hmac.digest, asyncio.sleep
 
-    async def noting(cursor: Any, query: Any, *arguments: Any, **options: Any) -> Any:
-        sent.append(str(query).split("app.workspace_id")[0])
+    async def asked(cursor: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+        done.append(str(query).split("app.workspace_id")[0])
         return await execute(cursor, query, *arguments, **options)
 
-    monkeypatch.setattr(psycopg.AsyncCursor, "execute", noting)
-    asked = []
-    for path in ("/hooks/acme/orders", "/hooks/acme/not-there", "/hooks/not-there/orders"):
-        sent.clear()
-        await sender.send(path=path, key=OTHER_KEY)
-        asked.append(tuple(sent))
+    def unwrapped(ring: KeyRing, wrapped: Any) -> Any:
+        done.append("unwrap")
+        return unwrap(ring, wrapped)
 
-    assert len(set(asked)) == 1
-    assert len(asked[0]) == 6
+    def signed(*arguments: Any) -> bytes:
+        done.append("sign")
+        return digest(*arguments)
+
+    async def slept(seconds: float) -> None:
+        done.append("sleep")
+        await sleep(seconds)
+
+    sent = [
+        (path, standard("msg-1", sender.now, BODY, OTHER_KEY))
+        for path in ("/hooks/acme/orders", "/hooks/acme/not-there", "/hooks/not-there/orders")
+    ]
+    monkeypatch.setattr(psycopg.AsyncCursor, "execute", asked)
+    monkeypatch.setattr(KeyRing, "unwrap", unwrapped)
+    monkeypatch.setattr(hmac, "digest", signed)
+    monkeypatch.setattr(asyncio, "sleep", slept)
+    seen = set()
+    for path, headers in sent:
+        done.clear()
+        assert (await sender.post(BODY, headers, path)).status_code == 401
+        seen.add(tuple(done))
+
+    [did] = seen
+    counts = {what: did.count(what) for what in ("unwrap", "sign", "sleep")}
+    assert (counts, len(did) - sum(counts.values())) == ({"unwrap": CHECKS, "sign": CHECKS, "sleep": 1}, 6)
 
 
 async def test_headers_of_no_form_are_refused_by_name(world: World, sender: Sender) -> None:

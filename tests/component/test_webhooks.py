@@ -266,6 +266,15 @@ class TestRoom:
 
         assert [item["attempts"] for item in await sender.deliveries()] == [2, 1]
 
+    async def test_for_one_alone_is_taken_by_one_of_those_that_come_at_once(self, world: World, sender: Sender) -> None:
+        await world.succeed((await runs(world))[0]["id"])
+
+        answers = await asyncio.gather(*(sender.send() for _ in range(20)))
+
+        assert {answer.status_code for answer in answers} <= {HTTPStatus.OK, HTTPStatus.ACCEPTED}
+        assert {tuple(answer.json()["runs"]) for answer in answers} == {(str((await runs(world))[-1]["id"]),)}
+        assert [item["outcome"] for item in await sender.deliveries()] == ["accepted", "accepted"]
+
     async def test_until_midnight_is_told_as_well(self, world: World, sender: Sender) -> None:
         await world.given_workspace(on_exceeded=OnExceeded.REJECT, max_executions_per_day=1)
 

@@ -36,10 +36,12 @@ def gateway(
     wall: Callable[[], datetime],
     heard: Callable[[str, Effects], None],
     refusals: Refusals | None = None,
+    refusal_seconds: float = hooks.REFUSAL_SECONDS,
 ) -> FastAPI:
     """The application. ``heard`` is told the workspace and the effects of every transaction.
 
-    ``refusals`` counts what webhooks refused, and is written by whoever gives it.
+    ``refusals`` counts what webhooks refused, and is written by whoever gives it; they refuse in ``refusal_seconds`` at
+    the earliest.
     """
     app = FastAPI(title="Headgate", docs_url=None, redoc_url=None, openapi_url=None)
     answer_with_problems(app)
@@ -55,7 +57,16 @@ def gateway(
         runner_routes(engine.runner_tasks, engine.credentials, authenticator, lease=lease, wall=wall, heard=heard)
     )
     counts = HookMetrics.register(registry)
-    app.include_router(hook_routes(engine, refusals or Refusals(engine), counts, wall=wall, heard=heard))
+    app.include_router(
+        hook_routes(
+            engine,
+            refusals or Refusals(engine),
+            counts,
+            wall=wall,
+            heard=heard,
+            refusal_seconds=refusal_seconds,
+        )
+    )
     larger = {f"{API}/": api.REQUEST_BYTES, f"{hooks.PREFIX}/": BODY_BYTES}
     app.add_middleware(BodyLimit, limit=REQUEST_BYTES, larger=larger)
     app.add_middleware(Measured, metrics=GatewayMetrics.register(registry))

@@ -2,6 +2,7 @@
 
 # Annotations are evaluated where they stand: FastAPI reads them.
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -24,6 +25,8 @@ from headgate.gateway.refusals import Refusals
 PREFIX = "/hooks"
 HOOK_PATH = f"{PREFIX}/{{workspace}}/{{hook}}"
 CHALLENGE: Mapping[str, str] = MappingProxyType({"WWW-Authenticate": "Webhook"})
+REFUSAL_SECONDS = 0.05
+"""After which a delivery that nobody signed is answered at the earliest: what was done until then shows in no time."""
 _WORKSPACE, _HOOK = re.compile(SUBDOMAIN_PATTERN), re.compile(LABEL_PATTERN)
 _WORKSPACE_CHARACTERS, _HOOK_CHARACTERS = 253, 63
 _JSON = re.compile(r"application/([!#$&^_.a-z0-9-]+\+)?json")
@@ -39,6 +42,7 @@ def hook_routes(
     *,
     wall: Callable[[], datetime],
     heard: Callable[[str, Effects], None],
+    refusal_seconds: float = REFUSAL_SECONDS,
 ) -> APIRouter:
     """The route. ``heard`` is told the workspace and the effects of every transaction."""
     router = APIRouter()
@@ -46,6 +50,7 @@ def hook_routes(
     @router.post(HOOK_PATH)
     async def receive(workspace: str, hook: str, request: Request) -> JSONResponse:
         """Take a delivery. What is refused here tells nobody more than what they sent."""
+        begun = asyncio.get_running_loop().time()
         try:
             arrival = await _arrival(workspace, hook, request, wall())
         except Problem:
@@ -56,6 +61,7 @@ def hook_routes(
             if answer.workspace_id is not None:
                 refusals.note(answer.workspace_id, hook, wall())
             metrics.counted(workspace if answer.workspace_id is not None else "", _UNSIGNED)
+            await asyncio.sleep(begun + refusal_seconds - asyncio.get_running_loop().time())
             raise _unverified()
         heard(workspace, effects)
         metrics.counted(workspace, _REPEATED if answer.repeated else _outcome(answer).value)
