@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 FLUSH_SECONDS = 5.0
 """Between two writes."""
-_MOST = 10_000
+MOST = 10_000
+"""Webhooks whose counts are held at most; requests to others go uncounted until then."""
 
 
 class Refusals:
@@ -29,8 +30,9 @@ class Refusals:
     def note(self, workspace_id: UUID, hook: str, at: datetime) -> None:
         """Count one."""
         key = (workspace_id, hook)
-        if key in self._counted or len(self._counted) < _MOST:
-            self._counted[key] = (self._counted.get(key, (0, at))[0] + 1, at)
+        if key in self._counted or len(self._counted) < MOST:
+            total, last = self._counted.get(key, (0, at))
+            self._counted[key] = (total + 1, max(last, at))
 
     async def flush(self) -> None:
         """Write what was counted. What cannot be written stays."""
