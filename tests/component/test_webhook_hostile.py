@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from headgate.domain.envelope import KeyRing
 from headgate.domain.webhooks import BODY_BYTES
+from headgate.engine.engine import Engine
 from headgate.engine.webhook_secrets import CHECKS
 from headgate.engine.webhooks import KEPT_BYTES
 from headgate.gateway.limits import BodyLimit
-from tests.component.api_client import Api
+from tests.component.api_client import Api, Ticking, replica
 from tests.component.webhook_client import KEY, OTHER_KEY, PAID, Sender, github, hooked, standard
 from tests.component.world import World
 from tests.support.generate import many
@@ -312,6 +313,16 @@ class TestAFlood:
             await sender.api.refusals.flush()
 
         assert (await sender.api.get("/webhooks/orders"))["refused"] == 2
+
+
+async def test_a_gateway_without_keys_asks_to_be_tried_again_whatever_there_is(world: World, sender: Sender) -> None:
+    keyless = Engine(world.database, world.expressions, clock=world.clock)
+    async with replica(world, keyless, sender.api.server, Ticking()) as made:
+        answers = [await Sender(made).send(path=path) for path in ("/hooks/acme/orders", "/hooks/nobody/orders")]
+
+    assert [is_problem(answer, 503) for answer in answers] == [is_problem(answers[0], 503)] * 2
+    assert answers[0].headers["retry-after"]
+    assert await left_nothing(world)
 
 
 async def test_only_post_is_a_delivery(sender: Sender) -> None:
