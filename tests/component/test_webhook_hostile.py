@@ -230,7 +230,8 @@ class TestBodies:
             raise AssertionError("the application must not begin")
 
         scope = {"type": "http", "path": "/hooks/acme/orders", "headers": []}
-        await BodyLimit(unreachable, limit=10, patience_seconds=0.01)(scope, never, note)
+        async with asyncio.timeout(30):
+            await BodyLimit(unreachable, limit=10, patience_seconds=0.01)(scope, never, note)
 
         assert started[0]["status"] == 408
 

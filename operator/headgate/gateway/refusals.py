@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from headgate.store.errors import DatabaseUnavailable
+from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable
 
 if TYPE_CHECKING:
     from headgate.engine.engine import Engine
@@ -43,7 +43,7 @@ class Refusals:
         for workspace_id, refused in by_workspace.items():
             try:
                 await self._engine.webhooks.count_refusals(workspace_id, refused)
-            except DatabaseUnavailable:
+            except (DatabaseUnavailable, DatabaseNotMigrated):
                 self._put_back(workspace_id, refused)
 
     def _put_back(self, workspace_id: UUID, refused: dict[str, tuple[int, datetime]]) -> None:
