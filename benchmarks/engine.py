@@ -42,7 +42,7 @@ from headgate.engine.types import (
 from headgate.store import migrate
 from headgate.store.database import Database
 
-UNLIMITED = Limits(max_executions_per_day=100_000_000, max_concurrent_runs=100_000)
+UNLIMITED = Limits(max_executions_per_day=100_000_000, max_concurrent_runs=100_000, max_api_calls_per_hour=100_000_000)
 SEED = """
 INSERT INTO headgate.workflow_executions (workspace_id, id, started_at, workflow_id, version_id, status, trigger_kind,
     trigger_key, trigger_node, inputs, running_since, finished_at, duration_ms, error_message)

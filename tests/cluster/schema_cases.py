@@ -53,6 +53,13 @@ GOOD_WORKFLOW = (
     .with_node("report", after=["enough"])
     .with_node("complain", after=["enough:false"])
 )
+A_WEBHOOK = {
+    "hook": "orders",
+    "secrets": [{"name": "shop", "key": "current"}, {"name": "shop", "key": "previous"}],
+    "events": ["order.paid"],
+    "when": "trigger.body.total > 0",
+    "inputs": {"since": "${{ trigger.body.day }}"},
+}
 GOOD_RUN = a_run().with_inputs(since="2024-01-01", nothing=None, nested={"a": [1, {"b": None}]})
 
 HOURLY, LOAD, ENOUGH, COMPLAIN = (f"spec.nodes.{position}" for position in (1, 2, 3, 5))
@@ -222,13 +229,13 @@ def _node() -> Iterator[Bad]:
     good = GOOD_WORKFLOW
     for name, path, value, says in (
         ("an unknown type", f"{LOAD}.type", "task", 'supported values: "trigger", "action", "condition"'),
-        ("no config", f"{LOAD}.config", {}, "set exactly one of schedule, manual, event, container"),
+        ("no config", f"{LOAD}.config", {}, "set exactly one of schedule, manual, event, webhook, container"),
         ("two configs", f"{HOURLY}.config", {**EVERY_HOUR, "manual": {}}, "set exactly one of schedule, manual"),
         (
             "a trigger that acts",
             f"{HOURLY}.config",
             container(),
-            "set config.schedule, manual or event: the node",
+            "set config.schedule, manual, event or webhook: the node",
         ),
         ("an action that triggers", f"{LOAD}.config", EVERY_HOUR, "workflow or approval: the node is of type action"),
         ("a condition that acts", f"{ENOUGH}.config", container(), "set config.expression: the node is of type"),
@@ -288,6 +295,30 @@ def _node() -> Iterator[Bad]:
         ("a zone of no form", f"{HOURLY}.config.schedule.timeZone", "../etc/passwd", "write the name of an IANA time"),
         ("an unknown policy", f"{HOURLY}.config.schedule.missedRuns", "Some", 'supported values: "None", "Latest"'),
         ("a trigger that is no object", f"{HOURLY}.config", {"manual": True}, "must be of type object"),
+        (
+            "a hook that is no part of a path",
+            f"{HOURLY}.config",
+            {"webhook": {**A_WEBHOOK, "hook": "a/b"}},
+            "use lower-case letters, digits and '-' only",
+        ),
+        (
+            "a webhook that anybody may call",
+            f"{HOURLY}.config",
+            {"webhook": {**A_WEBHOOK, "secrets": []}},
+            "should have at least 1 items",
+        ),
+        (
+            "an unknown format",
+            f"{HOURLY}.config",
+            {"webhook": {**A_WEBHOOK, "format": "gitlab"}},
+            'supported values: "standard", "github"',
+        ),
+        (
+            "an event with a space",
+            f"{HOURLY}.config",
+            {"webhook": {**A_WEBHOOK, "events": ["order paid"]}},
+            "write the type of an event without spaces",
+        ),
     ):
         yield Bad(name, good.with_value(path, value), says)
 

@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 
 from tests.builders import Builder, a_quota, a_run, a_workflow, a_workspace, container
-from tests.cluster.schema_cases import BAD, GOOD_QUOTA, GOOD_RUN, GOOD_WORKFLOW, GOOD_WORKSPACE, QUOTA, WORKSPACE, Bad
+from tests.cluster.schema_cases import (
+    A_WEBHOOK,
+    BAD,
+    GOOD_QUOTA,
+    GOOD_RUN,
+    GOOD_WORKFLOW,
+    GOOD_WORKSPACE,
+    QUOTA,
+    WORKSPACE,
+    Bad,
+)
 from tests.cluster.schema_support import KUBECONFIG_VARIABLE, Refused, SchemaServer
 
 pytestmark = pytest.mark.cluster
@@ -100,6 +110,7 @@ GOOD: dict[str, Builder[Any]] = {
     "workflow with an image by digest": a_workflow().with_node(
         "load", container(f"localhost:5000/a/b_c.d:1.0@sha256:{'0' * 64}")
     ),
+    "workflow with a webhook": a_workflow().with_trigger("paid", {"webhook": A_WEBHOOK}).with_input("since"),
     "run": GOOD_RUN,
     "run with 64 inputs": a_run().with_inputs(**{f"i{i}": i for i in range(64)}),
 }

@@ -22,6 +22,7 @@ from headgate.gateway.app import gateway
 from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers, TokenUsers
 from headgate.gateway.minute_counts import MinuteCounts
+from headgate.gateway.refusals import Refusals
 from headgate.gateway.strangers import Strangers
 from headgate.gateway.streams import Streams
 from headgate.objects.object_store import ObjectStore
@@ -54,6 +55,7 @@ class Api:
     limits: CallLimits
     streams: Streams
     objects: ObjectStore
+    refusals: Refusals
     app: FastAPI
     token: str = ""
     tokens: dict[str, str] = field(default_factory=dict)
@@ -105,6 +107,11 @@ class Api:
         self.world.clock.advance(milliseconds=1)
         return await self.post("/runs", {"workflow": workflow, **members}, status=201)
 
+    async def calls_used(self) -> int:
+        """What the workspace used of its calls this hour, with this one."""
+        [use] = [item for item in (await self.get("/usage"))["limits"] if item["name"] == "maxApiCallsPerHour"]
+        return int(use["used"])
+
     def given_members(self, workspace: WorkspaceBuilder | None = None) -> None:
         """Have the API server serve that Workspace."""
         made = workspace or a_workspace()
@@ -125,7 +132,7 @@ async def replica(
 ) -> AsyncIterator[Api]:
     """One replica of the gateway, with what it remembers its own."""
     heard: list[tuple[str, Effects]] = []
-    registry = CollectorRegistry()
+    registry, refusals = CollectorRegistry(), Refusals(engine)
     streams = Streams(engine.changes, registry, most=20, most_of_workspace=10)
     kube = cast("KubeClient", server)
     limits = engine.call_limits(burst=burst, monotonic=ticking, lent=lent)
@@ -152,8 +159,10 @@ async def replica(
         wall=world.clock,
         heard=hear,
         objects=objects,
+        refusals=refusals,
+        refusal_seconds=0.0,
     )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
-        yield Api(world, http, server, ticking, heard, registry, limits, streams, objects, app)
+        yield Api(world, http, server, ticking, heard, registry, limits, streams, objects, refusals, app)
     objects.close()

@@ -16,7 +16,7 @@ from headgate.store.database import Database
 from tests.component.api_client import Api, Ticking, replica
 from tests.component.api_server import ApiServer
 from tests.component.tables import SHARED_TABLES, TENANT_TABLES
-from tests.component.world import Clock, Evaluations, World
+from tests.component.world import KEYS, Clock, Evaluations, World
 from tests.support.databases import TestDatabase, create_database, drop_database, own_server
 from tests.support.redis_server import RedisServer, own_redis
 
@@ -86,7 +86,7 @@ async def api(world: World) -> AsyncIterator[Api]:
 async def replicas(world: World, fresh: TestDatabase) -> AsyncIterator[list[Engine]]:
     """Two engines, each with connections of its own, as two operators have them."""
     databases = [Database(fresh.url, pool_size=10, pool_timeout=timedelta(seconds=60)) for _ in range(2)]
-    yield [Engine(database, world.expressions, clock=world.clock) for database in databases]
+    yield [Engine(database, world.expressions, clock=world.clock, keys=KEYS) for database in databases]
     for database in databases:
         await database.close()
 

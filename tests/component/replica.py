@@ -48,8 +48,10 @@ class FusedDatabase(Database):
         self._fuse = fuse
 
     @asynccontextmanager
-    async def tenant(self, workspace_id: UUID, *, lock: UUID | None = None) -> AsyncIterator[Transaction]:
-        async with super().tenant(workspace_id, lock=lock) as tx:
+    async def tenant(
+        self, workspace_id: UUID, *, lock: UUID | None = None, share: UUID | None = None
+    ) -> AsyncIterator[Transaction]:
+        async with super().tenant(workspace_id, lock=lock, share=share) as tx:
             yield tx
             self._fuse.before()
         self._fuse.done()

@@ -27,6 +27,9 @@ TENANT_TABLES = (
     "credential_releases",
     "workspace_rate_limits",
     "rate_limit_loans",
+    "workflow_webhooks",
+    "webhook_deliveries",
+    "webhook_refusals",
 )
 """Every table of workspaces' rows; each after those that it refers to."""
 SHARED_TABLES = ("quota_pots", "dispatch_turns", "pot_rate_limits")

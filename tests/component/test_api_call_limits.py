@@ -33,12 +33,6 @@ async def replicas(world: World) -> AsyncIterator[list[Api]]:
         yield [item.api for item in made]
 
 
-async def calls(api: Api) -> int:
-    """What the workspace used of its calls this hour, as it is told."""
-    [use] = [item for item in (await api.get("/usage"))["limits"] if item["name"] == "maxApiCallsPerHour"]
-    return int(use["used"])
-
-
 async def test_every_answer_tells_what_is_left(world: World, replicas: list[Api]) -> None:
     await world.given_workspace(max_api_calls_per_hour=30)
     answer = await replicas[0].call("GET", "/runs")
@@ -98,36 +92,36 @@ async def test_with_redis_they_do_as_well_and_when_it_dies_under_them(world: Wor
 
 
 async def test_who_cannot_prove_who_they_are_uses_up_nothing(replicas: list[Api]) -> None:
-    used = await calls(replicas[0])
+    used = await replicas[0].calls_used()
     for token in ("", "hg_x", "a.b.c"):
         assert (await replicas[0].call("GET", "/runs", token=token)).status_code == 401
-    assert await calls(replicas[0]) == used + 1
+    assert await replicas[0].calls_used() == used + 1
 
 
 async def test_who_is_no_member_uses_up_nothing(world: World, replicas: list[Api]) -> None:
-    used = await calls(replicas[0])
+    used = await replicas[0].calls_used()
     replicas[0].given_members(a_workspace())
     replicas[0].server.knows_user("e.v.e", "eve")
     answer = await replicas[0].call("GET", "/runs", token="e.v.e")
     assert answer.status_code == 404
     assert "RateLimit" not in answer.headers
-    assert await calls(replicas[0]) == used + 1
+    assert await replicas[0].calls_used() == used + 1
 
 
 async def test_what_a_member_may_not_do_counts(replicas: list[Api]) -> None:
-    used = await calls(replicas[0])
+    used = await replicas[0].calls_used()
     viewer = (await replicas[0].issue(role=Role.VIEWER)).text
     answer = await replicas[0].call("POST", "/keys", {"name": "x", "role": "viewer"}, token=viewer)
     assert answer.status_code == 403
     assert answer.headers["RateLimit"].startswith('"workspace";r=')
-    assert await calls(replicas[0]) == used + 2
+    assert await replicas[0].calls_used() == used + 2
 
 
 async def test_a_key_s_list_of_workspaces_counts_for_its_own(replicas: list[Api]) -> None:
-    used = await calls(replicas[0])
+    used = await replicas[0].calls_used()
     answer = await replicas[0].request("GET", "/api/v1/workspaces")
     assert answer.headers["RateLimit"].startswith('"workspace";r=')
-    assert await calls(replicas[0]) == used + 2
+    assert await replicas[0].calls_used() == used + 2
 
 
 async def test_a_user_s_list_of_workspaces_counts_for_none_and_is_bounded_all_the_same(replicas: list[Api]) -> None:
@@ -135,14 +129,14 @@ async def test_a_user_s_list_of_workspaces_counts_for_none_and_is_bounded_all_th
     api.given_members(a_workspace().with_member("owner", "User", "alice"))
     api.server.knows_user("a.l.ice", "alice")
     api.server.knows_user("b.o.b", "bob")
-    used = await calls(api)
+    used = await api.calls_used()
     for _ in range(20):
         assert (await api.request("GET", "/api/v1/workspaces", token="a.l.ice")).status_code == 200
     refused = await api.request("GET", "/api/v1/workspaces", token="a.l.ice")
     assert (refused.status_code, refused.json()["reason"]) == (429, "CallerLimit")
     assert refused.headers["Retry-After"] == "60"
     assert (await api.request("GET", "/api/v1/workspaces", token="b.o.b")).status_code == 200
-    assert await calls(api) == used + 1
+    assert await api.calls_used() == used + 1
 
 
 async def test_a_stream_is_one_call_however_long_it_lasts(world: World, replicas: list[Api]) -> None:
@@ -150,13 +144,13 @@ async def test_a_stream_is_one_call_however_long_it_lasts(world: World, replicas
     await world.given(a_workflow().with_node("a").with_node("b", after=["a"]))
     run = await world.admit()
     token = (await api.issue()).text
-    used = await calls(api)
+    used = await api.calls_used()
     async with serving(api) as url, reading(url, f"/runs/{run}/events", token) as stream:
         await world.succeed(run, "a")
         await stream.until("a/1 Succeeded")
         await world.succeed(run, "b")
         await stream.until("end RunEnded")
-    assert await calls(api) == used + 2
+    assert await api.calls_used() == used + 2
 
 
 async def test_credentials_that_are_not_good_are_not_looked_at_without_end(world: World) -> None:

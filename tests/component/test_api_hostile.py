@@ -58,7 +58,15 @@ async def test_whatever_is_sent_it_is_taken_or_refused(world: World, api: Api, o
     run, key = await world.admit("asks"), (await api.issue()).view.id
     api.streams.close()
     path = operation.path.format(
-        workspace="acme", run_id=run, key_id=key, namespace="acme", name="nightly", step="ask", number=1
+        workspace="acme",
+        run_id=run,
+        key_id=key,
+        namespace="acme",
+        name="nightly",
+        step="ask",
+        number=1,
+        hook="orders",
+        delivery_id=run,
     )
     queries = st.dictionaries(st.sampled_from([*operation.query, "x"]), _TEXT.filter(lambda text: text != "\ud800"))
     bodies = st.dictionaries(st.sampled_from([*operation.body, "x"]), _JSON) | _JSON

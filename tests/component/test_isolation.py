@@ -14,6 +14,7 @@ from headgate.api.members import Role
 from headgate.engine.api_keys import NewKey
 from headgate.store.database import Database
 from tests.component.tables import SHARED_TABLES, TENANT_TABLES
+from tests.component.webhook_client import a_webhook
 from tests.component.world import World, one_node
 from tests.support.databases import TestDatabase
 
@@ -43,7 +44,8 @@ async def two_tenants(world: World) -> World:
     for workspace in ("acme", "other"):
         await world.engine.api_keys.issue(world.ids[workspace], NewKey("ci", Role.VIEWER, "alice"))
         event = {"event": {"workflow": "other"}}
-        await world.given(one_node().with_schedule("hourly", "0 * * * *").with_trigger("end", event), workspace)
+        triggered = one_node().with_schedule("hourly", "0 * * * *").with_trigger("end", event)
+        await world.given(triggered.with_trigger("paid", a_webhook()), workspace)
         await world.admit(workspace=workspace, labels={"team": "shop"})
         await world.rows(
             "INSERT INTO headgate.run_endings SELECT %s, gen_random_uuid(), %s, 'nightly', 'Failed', now(), now(), 0,"
@@ -77,6 +79,12 @@ async def two_tenants(world: World) -> World:
             " FROM counter RETURNING 1",
             world.ids[workspace],
         )
+        await world.rows(
+            "INSERT INTO headgate.webhook_deliveries SELECT %s, gen_random_uuid(), 'orders', 'standard', 'msg-1', '',"
+            " now(), 1, NULL, NULL, '', '', '{}', '{}', 0 RETURNING 1",
+            world.ids[workspace],
+        )
+        await world.engine.webhooks.count_refusals(world.ids[workspace], {"orders": (1, world.clock.now)})
     return world
 
 
@@ -188,6 +196,8 @@ async def test_another_workspaces_rows_cannot_be_changed(two_tenants: World, fre
         "UPDATE headgate.execution_labels SET value = 'other'",
         "UPDATE headgate.run_changes SET phase = 'Failed'",
         "DELETE FROM headgate.run_changes",
+        "UPDATE headgate.webhook_deliveries SET received_at = now()",
+        "UPDATE headgate.webhook_deliveries SET message_id = 'other'",
     ],
 )
 async def test_the_app_role_cannot_rewrite_what_is_for_ever_or_lift_its_limits(
@@ -219,6 +229,11 @@ async def test_the_app_role_cannot_rewrite_what_is_for_ever_or_lift_its_limits(
         "SELECT value FROM headgate.execution_labels",
         "SELECT phase FROM headgate.run_changes",
         "SELECT execution_id FROM headgate.run_changes",
+        "SELECT sealed FROM headgate.webhook_deliveries",
+        "SELECT hook FROM headgate.webhook_deliveries",
+        "DELETE FROM headgate.webhook_deliveries",
+        "SELECT config FROM headgate.workflow_webhooks",
+        "SELECT total FROM headgate.webhook_refusals",
     ],
 )
 async def test_the_system_role_gets_at_nothing_but_what_crosses_workspaces(

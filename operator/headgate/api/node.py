@@ -16,6 +16,7 @@ from headgate.api.flow import Approval, Call, Expression, ForEach, Memoize, OnFa
 from headgate.api.rules import Form, ListSet, Rule, bind, exactly_one, listed
 from headgate.api.scalars import PositiveDuration
 from headgate.api.triggers import ConcurrencyPolicy, Event, Manual, MissedRuns, Schedule
+from headgate.api.webhook import Webhook
 
 __all__ = [
     "CONFIG_OF",
@@ -47,6 +48,7 @@ __all__ = [
     "SecretKeyRef",
     "Sql",
     "Transform",
+    "Webhook",
 ]
 
 _NODE_ID = r"[a-z]([-_a-z0-9]*[a-z0-9])?"
@@ -105,7 +107,7 @@ def _is_false(value: bool) -> bool:  # noqa: FBT001 - pydantic calls it with the
 
 CONFIG_OF: Mapping[NodeType, tuple[str, ...]] = MappingProxyType(
     {
-        NodeType.TRIGGER: ("schedule", "manual", "event"),
+        NodeType.TRIGGER: ("schedule", "manual", "event", "webhook"),
         NodeType.ACTION: ("container", "script", "http", "sql", "transform", "workflow", "approval"),
         NodeType.CONDITION: ("expression",),
     }
@@ -149,6 +151,8 @@ class NodeConfig(KubeModel):
     """Trigger: by a WorkflowRun."""
     event: Event | None = None
     """Trigger: by the end of another workflow's run."""
+    webhook: Webhook | None = None
+    """Trigger: by a signed request of another system."""
     container: Container | None = None
     """Action: run a container to its end.
 

@@ -1,4 +1,4 @@
-"""What starts a run: a schedule, the end of another workflow, or a person."""
+"""What starts a run: a schedule, the end of another workflow, or a person. Webhooks have a file of their own."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ NONCE_BYTES = 12
 """Length of every nonce. Each has to be drawn anew from a source that nobody can predict."""
 OVERHEAD_BYTES = NONCE_BYTES + 16
 """What a ciphertext has more than what is in it: the nonce before, the tag behind."""
-_WRAP, _SEAL = b"headgate/data-key/1", b"headgate/credential/1"
+_WRAP, _SEAL, _BODY = b"headgate/data-key/1", b"headgate/credential/1", b"headgate/webhook-body/1"
 
 
 class CannotOpen(Exception):  # noqa: N818 - a state of the world, not a mistake
@@ -55,8 +55,18 @@ class Place:
 
 
 @dataclass(frozen=True)
+class DeliveryPlace:
+    """What the sealed body of a webhook's delivery belongs to."""
+
+    workspace_id: UUID
+    hook: str
+    format: str
+    message_id: str
+
+
+@dataclass(frozen=True)
 class Sealed:
-    """The values of a credential under a data key."""
+    """The values of a credential, or the body of a delivery, under a data key."""
 
     data_key_id: UUID
     box: bytes = field(repr=False)
@@ -100,7 +110,18 @@ class DataKey:
         except CredentialInvalid:
             raise CannotOpen from None
 
-    def _check(self, place: Place) -> None:
+    def seal_body(self, place: DeliveryPlace, body: bytes, nonce: bytes) -> Sealed:
+        """``seal`` for the body of a delivery."""
+        self._check(place)
+        return Sealed(self.id, _encrypted(self.secret, nonce, body, self._bound_to_delivery(place)))
+
+    def open_body(self, place: DeliveryPlace, sealed: Sealed) -> bytes:
+        """The body that was sealed for that place. Raises ``CannotOpen``."""
+        if place.workspace_id != self.workspace_id or sealed.data_key_id != self.id:
+            raise CannotOpen
+        return _decrypted(self.secret, sealed.box, self._bound_to_delivery(place))
+
+    def _check(self, place: Place | DeliveryPlace) -> None:
         if place.workspace_id != self.workspace_id:
             raise ValueError("a data key seals for its own workspace only")
 
@@ -113,6 +134,16 @@ class DataKey:
             place.version.to_bytes(8),
             place.name.encode(),
             place.kind.encode(),
+        )
+
+    def _bound_to_delivery(self, place: DeliveryPlace) -> bytes:
+        return _joined(
+            _BODY,
+            place.workspace_id.bytes,
+            self.id.bytes,
+            place.hook.encode(),
+            place.format.encode(),
+            place.message_id.encode(),
         )
 
 

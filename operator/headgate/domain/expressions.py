@@ -21,9 +21,9 @@ RUN_FIELDS = ("id", "workflow", "phase")
 """What can be read of the run; its phase by final nodes only."""
 EVENT_FIELDS = ("workflow", "runId", "phase", "outputs")
 """What can be read of the end of another run that set this one off."""
-VARIABLES = ("inputs", "nodes", "run", "event", "item", "index", "attempt")
+VARIABLES = ("inputs", "nodes", "run", "event", "item", "index", "attempt", "trigger")
 """What expressions can refer to: ``item`` and ``index`` where a node runs for each item of a list, ``attempt`` where it
-is decided whether a failed one is repeated."""
+is decided whether a failed one is repeated, ``trigger`` in a webhook."""
 _LONGEST_REFERENCE = 6
 """Tokens that ``["a"]["output"]`` takes after a variable."""
 
@@ -150,6 +150,8 @@ def _misplaced(reference: Reference, expression: str, node: Node | None) -> str 
     if reference.variable == "attempt":
         here = node is not None and expression == node.retry.when
         return None if here else "there is no attempt here: only retry.when reads one"
+    if reference.variable == "trigger":
+        return "there is no trigger here: hand what a run needs of a delivery to its inputs, in config.webhook.inputs"
     if (reference.variable, reference.name) == ("run", "phase") and not (node is not None and node.final):
         return "there is no run.phase here: only final nodes know how the run went"
     return None
@@ -160,7 +162,7 @@ def _problems_with_mutex(spec: WorkflowSpec, inputs: set[str]) -> Iterator[str]:
         yield f"concurrency.mutex: {text[:40]!r} is not closed by }}}}"
     for expression in mutex_expressions(spec):
         for reference in references(expression):
-            if reference.variable in ("nodes", "event") and not reference.own:
+            if reference.variable in ("nodes", "event", "trigger") and not reference.own:
                 yield "concurrency.mutex: it is known before any node runs: use inputs only"
             elif (problem := _problem(reference, "", inputs, {})) is not None:
                 yield f"concurrency.mutex: {problem}"

@@ -41,7 +41,7 @@ class Reason(StrEnum):
     INVALID_SCHEDULE = "InvalidSchedule"
     """A cron expression or time zone of the Workflow cannot work."""
     INVALID_TRIGGER = "InvalidTrigger"
-    """An event of the Workflow cannot start it."""
+    """An event or a webhook of the Workflow cannot start it."""
     INVALID_INPUT_SCHEMA = "InvalidInputSchema"
     """The JSON Schema of an input of the Workflow cannot be used, or the input's default does not fit it."""
     INVALID_EXPRESSION = "InvalidExpression"

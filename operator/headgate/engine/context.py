@@ -61,3 +61,8 @@ def milliseconds(length: timedelta) -> int:
 def next_day(now: datetime) -> datetime:
     """The UTC midnight after ``now``."""
     return datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time(), UTC)
+
+
+def utc(time: datetime | None) -> datetime | None:
+    """The same moment as UTC has it; Postgres gives times in the zone of the session."""
+    return None if time is None else time.astimezone(UTC)

@@ -28,6 +28,7 @@ from headgate.engine.context import Context
 from headgate.engine.credentials import Credentials
 from headgate.engine.definition_changes import DefinitionChanges
 from headgate.engine.definition_reads import DefinitionReads
+from headgate.engine.deliveries import Deliveries
 from headgate.engine.plan_use import PlanUse
 from headgate.engine.run_changes import RunChanges
 from headgate.engine.run_control import RunControl
@@ -56,6 +57,7 @@ from headgate.engine.types import (
     WorkspaceUsage,
 )
 from headgate.engine.versions import Versions
+from headgate.engine.webhooks import Webhooks
 from headgate.store import maintenance, open_runs
 from headgate.store.database import Database
 from headgate.store.lent_calls import LentCalls
@@ -96,6 +98,10 @@ class Engine:
         """What nodes are given to prove who they are."""
         self.api_keys = ApiKeys(self._context)
         """By what programs call the gateway."""
+        self.webhooks = Webhooks(self._context, self._starter, keys)
+        """What other systems send."""
+        self.deliveries = Deliveries(self._context, self._starter, keys)
+        """What became of it."""
 
     async def ping(self) -> None:
         """Return when Postgres answers. Raises ``DatabaseUnavailable``, or ``DatabaseNotMigrated``."""

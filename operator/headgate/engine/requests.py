@@ -85,8 +85,12 @@ def choose_trigger(graph: Graph, request: RunRequest) -> str | Refused:
         by_somebody = request.kind in (TriggerKind.RESOURCE, TriggerKind.API)
         if by_somebody and request.replay_of is None and node.config.manual is None:
             return Refused(INVALID_TRIGGER, f"trigger {request.trigger!r} is not a manual one")
-        if request.kind is TriggerKind.EVENT and node.config.event is None:
-            return Refused(INVALID_TRIGGER, f"trigger {request.trigger!r} is not an event any more")
+        was = {
+            TriggerKind.EVENT: ("an event", node.config.event),
+            TriggerKind.WEBHOOK: ("a webhook", node.config.webhook),
+        }
+        if request.kind in was and was[request.kind][1] is None:
+            return Refused(INVALID_TRIGGER, f"trigger {request.trigger!r} is not {was[request.kind][0]} any more")
         return request.trigger
     manual = next((node.id for node in triggers.values() if node.config.manual is not None), None)
     if manual is None:

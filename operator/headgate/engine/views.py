@@ -22,6 +22,7 @@ class TriggerKind(StrEnum):
     EVENT = "event"
     CALL = "call"
     API = "api"
+    WEBHOOK = "webhook"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""Keeps the versions, the schedules and the event triggers of workflows."""
+"""Keeps the versions, the schedules, the event triggers and the webhooks of workflows."""
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from headgate.api.node import Schedule
@@ -11,8 +12,11 @@ from headgate.domain.schedule import next_tick
 from headgate.engine.context import Context
 from headgate.engine.definition import check, content_of
 from headgate.engine.types import DefinitionError, VersionRecord
-from headgate.store import events, schedules, workflows
+from headgate.store import events, schedules, webhooks, workflows
 from headgate.store.workflows import KnownWorkflow
+
+MOST_TRIGGERS = 10
+"""Triggers of a workspace with the same webhook at most: a delivery is looked at by each, in one transaction."""
 
 
 async def record_version(
@@ -42,6 +46,11 @@ async def record_version(
         first_ticks = {node: (_stored(schedule), next_tick(schedule, now)) for node, schedule in wanted.items()}
         await schedules.replace(tx, workspace_id, workflow_id, first_ticks)
         await events.replace(tx, workspace_id, workflow_id, namespace, _events(spec))
+        if crowded := await webhooks.replace(tx, workspace_id, workflow_id, _webhooks(spec), most=MOST_TRIGGERS):
+            raise DefinitionError(
+                f"the webhook {crowded[0]} has {MOST_TRIGGERS} triggers already, which is the limit: give the trigger "
+                "another hook, or start this workflow at the end of one that has it"
+            )
     await context.changed(workspace_id)
     return VersionRecord(workflow_id, version.id, version.number, content_hash)
 
@@ -67,6 +76,11 @@ def _is_current(known: KnownWorkflow, content_hash: str, spec: WorkflowSpec, wan
 def _events(spec: WorkflowSpec) -> dict[str, tuple[str, tuple[str, ...]]]:
     found = ((node.id, node.config.event) for node in spec.nodes)
     return {node: (event.workflow, tuple(event.phases)) for node, event in found if event is not None}
+
+
+def _webhooks(spec: WorkflowSpec) -> dict[str, dict[str, Any]]:
+    found = ((node.id, node.config.webhook) for node in spec.nodes)
+    return {node: webhook.to_wire() for node, webhook in found if webhook is not None}
 
 
 def _stored(schedule: Schedule) -> dict[str, object]:

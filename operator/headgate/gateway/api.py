@@ -26,6 +26,7 @@ from headgate.gateway.routes.logs import log_routes
 from headgate.gateway.routes.paths import API, VERSION
 from headgate.gateway.routes.runs import run_routes
 from headgate.gateway.routes.steering import steering_routes
+from headgate.gateway.routes.webhooks import webhook_routes
 from headgate.gateway.routes.workflows import workflow_routes
 from headgate.gateway.routes.workspaces import workspace_routes
 from headgate.gateway.streams import Streams
@@ -68,6 +69,7 @@ def api_routes(
         event_routes(engine, access, streams),
         log_routes(engine, access, streams, objects),
         workflow_routes(engine, access),
+        webhook_routes(engine, access, heard=heard),
         key_routes(engine, access),
         credential_routes(engine, access),
     ):

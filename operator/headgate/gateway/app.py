@@ -10,17 +10,20 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from headgate.domain.runner_protocol import REQUEST_BYTES
+from headgate.domain.webhooks import BODY_BYTES
 from headgate.engine.call_limits import CallLimits
 from headgate.engine.engine import Engine
 from headgate.engine.types import Effects
-from headgate.gateway import api
+from headgate.gateway import api, hooks
 from headgate.gateway.api import DOCUMENT_PATH, api_routes, document
 from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers
+from headgate.gateway.hooks import hook_routes
 from headgate.gateway.limits import BodyLimit
-from headgate.gateway.metrics import CallCounts, GatewayMetrics, Measured
+from headgate.gateway.metrics import CallCounts, GatewayMetrics, HookMetrics, Measured
 from headgate.gateway.problems import answer_with_problems
 from headgate.gateway.rate_limits import RateLimitFields, RateLimits
+from headgate.gateway.refusals import Refusals
 from headgate.gateway.routes.paths import API
 from headgate.gateway.runners import runner_routes
 from headgate.gateway.streams import Streams
@@ -39,10 +42,13 @@ def gateway(
     wall: Callable[[], datetime],
     heard: Callable[[str, Effects], None],
     objects: ObjectStore | None = None,
+    refusals: Refusals | None = None,
+    refusal_seconds: float = hooks.REFUSAL_SECONDS,
 ) -> FastAPI:
     """The application. ``heard`` is told the workspace and the effects of every transaction.
 
-    ``objects`` is where logs are kept; None where they cannot be reached from here.
+    ``objects`` is where logs are kept; None where they cannot be reached from here. ``refusals`` counts what webhooks
+    refused, and is written by whoever gives it; they refuse in ``refusal_seconds`` at the earliest.
     """
     app = FastAPI(title="Headgate", docs_url=None, redoc_url=None, openapi_url=None)
     answer_with_problems(app)
@@ -60,7 +66,20 @@ def gateway(
     app.include_router(
         runner_routes(engine.runner_tasks, engine.credentials, authenticator, lease=lease, wall=wall, heard=heard)
     )
-    app.add_middleware(BodyLimit, limit=REQUEST_BYTES, larger={f"{API}/": api.REQUEST_BYTES})
+    counts = HookMetrics.register(registry)
+    app.include_router(
+        hook_routes(
+            engine,
+            rates,
+            refusals or Refusals(engine),
+            counts,
+            wall=wall,
+            heard=heard,
+            refusal_seconds=refusal_seconds,
+        )
+    )
+    larger = {f"{API}/": api.REQUEST_BYTES, f"{hooks.PREFIX}/": BODY_BYTES}
+    app.add_middleware(BodyLimit, limit=REQUEST_BYTES, larger=larger)
     app.add_middleware(RateLimitFields)
     app.add_middleware(Measured, metrics=metrics)
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -14,6 +15,8 @@ from headgate.gateway.problems import problem
 
 LEVELS = 1000
 """Of lists and objects in each other that are parsed: more than anything allows, and much less than the stack takes."""
+PATIENCE_SECONDS = 30.0
+"""In which a body has to have come: who sends it without end, or a byte now and then, holds a connection no longer."""
 _NONE: Mapping[str, int] = MappingProxyType({})
 
 
@@ -22,11 +25,22 @@ class _TooLarge(Exception):  # noqa: N818 - a state of the request
 
 
 class BodyLimit:
-    """Refuses a body that is too large, told beforehand or found while it comes, with 413; one too deep with 400."""
+    """Refuses a body that is too large, told beforehand or found while it comes, with 413; one too deep with 400.
 
-    def __init__(self, app: ASGIApp, *, limit: int, larger: Mapping[str, int] = _NONE) -> None:
+    One that does not come is refused with 408.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        limit: int,
+        larger: Mapping[str, int] = _NONE,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
         """``limit`` is in bytes; ``larger`` has other ones, by how the path begins."""
         self._app = app
+        self._patience = patience_seconds
         self._limit = limit
         self._larger = larger
 
@@ -47,9 +61,14 @@ class BodyLimit:
             return
         # All of it before the application begins, so that nothing has been answered when it turns out to be too much.
         try:
-            messages = await _whole(receive, limit)
+            async with asyncio.timeout(self._patience):
+                messages = await _whole(receive, limit)
         except _TooLarge:
             await refusal(scope, receive, send)
+            return
+        except TimeoutError:
+            detail = f"the body has to come within {self._patience:g} seconds: send the request again"
+            await problem(HTTPStatus.REQUEST_TIMEOUT, detail, {"Connection": "close"})(scope, receive, send)
             return
         if is_nested_deeper(b"".join(message.get("body", b"") for message in messages), LEVELS):
             detail = f"the body is not JSON in UTF-8, or is nested in more than {LEVELS} levels"

@@ -80,6 +80,29 @@ class DefinitionReadCounts(Collector):
         yield reads
 
 
+@dataclass(frozen=True)
+class HookMetrics:
+    """Deliveries of webhooks, by what became of them."""
+
+    deliveries: Counter
+
+    @classmethod
+    def register(cls, registry: CollectorRegistry) -> HookMetrics:
+        """Declare the metric."""
+        return cls(
+            Counter(
+                "headgate_webhook_deliveries_total",
+                "Deliveries of webhooks, by workspace and what became of them.",
+                ["workspace", "outcome"],
+                registry=registry,
+            )
+        )
+
+    def counted(self, workspace: str, outcome: str) -> None:
+        """Count one. ``workspace`` is empty unless there is such a webhook: senders choose what they write."""
+        self.deliveries.labels(workspace, outcome).inc()
+
+
 class Measured:
     """Counts and times every request."""
 

@@ -36,15 +36,16 @@ class RateLimits:
         self._limits = limits
         self._metrics = metrics
 
-    async def count(self, workspace_id: UUID, subject: str, request: Request) -> None:
-        """Count a call of ``subject`` in the workspace.
+    async def count(self, workspace_id: UUID, subject: str, request: Request | None = None) -> None:
+        """Count a call of ``subject`` in the workspace. Whoever sent ``request`` is told what is left.
 
         Raises ``Problem`` 429 where it is one too many, and ``DatabaseUnavailable``.
         """
         # Names have any length, and any characters.
         name = hashlib.blake2b(subject.encode(errors="surrogatepass"), digest_size=16).hexdigest()
         decision = await self._limits.take(workspace_id, name)
-        request.scope.setdefault("state", {})[_STATE] = decision
+        if request is not None:
+            request.scope.setdefault("state", {})[_STATE] = decision
         if not decision.passed:
             raise self._refusal(decision)
 

@@ -32,6 +32,7 @@ from headgate.gateway.jwks import KeySet
 from headgate.gateway.metrics import DefinitionReadCounts
 from headgate.gateway.minute_counts import MinuteCounts
 from headgate.gateway.oidc import OidcProvider, OidcUsers
+from headgate.gateway.refusals import FLUSH_SECONDS, Refusals
 from headgate.gateway.strangers import Strangers
 from headgate.gateway.streams import Streams
 from headgate.objects.object_store import ObjectStore
@@ -80,6 +81,7 @@ async def serve_gateway(settings: GatewaySettings) -> int:
             monotonic=time.monotonic,
             lent=None if redis is None else LentCalls(redis),
         )
+        refusals = Refusals(engine)
         objects = ObjectStore(settings.object_store) if settings.object_store is not None else None
         if objects is not None:
             stack.callback(objects.close)
@@ -104,6 +106,7 @@ async def serve_gateway(settings: GatewaySettings) -> int:
             wall=wall,
             heard=_Heard(registry),
             objects=objects,
+            refusals=refusals,
         )
         server = _Server(
             uvicorn.Config(
@@ -123,6 +126,7 @@ async def serve_gateway(settings: GatewaySettings) -> int:
             asyncio.create_task(_ready(health, engine)),
             asyncio.create_task(heartbeat(health, "requests", tuple)),
             asyncio.create_task(_reckon(limits)),
+            asyncio.create_task(_written(refusals)),
         ]
         if reads is not None:
             registry.register(DefinitionReadCounts(reads))
@@ -134,6 +138,7 @@ async def serve_gateway(settings: GatewaySettings) -> int:
             task.cancel()
         with suppress(DatabaseUnavailable):
             await limits.aclose()
+        await refusals.flush()
         log.info("ended")
     return 0
 
@@ -223,3 +228,14 @@ async def _reckon(limits: CallLimits) -> None:
         await asyncio.sleep(_RECKON_SECONDS)
         with suppress(DatabaseUnavailable, StatementRefused):
             await limits.look()
+
+
+async def _written(refusals: Refusals) -> None:
+    """Write what webhooks refused, for ever."""
+    log = structlog.get_logger("headgate.webhooks")
+    while True:
+        await asyncio.sleep(FLUSH_SECONDS)
+        try:
+            await refusals.flush()
+        except Exception:
+            log.exception("refusals_not_counted")

@@ -1,4 +1,4 @@
-"""What happens by the clock: schedules fire, overdue runs end, runs that waited start, what was cancelled ends."""
+"""What happens by the clock: schedules fire, overdue runs end, what waited starts, old deliveries are forgotten."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from headgate.reconcile.loops import forever
 from headgate.reconcile.stops import Stops
 
 PARTITION_SECONDS = 3600.0
-FORGETTING_SECONDS = 600.0
+CHANGES_SECONDS = 600.0
+DELIVERIES_SECONDS = 3600.0
 
 
 class Timekeeper:
@@ -35,8 +36,9 @@ class Timekeeper:
             group.create_task(forever("overdue", self._expire))
             group.create_task(Chainer(self._engine, self._effects, self._enqueue, wall=self._wall).run())
             group.create_task(Stops(self._engine, self._effects).run())
-            group.create_task(forever("changes", self._forget_changes, net_seconds=FORGETTING_SECONDS))
+            group.create_task(forever("changes", self._forget_changes, net_seconds=CHANGES_SECONDS))
             group.create_task(forever("partitions", self._make_partitions, net_seconds=PARTITION_SECONDS))
+            group.create_task(forever("deliveries", self._forget_deliveries, net_seconds=DELIVERIES_SECONDS))
 
     async def _fire(self) -> datetime | None:
         fired = await self._engine.fire_due(self._wall())
@@ -58,3 +60,9 @@ class Timekeeper:
     async def _forget_changes(self) -> datetime | None:
         await self._engine.changes.forget()
         return None
+
+    async def _forget_deliveries(self) -> datetime | None:
+        """Delete what webhooks delivered long ago, a bounded number at once."""
+        now = self._wall()
+        _, more = await self._engine.deliveries.forget_old(now)
+        return now if more else None

@@ -22,7 +22,9 @@ class AbsentDatabase(Database):
         """Nothing to close."""
 
     @asynccontextmanager
-    async def tenant(self, workspace_id: UUID, *, lock: UUID | None = None) -> AsyncIterator[Transaction]:
+    async def tenant(
+        self, workspace_id: UUID, *, lock: UUID | None = None, share: UUID | None = None
+    ) -> AsyncIterator[Transaction]:
         """Raises ``DatabaseAbsent``."""
         raise DatabaseAbsent(_MESSAGE)
         yield

@@ -54,6 +54,8 @@ _DROP_UNUSED = """
     DELETE FROM headgate.data_keys k
     WHERE k.workspace_id = %(workspace_id)s AND k.retired_at IS NOT NULL AND NOT EXISTS (
         SELECT FROM headgate.credentials c WHERE c.workspace_id = k.workspace_id AND c.data_key_id = k.id
+    ) AND NOT EXISTS (
+        SELECT FROM headgate.webhook_deliveries d WHERE d.workspace_id = k.workspace_id AND d.data_key_id = k.id
     )
 """
 

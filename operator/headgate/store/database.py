@@ -31,7 +31,7 @@ _BEGIN = """
 BY_INDEX = """, set_config('enable_bitmapscan', 'off', true), set_config('enable_seqscan', 'off', true),
     set_config('enable_sort', 'off', true)"""
 """Goes on a SELECT. A queue that was empty when statistics were taken, and is long now, is read as if it were empty."""
-_LOCK = ", pg_advisory_xact_lock({key})"
+_LOCK, _SHARE = ", pg_advisory_xact_lock({key})", ", pg_advisory_xact_lock_shared({key})"
 # The plans of a tenant's statements do not depend on their values: they read ranges of indexes, and leave partitions
 # out as they start. So the server plans each once for a connection; planning takes several times as long as carrying
 # out, the more so the more months there are. What crosses workspaces depends on how much there is, and is planned anew.
@@ -118,15 +118,20 @@ class Database:
         await self._engine.dispose()
 
     @asynccontextmanager
-    async def tenant(self, workspace_id: UUID, *, lock: UUID | None = None) -> AsyncIterator[Transaction]:
+    async def tenant(
+        self, workspace_id: UUID, *, lock: UUID | None = None, share: UUID | None = None
+    ) -> AsyncIterator[Transaction]:
         """One transaction that sees the rows of one workspace.
 
-        With ``lock``, the id of a run, it waits until no other transaction holds that run. Raises
+        With ``lock``, the id of a run, it waits until no other transaction holds that run. With ``share`` it holds that
+        id beside others that share it, and waits for those that lock it. Raises
         ``DatabaseUnavailable``, ``DatabaseNotMigrated``, ``PartitionMissing`` and ``StatementRefused``.
         """
         begin = _BEGIN.format(role=APP, workspace_id=UUID(int=workspace_id.int), plans=_TENANT_PLANS, **self._timeouts)
         if lock is not None:
             begin += _LOCK.format(key=_lock_key(lock))
+        if share is not None:
+            begin += _SHARE.format(key=_lock_key(share))
         async with self._transaction(begin) as transaction:
             yield transaction
 

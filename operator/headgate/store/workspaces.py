@@ -60,6 +60,14 @@ async def named(tx: Transaction, names: Sequence[str]) -> list[Any]:
     return await tx.rows(_NAMED, {"names": list(names)})
 
 
+_ACTIVE_ID = "SELECT id FROM headgate.workspaces WHERE name = %(name)s AND deleted_at IS NULL"
+
+
+async def active_id(tx: Transaction, name: str) -> UUID | None:
+    """The id of the active workspace of that name. A system transaction's."""
+    return await tx.value(_ACTIVE_ID, {"name": name})
+
+
 def _upsert(table: str, columns: tuple[str, ...]) -> str:
     return f"""
         INSERT INTO headgate.{table} (workspace_id, {", ".join(columns)})

@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from headgate.domain.credentials import Values
-from headgate.domain.envelope import CannotOpen, DataKey, KeyRing, Place, Sealed, UnknownKey, WrappedKey
+from headgate.domain.envelope import CannotOpen, DataKey, DeliveryPlace, KeyRing, Place, Sealed, UnknownKey, WrappedKey
 
 ACME, OTHER = UUID(int=1), UUID(int=2)
 SECRET = "hunter2-and-more"
@@ -196,3 +196,45 @@ def test_nothing_secret_shows(_name: str, made: Any) -> None:
     said = f"{made!r} {made} {[made]}"
 
     assert not [secret for secret in (SECRET, "KKKK", "RRRR", "NNNN", "box", "password") if secret in said]
+
+
+class TestBodiesOfDeliveries:
+    PLACE = DeliveryPlace(ACME, "orders", "standard", "msg-1")
+
+    @given(DATA_KEYS, st.binary(max_size=200), NONCES)
+    def test_are_read_again(self, key: DataKey, body: bytes, nonce: bytes) -> None:
+        assert key.open_body(self.PLACE, key.seal_body(self.PLACE, body, nonce)) == body
+
+    @given(DATA_KEYS, st.integers(0))
+    def test_are_refused_when_a_bit_is_turned(self, key: DataKey, bit: int) -> None:
+        sealed = key.seal_body(self.PLACE, b"{}", bytes(12))
+
+        with pytest.raises(CannotOpen):
+            key.open_body(self.PLACE, replace(sealed, box=turned(sealed.box, bit)))
+
+    @pytest.mark.parametrize(
+        "moved",
+        [
+            replace(PLACE, workspace_id=OTHER),
+            replace(PLACE, hook="other"),
+            replace(PLACE, format="github"),
+            replace(PLACE, message_id="msg-2"),
+            # The same letters, parted otherwise.
+            replace(PLACE, hook="order", format="sstandard"),
+        ],
+    )
+    def test_are_refused_anywhere_else(self, moved: DeliveryPlace) -> None:
+        key = DataKey(ACME, UUID(int=7), bytes(range(32)))
+
+        with pytest.raises(CannotOpen):
+            key.open_body(moved, key.seal_body(self.PLACE, b"{}", bytes(12)))
+
+    def test_are_sealed_for_the_own_workspace_only(self) -> None:
+        with pytest.raises(ValueError, match="its own workspace"):
+            DataKey(OTHER, UUID(int=7), bytes(32)).seal_body(self.PLACE, b"{}", bytes(12))
+
+    def test_cannot_be_taken_for_a_credential(self) -> None:
+        key = DataKey(ACME, UUID(int=7), bytes(range(32)))
+        sealed = key.seal_body(self.PLACE, Values({"a": "b"}).encode(), bytes(12))
+
+        assert_refused(key, Place(ACME, UUID(int=1), "orders", "standard", 1), sealed)

@@ -9,6 +9,7 @@ from uuid import UUID
 from headgate.api.container import SecretKeyRef
 from headgate.domain.runner_task import OpenRunnerTask
 from headgate.domain.task import Outcome, TaskRef, Waiting
+from headgate.engine.deliveries import Deliveries
 from headgate.engine.engine import Engine
 from headgate.engine.runner_tasks import RunnerTasks
 from headgate.engine.step_logs import StepLogs
@@ -21,6 +22,7 @@ class FakeEngine(Engine):
     def __init__(self) -> None:
         self.runner_tasks = FakeRunnerTasks(self)
         self.logs = FakeStepLogs(self)
+        self.deliveries = FakeDeliveries(self)
         self.told: list[tuple[Any, ...]] = []
         self.effects = Effects()
         self.failures: list[Exception] = []
@@ -99,6 +101,19 @@ class FakeRunnerTasks(RunnerTasks):
 
     async def secrets(self, workspace_id: UUID, run_id: UUID) -> tuple[SecretKeyRef, ...]:
         return self._engine.secrets
+
+
+class FakeDeliveries(Deliveries):
+    """Forgets deliveries; there are more as often as that says so."""
+
+    def __init__(self, engine: FakeEngine) -> None:
+        self._engine = engine
+        self.more = 0
+
+    async def forget_old(self, now: datetime) -> tuple[int, bool]:
+        self._engine.note("forget", now)
+        self.more -= 1
+        return 0, self.more >= 0
 
 
 class FakeStepLogs(StepLogs):

@@ -17,7 +17,7 @@ from headgate.reconcile.workloads import Workloads
 from headgate.store.errors import DatabaseUnavailable
 from tests.support.waiting import eventually
 from tests.unit.cluster.fake_kube import FakeKube
-from tests.unit.reconcile.fake_engine import FakeEngine
+from tests.unit.reconcile.fake_engine import FakeDeliveries, FakeEngine
 from tests.workload_builders import a_task
 
 
@@ -86,4 +86,19 @@ async def test_whoever_keeps_time_looks(engine: Stopping, effects: EffectHandler
         return effects.is_stopping(a_task().ref)
 
     await eventually(told, every=0.01, what="that the attempt is told of")
+    keeping.cancel()
+
+
+async def test_whoever_keeps_time_forgets_old_deliveries_until_there_are_no_more(
+    engine: Stopping, effects: EffectHandler
+) -> None:
+    now = datetime.now(UTC)
+    assert isinstance(engine.deliveries, FakeDeliveries)
+    engine.deliveries.more = 2
+    keeping = asyncio.create_task(Timekeeper(engine, effects, lambda _key: None, wall=lambda: now).run())
+
+    async def forgotten() -> bool:
+        return engine.told.count(("forget", now)) == 3
+
+    await eventually(forgotten, every=0.01, what="that deliveries are forgotten")
     keeping.cancel()

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from headgate.api.workflow import WorkflowSpec
 from headgate.domain.expressions import expressions_of, mutex_expressions, problems
+from headgate.domain.webhook_expressions import webhook_expressions, webhook_problems
 
 
 class Compiler(Protocol):
@@ -25,10 +26,12 @@ class ExpressionChecker:
     async def problems(self, spec: WorkflowSpec) -> tuple[str, ...]:
         """What is wrong, each naming the node and what to change; empty when all is good."""
         owned = [(f"node {node.id}", expression) for node in spec.nodes for expression in expressions_of(node)]
+        owned += [(f"node {node.id}", expression) for node in spec.nodes for expression in webhook_expressions(node)]
         owned += [(f"output {output.name}", output.expression) for output in spec.outputs]
         owned += [("concurrency.mutex", expression) for expression in mutex_expressions(spec)]
+        named = (*problems(spec), *webhook_problems(spec))
         if not owned:
-            return problems(spec)
+            return named
         verdicts = await self._compiler.check_many([expression for _, expression in owned])
         compiled = (f"{owner}: {verdict}" for (owner, _), verdict in zip(owned, verdicts, strict=True) if verdict)
-        return (*problems(spec), *compiled)
+        return (*named, *compiled)

@@ -135,7 +135,7 @@ class RunHead(ApiModel):
     version: int
     """The version of the workflow that it keeps."""
     kind: TriggerKind
-    """What asked for it: a WorkflowRun, a schedule, another run's end, a calling node, or this API."""
+    """What asked for it: a WorkflowRun, a schedule, another run's end, a calling node, this API, or a webhook."""
     resource: str | None
     """The WorkflowRun that mirrors it and whose spec steers it; null where there is none."""
     phase: RunPhase

@@ -17,6 +17,7 @@ from headgate.store.tables.history import (
 from headgate.store.tables.rate_limits import loans, pot_rate_limits, rate_limits
 from headgate.store.tables.tasks import borrowed_places, tasks, turns
 from headgate.store.tables.tenants import breakers, pots, quotas, retention_policies, usage, workspaces
+from headgate.store.tables.webhooks import deliveries, refusals, webhooks
 from headgate.store.tables.workflows import events, schedules, versions, workflows
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "breakers",
     "credentials",
     "data_keys",
+    "deliveries",
     "events",
     "execution_labels",
     "execution_steps",
@@ -38,6 +40,7 @@ __all__ = [
     "pots",
     "quotas",
     "rate_limits",
+    "refusals",
     "releases",
     "retention_policies",
     "run_changes",
@@ -47,6 +50,7 @@ __all__ = [
     "turns",
     "usage",
     "versions",
+    "webhooks",
     "workflows",
     "workspaces",
 ]

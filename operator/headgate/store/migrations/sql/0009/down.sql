@@ -1,0 +1,1 @@
+DROP TABLE headgate.webhook_refusals, headgate.webhook_deliveries, headgate.workflow_webhooks;
