@@ -17,7 +17,7 @@ from headgate.engine.stepping import advance
 from headgate.engine.types import Effects
 from headgate.engine.unreadable import fail_unreadable
 from headgate.store import control, runs
-from headgate.store.records import RunKey
+from headgate.store.records import RunKey, for_runners
 from headgate.store.runs import LoadedRun, Room
 
 RUN_SUSPENDED = "RunSuspended"
@@ -80,7 +80,10 @@ async def _resume(context: Context, key: RunKey, passing: int | None) -> tuple[E
         if kept:
             await control.count(tx, key.workspace_id, now, bytes_=kept)
         ended, room = await conclude(tx, definition, run, progress, now)
-    return effects | Effects(tasks_queued=bool(progress.tasks or released)) | ended, room
+    effects |= Effects(
+        tasks_queued=bool(progress.tasks or released), for_runners=for_runners(progress.tasks) + released
+    )
+    return effects | ended, room
 
 
 def _may_go_on(run: LoadedRun, passing: int | None) -> bool:

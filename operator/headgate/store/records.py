@@ -53,6 +53,11 @@ class TaskRow:
     """The attempt from which retries count."""
 
 
+def for_runners(tasks: Iterable[TaskRow]) -> int:
+    """How many of them are for runners, and due at once."""
+    return sum(task.kind == "runner" and task.waiting_until is None for task in tasks)
+
+
 @dataclass(frozen=True)
 class RunKey:
     """Where a run lies: ``started_at`` is the time in ``id``, which leads to its partition."""
