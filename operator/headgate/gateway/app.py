@@ -21,6 +21,7 @@ from headgate.gateway.metrics import GatewayMetrics, Measured
 from headgate.gateway.problems import answer_with_problems
 from headgate.gateway.routes.paths import API
 from headgate.gateway.runners import runner_routes
+from headgate.gateway.waiting_room import WaitingRoom
 
 
 def gateway(
@@ -32,11 +33,23 @@ def gateway(
     lease: timedelta,
     wall: Callable[[], datetime],
     heard: Callable[[str, Effects], None],
+    elsewhere: Callable[[str], None] = lambda _workspace: None,
+    room: WaitingRoom | None = None,
 ) -> FastAPI:
-    """The application. ``heard`` is told the workspace and the effects of every transaction."""
+    """The application. ``heard`` is told the workspace and the effects of every transaction.
+
+    ``elsewhere`` is told a workspace with something for runners for which too few wait in ``room``.
+    """
+    room = room or WaitingRoom()
+
+    def woken(workspace: str, effects: Effects) -> None:
+        heard(workspace, effects)
+        if effects.for_runners > 0 and not room.ring(workspace, effects.for_runners):
+            elsewhere(workspace)
+
     app = FastAPI(title="Headgate", docs_url=None, redoc_url=None, openapi_url=None)
     answer_with_problems(app)
-    routes = api_routes(engine, callers, wall=wall, heard=heard)
+    routes = api_routes(engine, callers, wall=wall, heard=woken)
     described = document(routes)
     app.include_router(routes)
 
@@ -45,7 +58,15 @@ def gateway(
         return described
 
     app.include_router(
-        runner_routes(engine.runner_tasks, engine.credentials, authenticator, lease=lease, wall=wall, heard=heard)
+        runner_routes(
+            engine.runner_tasks,
+            engine.credentials,
+            authenticator,
+            lease=lease,
+            wall=wall,
+            heard=woken,
+            room=room,
+        )
     )
     app.add_middleware(BodyLimit, limit=REQUEST_BYTES, larger={f"{API}/": api.REQUEST_BYTES})
     app.add_middleware(Measured, metrics=GatewayMetrics.register(registry))

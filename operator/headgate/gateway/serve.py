@@ -27,8 +27,10 @@ from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers
 from headgate.gateway.jwks import KeySet
 from headgate.gateway.oidc import OidcProvider, OidcUsers
+from headgate.gateway.waiting_room import WaitingRoom
 from headgate.probes import Health, application, heartbeat, serve
 from headgate.settings import GatewaySettings
+from headgate.store.bell import Bell
 from headgate.store.database import Database
 from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable
 
@@ -57,6 +59,8 @@ async def serve_gateway(settings: GatewaySettings) -> int:
         database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
         stack.push_async_callback(database.close)
         engine = Engine(database, clock=wall, randomness=secrets.token_bytes, evaluator=evaluator, keys=keys)
+        room = WaitingRoom()
+        bell = Bell(settings.database_url.get_secret_value(), lambda workspace: room.ring(workspace, 1))
         app = gateway(
             engine,
             Authenticator(kube, engine, monotonic=time.monotonic),
@@ -65,6 +69,8 @@ async def serve_gateway(settings: GatewaySettings) -> int:
             lease=timedelta(seconds=settings.runner_lease_seconds),
             wall=wall,
             heard=_Heard(registry),
+            elsewhere=lambda workspace: bell.ring([workspace]),
+            room=room,
         )
         server = uvicorn.Server(
             uvicorn.Config(
@@ -82,6 +88,7 @@ async def serve_gateway(settings: GatewaySettings) -> int:
         watching = [
             asyncio.create_task(_ready(health, engine)),
             asyncio.create_task(heartbeat(health, "requests", tuple)),
+            asyncio.create_task(bell.run()),
         ]
         log.info("serving", api_port=settings.api_port)
         # It ends by itself on the signals, once the requests under way are answered.

@@ -17,11 +17,13 @@ from headgate.domain.runner_protocol import (
     COMPLETE_PATH,
     CREDENTIALS_PATH,
     HEARTBEAT_PATH,
+    RELEASE_PATH,
     Answer,
     Attempt,
     Claim,
     Completion,
     Kept,
+    Kind,
     Message,
     Released,
     Result,
@@ -60,6 +62,14 @@ class Gateway:
         """The next attempt, or None where there is nothing to do."""
         return _answer(await self._post(CLAIM_PATH, Claim(run_id=run_id)))
 
+    async def claim_of_any(self, kinds: tuple[Kind, ...], wait_seconds: float) -> Task | None:
+        """The next attempt of these kinds of any run of the namespace, or None where there is none within that time."""
+        return _answer(await self._post(CLAIM_PATH, Claim(kinds=kinds, wait_seconds=wait_seconds)))
+
+    async def give_back(self, task: Task) -> None:
+        """Let another runner begin the attempt. Raises ``NotOurs``."""
+        await self._post(RELEASE_PATH, Attempt(run_id=task.run_id, node=task.node, attempt=task.attempt))
+
     async def heartbeat(self, task: Task) -> Kept:
         """Keep the attempt, and learn whether it is to end. Raises ``NotOurs``."""
         attempt = Attempt(run_id=task.run_id, node=task.node, attempt=task.attempt)
@@ -67,9 +77,9 @@ class Gateway:
         # A gateway of the release before says nothing.
         return _read(Kept, response) if response.content else Kept()
 
-    async def complete(self, task: Task, result: Result) -> Task | None:
-        """End the attempt; the next one of the run, or None. Raises ``NotOurs``."""
-        done = Completion(run_id=task.run_id, node=task.node, attempt=task.attempt, result=result)
+    async def complete(self, task: Task, result: Result, kinds: tuple[Kind, ...] = ()) -> Task | None:
+        """End the attempt; the next one of the run or, of a pool, one of these kinds. Raises ``NotOurs``."""
+        done = Completion(run_id=task.run_id, node=task.node, attempt=task.attempt, result=result, kinds=kinds)
         return _answer(await self._post(COMPLETE_PATH, done))
 
     async def credentials(self, task: Task, names: Collection[str]) -> Mapping[str, Mapping[str, str]]:
@@ -82,7 +92,8 @@ class Gateway:
             token = (await asyncio.to_thread(self._token_path.read_text)).strip()
             response = await self._http.post(
                 path,
-                content=message.model_dump_json(by_alias=True),
+                # What is not said has its default, also for a gateway that does not know of it yet.
+                content=message.model_dump_json(by_alias=True, exclude_defaults=True),
                 headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
                 timeout=_TIMEOUT_SECONDS,
             )
