@@ -10,12 +10,12 @@ import sys
 import time
 from uuid import UUID
 
-import httpx
+import aiohttp
 import structlog
 import uvloop
 
 from headgate.domain.runner_log import FrameWriter
-from headgate.runner.client import Gateway, GatewayRefused, GatewayUnavailable
+from headgate.runner.client import Gateway, GatewayRefused, GatewayUnavailable, Token
 from headgate.runner.confinement import close_to_others
 from headgate.runner.execution import Executor
 from headgate.runner.loop import Loop
@@ -34,8 +34,8 @@ EXIT_TERMINATED = 143
 async def work(settings: RunnerSettings, secrets: Secrets) -> int:
     """Work until there is nothing to do or, in a pool, until told to end, and return the exit code."""
     # No proxy of the environment: the token goes to the gateway and nowhere else.
-    async with httpx.AsyncClient(base_url=settings.gateway_url, trust_env=False) as http:
-        queue = Gateway(http, settings.token_path)
+    async with aiohttp.ClientSession(trust_env=False, cookie_jar=aiohttp.DummyCookieJar()) as http:
+        queue = Gateway(http, settings.gateway_url, Token(settings.token_path, time.monotonic))
         executor = Executor(
             secrets,
             Networks.parse(settings.networks),
