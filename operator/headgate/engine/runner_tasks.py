@@ -109,7 +109,7 @@ class RunnerTasks:
             namespace = await runner_tasks.give_back(tx, _key(ref), holder, self._context.now())
         if namespace is None:
             raise LeaseLost(ref)
-        return Effects(frozenset([ref.run_id]), tasks_queued=True, for_runners=1)
+        return Effects(frozenset([ref.run_id]), tasks_queued=True, for_runners=KINDS)
 
     async def release(self, workspace_id: UUID, run_id: UUID, holders: str) -> int:
         """Make claimable at once what holders whose names begin with ``holders``, and who are gone, have of a run.

@@ -6,6 +6,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.domain.runner_task import KINDS
 from headgate.engine.bounds import clip
 from headgate.engine.cancellation import cut_short
 from headgate.engine.context import Context, run_key
@@ -98,7 +99,7 @@ async def _ask_to_end(
     return effects | Effects(
         frozenset([key.id]),
         tasks_queued=bool(progress.tasks or released),
-        for_runners=for_runners(progress.tasks) + released,
+        for_runners=for_runners(progress.tasks) + (KINDS if released else ()),
         cancelled=_refs(key, lost),
         stopping=_refs(key, stopping),
     ), room

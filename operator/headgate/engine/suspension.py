@@ -7,6 +7,7 @@ from uuid import UUID
 
 from headgate.api.workflow_run import RunPhase
 from headgate.domain.apart import Apart
+from headgate.domain.runner_task import KINDS
 from headgate.engine.bounds import clip
 from headgate.engine.context import Context, run_key
 from headgate.engine.definition import UnreadableVersion
@@ -81,7 +82,8 @@ async def _resume(context: Context, key: RunKey, passing: int | None) -> tuple[E
             await control.count(tx, key.workspace_id, now, bytes_=kept)
         ended, room = await conclude(tx, definition, run, progress, now)
     effects |= Effects(
-        tasks_queued=bool(progress.tasks or released), for_runners=for_runners(progress.tasks) + released
+        tasks_queued=bool(progress.tasks or released),
+        for_runners=for_runners(progress.tasks) + (KINDS if released else ()),
     )
     return effects | ended, room
 

@@ -207,8 +207,8 @@ class Effects:
     """Runs whose view changed."""
     tasks_queued: bool = False
     """Whether there is something new to claim."""
-    for_runners: int = 0
-    """How much of it is for runners."""
+    for_runners: tuple[str, ...] = ()
+    """What of it is for runners, and due: the kind of each, or every kind where that is not known."""
     cancelled: tuple[TaskRef, ...] = ()
     """Attempts under way whose Jobs are to be ended."""
     stopping: tuple[TaskRef, ...] = ()

@@ -44,7 +44,7 @@ def gateway(
 
     def woken(workspace: str, effects: Effects) -> None:
         heard(workspace, effects)
-        if effects.for_runners > 0 and not room.ring(workspace, effects.for_runners):
+        if effects.for_runners and not room.ring(workspace, effects.for_runners):
             elsewhere(workspace)
 
     app = FastAPI(title="Headgate", docs_url=None, redoc_url=None, openapi_url=None)

@@ -84,7 +84,7 @@ def runner_routes(
             lease,
             body.kinds if is_pool_runner(caller.pod) else None,
         )
-        heard(caller.workspace, replace(effects, for_runners=effects.for_runners - (task is not None)))
+        heard(caller.workspace, replace(effects, for_runners=_but(effects.for_runners, task)))
         return _answer(task, lease, wall())
 
     @router.post(RELEASE_PATH, status_code=HTTPStatus.NO_CONTENT)
@@ -121,6 +121,15 @@ def _claims_of_any(
         return await room.first(caller.workspace, caller.namespace, body.kinds, look, body.wait_seconds, gone)
 
     return claim
+
+
+def _but(kinds: tuple[str, ...], task: RunnerTask | None) -> tuple[str, ...]:
+    """Without one of the kind that was taken: who waits is not woken for what goes on without."""
+    left = list(kinds)
+    for kind in task.work if task is not None else ():
+        if kind in left:
+            left.remove(kind)
+    return tuple(left)
 
 
 def _answer(task: RunnerTask | None, lease: timedelta, now: datetime) -> Answer:

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from headgate.clock import wall
 from headgate.cluster.client import KubeClient
 from headgate.cluster.connection import connect
+from headgate.domain.runner_task import KINDS
 from headgate.engine.engine import Engine
 from headgate.engine.expressions.evaluator import CelEvaluator
 from headgate.engine.key_source import key_ring
@@ -60,7 +61,7 @@ async def serve_gateway(settings: GatewaySettings) -> int:
         stack.push_async_callback(database.close)
         engine = Engine(database, clock=wall, randomness=secrets.token_bytes, evaluator=evaluator, keys=keys)
         room = WaitingRoom()
-        bell = Bell(settings.database_url.get_secret_value(), lambda workspace: room.ring(workspace, 1))
+        bell = Bell(settings.database_url.get_secret_value(), lambda workspace: room.ring(workspace, KINDS))
         app = gateway(
             engine,
             Authenticator(kube, engine, monotonic=time.monotonic),

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
-
-from headgate.domain.runner_task import KINDS
 
 T = TypeVar("T")
 
@@ -32,14 +30,18 @@ class WaitingRoom:
         self._net_seconds = net_seconds
         self._waiting: dict[str, dict[Group, deque[asyncio.Event]]] = defaultdict(dict)
 
-    def ring(self, workspace: str, count: int) -> bool:
-        """There are ``count`` more things to do. Whether enough waited here, whatever kind of thing it is."""
-        groups = self._waiting.get(workspace, {})
-        served: set[str] = set()
-        for group in list(groups):
-            if self._wake(group, count) == count:
-                served |= group.kinds
-        return served >= set(KINDS) and len({group.namespace for group in groups}) == 1
+    def ring(self, workspace: str, kinds: Iterable[str]) -> bool:
+        """There is something to do of each of these kinds. Whether somebody waited here for all of it.
+
+        In which namespace it is, is not told: in each somebody is woken.
+        """
+        groups = list(self._waiting.get(workspace, {}))
+        # Where one of several namespaces is concerned, it may be one for which nobody waits here.
+        served = len({group.namespace for group in groups}) == 1
+        for kind in kinds:
+            woken = [self._wake(group) for group in groups if kind in group.kinds]
+            served = served and any(woken)
+        return served
 
     async def first(
         self,
@@ -70,22 +72,19 @@ class WaitingRoom:
             if found is not None or left <= 0:
                 if bell.is_set():
                     # What was rung for may be another thing than what was found.
-                    self._wake(group, 1)
+                    self._wake(group)
                 return found
             if await gone():
-                self._wake(group, 1)
+                self._wake(group)
                 return None
 
-    def _wake(self, group: Group, count: int) -> int:
-        woken = 0
-        bells = self._waiting[group.workspace].get(group, ())
-        for bell in bells:
-            if woken == count:
-                break
+    def _wake(self, group: Group) -> bool:
+        """Wake the one of the group that waits longest."""
+        for bell in self._waiting.get(group.workspace, {}).get(group, ()):
             if not bell.is_set():
                 bell.set()
-                woken += 1
-        return woken
+                return True
+        return False
 
     def _enter(self, group: Group) -> asyncio.Event:
         bell = asyncio.Event()

@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from headgate.domain.runner_task import KINDS
+
 
 @dataclass(frozen=True)
 class StepRow:
@@ -53,9 +55,10 @@ class TaskRow:
     """The attempt from which retries count."""
 
 
-def for_runners(tasks: Iterable[TaskRow]) -> int:
-    """How many of them are for runners, and due at once."""
-    return sum(task.kind == "runner" and task.waiting_until is None for task in tasks)
+def for_runners(tasks: Iterable[TaskRow]) -> tuple[str, ...]:
+    """The kinds of those that are for runners, and due at once."""
+    due = (task for task in tasks if task.kind == "runner" and task.waiting_until is None)
+    return tuple(kind for task in due for kind in KINDS if kind in task.work)
 
 
 @dataclass(frozen=True)
