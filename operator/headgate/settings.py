@@ -95,8 +95,8 @@ class GatewaySettings(BaseSettings):
     """DSN of Postgres for the runtime login."""
     database_pool_size: int = Field(default=10, ge=1, le=200)
     """Connections to Postgres at most."""
-    request_concurrency: int = Field(default=256, ge=1, le=4096)
-    """Connections at the same time at most; others are answered 503."""
+    request_concurrency: int = Field(default=1024, ge=1, le=4096)
+    """Connections at the same time at most; others are answered 503. Each runner of a pool waits with two."""
     runner_lease_seconds: float = Field(default=15.0, ge=1.0, le=300.0)
     """How long an attempt is a runner's without a heartbeat."""
     key_encryption_keys: SecretStr | None = None
