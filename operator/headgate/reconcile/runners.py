@@ -130,7 +130,9 @@ class Runners:
 
     async def _see_to_pooled(self, run_id: UUID, tasks: Sequence[OpenRunnerTask]) -> None:
         """A pool takes them up by itself; what took several runners with it is given up."""
-        worn = [task for task in tasks if task.losses >= LOSSES and task.due_at <= self._wall()]
+        now = self._wall()
+        # Whoever let its lease run out is a loss that the next claim would count.
+        worn = [task for task in tasks if task.due_at <= now and task.losses + (task.holder is not None) >= LOSSES]
         await self._fail(worn, "RunnerLost", f"{LOSSES} runners were lost, or were cut off, before it ended")
         free = [task for task in tasks if task.holder is None and task not in worn]
         if free:

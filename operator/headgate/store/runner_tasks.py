@@ -32,7 +32,7 @@ _CLAIM_OF_RUN = _CLAIM.format(of_run="AND execution_id = %(run_id)s", counted=""
 # In the order in which they fell due, whatever their run: a run has as many due as it may have under way, so that long
 # ones and short ones take turns. Nobody tells when a runner of a pool dies, but that somebody else takes what it had.
 _CLAIM_OF_ANY = _CLAIM.format(
-    of_run="AND NOT needs_secrets AND losses < %(losses)s AND work ?| %(kinds)s",
+    of_run="AND NOT needs_secrets AND losses + (holder IS NOT NULL)::int < %(losses)s AND work ?| %(kinds)s",
     counted=", losses = losses + (t.holder IS NOT NULL)::int",
 )
 

@@ -88,7 +88,7 @@ async def test_without_its_deployment_a_pool_takes_nothing() -> None:
 async def test_what_took_several_runners_with_it_is_given_up() -> None:
     world = a_world(replicas=1)
 
-    [told] = await world.look(a_runner_task(holder="pod/uid", losses=LOSSES))
+    [told] = await world.look(a_runner_task(holder="pod/uid", losses=LOSSES - 1))
 
     assert told[-1].reason == "RunnerLost"
 
