@@ -104,8 +104,8 @@ class GatewaySettings(BaseSettings):
     failures_per_minute: int = Field(default=60, ge=1, le=1_000_000)
     """Credentials that are not good, from one address in a minute, after which only those that were good lately are
     looked at."""
-    request_concurrency: int = Field(default=256, ge=1, le=4096)
-    """Connections at the same time at most; others are answered 503."""
+    request_concurrency: int = Field(default=1024, ge=1, le=4096)
+    """Connections at the same time at most; others are answered 503. Each runner of a pool waits with two."""
     object_store: str | None = None
     """URL of the folder or bucket in which the operator keeps logs, as the operator's own; without it none is shown."""
     streams: int = Field(default=100, ge=0, le=4096)

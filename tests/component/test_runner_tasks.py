@@ -263,6 +263,31 @@ async def test_the_timeout_of_a_repeated_attempt_begins_with_its_delay_over(worl
     assert (again.ref.attempt, again.expires_at) == (2, world.clock.now + timedelta(seconds=60))
 
 
+async def test_a_pool_gives_up_what_three_of_its_runners_did_not_end(world: World) -> None:
+    run = await given_run(world, "work")
+    for holder in ("pod-1", "pod-2", "pod-3"):
+        task = await claimed(world, holder=holder)
+        assert task is not None
+        world.clock.advance(seconds=15)
+
+    assert await claimed(world, holder="pod-4") is None
+    assert await claimed(world, run, "of-the-run") is not None
+
+
+async def test_what_is_given_back_is_no_loss_and_claimable_at_once(world: World) -> None:
+    await given_run(world, "work")
+    task = await claimed(world)
+    assert task is not None
+    with pytest.raises(LeaseLost):
+        await world.engine.runner_tasks.give_back(task.ref, "pod-2")
+
+    await world.engine.runner_tasks.give_back(task.ref, "pod-1")
+
+    [open_task] = await world.engine.runner_tasks.open()
+    assert (open_task.holder, open_task.losses) == (None, 0)
+    assert await claimed(world, holder="pod-2") == task
+
+
 async def test_what_a_lost_runner_held_is_claimable_at_once_and_counted(world: World) -> None:
     workflow = a_workflow().with_node("held", script()).with_node("waits", script())
     await world.given(workflow)

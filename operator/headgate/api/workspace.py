@@ -14,6 +14,7 @@ from headgate.api.network import EgressRule, IngressRule, Network, Port
 from headgate.api.placement import Exposure, Images, PodSecurityLevel, Residency, Scheduling, Storage
 from headgate.api.retention import Retention
 from headgate.api.rules import ListMap, Rule, name_fits_label
+from headgate.api.runners import Runners
 from headgate.api.scalars import LABEL_MESSAGE, LABEL_PATTERN, DnsLabel, DnsSubdomain
 from headgate.api.usage import Use
 
@@ -144,6 +145,8 @@ class WorkspaceSpec(KubeModel):
     """How services may be exposed to the outside."""
     residency: Residency = Field(default_factory=Residency)
     """Where data may be processed."""
+    runners: Runners = Field(default_factory=Runners)
+    """Runners that are kept warm."""
     circuit_breaker: CircuitBreaker = Field(default_factory=CircuitBreaker)
     """When new runs are held back because too many fail."""
     retention: Retention = Field(default_factory=Retention)

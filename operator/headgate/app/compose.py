@@ -8,7 +8,15 @@ from datetime import timedelta
 from prometheus_client import CollectorRegistry
 
 from headgate.app.base import Base, make_base
-from headgate.app.reconcilers import Reconcile, by_topic, make_logs, make_runner_jobs, make_workspaces
+from headgate.app.reconcilers import (
+    Reconcile,
+    by_topic,
+    make_logs,
+    make_pools,
+    make_runner_jobs,
+    make_workspaces,
+    runner_pods,
+)
 from headgate.clock import wall
 from headgate.cluster.client import KubeClient
 from headgate.cluster.connection import Connection
@@ -25,12 +33,14 @@ from headgate.probes import Health
 from headgate.reconcile.dispatch import Dispatcher
 from headgate.reconcile.facts import Facts
 from headgate.reconcile.keys import Key, Topic
+from headgate.reconcile.pools import Pools
 from headgate.reconcile.recovery import Recovery
 from headgate.reconcile.resync import Resync
 from headgate.reconcile.runner_jobs import RunnerJobs
 from headgate.reconcile.runners import Runners
 from headgate.reconcile.timekeeping import Timekeeper
 from headgate.settings import OperatorSettings
+from headgate.store.bell import Bell
 
 
 def compose(
@@ -53,7 +63,8 @@ def compose(
     base = make_base(settings, kube, engine, registry, reconcile)
     facts = Facts(_learner(base, connection), changed=lambda: base.sweep.kinds(Topic.WORKSPACE))
     router = Router(base.cache, base.dependents, base.queue.add)
-    workspaces = make_workspaces(base, facts)
+    pools = make_pools(base)
+    workspaces = make_workspaces(base, facts, pools)
     logs = make_logs(base, objects)
     runner_jobs = make_runner_jobs(base, facts, logs)
     reconcilers.update(by_topic(base, checker, router, workspaces, logs, runner_jobs))
@@ -65,7 +76,7 @@ def compose(
         facts=facts,
         recovery=Recovery(kube, base.cache, engine, base.workloads, base.effects),
         loops=(
-            *_timekeeping(base, runner_jobs),
+            *_timekeeping(base, runner_jobs, pools),
             logs.run,
             base.warnings.run,
             base.usage.run,
@@ -98,7 +109,7 @@ def _watching(base: Base, connection: Connection, router: Router) -> Watching:
     )
 
 
-def _timekeeping(base: Base, runner_jobs: RunnerJobs) -> tuple[Loop, ...]:
+def _timekeeping(base: Base, runner_jobs: RunnerJobs, pools: Pools) -> tuple[Loop, ...]:
     """What asks Postgres for what is due."""
     dispatcher = Dispatcher(
         base.engine,
@@ -110,7 +121,14 @@ def _timekeeping(base: Base, runner_jobs: RunnerJobs) -> tuple[Loop, ...]:
         wall=wall,
     )
     timekeeper = Timekeeper(base.engine, base.effects, base.queue.add, wall=wall)
-    return dispatcher.run, timekeeper.run, Runners(base.engine, runner_jobs, base.effects, wall=wall).run
+    url = base.settings.database_url
+    bell = Bell(url.get_secret_value() if url is not None else "postgresql://", heard=_nobody)
+    runners = Runners(base.engine, runner_jobs, pools, base.effects, ring=bell.ring, wall=wall)
+    return dispatcher.run, timekeeper.run, runners.run, *((bell.run,) if url is not None else ())
+
+
+def _nobody(_workspace: str) -> None:
+    """The operator has no runners to wake."""
 
 
 def _learner(base: Base, connection: Connection) -> Callable[[], Awaitable[ClusterFacts]]:
@@ -122,6 +140,7 @@ def _learner(base: Base, connection: Connection) -> Callable[[], Awaitable[Clust
             operator_namespace=settings.namespace,
             dns_addresses=tuple(address.strip() for address in settings.dns_addresses.split(",") if address.strip()),
             api_addresses=await api_addresses(base.kube, connection.server),
+            runner_pods=runner_pods(settings),
             gateway_namespace=settings.namespace if settings.gateway_url else None,
         )
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from headgate.app.base import Base
 from headgate.clock import wall
 from headgate.cluster.resources import QUOTAS
-from headgate.desired.runner_job import RunnerPods
+from headgate.desired.runner_pod import RunnerPods
 from headgate.engine.expressions.checker import ExpressionChecker
 from headgate.handlers.routing import Router
 from headgate.objects.object_store import ObjectStore
@@ -16,6 +16,7 @@ from headgate.reconcile.children import Children
 from headgate.reconcile.facts import Facts
 from headgate.reconcile.jobs import JobReconciler
 from headgate.reconcile.keys import Key, Topic
+from headgate.reconcile.pools import Pools
 from headgate.reconcile.quotas import QuotaReconciler
 from headgate.reconcile.runner_jobs import RunnerJobs, in_turn
 from headgate.reconcile.runs import RunReconciler
@@ -55,7 +56,12 @@ def by_topic(
     return {topic: _or_parked(base.database.park, reconcile) for topic, reconcile in made.items()}
 
 
-def make_workspaces(base: Base, facts: Facts) -> WorkspaceReconciler:
+def make_pools(base: Base) -> Pools:
+    """Who decides how large pools of runners are."""
+    return Pools(base.kube, base.cache, base.workloads, base.warnings, enqueue=base.queue.add, wall=wall)
+
+
+def make_workspaces(base: Base, facts: Facts, pools: Pools) -> WorkspaceReconciler:
     """The reconciler of Workspaces, with what it takes to keep their children and to take them down."""
     children = Children(base.kube, base.cache)
     return WorkspaceReconciler(
@@ -77,6 +83,7 @@ def make_workspaces(base: Base, facts: Facts) -> WorkspaceReconciler:
         base.usage,
         base.status,
         facts.get,
+        runners=pools.runners,
         dependents=base.dependents,
         requeue=base.queue.add_after,
         park=base.database.park,
@@ -109,12 +116,13 @@ def make_runner_jobs(base: Base, facts: Facts, logs: LogKeeper) -> RunnerJobs:
         facts.get,
         logs,
         base.warnings,
-        pods=_runner_pods(base.settings),
+        pods=runner_pods(base.settings),
         wall=wall,
     )
 
 
-def _runner_pods(settings: OperatorSettings) -> RunnerPods | None:
+def runner_pods(settings: OperatorSettings) -> RunnerPods | None:
+    """What pods of runners are made of; None without a gateway."""
     if settings.gateway_url is None:
         return None
     return RunnerPods(

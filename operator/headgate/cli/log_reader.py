@@ -11,7 +11,8 @@ from headgate.cluster.client import KubeClient, Object
 from headgate.cluster.errors import ApiError
 from headgate.cluster.resources import PODS
 from headgate.desired.job import ATTEMPT_LABEL, NODE_LABEL, RUN_LABEL
-from headgate.desired.runner_job import COMPONENT, COMPONENT_LABEL
+from headgate.desired.runner_pod import COMPONENT, COMPONENT_LABEL
+from headgate.desired.runner_pool import POOL_LABEL
 from headgate.domain.attempt import CONTAINER, has_ended
 from headgate.domain.runner_log import FrameReader
 from headgate.domain.task import TaskRef
@@ -85,7 +86,7 @@ class LogReader:
         for pod in (await self._pods(own))[:1]:
             return await self._copy(pod, None, follow=follow)
         runners = f"{RUN_LABEL}={ref.run_id},{COMPONENT_LABEL}={COMPONENT}"
-        for pod in await self._pods(runners):
+        for pod in [*await self._pods(runners), *await self._pods(POOL_LABEL)]:
             if await self._copy(pod, _Part(ref), follow=follow):
                 return True
         return False
@@ -129,7 +130,11 @@ class _Part:
     def of(self, chunk: bytes) -> bytes:
         """What is the attempt's of what comes next."""
         ref = self._ref
-        frames = [frame for frame in self._reader.add(chunk) if (frame.node, frame.attempt) == (ref.node, ref.attempt)]
+        frames = [
+            frame
+            for frame in self._reader.add(chunk)
+            if (frame.run_id, frame.node, frame.attempt) == (ref.run_id, ref.node, ref.attempt)
+        ]
         self.begun = self.begun or bool(frames)
         self.ended = self.ended or any(frame.ends for frame in frames)
         return b"".join(frame.printed for frame in frames)

@@ -18,7 +18,9 @@ from headgate.cluster.resources import JOBS, PODS
 from headgate.desired.job import JOB_NAME_LABEL, RUN_LABEL
 from headgate.desired.keys import CHILD_KINDS, RESOURCE_QUOTA, ApiResource, ObjectKey
 from headgate.desired.manifest import labels_of, owner_of
+from headgate.desired.runner_pool import POOL_LABEL
 from headgate.domain.json_bytes import encode
+from headgate.domain.runner_task import POOL_NAME
 
 _REMEMBERED = 4096
 
@@ -180,7 +182,7 @@ class Cache:
                 yield key, self._entries[key].parsed()
 
     def pods_of(self, job: ObjectKey) -> tuple[Object, ...]:
-        """The pods of a Job."""
+        """The pods of a Job or, by its name, of a namespace's pool of runners."""
         related = self._related.get((PODS.kind, job.namespace, job.name), ())
         return tuple(self._entries[key].parsed() for key in related)
 
@@ -207,6 +209,8 @@ def _relation(key: ObjectKey, item: Mapping[str, Any]) -> tuple[str, ...] | None
     labels = labels_of(item)
     if key.kind == PODS.kind and JOB_NAME_LABEL in labels:
         return (PODS.kind, key.namespace, labels[JOB_NAME_LABEL])
+    if key.kind == PODS.kind and POOL_LABEL in labels:
+        return (PODS.kind, key.namespace, POOL_NAME)
     if key.kind == JOBS.kind and RUN_LABEL in labels:
         return (JOBS.kind, labels[RUN_LABEL])
     return None

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from headgate.api.quota import Quota
     from headgate.api.workspace import Workspace
+    from headgate.desired.runner_pod import RunnerPods
     from headgate.domain.amounts import Amount
 
 
@@ -28,6 +29,8 @@ class ClusterFacts:
     """
     api_addresses: tuple[str, ...] = ()
     """Single addresses of the API server, as clients and as its endpoints: no tenant's declared egress reaches them."""
+    runner_pods: RunnerPods | None = None
+    """What pods of runners are made of; None where there is no gateway that they could work for."""
     gateway_namespace: str | None = None
     """Where the gateway runs; None where there is none, and then nothing is opened towards it."""
 
@@ -47,6 +50,8 @@ class NamespaceContext:
     """Name of the namespace."""
     hard: Mapping[str, Amount] = field(default_factory=dict)
     """The namespace's part of the workspace's compute and counts, by name of the resource."""
+    runners: int | None = None
+    """Runners of the namespace's pool; None for no pool."""
     adopted: bool = False
     """Whether it existed before it became the workspace's."""
 

@@ -88,12 +88,15 @@ CLUSTER_ROLE_BINDING = ChildKind(
     immutable=("roleRef",),
 )
 
+DEPLOYMENT = ChildKind("apps", "v1", "Deployment", "deployments", namespaced=True)
+
 CHILD_KINDS: tuple[ChildKind, ...] = (
     NAMESPACE,
     NETWORK_POLICY,
     RESOURCE_QUOTA,
     LIMIT_RANGE,
     SERVICE_ACCOUNT,
+    DEPLOYMENT,
     ROLE_BINDING,
     CLUSTER_ROLE,
     CLUSTER_ROLE_BINDING,

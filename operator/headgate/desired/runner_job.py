@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -10,36 +9,29 @@ from uuid import UUID
 
 from headgate.api.container import SecretKeyRef
 from headgate.api.workspace import WorkspaceSpec
-from headgate.desired.job import RUN_LABEL, SERVICE_ACCOUNT, WORKFLOW_LABEL, WORKSPACE_ID_ANNOTATION, label_value
+from headgate.desired.job import RUN_LABEL, WORKFLOW_LABEL, WORKSPACE_ID_ANNOTATION, label_value
 from headgate.desired.manifest import MANAGED_BY, MANAGED_BY_LABEL, WORKSPACE_LABEL, Manifest
 from headgate.desired.placement import placement
-from headgate.domain.addresses import Block, internet, reachable
+from headgate.desired.runner_pod import (
+    COMPONENT,
+    COMPONENT_LABEL,
+    NAME_LABEL,
+    TOKEN_PATH,
+    RunnerPods,
+    confined_container,
+    confined_pod,
+    networks_of,
+    token_volume,
+)
 from headgate.domain.attempt import CONTAINER
-from headgate.domain.runner_task import AUDIENCE, GRACE_SECONDS, runner_job_name, secret_variable
+from headgate.domain.runner_task import GRACE_SECONDS, runner_job_name, secret_variable
 
-NAME_LABEL = "app.kubernetes.io/name"
-COMPONENT_LABEL = "app.kubernetes.io/component"
-COMPONENT = "runner"
 NUMBER_LABEL = "headgate.dev/runner"
-TOKEN_SECONDS = 3600
 
-_USER = 65532
-_TOKEN_PATH = "/var/run/secrets/headgate"  # noqa: S105 - a folder
 _RESOURCES = {
     "requests": {"cpu": "50m", "memory": "128Mi"},
     "limits": {"cpu": "1", "memory": "512Mi"},
 }
-
-
-@dataclass(frozen=True)
-class RunnerPods:
-    """What is the same for all runners."""
-
-    gateway_url: str
-    image: str
-    pull_policy: str = "IfNotPresent"
-    """Where the Workspace says nothing."""
-    idle_seconds: float = 5.0
 
 
 @dataclass(frozen=True)
@@ -85,45 +77,24 @@ def runner_job(work: RunnerWork, pods: RunnerPods, workspace: WorkspaceSpec, clo
     }
 
 
-def allowed_networks(workspace: WorkspaceSpec, closed: Iterable[str] = ()) -> tuple[Block, ...]:
-    """Where http nodes may go: public addresses, and ranges that the Workspace names. NetworkPolicies come on top."""
-    shut = tuple(closed)
-    named = (reachable(rule.cidr, shut) for rule in workspace.network.egress if rule.cidr is not None)
-    return (*internet(shut), *(block for block in named if block is not None))
-
-
 def _pod(work: RunnerWork, pods: RunnerPods, workspace: WorkspaceSpec, closed: Iterable[str]) -> dict[str, Any]:
-    token = {"serviceAccountToken": {"audience": AUDIENCE, "expirationSeconds": TOKEN_SECONDS, "path": "token"}}
     return {
         "restartPolicy": "Never",
-        "serviceAccountName": SERVICE_ACCOUNT,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
+        **confined_pod(),
         "terminationGracePeriodSeconds": int(GRACE_SECONDS) + 10,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": _USER,
-            "runAsGroup": _USER,
-            "fsGroup": _USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
         "containers": [_container(work, pods, workspace, closed)],
         **placement(workspace),
-        "volumes": [
-            {"name": "token", "projected": {"sources": [token]}},
-            {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
-        ],
+        "volumes": [token_volume(), {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}}],
     }
 
 
 def _container(work: RunnerWork, pods: RunnerPods, workspace: WorkspaceSpec, closed: Iterable[str]) -> dict[str, Any]:
-    networks = [dict(block.to_wire()) for block in allowed_networks(workspace, closed)]
     values = {
         "HEADGATE_RUNNER_GATEWAY_URL": pods.gateway_url,
         "HEADGATE_RUNNER_RUN_ID": str(work.run_id),
-        "HEADGATE_RUNNER_TOKEN_PATH": f"{_TOKEN_PATH}/token",
+        "HEADGATE_RUNNER_TOKEN_PATH": f"{TOKEN_PATH}/token",
         "HEADGATE_RUNNER_IDLE_SECONDS": f"{pods.idle_seconds:g}",
-        "HEADGATE_RUNNER_NETWORKS": json.dumps(networks, separators=(",", ":")),
+        "HEADGATE_RUNNER_NETWORKS": networks_of(workspace, closed),
     }
     return {
         "name": CONTAINER,
@@ -135,13 +106,9 @@ def _container(work: RunnerWork, pods: RunnerPods, workspace: WorkspaceSpec, clo
         + [{"name": secret_variable(ref), "valueFrom": {"secretKeyRef": ref.to_wire()}} for ref in work.secrets],
         "resources": _RESOURCES,
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": confined_container(),
         "volumeMounts": [
-            {"name": "token", "mountPath": _TOKEN_PATH, "readOnly": True},
+            {"name": "token", "mountPath": TOKEN_PATH, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the pod's own
         ],
     }

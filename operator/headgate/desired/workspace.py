@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from headgate.desired.context import ClusterFacts, NamespaceContext
@@ -11,6 +12,7 @@ from headgate.desired.member_access import member_access
 from headgate.desired.namespace import namespace
 from headgate.desired.network_policies import network_policies
 from headgate.desired.role_bindings import role_bindings
+from headgate.desired.runner_pool import pool
 from headgate.desired.service_accounts import service_accounts
 from headgate.domain.grants import NOTHING
 from headgate.domain.shares import split
@@ -32,14 +34,15 @@ def children(
     *,
     inventory: Inventory | None = None,
     hard: Mapping[str, Amounts] | None = None,
+    runners: Mapping[str, int] = MappingProxyType({}),
 ) -> tuple[Manifest, ...]:
     """Every object that the Workspace wants to have on that plan, in the order in which to apply them.
 
     The namespaces come first, and members get into a namespace when all that limits them is in place. ``inventory``
-    tells of namespaces that are there already, and ``hard`` gives the limits by namespace where they cannot be all that
-    is wanted yet. The same arguments give the same manifests, in which everything is written as the API server returns
-    it. Raises ValueError where something cannot be built: not for objects in which `headgate.domain.problems` finds
-    none.
+    tells of namespaces that are there already, ``hard`` gives the limits by namespace where they cannot be all that is
+    wanted yet, and ``runners`` the sizes of pools by namespace where they were decided. The same arguments give the
+    same manifests, in which everything is written as the API server returns it. Raises ValueError where something
+    cannot be built: not for objects in which `headgate.domain.problems` finds none.
     """
     inventory = inventory or take_stock(workspace, {})
     limits = hard if hard is not None else wanted_limits(workspace, workspace_totals(quota), inventory)
@@ -50,6 +53,7 @@ def children(
             facts=context,
             namespace=name,
             hard=limits[name],
+            runners=_runners(workspace, context, runners.get(name)) if name in inventory.wanted else None,
             adopted=name in inventory.adopted,
         )
         for name in (*inventory.wanted, *inventory.kept)
@@ -67,11 +71,20 @@ def wanted_limits(workspace: Workspace, totals: Amounts, inventory: Inventory) -
     return parts | {name: dict.fromkeys(totals, NOTHING) for name in inventory.kept}
 
 
+def _runners(workspace: Workspace, context: ClusterFacts, decided: int | None) -> int | None:
+    """The size of a namespace's pool within its bounds; None where there is none."""
+    pool = workspace.spec.runners
+    if context.runner_pods is None or not pool.max:
+        return None
+    return min(max(decided or 0, pool.min), pool.max)
+
+
 def _inside(place: NamespaceContext) -> tuple[Manifest, ...]:
     return (
         *network_policies(place),
         resource_quota(place),
         limit_range(place),
         *service_accounts(place),
+        *pool(place),
         *role_bindings(place),
     )

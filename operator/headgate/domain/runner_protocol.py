@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -12,10 +12,17 @@ CLAIM_PATH = "/runner/v1/claim"
 HEARTBEAT_PATH = "/runner/v1/heartbeat"
 COMPLETE_PATH = "/runner/v1/complete"
 CREDENTIALS_PATH = "/runner/v1/credentials"
+RELEASE_PATH = "/runner/v1/release"
 REQUEST_BYTES = 65_536
 """A request has at most that many: an output of 4096 bytes, a message, and what encoding may add to them."""
 
+LONGEST_WAIT_SECONDS = 9.0
+"""A gateway that is told to end answers what waits within that time, before it is killed."""
+
 RunId = Annotated[UUID, Field(strict=False)]
+Kind = Literal["http", "sql", "script"]
+Kinds = Annotated[tuple[Kind, ...], Field(max_length=3, strict=False)]
+"""Kinds of nodes that a runner of a pool has room for."""
 
 
 class Message(BaseModel):
@@ -25,10 +32,14 @@ class Message(BaseModel):
 
 
 class Claim(Message):
-    """Asks for the next attempt of the runner's run."""
+    """Asks for the next attempt of the runner's run or, from a runner of a pool, of any run of its namespace."""
 
-    run_id: RunId
-    """The run that the runner is for."""
+    run_id: RunId | None = None
+    """The run that the runner is for; absent for one of a pool."""
+    kinds: Kinds = ()
+    """Of a pool: what it has room for."""
+    wait_seconds: Annotated[float, Field(ge=0, le=LONGEST_WAIT_SECONDS)] = 0.0
+    """Of a pool: how long the answer may take where there is nothing to do."""
 
 
 class Attempt(Message):
@@ -62,6 +73,8 @@ class Completion(Attempt):
     """Ends an attempt."""
 
     result: Result
+    kinds: Kinds = ()
+    """Of a pool: what the runner has room for once the attempt has ended."""
 
 
 class Wanted(Attempt):

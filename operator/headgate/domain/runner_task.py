@@ -22,6 +22,10 @@ GRACE_SECONDS = 30.0
 """What a script has to end between SIGTERM and SIGKILL: as long as Kubernetes gives the pod of a container node."""
 KINDS = ("http", "sql", "script")
 """The members of a node's config that a runner executes."""
+LOSSES = 3
+"""Runners that may die before an attempt is given up, and its retry decides."""
+POOL_NAME = "headgate-runners"
+"""The Deployment of a namespace's pool."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,10 @@ class OpenRunnerTask:
     """Runners of its run that died while it was open."""
     stopping: bool = False
     """Whether it was asked to end, so that nobody else begins it."""
+    kind: str = "script"
+    """The member of ``KINDS`` that it is."""
+    needs_secrets: bool = False
+    """Whether its node names Secrets, which only the kubelet reads, for a runner of the run's own."""
 
 
 def secrets_of(config: NodeConfig) -> tuple[SecretKeyRef, ...]:
@@ -98,6 +106,11 @@ def runner_job_name(workflow: str, run_id: UUID, number: int) -> str:
 def is_runner_of(pod: str, run_id: UUID) -> bool:
     """Whether a pod's name is that of a pod which the runner Job of that run makes."""
     return re.search(rf"-runner-{_digest(run_id)}-[0-9]+-[a-z0-9]{{5}}$", pod) is not None
+
+
+def is_pool_runner(pod: str) -> bool:
+    """Whether a pod's name is that of a pod which a pool's Deployment makes: no Job has pods of such names."""
+    return re.fullmatch(rf"{POOL_NAME}-[a-z0-9]{{1,16}}-[a-z0-9]{{5}}", pod) is not None
 
 
 def _digest(run_id: UUID) -> str:

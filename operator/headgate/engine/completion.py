@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
 
@@ -21,16 +22,18 @@ from headgate.engine.types import Effects, LeaseLost, Outcome, TaskRef
 from headgate.engine.unreadable import fail_unreadable
 from headgate.store import memos, runs
 from headgate.store.database import Transaction
-from headgate.store.records import RunKey, StepRow, TaskRow
+from headgate.store.records import RunKey, StepRow, TaskRow, for_runners
 from headgate.store.runs import Room
 
 INVALID_OUTPUT = "InvalidOutput"
 STORAGE_LIMIT = "StorageLimit"
+Then = Callable[[Transaction], Awaitable[None]]
+"""What is to be done in the transaction that records an end, once it is recorded."""
 _SUCCEEDED = NodePhase.SUCCEEDED.value
 
 
 async def complete(
-    context: Context, ref: TaskRef, outcome: Outcome, *, holder: str | None = None
+    context: Context, ref: TaskRef, outcome: Outcome, *, holder: str | None = None, then: Then | None = None
 ) -> tuple[Effects, Room]:
     """Record the end of an attempt in one transaction. The last value says who may start now.
 
@@ -39,18 +42,19 @@ async def complete(
     named all the same, as the first answer may never have arrived.
 
     With ``holder`` the attempt must be open and that holder's. Raises ``LeaseLost`` otherwise, and has written nothing.
+    ``then`` is done in the same transaction, where an end was recorded.
     """
     key = run_key(ref.workspace_id, ref.run_id)
     if key is None:
         return Effects(), Room()
     try:
-        return await _complete(context, key, ref, bounded(outcome), holder)
+        return await _complete(context, key, ref, bounded(outcome), holder, then)
     except UnreadableVersion as problem:
         return await fail_unreadable(context, key, problem), Room(waiting=True)
 
 
 async def _complete(
-    context: Context, key: RunKey, ref: TaskRef, outcome: Outcome, holder: str | None
+    context: Context, key: RunKey, ref: TaskRef, outcome: Outcome, holder: str | None, then: Then | None
 ) -> tuple[Effects, Room]:
     async with context.database.tenant(ref.workspace_id, lock=ref.run_id) as tx:
         run = await runs.load(tx, key, ref.node, ref.attempt)
@@ -60,10 +64,13 @@ async def _complete(
             return Effects(frozenset([ref.run_id]) if run is not None else frozenset()), Room()
         definition = await context.definitions.get(tx, ref.workspace_id, run.version_id)
         try:
-            return await _take_in(context, tx, definition, run, run.task, ref, outcome)
+            recorded = await _take_in(context, tx, definition, run, run.task, ref, outcome)
         except _NoRoomForOutputs as problem:
             refused = replace(outcome, succeeded=False, output=None, reason=STORAGE_LIMIT, message=str(problem))
-            return await _take_in(context, tx, definition, run, run.task, ref, refused)
+            recorded = await _take_in(context, tx, definition, run, run.task, ref, refused)
+        if then is not None:
+            await then(tx)
+        return recorded
 
 
 async def _take_in(
@@ -144,7 +151,9 @@ async def _go_on(
         )
     await _record(tx, definition, run.key, ref, (ended, *progress.steps), progress.tasks)
     concluded, room = await conclude(tx, definition, run, progress, now)
-    return Effects(frozenset([ref.run_id]), tasks_queued=bool(progress.tasks)) | concluded, room
+    return Effects(
+        frozenset([ref.run_id]), tasks_queued=bool(progress.tasks), for_runners=for_runners(progress.tasks)
+    ) | concluded, room
 
 
 def bounded(outcome: Outcome) -> Outcome:

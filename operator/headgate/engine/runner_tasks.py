@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from uuid import UUID
-
-import structlog
 
 from headgate.api.container import SecretKeyRef
 from headgate.api.node import Node
@@ -17,9 +15,8 @@ from headgate.engine.definition import UnreadableVersion
 from headgate.engine.starter import Starter
 from headgate.engine.types import Effects, LeaseLost, Outcome, TaskRef
 from headgate.store import runner_tasks, runs, tasks
+from headgate.store.database import Transaction
 from headgate.store.tasks import TaskKey
-
-_log = structlog.get_logger(__name__)
 
 
 class RunnerTasks:
@@ -30,23 +27,40 @@ class RunnerTasks:
         self._starter = starter
 
     async def claim(
-        self, workspace_id: UUID, namespace: str, run_id: UUID | None, holder: str, lease: timedelta
+        self,
+        workspace_id: UUID,
+        namespace: str,
+        run_id: UUID | None,
+        holder: str,
+        lease: timedelta,
+        kinds: Collection[str] = KINDS,
     ) -> tuple[RunnerTask | None, Effects]:
-        """Take the next attempt for a runner of the run, or of any run of the namespace. No two holders get the same.
+        """Take the next attempt for a runner of the run or, for one of a pool, one of these kinds of the namespace.
 
-        It is the holder's until the lease runs out, and can be claimed again then, as the same attempt. Its node runs.
+        No two holders get the same. It is the holder's until the lease runs out, and can be claimed again then, as the
+        same attempt. Its node runs.
         """
-        now = self._context.now()
         async with self._context.database.tenant(workspace_id) as tx:
-            task = await runner_tasks.claim(
-                tx, workspace_id, namespace, run_id, holder=holder, now=now, lease_until=now + lease
-            )
-            if task is None:
-                return None, Effects()
-            key = run_key(workspace_id, task.ref.run_id)
-            if key is not None:
-                await tasks.mark_running(tx, _key(task.ref), key.started_at, now)
-        return task, Effects(frozenset([task.ref.run_id]))
+            task = await self._claim(tx, workspace_id, namespace, run_id, holder, lease, kinds)
+        return task, _taken(task)
+
+    async def _claim(
+        self,
+        tx: Transaction,
+        workspace_id: UUID,
+        namespace: str,
+        run_id: UUID | None,
+        holder: str,
+        lease: timedelta,
+        kinds: Collection[str],
+    ) -> RunnerTask | None:
+        now = self._context.now()
+        task = await runner_tasks.claim(
+            tx, workspace_id, namespace, run_id, holder=holder, now=now, lease_until=now + lease, kinds=kinds
+        )
+        if task is not None and (key := run_key(workspace_id, task.ref.run_id)) is not None:
+            await tasks.mark_running(tx, _key(task.ref), key.started_at, now)
+        return task
 
     async def heartbeat(self, ref: TaskRef, holder: str, lease: timedelta) -> bool:
         """Make the holder's lease end that much after now. Returns whether the holder is asked to end the attempt.
@@ -61,21 +75,41 @@ class RunnerTasks:
         return stopping
 
     async def complete(
-        self, ref: TaskRef, namespace: str, outcome: Outcome, holder: str, lease: timedelta
+        self,
+        ref: TaskRef,
+        namespace: str,
+        outcome: Outcome,
+        holder: str,
+        lease: timedelta,
+        kinds: Collection[str] | None = None,
     ) -> tuple[RunnerTask | None, Effects]:
-        """``Engine.complete``, and then ``claim`` of the same run: what the holder may go on with, or None.
+        """``Engine.complete``, and ``claim`` in the same transaction: what the holder may go on with, or None.
 
-        Raises ``LeaseLost`` where the attempt is not open or not the holder's any more; then nothing was recorded.
+        That is of the same run or, with ``kinds``, for a runner of a pool. Raises ``LeaseLost`` where the attempt is
+        not open or not the holder's any more; then nothing was recorded.
         """
-        effects, room = await completion.complete(self._context, ref, outcome, holder=holder)
-        effects = await self._starter.make_use(effects, ref.workspace_id, room)
-        try:
-            task, claimed = await self.claim(ref.workspace_id, namespace, ref.run_id, holder, lease)
-        except Exception:
-            # What was recorded must be heard of; the holder asks again for what there is to do.
-            _log.warning("next_task_not_claimed", exc_info=True, run_id=str(ref.run_id))
-            return None, effects
-        return task, effects | claimed
+        run_id = ref.run_id if kinds is None else None
+        wanted = KINDS if kinds is None else kinds
+        following: list[RunnerTask | None] = []
+
+        async def go_on(tx: Transaction) -> None:
+            if wanted:
+                following.append(await self._claim(tx, ref.workspace_id, namespace, run_id, holder, lease, wanted))
+
+        effects, room = await completion.complete(self._context, ref, outcome, holder=holder, then=go_on)
+        task = following[0] if following else None
+        return task, await self._starter.make_use(effects | _taken(task), ref.workspace_id, room)
+
+    async def give_back(self, ref: TaskRef, holder: str) -> Effects:
+        """End the holder's lease: it does not end the attempt, and another one may begin it at once.
+
+        Raises ``LeaseLost`` where it is not the holder's.
+        """
+        async with self._context.database.tenant(ref.workspace_id) as tx:
+            namespace = await runner_tasks.give_back(tx, _key(ref), holder, self._context.now())
+        if namespace is None:
+            raise LeaseLost(ref)
+        return Effects(frozenset([ref.run_id]), tasks_queued=True, for_runners=KINDS)
 
     async def release(self, workspace_id: UUID, run_id: UUID, holders: str) -> int:
         """Make claimable at once what holders whose names begin with ``holders``, and who are gone, have of a run.
@@ -113,6 +147,10 @@ async def _nodes(context: Context, workspace_id: UUID, run_id: UUID) -> Sequence
         except UnreadableVersion:
             return ()
     return definition.graph.nodes
+
+
+def _taken(task: RunnerTask | None) -> Effects:
+    return Effects() if task is None else Effects(frozenset([task.ref.run_id]))
 
 
 def _key(ref: TaskRef) -> TaskKey:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.domain.runner_task import KINDS
 from headgate.engine.bounds import clip
 from headgate.engine.cancellation import cut_short
 from headgate.engine.context import Context, run_key
@@ -18,7 +19,7 @@ from headgate.engine.types import Effects, TaskRef
 from headgate.engine.unreadable import fail_unreadable
 from headgate.store import control, runs
 from headgate.store.database import Transaction
-from headgate.store.records import RunKey, StepRow
+from headgate.store.records import RunKey, StepRow, for_runners
 from headgate.store.runs import LoadedRun, Room
 
 
@@ -98,6 +99,7 @@ async def _ask_to_end(
     return effects | Effects(
         frozenset([key.id]),
         tasks_queued=bool(progress.tasks or released),
+        for_runners=for_runners(progress.tasks) + (KINDS if released else ()),
         cancelled=_refs(key, lost),
         stopping=_refs(key, stopping),
     ), room

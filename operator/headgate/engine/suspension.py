@@ -7,6 +7,7 @@ from uuid import UUID
 
 from headgate.api.workflow_run import RunPhase
 from headgate.domain.apart import Apart
+from headgate.domain.runner_task import KINDS
 from headgate.engine.bounds import clip
 from headgate.engine.context import Context, run_key
 from headgate.engine.definition import UnreadableVersion
@@ -17,7 +18,7 @@ from headgate.engine.stepping import advance
 from headgate.engine.types import Effects
 from headgate.engine.unreadable import fail_unreadable
 from headgate.store import control, runs
-from headgate.store.records import RunKey
+from headgate.store.records import RunKey, for_runners
 from headgate.store.runs import LoadedRun, Room
 
 RUN_SUSPENDED = "RunSuspended"
@@ -80,7 +81,11 @@ async def _resume(context: Context, key: RunKey, passing: int | None) -> tuple[E
         if kept:
             await control.count(tx, key.workspace_id, now, bytes_=kept)
         ended, room = await conclude(tx, definition, run, progress, now)
-    return effects | Effects(tasks_queued=bool(progress.tasks or released)) | ended, room
+    effects |= Effects(
+        tasks_queued=bool(progress.tasks or released),
+        for_runners=for_runners(progress.tasks) + (KINDS if released else ()),
+    )
+    return effects | ended, room
 
 
 def _may_go_on(run: LoadedRun, passing: int | None) -> bool:

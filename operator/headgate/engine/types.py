@@ -211,6 +211,8 @@ class Effects:
     """Runs whose view changed."""
     tasks_queued: bool = False
     """Whether there is something new to claim."""
+    for_runners: tuple[str, ...] = ()
+    """What of it is for runners, and due: the kind of each, or every kind where that is not known."""
     cancelled: tuple[TaskRef, ...] = ()
     """Attempts under way whose Jobs are to be ended."""
     stopping: tuple[TaskRef, ...] = ()
@@ -225,6 +227,7 @@ class Effects:
         return Effects(
             runs=self.runs | other.runs,
             tasks_queued=self.tasks_queued or other.tasks_queued,
+            for_runners=self.for_runners + other.for_runners,
             cancelled=self.cancelled + other.cancelled,
             stopping=self.stopping + other.stopping,
             finished=self.finished + other.finished,

@@ -27,6 +27,7 @@ from headgate.gateway.refusals import Refusals
 from headgate.gateway.routes.paths import API
 from headgate.gateway.runners import runner_routes
 from headgate.gateway.streams import Streams
+from headgate.gateway.waiting_room import WaitingRoom
 from headgate.objects.object_store import ObjectStore
 
 
@@ -41,21 +42,31 @@ def gateway(
     lease: timedelta,
     wall: Callable[[], datetime],
     heard: Callable[[str, Effects], None],
+    elsewhere: Callable[[str], None] = lambda _workspace: None,
+    room: WaitingRoom | None = None,
     objects: ObjectStore | None = None,
     refusals: Refusals | None = None,
     refusal_seconds: float = hooks.REFUSAL_SECONDS,
 ) -> FastAPI:
     """The application. ``heard`` is told the workspace and the effects of every transaction.
 
-    ``objects`` is where logs are kept; None where they cannot be reached from here. ``refusals`` counts what webhooks
-    refused, and is written by whoever gives it; they refuse in ``refusal_seconds`` at the earliest.
+    ``elsewhere`` is told a workspace with something for runners for which too few wait in ``room``. ``objects`` is
+    where logs are kept; None where they cannot be reached from here. ``refusals`` counts what webhooks refused, and is
+    written by whoever gives it; they refuse in ``refusal_seconds`` at the earliest.
     """
+    room = room or WaitingRoom()
+
+    def woken(workspace: str, effects: Effects) -> None:
+        heard(workspace, effects)
+        if effects.for_runners and not room.ring(workspace, effects.for_runners):
+            elsewhere(workspace)
+
     app = FastAPI(title="Headgate", docs_url=None, redoc_url=None, openapi_url=None)
     answer_with_problems(app)
     metrics = GatewayMetrics.register(registry)
     registry.register(CallCounts(limits))
     rates = RateLimits(limits, metrics)
-    routes = api_routes(engine, callers, rates, streams, objects, wall=wall, heard=heard)
+    routes = api_routes(engine, callers, rates, streams, objects, wall=wall, heard=woken)
     described = document(routes)
     app.include_router(routes)
 
@@ -64,7 +75,15 @@ def gateway(
         return described
 
     app.include_router(
-        runner_routes(engine.runner_tasks, engine.credentials, authenticator, lease=lease, wall=wall, heard=heard)
+        runner_routes(
+            engine.runner_tasks,
+            engine.credentials,
+            authenticator,
+            lease=lease,
+            wall=wall,
+            heard=woken,
+            room=room,
+        )
     )
     counts = HookMetrics.register(registry)
     app.include_router(
@@ -74,7 +93,7 @@ def gateway(
             refusals or Refusals(engine),
             counts,
             wall=wall,
-            heard=heard,
+            heard=woken,
             refusal_seconds=refusal_seconds,
         )
     )

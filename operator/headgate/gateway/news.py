@@ -9,6 +9,7 @@ from uuid import UUID
 
 import structlog
 
+from headgate.cancellation import heed
 from headgate.engine.run_changes import RunChanges
 
 LOOK_SECONDS = 0.25
@@ -29,7 +30,8 @@ class Watch:
     async def wait(self, seconds: float) -> bool:
         """Return when there is news since the last time, and after that many seconds. Whether there was."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
         there = self._news.is_set()
         self._news.clear()
         return there
@@ -75,6 +77,7 @@ class News:
             except Exception as error:
                 # Whoever follows finds out by themselves that Postgres is away.
                 _log.warning("no_news", error=type(error).__name__)
+            heed()
             await asyncio.sleep(self._seconds)
 
     async def _told(self, since: int | None) -> int:

@@ -2,18 +2,20 @@
 
 # Annotations are evaluated where they stand: FastAPI reads them, and some name what only a function knows.
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 
 from headgate.domain.runner_protocol import (
     CLAIM_PATH,
     COMPLETE_PATH,
     CREDENTIALS_PATH,
     HEARTBEAT_PATH,
+    RELEASE_PATH,
     Answer,
     Attempt,
     Claim,
@@ -23,13 +25,14 @@ from headgate.domain.runner_protocol import (
     Task,
     Wanted,
 )
-from headgate.domain.runner_task import KINDS, RunnerTask, is_runner_of
+from headgate.domain.runner_task import KINDS, RunnerTask, is_pool_runner, is_runner_of
 from headgate.domain.task import Outcome, TaskRef
 from headgate.engine.credentials import Credentials
 from headgate.engine.runner_tasks import RunnerTasks
 from headgate.engine.types import Effects
 from headgate.gateway.authentication import Authenticator, Runner
 from headgate.gateway.problems import Problem
+from headgate.gateway.waiting_room import WaitingRoom
 
 
 def runner_routes(
@@ -40,9 +43,14 @@ def runner_routes(
     lease: timedelta,
     wall: Callable[[], datetime],
     heard: Callable[[str, Effects], None],
+    room: WaitingRoom,
 ) -> APIRouter:
-    """The routes. ``heard`` is told the workspace and the effects of every transaction."""
+    """The routes. ``heard`` is told the workspace and the effects of every transaction.
+
+    Runners of pools wait in ``room``, which is to be told when there is something to do.
+    """
     router = APIRouter()
+    of_any = _claims_of_any(tasks, lease, heard, room)
 
     async def runner(authorization: Annotated[str, Header()] = "") -> Runner:
         return await authenticator.runner(authorization)
@@ -50,8 +58,10 @@ def runner_routes(
     Caller = Annotated[Runner, Depends(runner)]  # noqa: N806 - a type
 
     @router.post(CLAIM_PATH)
-    async def claim(body: Claim, caller: Caller) -> Answer:
-        """The next attempt of the runner's run."""
+    async def claim(body: Claim, caller: Caller, request: Request) -> Answer:
+        """The next attempt of the runner's run; for one of a pool, of any run of its namespace."""
+        if body.run_id is None:
+            return _answer(await of_any(body, caller, request.is_disconnected), lease, wall())
         if not is_runner_of(caller.pod, body.run_id):
             raise Problem(HTTPStatus.FORBIDDEN, f"pod {caller.pod} is no runner of that run")
         task, effects = await tasks.claim(caller.workspace_id, caller.namespace, body.run_id, caller.holder, lease)
@@ -65,21 +75,61 @@ def runner_routes(
 
     @router.post(COMPLETE_PATH)
     async def complete(body: Completion, caller: Caller) -> Answer:
-        """Record the end of an attempt that the runner holds; the next one of its run."""
-        task, effects = await tasks.complete(_ref(caller, body), caller.namespace, _outcome(body), caller.holder, lease)
-        heard(caller.workspace, effects)
+        """Record the end of an attempt that the runner holds; the next one of its run or, of a pool, of any."""
+        task, effects = await tasks.complete(
+            _ref(caller, body),
+            caller.namespace,
+            _outcome(body),
+            caller.holder,
+            lease,
+            body.kinds if is_pool_runner(caller.pod) else None,
+        )
+        heard(caller.workspace, replace(effects, for_runners=_but(effects.for_runners, task)))
         return _answer(task, lease, wall())
+
+    @router.post(RELEASE_PATH, status_code=HTTPStatus.NO_CONTENT)
+    async def give_back(body: Attempt, caller: Caller) -> None:
+        """Let another runner begin an attempt that the runner holds and will not end."""
+        heard(caller.workspace, await tasks.give_back(_ref(caller, body), caller.holder))
 
     @router.post(CREDENTIALS_PATH)
     async def release(body: Wanted, caller: Caller, response: Response) -> Released:
         """What the node of an attempt that the runner holds names of credentials, each time recorded."""
-        if not is_runner_of(caller.pod, body.run_id):
+        if not (is_pool_runner(caller.pod) or is_runner_of(caller.pod, body.run_id)):
             raise Problem(HTTPStatus.FORBIDDEN, f"pod {caller.pod} is no runner of that run")
         response.headers["Cache-Control"] = "no-store"
         found = await credentials.release(_ref(caller, body), body.names, caller.holder)
         return Released(values={name: dict(values.by_key) for name, values in found.items()})
 
     return router
+
+
+def _claims_of_any(
+    tasks: RunnerTasks, lease: timedelta, heard: Callable[[str, Effects], None], room: WaitingRoom
+) -> Callable[[Claim, Runner, Callable[[], Awaitable[bool]]], Awaitable[RunnerTask | None]]:
+    async def claim(body: Claim, caller: Runner, gone: Callable[[], Awaitable[bool]]) -> RunnerTask | None:
+        if not is_pool_runner(caller.pod):
+            raise Problem(HTTPStatus.FORBIDDEN, f"pod {caller.pod} is no runner of a pool: name its run")
+
+        async def look() -> RunnerTask | None:
+            task, effects = await tasks.claim(
+                caller.workspace_id, caller.namespace, None, caller.holder, lease, body.kinds
+            )
+            heard(caller.workspace, effects)
+            return task
+
+        return await room.first(caller.workspace, caller.namespace, body.kinds, look, body.wait_seconds, gone)
+
+    return claim
+
+
+def _but(kinds: tuple[str, ...], task: RunnerTask | None) -> tuple[str, ...]:
+    """Without one of the kind that was taken: who waits is not woken for what goes on without."""
+    left = list(kinds)
+    for kind in task.work if task is not None else ():
+        if kind in left:
+            left.remove(kind)
+    return tuple(left)
 
 
 def _answer(task: RunnerTask | None, lease: timedelta, now: datetime) -> Answer:

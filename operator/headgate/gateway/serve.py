@@ -18,13 +18,14 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from headgate.clock import wall
 from headgate.cluster.client import KubeClient
 from headgate.cluster.connection import connect
-from headgate.engine.call_limits import CallLimits
+from headgate.domain.runner_task import KINDS
 from headgate.engine.definition_reads import DefinitionReads
 from headgate.engine.engine import Engine
 from headgate.engine.expressions.evaluator import CelEvaluator
 from headgate.engine.key_source import key_ring
 from headgate.engine.run_metrics import RunMetrics
 from headgate.engine.types import Effects
+from headgate.gateway import upkeep
 from headgate.gateway.app import gateway
 from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers
@@ -32,24 +33,24 @@ from headgate.gateway.jwks import KeySet
 from headgate.gateway.metrics import DefinitionReadCounts
 from headgate.gateway.minute_counts import MinuteCounts
 from headgate.gateway.oidc import OidcProvider, OidcUsers
-from headgate.gateway.refusals import FLUSH_SECONDS, Refusals
+from headgate.gateway.refusals import Refusals
 from headgate.gateway.strangers import Strangers
 from headgate.gateway.streams import Streams
+from headgate.gateway.waiting_room import WaitingRoom
 from headgate.objects.object_store import ObjectStore
 from headgate.probes import Health, application, heartbeat, serve
 from headgate.settings import GatewaySettings
+from headgate.store.bell import Bell
 from headgate.store.database import Database
 from headgate.store.definition_cache import DefinitionCache
-from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable, StatementRefused
+from headgate.store.errors import DatabaseUnavailable
 from headgate.store.lent_calls import LentCalls
-from headgate.store.redis import Dependency, RedisAway
+from headgate.store.redis import Dependency
 
 _GRACE_SECONDS = 10
-_LOOK_SECONDS = 2.0
 _BACKLOG = 2048
 _UNREAD_SECONDS = 30.0
 _PROVIDER_SECONDS = 5.0
-_RECKON_SECONDS = 0.5
 
 
 async def serve_gateway(settings: GatewaySettings) -> int:
@@ -81,6 +82,8 @@ async def serve_gateway(settings: GatewaySettings) -> int:
             monotonic=time.monotonic,
             lent=None if redis is None else LentCalls(redis),
         )
+        room = WaitingRoom()
+        bell = Bell(settings.database_url.get_secret_value(), lambda workspace: room.ring(workspace, KINDS))
         refusals = Refusals(engine)
         objects = ObjectStore(settings.object_store) if settings.object_store is not None else None
         if objects is not None:
@@ -105,6 +108,8 @@ async def serve_gateway(settings: GatewaySettings) -> int:
             lease=timedelta(seconds=settings.runner_lease_seconds),
             wall=wall,
             heard=_Heard(registry),
+            elsewhere=lambda workspace: bell.ring([workspace]),
+            room=room,
             objects=objects,
             refusals=refusals,
         )
@@ -123,14 +128,15 @@ async def serve_gateway(settings: GatewaySettings) -> int:
             streams,
         )
         watching = [
-            asyncio.create_task(_ready(health, engine)),
+            asyncio.create_task(upkeep.readiness(health, engine)),
             asyncio.create_task(heartbeat(health, "requests", tuple)),
-            asyncio.create_task(_reckon(limits)),
-            asyncio.create_task(_written(refusals)),
+            asyncio.create_task(bell.run()),
+            asyncio.create_task(upkeep.loans(limits)),
+            asyncio.create_task(upkeep.refusals(refusals)),
         ]
         if reads is not None:
             registry.register(DefinitionReadCounts(reads))
-            watching.append(asyncio.create_task(_listen(reads)))
+            watching.append(asyncio.create_task(upkeep.definitions(reads)))
         log.info("serving", api_port=settings.api_port)
         # It ends by itself on the signals, once the requests under way are answered.
         await server.serve([_listening(settings.http_host, settings.api_port)])
@@ -201,41 +207,3 @@ class _Heard:
         for run in effects.finished:
             self._namespaces[run.namespace] = workspace
             self._metrics.finished(run)
-
-
-async def _ready(health: Health, engine: Engine) -> None:
-    """Ready as long as Postgres answers: without it every request would be refused."""
-    while True:
-        try:
-            await engine.ping()
-            health.ready = True
-        except (DatabaseUnavailable, DatabaseNotMigrated):
-            health.ready = False
-        await asyncio.sleep(_LOOK_SECONDS)
-
-
-async def _listen(reads: DefinitionReads) -> None:
-    """Hear of changed definitions whenever Redis is there."""
-    while True:
-        with suppress(RedisAway):
-            await reads.listen()
-        await asyncio.sleep(_RECKON_SECONDS)
-
-
-async def _reckon(limits: CallLimits) -> None:
-    """Notice that Redis is gone though nobody calls."""
-    while True:
-        await asyncio.sleep(_RECKON_SECONDS)
-        with suppress(DatabaseUnavailable, StatementRefused):
-            await limits.look()
-
-
-async def _written(refusals: Refusals) -> None:
-    """Write what webhooks refused, for ever."""
-    log = structlog.get_logger("headgate.webhooks")
-    while True:
-        await asyncio.sleep(FLUSH_SECONDS)
-        try:
-            await refusals.flush()
-        except Exception:
-            log.exception("refusals_not_counted")

@@ -13,6 +13,7 @@ from headgate.cluster.client import KubeClient, Object
 from headgate.cluster.errors import ApiError
 from headgate.desired.keys import (
     CLUSTER_ROLE_BINDING,
+    DEPLOYMENT,
     NAMESPACE,
     RESOURCE_QUOTA,
     ROLE_BINDING,
@@ -28,7 +29,7 @@ from headgate.desired.plan import NO_CLAIMS, Claims, Deletion, MergePatch, Plan,
 T = TypeVar("T")
 
 RECOUNT_AFTER = timedelta(seconds=20)
-_GRANTS = (ROLE_BINDING.kind, CLUSTER_ROLE_BINDING.kind)
+_LAST = (ROLE_BINDING.kind, CLUSTER_ROLE_BINDING.kind, DEPLOYMENT.kind)
 
 
 class Children:
@@ -66,10 +67,10 @@ class Children:
         def is_open(key: ObjectKey) -> bool:
             return (key.name if key.kind == NAMESPACE.kind else key.namespace) not in closed
 
-        grants = [manifest for manifest in planned.apply if manifest["kind"] in _GRANTS]
-        others = [manifest for manifest in planned.apply if manifest["kind"] not in _GRANTS]
-        # The API server refuses a binding whose role is not there yet, and members get in after what limits them.
-        for manifests in (others, grants):
+        last = [manifest for manifest in planned.apply if manifest["kind"] in _LAST]
+        others = [manifest for manifest in planned.apply if manifest["kind"] not in _LAST]
+        # The API server refuses a binding whose role is not there yet; members and pods come after what limits them.
+        for manifests in (others, last):
             yield [self._apply(manifest) for manifest in manifests if is_open(key_of(manifest))]
         yield [self._replace(replacement) for replacement in planned.replace]
         yield [self._strip(patch) for patch in planned.extras]

@@ -15,7 +15,8 @@ from headgate.desired.context import ClusterFacts
 from headgate.desired.job import RUN_LABEL, WORKSPACE_ID_ANNOTATION
 from headgate.desired.keys import ObjectKey
 from headgate.desired.manifest import labels_of
-from headgate.desired.runner_job import NUMBER_LABEL, RunnerPods, RunnerWork, runner_job
+from headgate.desired.runner_job import NUMBER_LABEL, RunnerWork, runner_job
+from headgate.desired.runner_pod import RunnerPods
 from headgate.domain.attempt import Finished, Starting, explain, judge
 from headgate.domain.runner_task import OpenRunnerTask
 from headgate.domain.task import Outcome, Waiting

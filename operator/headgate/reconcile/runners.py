@@ -11,18 +11,17 @@ from uuid import UUID
 import structlog
 
 from headgate.cluster.errors import ApiError, Unreachable
-from headgate.domain.runner_task import OpenRunnerTask
-from headgate.domain.task import Outcome, Waiting
+from headgate.domain.runner_task import LOSSES, OpenRunnerTask
+from headgate.domain.task import Outcome, TaskRef, Waiting
 from headgate.engine.engine import Engine
 from headgate.engine.types import Effects
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.loops import forever
+from headgate.reconcile.pools import Pools
 from headgate.reconcile.runner_jobs import RunnerJobs
 
 LOOK_SECONDS = 1.0
 """Between looks at the queue: what the gateway recorded shows then."""
-LOSSES = 3
-"""Runners that may die before an attempt is given up, and its retry decides."""
 OVERSTAYED_SECONDS = 30.0
 """How long after its lease an attempt that was asked to end may still be ending: its runner may be cut off."""
 STUCK_SECONDS = 60.0
@@ -33,15 +32,26 @@ class Runners:
     """Keeps runners in line with the queue. Costs one query a second, and requests where there is something to do."""
 
     def __init__(
-        self, engine: Engine, jobs: RunnerJobs, effects: EffectHandler, *, wall: Callable[[], datetime]
+        self,
+        engine: Engine,
+        jobs: RunnerJobs,
+        pools: Pools,
+        effects: EffectHandler,
+        *,
+        ring: Callable[[frozenset[str]], object],
+        wall: Callable[[], datetime],
     ) -> None:
+        """``ring`` is told the workspaces for whose pools there is something new to do."""
         self._engine = engine
         self._jobs = jobs
+        self._pools = pools
+        self._ring = ring
         self._effects = effects
         self._wall = wall
         self._seen: dict[UUID, frozenset[OpenRunnerTask]] = {}
         self._done: dict[UUID, datetime] = {}
         self._told: dict[UUID, Mapping[str, Waiting | None]] = {}
+        self._rung: frozenset[TaskRef] = frozenset()
         self._log = structlog.get_logger("headgate.runners")
 
     async def run(self) -> None:
@@ -54,6 +64,9 @@ class Runners:
         """Look once."""
         found = await self._engine.runner_tasks.open()
         runs = {run_id: tuple(tasks) for run_id, tasks in groupby(found, lambda task: task.ref.run_id)}
+        pooled = [task for task in found if self._pools.takes(task)]
+        self._wake(pooled)
+        self._pools.resize(pooled)
         await self._tell_changes(runs)
         results = await asyncio.gather(
             *(self._see_to(run_id, tasks) for run_id, tasks in runs.items()), self._end_stuck(), return_exceptions=True
@@ -64,6 +77,15 @@ class Runners:
             elif error is not None:
                 raise error
         return None
+
+    def _wake(self, pooled: Sequence[OpenRunnerTask]) -> None:
+        """Runners wait at the gateway, which hears of what it recorded itself: the rest is told here."""
+        now = self._wall()
+        free = [task for task in pooled if task.holder is None and task.due_at <= now]
+        new = frozenset(task.workspace for task in free if task.ref not in self._rung)
+        self._rung = frozenset(task.ref for task in free)
+        if new:
+            self._ring(new)
 
     async def _tell_changes(self, runs: Mapping[UUID, tuple[OpenRunnerTask, ...]]) -> None:
         """What was recorded through the gateway has followers here: mirrors of runs, and Jobs of other nodes."""
@@ -87,10 +109,15 @@ class Runners:
         await self._fail(overdue, "Timeout", "the attempt took longer than its timeout")
         alive = self._jobs.alive(run_id)
         tasks = tuple(task for task in tasks if task.expires_at > now)
-        await self._fail(
-            [task for task in tasks if _is_left(task, now, alive=alive)], "Cancelled", "its runner is gone"
-        )
+        left = [task for task in tasks if _is_left(task, now, alive=alive or self._pools.takes(task))]
+        await self._fail(left, "Cancelled", "its runner is gone")
         tasks = tuple(task for task in tasks if not task.stopping)
+        pooled = [task for task in tasks if self._pools.takes(task)]
+        if pooled:
+            await self._see_to_pooled(run_id, pooled)
+            tasks = tuple(task for task in tasks if task not in pooled)
+        if not tasks:
+            return
         if alive:
             await self._tell(run_id, tasks, await self._jobs.waiting(run_id))
             return
@@ -100,6 +127,16 @@ class Runners:
         if not due or not self._jobs.may_make(run_id, max(task.losses for task in due), now):
             return
         await self._tell(run_id, due, await self._jobs.make(run_id, due[0]))
+
+    async def _see_to_pooled(self, run_id: UUID, tasks: Sequence[OpenRunnerTask]) -> None:
+        """A pool takes them up by itself; what took several runners with it is given up."""
+        now = self._wall()
+        # Whoever let its lease run out is a loss that the next claim would count.
+        worn = [task for task in tasks if task.due_at <= now and task.losses + (task.holder is not None) >= LOSSES]
+        await self._fail(worn, "RunnerLost", f"{LOSSES} runners were lost, or were cut off, before it ended")
+        free = [task for task in tasks if task.holder is None and task not in worn]
+        if free:
+            await self._tell(run_id, free, await self._pools.waiting(min(free, key=lambda task: task.due_at)))
 
     async def _fail(self, tasks: Sequence[OpenRunnerTask], reason: str, message: str) -> None:
         for task in tasks:

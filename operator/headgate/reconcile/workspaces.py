@@ -62,11 +62,13 @@ class WorkspaceReconciler:
         status: StatusWriter,
         facts: Callable[[], ClusterFacts],
         *,
+        runners: Callable[[str], int | None],
         dependents: Dependents,
         requeue: Callable[[Key, float], None],
         park: Callable[[Key], None],
         wall: Callable[[], datetime],
     ) -> None:
+        """``runners`` says how large the pool of a namespace is to be, where that was decided."""
         self._cache = cache
         self._children = built
         self._shares = shares
@@ -75,6 +77,7 @@ class WorkspaceReconciler:
         self._usage = usage
         self._status = status
         self._facts = facts
+        self._runners = runners
         self._dependents = dependents
         self._requeue = requeue
         self._park = park
@@ -149,7 +152,9 @@ class WorkspaceReconciler:
     ) -> Seen:
         facts = self._facts()
         division = await self._shares.divide(workspace, quota, inventory, facts)
-        desired = children(workspace, quota, facts, inventory=inventory, hard=division.allotment.hard)
+        sizes = {name: size for name in inventory.wanted if (size := self._runners(name)) is not None}
+        hard = division.allotment.hard
+        desired = children(workspace, quota, facts, inventory=inventory, hard=hard, runners=sizes)
         claims = Claims(
             adoptable=frozenset(share.name for share in workspace.namespaces if share.adopt),
             known=frozenset(known.uid for known in workspace.status.namespaces if known.uid),

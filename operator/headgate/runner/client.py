@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
-import httpx
+import aiohttp
 from pydantic import ValidationError
 
 from headgate.domain.runner_protocol import (
@@ -17,11 +18,13 @@ from headgate.domain.runner_protocol import (
     COMPLETE_PATH,
     CREDENTIALS_PATH,
     HEARTBEAT_PATH,
+    RELEASE_PATH,
     Answer,
     Attempt,
     Claim,
     Completion,
     Kept,
+    Kind,
     Message,
     Released,
     Result,
@@ -32,7 +35,10 @@ from headgate.domain.runner_protocol import (
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 
-_TIMEOUT_SECONDS = 15.0
+_TIMEOUT = aiohttp.ClientTimeout(total=20.0, connect=5.0)
+"""Longer than a request may wait at the gateway."""
+_TOKEN_SECONDS = 30.0
+"""The kubelet renews a token long before it ends."""
 _SHOWN = 256
 
 
@@ -48,28 +54,61 @@ class GatewayRefused(Exception):  # noqa: N818 - what the gateway said
     """The gateway understood and refused, and will again."""
 
 
+class Token:
+    """The token that proves who a runner is, which the kubelet renews in its file."""
+
+    def __init__(self, path: Path, monotonic: Callable[[], float]) -> None:
+        self._path = path
+        self._monotonic = monotonic
+        self._known: tuple[float, str] | None = None
+
+    def __repr__(self) -> str:
+        return f"Token({self._path})"
+
+    async def text(self) -> str:
+        """The token, read at most half a minute ago. Raises ``OSError``."""
+        now = self._monotonic()
+        if self._known is None or now >= self._known[0]:
+            read = (await asyncio.to_thread(self._path.read_text)).strip()
+            self._known = now + _TOKEN_SECONDS, read
+        return self._known[1]
+
+    def forget(self) -> None:
+        """Read it anew next time."""
+        self._known = None
+
+
 class Gateway:
     """Claims, keeps and completes attempts. Every method raises ``GatewayUnavailable`` and ``GatewayRefused``."""
 
-    def __init__(self, http: httpx.AsyncClient, token_path: Path) -> None:
-        """``http`` has the gateway's base URL. The token is read anew for every request, as the kubelet renews it."""
+    def __init__(self, http: aiohttp.ClientSession, url: str, token: Token) -> None:
+        """``url`` is the gateway's."""
         self._http = http
-        self._token_path = token_path
+        self._url = url.rstrip("/")
+        self._token = token
 
     async def claim(self, run_id: UUID) -> Task | None:
         """The next attempt, or None where there is nothing to do."""
         return _answer(await self._post(CLAIM_PATH, Claim(run_id=run_id)))
 
+    async def claim_of_any(self, kinds: tuple[Kind, ...], wait_seconds: float) -> Task | None:
+        """The next attempt of these kinds of any run of the namespace, or None where there is none within that time."""
+        return _answer(await self._post(CLAIM_PATH, Claim(kinds=kinds, wait_seconds=wait_seconds)))
+
+    async def give_back(self, task: Task) -> None:
+        """Let another runner begin the attempt. Raises ``NotOurs``."""
+        await self._post(RELEASE_PATH, Attempt(run_id=task.run_id, node=task.node, attempt=task.attempt))
+
     async def heartbeat(self, task: Task) -> Kept:
         """Keep the attempt, and learn whether it is to end. Raises ``NotOurs``."""
         attempt = Attempt(run_id=task.run_id, node=task.node, attempt=task.attempt)
-        response = await self._post(HEARTBEAT_PATH, attempt)
+        content = await self._post(HEARTBEAT_PATH, attempt)
         # A gateway of the release before says nothing.
-        return _read(Kept, response) if response.content else Kept()
+        return _read(Kept, content) if content else Kept()
 
-    async def complete(self, task: Task, result: Result) -> Task | None:
-        """End the attempt; the next one of the run, or None. Raises ``NotOurs``."""
-        done = Completion(run_id=task.run_id, node=task.node, attempt=task.attempt, result=result)
+    async def complete(self, task: Task, result: Result, kinds: tuple[Kind, ...] = ()) -> Task | None:
+        """End the attempt; the next one of the run or, of a pool, one of these kinds. Raises ``NotOurs``."""
+        done = Completion(run_id=task.run_id, node=task.node, attempt=task.attempt, result=result, kinds=kinds)
         return _answer(await self._post(COMPLETE_PATH, done))
 
     async def credentials(self, task: Task, names: Collection[str]) -> Mapping[str, Mapping[str, str]]:
@@ -77,29 +116,31 @@ class Gateway:
         wanted = Wanted(run_id=task.run_id, node=task.node, attempt=task.attempt, names=tuple(names))
         return _read(Released, await self._post(CREDENTIALS_PATH, wanted)).values
 
-    async def _post(self, path: str, message: Message) -> httpx.Response:
+    async def _post(self, path: str, message: Message) -> bytes:
+        # What is not said has its default, also for a gateway that does not know of it yet.
+        body = message.model_dump_json(by_alias=True, exclude_defaults=True).encode()
         try:
-            token = (await asyncio.to_thread(self._token_path.read_text)).strip()
-            response = await self._http.post(
-                path,
-                content=message.model_dump_json(by_alias=True),
-                headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
-                timeout=_TIMEOUT_SECONDS,
-            )
-        except (httpx.HTTPError, OSError) as error:
+            headers = {"Authorization": f"Bearer {await self._token.text()}", "Content-Type": "application/json"}
+            async with self._http.post(
+                self._url + path, data=body, headers=headers, timeout=_TIMEOUT, allow_redirects=False
+            ) as response:
+                content, status = await response.read(), response.status
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise GatewayUnavailable(f"no answer from the gateway: {type(error).__name__}") from None
-        if response.is_success:
-            return response
-        if response.status_code == HTTPStatus.CONFLICT:
-            raise NotOurs(_said(response))
-        # A token may be refused because it has just run out: the kubelet has the next one.
-        later = response.is_server_error or response.status_code in (
+        if HTTPStatus(200) <= status < HTTPStatus(300):
+            return content
+        if status == HTTPStatus.CONFLICT:
+            raise NotOurs(_said(content))
+        if status == HTTPStatus.UNAUTHORIZED:
+            # It may have just run out: the kubelet has the next one.
+            self._token.forget()
+        later = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in (
             HTTPStatus.UNAUTHORIZED,
             HTTPStatus.TOO_MANY_REQUESTS,
             HTTPStatus.REQUEST_TIMEOUT,
         )
         refusal = GatewayUnavailable if later else GatewayRefused
-        raise refusal(f"the gateway answered {response.status_code}: {_said(response)}")
+        raise refusal(f"the gateway answered {status}: {_said(content)}")
 
 
 async def patiently(
@@ -118,19 +159,19 @@ async def patiently(
         pause = min(pause * 2, 10.0)
 
 
-def _answer(response: httpx.Response) -> Task | None:
-    return _read(Answer, response).task
+def _answer(content: bytes) -> Task | None:
+    return _read(Answer, content).task
 
 
-def _read(kind: type[M], response: httpx.Response) -> M:
+def _read(kind: type[M], content: bytes) -> M:
     try:
-        return kind.model_validate_json(response.content)
+        return kind.model_validate_json(content)
     except ValidationError:
         raise GatewayRefused("the gateway's answer cannot be read: it is of another release") from None
 
 
-def _said(response: httpx.Response) -> str:
+def _said(content: bytes) -> str:
     try:
-        return str(response.json().get("detail"))[:_SHOWN]
-    except (ValueError, AttributeError):
-        return response.text[:_SHOWN]
+        return str(json.loads(content).get("detail"))[:_SHOWN]
+    except (ValueError, AttributeError, RecursionError):
+        return content.decode("utf-8", "replace")[:_SHOWN]

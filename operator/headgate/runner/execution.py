@@ -15,10 +15,11 @@ from headgate.domain.runner_log import FrameWriter
 from headgate.domain.runner_protocol import Result, Task
 from headgate.domain.runner_task import GRACE_SECONDS, KINDS, credentials_of
 from headgate.engine.bounds import OUTPUT_BYTES, check_json, clip
-from headgate.runner import http, script, sql
+from headgate.runner import http, program, script, sql
 from headgate.runner.client import GatewayRefused, GatewayUnavailable, NotOurs, patiently
 from headgate.runner.errors import NodeFailed
 from headgate.runner.networks import Networks
+from headgate.runner.program import Limits
 from headgate.runner.secrets import Redactor, Secrets
 
 _log = structlog.get_logger("headgate.runner")
@@ -49,6 +50,12 @@ class Executor:
     """Seconds that a script has to end when it is asked to."""
     release: Release = no_credentials
     """Where credentials come from."""
+    programs: script.Run = program.run
+    """Where scripts are executed."""
+    file_bytes: int | None = None
+    """Size of a file that a script writes at most."""
+    memory_bytes: int | None = None
+    """Memory of a process of a script at most."""
 
     async def execute(self, task: Task) -> Result:
         """How the attempt ended. Never raises but when it is cancelled; nothing of it runs on afterwards.
@@ -114,7 +121,10 @@ class Executor:
         def show(stream: str, text: str) -> None:
             self.frames.printed(task.run_id, task.node, task.attempt, stream, redactor.text(text))
 
-        return script.execute(config.script, secrets, _about(task), show, grace=self.grace)
+        limits = Limits(max(1.0, task.timeout_seconds), self.memory_bytes, self.file_bytes)
+        return script.execute(
+            config.script, secrets, _about(task), show, grace=self.grace, limits=limits, run=self.programs
+        )
 
 
 def _redactor(config: NodeConfig, secrets: Secrets) -> Redactor:

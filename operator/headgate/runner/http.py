@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -41,7 +43,7 @@ async def execute(node: Http, secrets: Secrets, networks: Networks, *, resolve: 
     request = _first(node, secrets)
     # No proxy and no .netrc of the environment: the address that was checked is the one that is connected to.
     async with httpx.AsyncClient(
-        trust_env=False, follow_redirects=False, timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS)
+        trust_env=False, verify=_trust(), follow_redirects=False, timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS)
     ) as client:
         for _ in range(node.max_redirects + 1):
             status, headers, body = await _send(client, request, networks, resolve)
@@ -50,6 +52,12 @@ async def execute(node: Http, secrets: Secrets, networks: Networks, *, resolve: 
                 return _output(node, request, status, headers, body, secrets.redactor())
             request = _redirected(request, status, target)
     raise NodeFailed("HttpRedirects", f"there were more than {node.max_redirects} redirects")
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """Whom requests trust. It takes longer to make than most requests, and is the same for all."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _first(node: Http, secrets: Secrets) -> _Request:

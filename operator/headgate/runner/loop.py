@@ -9,31 +9,18 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
-import structlog
+from headgate.domain.runner_protocol import Result, Task
+from headgate.runner.client import patiently
+from headgate.runner.keeper import PATIENCE_SECONDS, Keeper, Recorder
 
-from headgate.domain.runner_protocol import Kept, Result, Task
-from headgate.runner.client import GatewayRefused, GatewayUnavailable, NotOurs, patiently
-
-HEARTBEATS_PER_LEASE = 3
 POLL_SECONDS = 0.5
-STOPPED = Result(succeeded=False, reason="Cancelled", message="the attempt was asked to end")
-PATIENCE_SECONDS = 120.0
-"""How long the gateway may be away. What is under way goes on meanwhile; afterwards another runner begins it anew."""
 
 
-class Queue(Protocol):
+class Queue(Recorder, Protocol):
     """Where attempts come from; see ``Gateway``."""
 
     async def claim(self, run_id: UUID) -> Task | None:
         """The next attempt."""
-        ...
-
-    async def heartbeat(self, task: Task) -> Kept:
-        """Keep it, and learn whether it is to end."""
-        ...
-
-    async def complete(self, task: Task, result: Result) -> Task | None:
-        """End it."""
         ...
 
 
@@ -93,53 +80,10 @@ class Loop:
     async def _chain(self, task: Task) -> None:
         """An attempt and, as long as there is one in the answer to its end, the next."""
         following: Task | None = task
+        keeper = Keeper(self.queue, self.execute, self.sleep)
         try:
             while following is not None:
-                following = await self._one(following)
+                following = await keeper.see_through(following)
                 self._more.set()
         finally:
             self._more.set()
-
-    async def _one(self, task: Task) -> Task | None:
-        log = structlog.get_logger("headgate.runner").bind(node=task.node, attempt=task.attempt)
-        log.info("begun")
-        execution = asyncio.ensure_future(self.execute(task))
-        keeping = asyncio.create_task(self._keep(task, execution))
-        # Without heartbeats the attempt is another's in a moment.
-        keeping.add_done_callback(lambda _: execution.cancel())
-        try:
-            await asyncio.wait([execution])
-            if keeping.done():
-                log.warning("given up", why="it is not this runner's any more")
-                return None
-            result = STOPPED if execution.cancelled() else execution.result()
-            # The lease is kept until the end is recorded.
-            following = await patiently(
-                lambda: self.queue.complete(task, result), sleep=self.sleep, patience=PATIENCE_SECONDS
-            )
-        except NotOurs as error:
-            log.warning("not recorded, or recorded before", why=str(error))
-            return None
-        finally:
-            # While what is cancelled takes its time to end, it stays this runner's.
-            execution.cancel()
-            await asyncio.gather(execution, return_exceptions=True)
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
-        log.info("ended", succeeded=result.succeeded, reason=result.reason)
-        return following
-
-    async def _keep(self, task: Task, execution: asyncio.Future[Result]) -> None:
-        """Send heartbeats, and cancel the execution where it is to end; return when the attempt is lost."""
-        stopped = False
-        while True:
-            await self.sleep(task.lease_seconds / HEARTBEATS_PER_LEASE)
-            try:
-                kept = await self.queue.heartbeat(task)
-            except (NotOurs, GatewayRefused):
-                return
-            except GatewayUnavailable:
-                # Nobody else can claim it from a gateway that does not answer; one that does will say.
-                continue
-            if kept.stop and not stopped:
-                stopped = execution.cancel()

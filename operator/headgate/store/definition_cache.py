@@ -13,6 +13,7 @@ from redis.asyncio.client import PubSub
 from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
+from headgate.cancellation import heed
 from headgate.store.redis import Dependency, RedisAway
 
 _SILENCE_SECONDS = 1.0
@@ -85,6 +86,7 @@ class DefinitionCache:
         asked = False
         try:
             while True:
+                heed()
                 message = await listening.get_message(timeout=_SILENCE_SECONDS)
                 if message is not None and message["type"] == "message":
                     yield UUID(message["data"])

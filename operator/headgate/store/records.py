@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from headgate.domain.runner_task import KINDS
+
 
 @dataclass(frozen=True)
 class StepRow:
@@ -51,6 +53,12 @@ class TaskRow:
     """Who does it: job, runner, call or approval."""
     first_attempt: int = 1
     """The attempt from which retries count."""
+
+
+def for_runners(tasks: Iterable[TaskRow]) -> tuple[str, ...]:
+    """The kinds of those that are for runners, and due at once."""
+    due = (task for task in tasks if task.kind == "runner" and task.waiting_until is None)
+    return tuple(kind for task in due for kind in KINDS if kind in task.work)
 
 
 @dataclass(frozen=True)

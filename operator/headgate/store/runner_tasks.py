@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from headgate.domain.runner_task import OpenRunnerTask, RunnerTask
+from headgate.domain.runner_task import LOSSES, OpenRunnerTask, RunnerTask
 from headgate.domain.task import TaskRef
 from headgate.store.database import Transaction
 from headgate.store.tasks import TaskKey
@@ -20,15 +21,20 @@ _CLAIM = """
         ORDER BY priority DESC, due_at, node LIMIT 1
         FOR UPDATE SKIP LOCKED
     )
-    UPDATE headgate.tasks t SET due_at = %(lease_until)s, holder = %(holder)s
+    UPDATE headgate.tasks t SET due_at = %(lease_until)s, holder = %(holder)s{counted}
     FROM chosen c
     WHERE t.workspace_id = %(workspace_id)s AND t.execution_id = c.execution_id AND t.node = c.node
         AND t.attempt = c.attempt
     RETURNING t.execution_id, t.node, t.attempt, t.namespace, t.workflow, t.work, t.expires_at,
         (SELECT name FROM headgate.workspaces WHERE id = %(workspace_id)s) AS workspace
 """
-_CLAIM_OF_RUN = _CLAIM.format(of_run="AND execution_id = %(run_id)s")
-_CLAIM_OF_ANY = _CLAIM.format(of_run="")
+_CLAIM_OF_RUN = _CLAIM.format(of_run="AND execution_id = %(run_id)s", counted="")
+# In the order in which they fell due, whatever their run: a run has as many due as it may have under way, so that long
+# ones and short ones take turns. Nobody tells when a runner of a pool dies, but that somebody else takes what it had.
+_CLAIM_OF_ANY = _CLAIM.format(
+    of_run="AND NOT needs_secrets AND losses + (holder IS NOT NULL)::int < %(losses)s AND work ?| %(kinds)s",
+    counted=", losses = losses + (t.holder IS NOT NULL)::int",
+)
 
 
 async def claim(
@@ -40,8 +46,12 @@ async def claim(
     holder: str,
     now: datetime,
     lease_until: datetime,
+    kinds: Collection[str] = (),
 ) -> RunnerTask | None:
-    """Lease the next due task of the run, or of any run of the namespace."""
+    """Lease the next due task of the run or, without one, of these kinds of any run of the namespace.
+
+    The latter leaves alone what needs Secrets, and what took several runners with it.
+    """
     parameters = {
         "workspace_id": workspace_id,
         "namespace": namespace,
@@ -49,6 +59,8 @@ async def claim(
         "holder": holder,
         "now": now,
         "lease_until": lease_until,
+        "kinds": list(kinds),
+        "losses": LOSSES,
     }
     row = await tx.row(_CLAIM_OF_ANY if run_id is None else _CLAIM_OF_RUN, parameters)
     if row is None:
@@ -73,6 +85,21 @@ async def extend(tx: Transaction, key: TaskKey, holder: str, now: datetime, leas
     parameters = {"holder": holder, "now": now, "lease_until": lease_until}
     row = await tx.row(_EXTEND, key.parameters() | parameters)
     return None if row is None else bool(row.stopping)
+
+
+_GIVE_BACK = """
+    UPDATE headgate.tasks SET due_at = %(now)s, holder = NULL
+    WHERE workspace_id = %(workspace_id)s AND execution_id = %(run_id)s AND node = %(node)s AND attempt = %(attempt)s
+        AND kind = 'runner' AND holder = %(holder)s
+    RETURNING namespace
+"""
+
+
+async def give_back(tx: Transaction, key: TaskKey, holder: str, now: datetime) -> str | None:
+    """End the holder's lease of a task, which counts as no loss. The task's namespace; None where it is not its."""
+    parameters = {"holder": holder, "now": now}
+    namespace: str | None = await tx.value(_GIVE_BACK, key.parameters() | parameters)
+    return namespace
 
 
 _RELEASE = """
@@ -102,7 +129,8 @@ async def release(tx: Transaction, workspace_id: UUID, run_id: UUID, holders: st
 
 _OPEN = """
     SELECT t.workspace_id, t.execution_id, t.node, t.attempt, w.name AS workspace, t.namespace, t.workflow,
-        t.due_at, t.expires_at, t.holder, t.losses, t.stopping
+        t.due_at, t.expires_at, t.holder, t.losses, t.stopping, t.needs_secrets,
+        CASE WHEN t.work ? 'script' THEN 'script' WHEN t.work ? 'sql' THEN 'sql' ELSE 'http' END AS config
     FROM headgate.tasks t JOIN headgate.workspaces w ON w.id = t.workspace_id
     WHERE t.kind = 'runner'
     ORDER BY t.workspace_id, t.execution_id, t.node, t.attempt
@@ -125,4 +153,6 @@ def _open(row: Any) -> OpenRunnerTask:
         holder=row.holder,
         losses=row.losses,
         stopping=row.stopping,
+        kind=row.config,
+        needs_secrets=row.needs_secrets,
     )

@@ -9,7 +9,8 @@ from headgate.api.container import SecretKeyRef
 from headgate.api.workspace import WorkspaceSpec
 from headgate.desired.job import task_of
 from headgate.desired.placement import ASKS_NOTHING
-from headgate.desired.runner_job import RunnerPods, RunnerWork, runner_job
+from headgate.desired.runner_job import RunnerWork, runner_job
+from headgate.desired.runner_pod import RunnerPods
 from headgate.domain.runner_task import GRACE_SECONDS, is_runner_of, runner_job_name, secret_variable
 from headgate.runner.networks import Networks
 from tests.builders import a_workspace

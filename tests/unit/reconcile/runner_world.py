@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from headgate.cluster.cache import Cache
 from headgate.cluster.resources import JOBS, PODS
 from headgate.desired.context import ClusterFacts
-from headgate.desired.runner_job import RunnerPods
+from headgate.desired.runner_pod import RunnerPods
 from headgate.domain.runner_log import FrameWriter
 from headgate.domain.runner_task import OpenRunnerTask, runner_job_name
 from headgate.domain.task import TaskRef
@@ -19,6 +19,7 @@ from headgate.engine.run_metrics import RunMetrics
 from headgate.objects.object_store import ObjectStore
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.keys import Key, Topic
+from headgate.reconcile.pools import Pools
 from headgate.reconcile.runner_jobs import RunnerJobs
 from headgate.reconcile.runners import Runners
 from headgate.reconcile.step_logs import LogKeeper
@@ -89,7 +90,9 @@ class World:
             pods=pods,
             wall=self.wall,
         )
-        self.runners = Runners(self.engine, self.jobs, self.effects, wall=self.wall)
+        self.pools = Pools(self.kube, self.cache, workloads, self.warnings, enqueue=self.keys.append, wall=self.wall)
+        self.rung: list[str] = []
+        self.runners = Runners(self.engine, self.jobs, self.pools, self.effects, ring=self.rung.extend, wall=self.wall)
 
     def wall(self) -> datetime:
         """No two looks at a clock are at the same time."""

@@ -64,6 +64,7 @@ class World:
             ),
             status,
             lambda: FACTS,
+            runners=lambda _: None,
             dependents=dependents,
             requeue=self._requeue,
             park=lambda _: None,

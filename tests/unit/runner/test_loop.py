@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from headgate.domain.runner_protocol import Kept, Result, Task
+from headgate.domain.runner_protocol import Kept, Kind, Result, Task
 from headgate.runner.client import GatewayRefused, GatewayUnavailable, NotOurs
 from headgate.runner.loop import Loop
 from tests.support.waiting import eventually
@@ -45,7 +45,8 @@ class Attempts:
             raise NotOurs("lost")
         return Kept(stop=task.node in self.stopped)
 
-    async def complete(self, task: Task, result: Result) -> Task | None:
+    async def complete(self, task: Task, result: Result, kinds: tuple[Kind, ...] = ()) -> Task | None:
+        assert kinds == ()
         if self.failures:
             self.failures -= 1
             raise GatewayUnavailable("down")

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Double, Index, Integer, Table, Text, UniqueConstraint, Uuid, text
+from sqlalchemy import Boolean, Column, Computed, Double, Index, Integer, Table, Text, UniqueConstraint, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from headgate.store.tables.base import Time, metadata
+
+NEEDS_SECRETS = """
+    work @? '$.http.headers[*].secretKeyRef ? (@ != null)' OR work @? '$.sql.connection ? (@ != null)'
+    OR work @? '$.script.env[*].valueFrom.secretKeyRef ? (@ != null)'
+"""
+"""Whether an attempt's node names Secrets, which only the pod of a runner of its run's own is given."""
 
 tasks = Table(
     "tasks",
@@ -31,6 +37,7 @@ tasks = Table(
     Index("tasks_approvals", "workspace_id", "due_at", postgresql_where=text("kind = 'approval'")),
     Column("expires_at", Time),
     Column("losses", Integer, nullable=False, server_default="0"),
+    Column("needs_secrets", Boolean, Computed(NEEDS_SECRETS, persisted=True)),
     Index("tasks_runner", "workspace_id", "execution_id", postgresql_where=text("kind = 'runner'")),
     Index(
         "tasks_due",

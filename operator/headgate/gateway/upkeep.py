@@ -1,0 +1,57 @@
+"""What a gateway does beside answering, each for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+
+from headgate.engine.call_limits import CallLimits
+from headgate.engine.definition_reads import DefinitionReads
+from headgate.engine.engine import Engine
+from headgate.gateway.refusals import FLUSH_SECONDS, Refusals
+from headgate.probes import Health
+from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable, StatementRefused
+from headgate.store.redis import RedisAway
+
+_LOOK_SECONDS = 2.0
+_RECKON_SECONDS = 0.5
+
+
+async def readiness(health: Health, engine: Engine) -> None:
+    """Be ready as long as Postgres answers: without it every request would be refused."""
+    while True:
+        try:
+            await engine.ping()
+            health.ready = True
+        except (DatabaseUnavailable, DatabaseNotMigrated):
+            health.ready = False
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def definitions(reads: DefinitionReads) -> None:
+    """Hear of changed definitions whenever Redis is there."""
+    while True:
+        with suppress(RedisAway):
+            await reads.listen()
+        await asyncio.sleep(_RECKON_SECONDS)
+
+
+async def loans(limits: CallLimits) -> None:
+    """Notice that Redis is gone though nobody calls."""
+    while True:
+        await asyncio.sleep(_RECKON_SECONDS)
+        with suppress(DatabaseUnavailable, StatementRefused):
+            await limits.look()
+
+
+async def refusals(counted: Refusals) -> None:
+    """Write what webhooks refused."""
+    log = structlog.get_logger("headgate.webhooks")
+    while True:
+        await asyncio.sleep(FLUSH_SECONDS)
+        try:
+            await counted.flush()
+        except Exception:
+            log.exception("refusals_not_counted")

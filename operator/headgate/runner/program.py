@@ -1,0 +1,201 @@
+"""A program of a tenant in a process of its own: started within limits, followed, ended with all that it started."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import math
+import os
+import resource
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from headgate.engine.bounds import OUTPUT_BYTES
+from headgate.runner.errors import NodeFailed
+from headgate.runner.printed import Print, Printed
+
+_DRAIN_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What each process of a program may use at most; None for no limit but those of the container."""
+
+    cpu_seconds: float | None = None
+    """Time of a processor, after which the process is killed with SIGXCPU."""
+    memory_bytes: int | None = None
+    """Memory for data, beyond which none is given."""
+    file_bytes: int | None = None
+    """Size of a file that it writes."""
+
+    def put_on(self, pid: int) -> None:
+        """Hold a process that has just begun, and what it starts, to them."""
+        given = {
+            resource.RLIMIT_CORE: 0,
+            resource.RLIMIT_CPU: None if self.cpu_seconds is None else math.ceil(self.cpu_seconds),
+            resource.RLIMIT_DATA: self.memory_bytes,
+            resource.RLIMIT_FSIZE: self.file_bytes,
+        }
+        for which, most in given.items():
+            if most is not None:
+                # It may have ended already.
+                with contextlib.suppress(ProcessLookupError, ValueError, PermissionError):
+                    resource.prlimit(pid, which, (most, most))
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is to be executed. ``repr`` does not show it, as its variables may be secrets."""
+
+    language: Literal["python", "shell"]
+    source: str
+    variables: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"Program({self.language})"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a program ended."""
+
+    code: int
+    """As Python has it: minus the signal that ended it."""
+    said: str
+    """What it printed last on standard error."""
+    output: Any = None
+    """What it wrote to ``$HEADGATE_OUTPUT``."""
+    mistake: str | None = None
+    """What is wrong with that."""
+
+
+async def run(program: Program, show: Print, grace: float, limits: Limits) -> Ended:
+    """Execute it in a folder of its own, which is gone afterwards. Raises ``NodeFailed`` where it does not start.
+
+    Whatever is left of its process group has ended afterwards, also where this is cancelled: then the program is asked
+    to end, and has ``grace`` seconds for it.
+    """
+    folder = await asyncio.to_thread(tempfile.mkdtemp, prefix="script-")
+    try:
+        return await _run(program, Path(folder), show, grace, limits)
+    finally:
+        await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+
+
+async def _run(program: Program, folder: Path, show: Print, grace: float, limits: Limits) -> Ended:
+    # Nothing of the runner's own: neither the gateway's address nor the secrets of other nodes.
+    environment = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "LANG": "C.UTF-8",
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        **program.variables,
+        "HEADGATE_OUTPUT": str(folder / "output"),
+    }
+    work = folder / "work"
+    work.mkdir()
+    source = folder / "source"
+    source.write_text(program.source)
+    # Isolated, so that neither the folder nor variables of Python's change what it imports.
+    command = [sys.executable, "-I", str(source)] if program.language == "python" else ["sh", str(source)]
+    try:
+        process = _start(command, work, environment)
+    except (OSError, ValueError) as error:
+        raise NodeFailed("ScriptNotStarted", f"the script could not be started: {type(error).__name__}") from None
+    limits.put_on(process.pid)
+    printed = Printed(show)
+    following = asyncio.gather(
+        printed.follow("stdout", process.stdout), printed.follow("stderr", process.stderr), return_exceptions=True
+    )
+    ending = asyncio.ensure_future(asyncio.to_thread(process.wait))
+    try:
+        code = await asyncio.shield(ending)
+    except asyncio.CancelledError:
+        await _whatever_comes(_asked_to_end(process.pid, ending, grace))
+        raise
+    finally:
+        # What it left running as well, which would keep its output open.
+        _signal_group(process.pid, signal.SIGKILL)
+        await _whatever_comes(_drained(ending, following))
+        printed.close()
+    said = printed.tail.decode("utf-8", "replace")
+    if code != 0:
+        return Ended(code, said)
+    try:
+        return Ended(code, said, _output(folder / "output"))
+    except NodeFailed as failure:
+        return Ended(code, said, mistake=failure.message)
+
+
+def _start(command: list[str], folder: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    # Not by asyncio, for which a process has not ended before its output is closed, by whoever else holds it.
+    return subprocess.Popen(  # noqa: S603 - executing what a workflow says is what it is for
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+async def _asked_to_end(leader: int, ending: asyncio.Future[int], grace: float) -> None:
+    # All of the group: a shell looks at the signal when the program has ended for which it waits.
+    _signal_group(leader, signal.SIGTERM)
+    await asyncio.wait([ending], timeout=grace)
+
+
+async def _whatever_comes(work: Awaitable[None]) -> None:
+    """Do the work to its end, whoever asks meanwhile for what is being done already."""
+    doing = asyncio.ensure_future(work)
+    while not doing.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(doing)
+    doing.result()
+
+
+async def _drained(ending: asyncio.Future[int], following: asyncio.Future[Any]) -> None:
+    await ending
+    await asyncio.wait([following], timeout=_DRAIN_SECONDS)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+
+
+def _signal_group(leader: int, number: signal.Signals) -> None:
+    # The group outlives its leader as long as anybody is in it, and its number is not given out anew before.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, number)
+
+
+def _output(path: Path) -> Any:
+    """What a script wrote. It may have put there anything: only a plain file is read, and only so much of it."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        raise NodeFailed("InvalidOutput", "$HEADGATE_OUTPUT is no plain file") from None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise NodeFailed("InvalidOutput", "$HEADGATE_OUTPUT is no plain file")
+        raw = os.read(descriptor, OUTPUT_BYTES + 1)
+    finally:
+        os.close(descriptor)
+    if len(raw) > OUTPUT_BYTES:
+        raise NodeFailed("InvalidOutput", f"more than {OUTPUT_BYTES} bytes were written to $HEADGATE_OUTPUT")
+    if not raw.strip():
+        return None
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise NodeFailed("InvalidOutput", f"what was written to $HEADGATE_OUTPUT is not JSON: {error}") from None

@@ -1,0 +1,1 @@
+ALTER TABLE headgate.tasks DROP COLUMN needs_secrets;
