@@ -205,6 +205,8 @@ class Effects:
 
     runs: frozenset[UUID] = frozenset()
     """Runs whose view changed."""
+    calm: frozenset[UUID] = frozenset()
+    """Those of them of which nothing is new but that attempts have started, or wait for room."""
     tasks_queued: bool = False
     """Whether there is something new to claim."""
     cancelled: tuple[TaskRef, ...] = ()
@@ -220,6 +222,7 @@ class Effects:
         """Both together."""
         return Effects(
             runs=self.runs | other.runs,
+            calm=(self.calm | other.calm) - (self.runs - self.calm) - (other.runs - other.calm),
             tasks_queued=self.tasks_queued or other.tasks_queued,
             cancelled=self.cancelled + other.cancelled,
             stopping=self.stopping + other.stopping,
