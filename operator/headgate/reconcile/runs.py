@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -47,11 +48,20 @@ def run_key(uid: str) -> str:
     return f"{TriggerKind.RESOURCE}:{uid}"
 
 
+@dataclass(frozen=True)
+class _Mirror:
+    """What is known of a run under way without asking for it."""
+
+    run_id: UUID
+    told: float
+    """When its status was written, or might first have been."""
+
+
 class RunReconciler:
     """Admits, steers and mirrors runs.
 
-    Costs, for a run without trouble: one transaction to admit, one query per mirror, and two status writes (Running,
-    and the end).
+    Costs, for a run without trouble: one transaction to admit, one that reads whenever it may be told of, and two
+    status writes (Running, and the end).
     """
 
     def __init__(
@@ -78,7 +88,7 @@ class RunReconciler:
         self._park = park
         self._wall = wall
         self._monotonic = monotonic
-        self._mirrored: dict[str, float] = {}
+        self._mirrors: dict[str, _Mirror] = {}
 
     async def reconcile(self, key: Key) -> None:
         """Bring one WorkflowRun and its run together."""
@@ -108,7 +118,7 @@ class RunReconciler:
         if is_settled(live):
             return
         metadata = live["metadata"]
-        self._mirrored.pop(metadata["uid"], None)
+        self._mirrors.pop(metadata["uid"], None)
         try:
             tenant = await self._tenants.of_namespace(metadata["namespace"])
         except NoTenant:
@@ -118,7 +128,10 @@ class RunReconciler:
 
     async def _bring_together(self, key: Key, live: Object, run: WorkflowRun, tenant: Tenant) -> None:
         trigger_key = run_key(run.metadata.uid)
-        view = await self._engine.run_by_key(tenant.workspace_id, trigger_key)
+        known = self._mirrors.get(run.metadata.uid)
+        view = await self._engine.run_view(tenant.workspace_id, known.run_id) if known else None
+        if view is None:
+            view = await self._engine.run_by_key(tenant.workspace_id, trigger_key)
         if view is None:
             view = await self._start(key, live, run, tenant, trigger_key)
         else:
@@ -181,7 +194,7 @@ class RunReconciler:
                 self._effects.mirror(run_id, key)
                 await self._effects.handle(effects)
                 # The first status that is worth a write is the one with the Job under way, a moment later.
-                self._mirrored.setdefault(run.metadata.uid, self._monotonic())
+                self._mirrors[run.metadata.uid] = _Mirror(run_id, self._monotonic())
                 return await self._engine.run_view(tenant.workspace_id, run_id)
             case Refused(reason, message) if reason in FINAL_REFUSALS:
                 await self._status.write(WORKFLOW_RUNS, live, self._without_run(run, RunPhase.FAILED, reason, message))
@@ -198,16 +211,17 @@ class RunReconciler:
         uid, now = run.metadata.uid, self._monotonic()
         status = self._status_of(run, view)
         may_wait = patience(run.status, status, beside=self._effects.open_in(key.namespace))
-        due = self._mirrored.get(uid, float("-inf")) + may_wait.total_seconds()
+        known = self._mirrors.setdefault(uid, _Mirror(view.run_id, float("-inf")))
+        due = known.told + may_wait.total_seconds()
         if now < due:
             self._requeue(key, due - now)
             return
         written = await self._status.write(WORKFLOW_RUNS, live, status)
         if view.phase.is_final:
-            self._mirrored.pop(uid, None)
+            self._mirrors.pop(uid, None)
             self._effects.forget(view.run_id)
         elif written:
-            self._mirrored[uid] = self._monotonic()
+            self._mirrors[uid] = _Mirror(view.run_id, self._monotonic())
 
     async def _wait(self, key: Key, live: Object, run: WorkflowRun, reason: str, message: str) -> None:
         await self._say_waiting(live, run, reason, message)
