@@ -8,15 +8,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from headgate.api.workflow_run import NodeStatus, RunPhase, WaitingFor, WorkflowRun, WorkflowRunStatus
+from headgate.api.workflow_run import RunPhase, WaitingFor, WorkflowRun, WorkflowRunStatus
 from headgate.cluster.cache import Cache
 from headgate.cluster.client import Object
 from headgate.cluster.resources import WORKFLOW_RUNS, WORKFLOWS
 from headgate.desired.keys import NAMESPACE
-from headgate.domain.conditions import not_ready, ready, reconciling
+from headgate.domain.conditions import not_ready
 from headgate.domain.labels import given_labels
 from headgate.domain.reasons import Reason
-from headgate.domain.run_status import duration, patience, progress, seconds, summary, waiting_column, waiting_for
+from headgate.domain.run_status import patience, seconds, waiting_column
 from headgate.engine.apart import INVALID_DEBUG
 from headgate.engine.engine import Engine
 from headgate.engine.replay import UNKNOWN_RUN, UNKNOWN_VERSION
@@ -27,6 +27,7 @@ from headgate.reconcile.dependents import Dependents
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.keys import Key
 from headgate.reconcile.parsing import InvalidResource, parse
+from headgate.reconcile.run_mirror import mirrored
 from headgate.reconcile.status import StatusWriter
 from headgate.reconcile.steering import HELD_BY_SPEC, steer
 from headgate.reconcile.tenants import NoTenant, Tenant, Tenants
@@ -209,7 +210,7 @@ class RunReconciler:
 
     async def _mirror(self, key: Key, live: Object, run: WorkflowRun, view: RunView) -> None:
         uid, now = run.metadata.uid, self._monotonic()
-        status = self._status_of(run, view)
+        status = mirrored(run, view, self._wall())
         may_wait = patience(run.status, status, beside=self._effects.open_in(key.namespace))
         known = self._mirrors.setdefault(uid, _Mirror(view.run_id, float("-inf")))
         due = known.told + may_wait.total_seconds()
@@ -256,46 +257,6 @@ class RunReconciler:
             "waiting": waiting_column(waiting),
         }
         return run.status.model_copy(update=changes)
-
-    def _status_of(self, run: WorkflowRun, view: RunView) -> WorkflowRunStatus:
-        nodes = tuple(
-            NodeStatus(
-                id=node.id,
-                phase=node.phase,
-                attempt=node.attempt,
-                started_at=seconds(node.started_at),
-                finished_at=seconds(node.finished_at),
-                reason=node.reason or None,
-                message=node.message[:1024] or None,
-            )
-            for node in view.nodes
-        )
-        waiting = waiting_for(view.waiting)
-        reason, message = summary(view.phase, waiting, view.error_message)
-        generation, now, before = run.metadata.generation, self._wall(), run.status.conditions
-        if view.phase is RunPhase.SUCCEEDED:
-            conditions = ready(before, reason, message, generation, now)
-        elif view.phase.is_final:
-            conditions = not_ready(before, reason, message, generation, now, stalled=True)
-        elif waiting:
-            conditions = not_ready(before, reason, message, generation, now, stalled=False)
-        else:
-            conditions = reconciling(before, reason, message, generation, now)
-        return WorkflowRunStatus(
-            observed_generation=generation,
-            conditions=conditions,
-            phase=view.phase,
-            run_id=str(view.run_id),
-            workflow_version=view.version,
-            started_at=seconds(view.started_at),
-            finished_at=seconds(view.finished_at),
-            duration=duration(view.started_at, view.finished_at),
-            progress=progress(nodes),
-            nodes=nodes,
-            outputs=dict(view.outputs or {}),
-            waiting_for=waiting,
-            waiting=waiting_column(waiting),
-        )
 
 
 def is_settled(live: Object) -> bool:
