@@ -138,7 +138,7 @@ def checked_server(text: str) -> str:
     """The server's URL, always in the same form. Raises ``ConfigInvalid``."""
     try:
         url = httpx.URL(text)
-    except httpx.InvalidURL:
+    except (httpx.InvalidURL, ValueError):
         url = httpx.URL()
     if url.scheme not in ("http", "https") or not url.host or url.userinfo or url.query or url.fragment:
         raise ConfigInvalid("a server is named like https://headgate.example.com")

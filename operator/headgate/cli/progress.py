@@ -90,8 +90,8 @@ def _changed(before: Step | None, name: str, attempt: int, phase: str, at: datet
 def news(before: Progress, after: Progress) -> Iterator[str]:
     """A line for each thing that is not as it was."""
     for name, step in after.steps.items():
-        was = before.steps.get(name)
-        if was is None or (was.phase, was.attempt, was.reason) != (step.phase, step.attempt, step.reason):
+        was = before.steps.get(name, Step(name, "Pending"))
+        if (was.phase, was.attempt, was.reason) != (step.phase, step.attempt, step.reason):
             yield f"  {name}: {_said(step)}"
     if (before.phase, before.reason) != (after.phase, after.reason):
         yield f"run: {after.phase}{f' ({after.reason})' if after.reason else ''}"

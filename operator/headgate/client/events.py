@@ -22,7 +22,7 @@ async def events(pieces: AsyncIterator[bytes]) -> AsyncGenerator[Event]:
     """The events of a stream, however it was cut into pieces; comments are left out."""
     decoder, rest = codecs.getincrementaldecoder("utf-8")("replace"), ""
     async for piece in pieces:
-        rest += decoder.decode(piece).replace("\r\n", "\n")
+        rest = (rest + decoder.decode(piece)).replace("\r\n", "\n")
         *blocks, rest = rest.split("\n\n")
         for block in blocks:
             if (event := parsed(block)) is not None:
