@@ -52,9 +52,12 @@ class Shell:
         return Said(result.exit_code, result.stdout, result.stderr)
 
     @asynccontextmanager
-    async def process(self, *words: str) -> AsyncIterator[asyncio.subprocess.Process]:
-        """The program itself, which is ended where it has not ended."""
+    async def process(self, *words: str, terminal: int | None = None) -> AsyncIterator[asyncio.subprocess.Process]:
+        """The program itself, which is ended where it has not ended. It writes to a pipe, or to the terminal given."""
         environment = os.environ | self.environment | {"PYTHONPATH": str(ROOT / "operator"), "PYTHONUNBUFFERED": "1"}
+        if terminal is not None:
+            del environment["NO_COLOR"]
+            environment["TERM"] = "xterm-256color"
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -62,7 +65,7 @@ class Shell:
             *words,
             env=environment,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE if terminal is None else terminal,
             stderr=asyncio.subprocess.PIPE,
         )
         try:
@@ -77,7 +80,20 @@ async def ended(process: asyncio.subprocess.Process) -> Said:
     """How the program ended."""
     async with asyncio.timeout(30):
         out, err = await process.communicate()
-    return Said(process.returncode or 0, out.decode(), err.decode())
+    return Said(process.returncode or 0, (out or b"").decode(), err.decode())
+
+
+def read_all(terminal: int) -> str:
+    """What is written to a terminal until nobody has it open any more."""
+    written = b""
+    while True:
+        try:
+            piece = os.read(terminal, 65_536)
+        except OSError:
+            return written.decode()
+        if not piece:
+            return written.decode()
+        written += piece
 
 
 async def line_with(process: asyncio.subprocess.Process, words: str) -> str:

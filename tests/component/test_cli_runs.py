@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from headgate.api.members import Role
 from headgate.domain.step_log import log_path
 from tests.builders import a_workflow
 from tests.component.api_client import Api
-from tests.component.commands import Said, Shell, ended, line_with
+from tests.component.commands import Said, Shell, ended, line_with, read_all
 from tests.component.streaming import serving
 from tests.component.world import World, one_node
 from tests.support.waiting import eventually
@@ -145,6 +146,25 @@ class TestTheProgram:
         assert "goes on: `headgate cancel" in said.err
         assert "Traceback" not in said.err
         assert await world.phase(await begun(world)) == "Running"
+
+    async def test_on_a_terminal_it_draws_the_steps_as_a_tree(self, world: World, api: Api, shell: Shell) -> None:
+        await world.given(one_node())
+        run = await world.admit()
+        terminal, its_end = os.openpty()
+
+        async with shell.process("get", str(run), "--watch", terminal=its_end) as process:
+            os.close(its_end)
+            drawn = asyncio.create_task(asyncio.to_thread(read_all, terminal))
+            await followed(api)
+            await world.succeed(run)
+            said = await ended(process)
+        text = await drawn
+        os.close(terminal)
+
+        assert (said.code, said.err) == (0, "")
+        assert "└── " in text
+        assert "work" in text
+        assert "\x1b[" in text
 
     @pytest.mark.parametrize(
         ("words", "code", "why"),
