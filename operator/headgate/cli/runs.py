@@ -30,7 +30,7 @@ async def run(
     *,
     inputs: Annotated[list[str] | None, typer.Option("--input", "-i", help="KEY=TEXT or KEY:=JSON.")] = None,
     inputs_file: Annotated[
-        str | None, typer.Option("--inputs", help="JSON or YAML file of inputs; - reads it.")
+        str | None, typer.Option("--inputs", help="A file of inputs, JSON or YAML; - for standard input.")
     ] = None,
     label: Annotated[list[str] | None, typer.Option(help="KEY=VALUE.")] = None,
     version: Annotated[int | None, typer.Option(min=1, help="A version; the newest without it.")] = None,
