@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 _COMPLETING = "_HEADGATE_COMPLETE"
 _COMPLETION = ("--install-completion", "--show-completion")
@@ -25,6 +26,10 @@ def kubectl() -> None:
 
 
 def _begin(arguments: Sequence[str], name: str, *, tenants_only: bool) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A terminal that lacks a character gets a stand-in for it, and no failure.
+            stream.reconfigure(errors="replace")
     try:
         from headgate.cli import tenants
 

@@ -14,7 +14,7 @@ from headgate.client.events import events
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 _LOOKS = 30
-"""How often in a row the server may not be there: about five minutes."""
+"""How often in a row the server may not be there: about eight minutes."""
 _FOR_GOOD = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
