@@ -1,4 +1,4 @@
-"""Writes what is made from the models: the custom resource definitions, their reference, and that of the HTTP API.
+"""Writes what is made from the code: custom resource definitions, references, and the client of the HTTP API.
 
 `python -m hack.generate` writes the files; with `--check` it writes nothing and fails when a file differs.
 """
@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from hack.client import client
+from hack.commands import commands
 from hack.reference import reference
 from headgate.api.crd import KINDS, custom_resource_definition
 from headgate.gateway.api import api_routes, document
@@ -21,8 +23,12 @@ ROOT = Path(__file__).resolve().parent.parent
 CRD_FOLDERS = ("crds", "charts/headgate/files/crds")
 REFERENCE = "docs/reference/custom-resources.md"
 API_DOCUMENT = "docs/reference/openapi.yaml"
+COMMANDS = "docs/reference/command-line.md"
+API_CLIENT = "operator/headgate/client/api.py"
 MARK = "Generated from operator/headgate/api by `python -m hack.generate`; do not edit."
 API_MARK = "Generated from operator/headgate/gateway by `python -m hack.generate`; do not edit."
+COMMANDS_MARK = "Generated from operator/headgate/cli by `python -m hack.generate`; do not edit."
+CLIENT_MARK = "The HTTP API's client. Generated from its OpenAPI document by `python -m hack.generate`; do not edit."
 SHOWN_LINES = 12
 
 
@@ -50,7 +56,13 @@ def to_yaml(document: dict[str, Any], mark: str = MARK) -> str:
 def generated() -> dict[str, str]:
     """What every generated file should hold, by its path from the root of the checkout."""
     definitions = {model.resource.plural: custom_resource_definition(model) for model in KINDS}
-    files = {REFERENCE: reference(definitions.values(), MARK), API_DOCUMENT: to_yaml(api_document(), API_MARK)}
+    described = api_document()
+    files = {
+        REFERENCE: reference(definitions.values(), MARK),
+        API_DOCUMENT: to_yaml(described, API_MARK),
+        COMMANDS: commands(COMMANDS_MARK),
+        API_CLIENT: client(described, CLIENT_MARK),
+    }
     for plural, definition in definitions.items():
         text = to_yaml(definition)
         for folder in CRD_FOLDERS:

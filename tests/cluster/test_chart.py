@@ -144,7 +144,14 @@ def test_the_leader_keeps_logs_in_the_chart_s_folder_and_shows_them(tenant: Kube
     tenant.kubectl("wait", "--for=delete", "pods", "--all", f"--namespace={TENANT}", "--timeout=60s")
 
     shown = tenant.kubectl(
-        "exec", f"--namespace={NAMESPACE}", leader, "--", "headgate", "logs", f"{TENANT}/counting-1", "--node=check"
+        "exec",
+        f"--namespace={NAMESPACE}",
+        leader,
+        "--",
+        "headgate",
+        "node-logs",
+        f"{TENANT}/counting-1",
+        "--node=check",
     )
 
     assert shown == "three rows\n"

@@ -70,10 +70,10 @@ def with_runners(image: str) -> dict[str, str]:
 async def shown(
     operator: OperatorProcess, database: TestDatabase, run: str, *options: str, objects: str
 ) -> subprocess.CompletedProcess[bytes]:
-    """What ``headgate logs`` prints, with the operator's own identity."""
+    """What ``headgate node-logs`` prints, with the operator's own identity."""
     return await asyncio.to_thread(
         lambda: subprocess.run(
-            [sys.executable, "-m", "headgate.cli.main", "logs", run, *options],
+            [sys.executable, "-m", "headgate.cli.main", "node-logs", run, *options],
             env={
                 "PATH": os.environ["PATH"],
                 "HEADGATE_KUBECONFIG": str(operator.kubeconfig),

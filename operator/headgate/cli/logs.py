@@ -1,4 +1,4 @@
-"""``headgate logs``: what an attempt wrote, from where it is kept, or from its pod while that is there."""
+"""``headgate node-logs``: what an attempt wrote, from where it is kept, or from its pod while that is there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``headgate``: the operator's process, and commands for people who run it."""
+"""All commands of ``headgate``: the processes, those for people who run it, and those for people who use it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from headgate.cli.credentials import credentials, delete_credential, put_credent
 from headgate.cli.database import complain, history, migrate
 from headgate.cli.logs import logs
 from headgate.cli.release import release
+from headgate.cli.tenants import app as tenants
 from headgate.cli.versions import diff, rollback, versions
 from headgate.domain.json_bytes import RECURSION_LIMIT
 from headgate.domain.key_ring import KeyRingInvalid
@@ -46,7 +47,7 @@ def gateway() -> None:
 
 app.command()(migrate)
 app.command()(history)
-app.command()(logs)
+app.command("node-logs")(logs)
 app.command()(release)
 app.command()(versions)
 app.command()(diff)
@@ -56,6 +57,9 @@ app.command()(put_credential)
 app.command()(delete_credential)
 app.command("credential-releases")(releases)
 app.command()(rotate_keys)
+
+
+app.add_typer(tenants)
 
 
 @app.command("version")

@@ -1,0 +1,1402 @@
+"""The HTTP API's client. Generated from its OpenAPI document by `python -m hack.generate`; do not edit."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Literal, NotRequired, TypedDict, cast
+
+from headgate.client.transport import Answer, Transport, path_of
+
+BreakerState = Literal[
+    "Closed",
+    "Open",
+    "HalfOpen",
+]
+"""What the circuit breaker does with new runs."""
+
+NodePhase = Literal[
+    "Pending",
+    "Queued",
+    "Running",
+    "Succeeded",
+    "Failed",
+    "Skipped",
+    "Cancelled",
+]
+"""Where a node of a run stands."""
+
+Outcome = Literal[
+    "accepted",
+    "filtered",
+    "refused",
+]
+"""What became of a delivery, or of it at one trigger."""
+
+Role = Literal[
+    "owner",
+    "editor",
+    "viewer",
+]
+"""What a member may do."""
+
+RunPhase = Literal[
+    "Pending",
+    "Running",
+    "Suspended",
+    "Succeeded",
+    "Failed",
+    "Cancelled",
+]
+"""Where a run stands."""
+
+Scope = Literal[
+    "runs:read",
+    "runs:write",
+    "workflows:read",
+    "usage:read",
+    "keys:manage",
+    "credentials:manage",
+]
+"""What a caller may do."""
+
+TriggerKind = Literal[
+    "resource",
+    "schedule",
+    "event",
+    "call",
+    "api",
+    "webhook",
+]
+"""What asked for a run."""
+
+WebhookFormat = Literal[
+    "standard",
+    "github",
+]
+"""How a sender signs what it sends."""
+
+
+class CancelRun(TypedDict):
+    """Says why a run is cancelled."""
+
+    reason: NotRequired[str]
+    """Kept as the run's error message."""
+
+
+class CircuitBreaker(TypedDict):
+    """Whether failures hold new runs back."""
+
+    state: BreakerState
+    """Closed lets all start, Open none, HalfOpen a few."""
+    failures: int
+    """Failed runs that count right now."""
+    retryAt: str | None
+    """When runs are tried again; null while it is closed."""
+
+
+class CreateKey(TypedDict):
+    """Asks for a key."""
+
+    name: str
+    """What it is for; need not be unique."""
+    role: Role
+    """What it may do at most."""
+    scopes: NotRequired[list[Scope] | None]
+    """What it may do, within its role; all that the role allows now when absent."""
+    expiresAt: NotRequired[str | None]
+    """The moment from which it is not good any more, within ten years; never when absent."""
+
+
+class Credential(TypedDict):
+    """A credential without its values, which only nodes that name them are given."""
+
+    name: str
+    """As nodes name it."""
+    kind: str
+    """What its values are for."""
+    version: int
+    """Counts the values that it had."""
+    createdAt: str
+    """When its first version was put."""
+    createdBy: str
+    """Who put that."""
+    updatedAt: str
+    """When this version was put."""
+    updatedBy: str
+    """Who put that."""
+
+
+class CredentialList(TypedDict):
+    """All credentials of a workspace, by name."""
+
+    items: list[Credential]
+    """The credentials."""
+
+
+class DecideApproval(TypedDict):
+    """A decision on an approval node that waits for one."""
+
+    node: str
+    """The approval node."""
+    attempt: NotRequired[int | None]
+    """The attempt that is decided; the one that waits when absent."""
+    comment: NotRequired[str]
+    """Why. Later nodes can read it."""
+
+
+class Delivery(TypedDict):
+    """A delivery that was signed as it has to be. Its body is kept encrypted, and not shown."""
+
+    id: str
+    """Unique for ever."""
+    hook: str
+    """The webhook that took it."""
+    format: WebhookFormat
+    """How it was signed."""
+    messageId: str
+    """Its sender's name for it: the same when it is sent again."""
+    event: str
+    """The type of its event; empty where it says none."""
+    receivedAt: str
+    """When it came first."""
+    attempts: int
+    """How often triggers looked at it: again when it was sent again after something had refused it."""
+    outcome: Outcome
+    """Accepted where any trigger made a run; else refused where any refused it; else filtered."""
+    reason: str
+    """Why no trigger was asked, in one stable word; empty otherwise."""
+    message: str
+    """The same for people."""
+    results: list[DeliveryResult]
+    """What became of it, by trigger."""
+    headers: dict[str, str]
+    """Headers that say what came; signatures are not kept."""
+    bodyBytes: int
+    """Bytes of the body."""
+    kept: bool
+    """Whether its body was kept; of one that was made again it lies with the first."""
+    redeliveryOf: str | None
+    """The delivery that came first, where this one was made from it; null where its sender sent it."""
+    requestedBy: str | None
+    """Who asked for it to be made again."""
+
+
+class DeliveryList(TypedDict):
+    """A page of deliveries, the newest first."""
+
+    items: list[Delivery]
+    """The deliveries."""
+    nextCursor: str | None
+    """Gives the next page; null on the last one."""
+
+
+class DeliveryResult(TypedDict):
+    """What a trigger made of a delivery."""
+
+    namespace: str
+    """The workflow's namespace."""
+    workflow: str
+    """The workflow."""
+    node: str
+    """The trigger node."""
+    outcome: Outcome
+    """Accepted with a run, filtered, or refused."""
+    runId: str | None
+    """The run; null where there is none."""
+    reason: str
+    """Why there is none, in one stable word."""
+    message: str
+    """The same for people."""
+
+
+class HoldRun(TypedDict):
+    """Says why a run is held."""
+
+    reason: NotRequired[str]
+    """Shown as what the run waits for."""
+
+
+class Key(TypedDict):
+    """A key, without what is needed to use it."""
+
+    id: str
+    """Unique for ever."""
+    name: str
+    """What it is for."""
+    role: Role
+    """What it may do at most."""
+    scopes: list[Scope]
+    """What it may do."""
+    createdAt: str
+    """When it was made."""
+    createdBy: str
+    """Who made it."""
+    expiresAt: str | None
+    """The moment from which it is not good any more; null for never."""
+    lastUsedAt: str | None
+    """When it was last used, to the minute; null for never."""
+    revokedAt: str | None
+    """When it was revoked; null where it was not."""
+    revokedBy: str | None
+    """Who revoked it."""
+
+
+class KeyList(TypedDict):
+    """A page of keys, the newest first."""
+
+    items: list[Key]
+    """The keys, revoked ones too."""
+    nextCursor: str | None
+    """Gives the next page; null on the last one."""
+
+
+class LimitUse(TypedDict):
+    """One limit and what is used of it."""
+
+    name: str
+    """As the Quota names it."""
+    used: int
+    """What the workspace uses."""
+    limit: int
+    """What may be used."""
+    usedTogether: int | None
+    """What all workspaces use that have the limit together; null where it is the workspace's own."""
+
+
+class NewKey(TypedDict):
+    """A key that was just made."""
+
+    id: str
+    """Unique for ever."""
+    name: str
+    """What it is for."""
+    role: Role
+    """What it may do at most."""
+    scopes: list[Scope]
+    """What it may do."""
+    createdAt: str
+    """When it was made."""
+    createdBy: str
+    """Who made it."""
+    expiresAt: str | None
+    """The moment from which it is not good any more; null for never."""
+    lastUsedAt: str | None
+    """When it was last used, to the minute; null for never."""
+    revokedAt: str | None
+    """When it was revoked; null where it was not."""
+    revokedBy: str | None
+    """Who revoked it."""
+    key: str
+    """The key itself. It is nowhere kept and shown this once."""
+
+
+class ProblemDetails(TypedDict):
+    """Why a request was refused, and what to change (RFC 9457)."""
+
+    type: str
+    """Always ``about:blank``: the status says what kind of problem it is."""
+    title: str
+    """The status in words."""
+    status: int
+    """The status."""
+    detail: str
+    """What is wrong, and what to change."""
+    reason: NotRequired[str | None]
+    """Why, in one stable word for programs, where the status does not tell."""
+
+
+class PutCredential(TypedDict):
+    """What a credential is to hold from now on."""
+
+    kind: NotRequired[str]
+    """What its values are for, in a word; not secret."""
+    values: dict[str, str]
+    """All its values, by the keys that nodes name; 32 KiB at most in all."""
+
+
+class Rotated(TypedDict):
+    """What became of the credentials of a workspace that was given a new data key."""
+
+    resealed: int
+    """How many lie under the new key now."""
+    unreadable: list[str]
+    """Names of those that cannot be decrypted any more: put them anew."""
+
+
+class Run(TypedDict):
+    """A run."""
+
+    id: str
+    """Unique for ever."""
+    namespace: str
+    """The workflow's namespace."""
+    workflow: str
+    """The workflow."""
+    version: int
+    """The version of the workflow that it keeps."""
+    kind: TriggerKind
+    """What asked for it: a WorkflowRun, a schedule, another run's end, a calling node, this API, or a webhook."""
+    resource: str | None
+    """The WorkflowRun that mirrors it and whose spec steers it; null where there is none."""
+    phase: RunPhase
+    """Where it stands."""
+    startedAt: str
+    """When it was asked for."""
+    finishedAt: str | None
+    """When it ended."""
+    errorMessage: str | None
+    """Why it failed or was cancelled."""
+    labels: dict[str, str]
+    """What was given when it was asked for: of a WorkflowRun, its labels at that time."""
+    priority: int
+    """Higher ones start first."""
+    retries: int
+    """How often its failed nodes were run again."""
+    cancelling: bool
+    """Whether it was asked to end."""
+    outputs: dict[str, Any] | None
+    """What it gave, once it has succeeded."""
+    waitingFor: list[WaitingReason]
+    """Why it does not go on right now."""
+    nodes: list[RunNode]
+    """In the workflow's order; triggers left out."""
+
+
+class RunItem(TypedDict):
+    """A run in a list."""
+
+    id: str
+    """Unique for ever."""
+    namespace: str
+    """The workflow's namespace."""
+    workflow: str
+    """The workflow."""
+    version: int
+    """The version of the workflow that it keeps."""
+    kind: TriggerKind
+    """What asked for it: a WorkflowRun, a schedule, another run's end, a calling node, this API, or a webhook."""
+    resource: str | None
+    """The WorkflowRun that mirrors it and whose spec steers it; null where there is none."""
+    phase: RunPhase
+    """Where it stands."""
+    startedAt: str
+    """When it was asked for."""
+    finishedAt: str | None
+    """When it ended."""
+    errorMessage: str | None
+    """Why it failed or was cancelled."""
+    labels: dict[str, str]
+    """What was given when it was asked for: of a WorkflowRun, its labels at that time."""
+    durationMs: int | None
+    """Milliseconds from the one to the other."""
+    waiting: str | None
+    """Why it has not started, in one stable word."""
+
+
+class RunList(TypedDict):
+    """A page of runs, the newest first."""
+
+    items: list[RunItem]
+    """The runs."""
+    nextCursor: str | None
+    """Gives the next page; null on the last one."""
+
+
+class RunNode(TypedDict):
+    """A node of a run: its latest attempt."""
+
+    id: str
+    """The node."""
+    phase: NodePhase
+    """Where it stands."""
+    attempt: int
+    """The attempt that the phase speaks of, from 1; 0 when none was made."""
+    startedAt: str | None
+    """When the attempt started."""
+    finishedAt: str | None
+    """When the attempt ended."""
+    reason: str
+    """Why the phase is what it is, in one word, where that is not obvious."""
+    message: str
+    """The same for people."""
+    output: NotRequired[Any]
+    """What it gave."""
+
+
+class StartRun(TypedDict):
+    """Asks for a run."""
+
+    workflow: str
+    """The workflow to run."""
+    namespace: NotRequired[str | None]
+    """The workflow's namespace; the one of the workspace's name when absent."""
+    trigger: NotRequired[str | None]
+    """The manual trigger to start from; the first one when absent."""
+    inputs: NotRequired[dict[str, Any]]
+    """Values for the workflow's inputs; any JSON, 64 KiB at most in all."""
+    version: NotRequired[int | None]
+    """The version of the workflow to run; the current one when absent."""
+    priority: NotRequired[int | None]
+    """Goes before the workflow's own priority."""
+    replayOf: NotRequired[str | None]
+    """An earlier run of the workflow, whose inputs and trigger this one takes where it says nothing itself."""
+    labels: NotRequired[dict[str, str]]
+    """By what the run can be found later, in the form of labels in Kubernetes; those of headgate.dev/ are its own.
+    """
+
+
+class Usage(TypedDict):
+    """What a workspace uses of its plan right now."""
+
+    shared: bool
+    """Whether several workspaces have the limits together."""
+    runningRuns: int
+    """Runs under way; those that run in the place of their caller count for no limit."""
+    pendingRuns: int
+    """Runs that wait to start."""
+    limits: list[LimitUse]
+    """The limits that Headgate counts. Compute is counted by Kubernetes, in the Workspace's status."""
+    circuitBreaker: CircuitBreaker
+
+
+class Version(TypedDict):
+    """A version of a workflow with what it says."""
+
+    number: int
+    """Counts from 1."""
+    createdAt: str
+    """When it was first accepted."""
+    contentHash: str
+    """SHA-256, in hexadecimal, of what it says."""
+    current: bool
+    """Whether new runs start with it."""
+    spec: dict[str, Any]
+    """The Workflow's spec."""
+
+
+class VersionDiff(TypedDict):
+    """What changed between two versions of a workflow."""
+
+    before: int
+    """The one version."""
+    after: int
+    """The other one."""
+    diff: str
+    """A unified diff of their specs as YAML; empty where they say the same."""
+
+
+class VersionItem(TypedDict):
+    """A version of a workflow. It never changes."""
+
+    number: int
+    """Counts from 1."""
+    createdAt: str
+    """When it was first accepted."""
+    contentHash: str
+    """SHA-256, in hexadecimal, of what it says."""
+    current: bool
+    """Whether new runs start with it."""
+
+
+class VersionList(TypedDict):
+    """A page of versions, the newest first."""
+
+    items: list[VersionItem]
+    """The versions."""
+    nextCursor: str | None
+    """Gives the next page; null on the last one."""
+
+
+class WaitingReason(TypedDict):
+    """One thing that a run waits for."""
+
+    node: str | None
+    """The node that waits; null when the whole run does."""
+    reason: str
+    """Why, in one stable word."""
+    message: str
+    """Why, and what to do about it."""
+    until: str | None
+    """When it may go on by itself, where that is known."""
+
+
+class Webhook(TypedDict):
+    """A webhook of the workspace."""
+
+    hook: str
+    """Its name."""
+    path: str
+    """Where it takes deliveries, on the gateway."""
+    triggers: list[WebhookTrigger]
+    """What takes its deliveries."""
+    refused: int
+    """Requests that none of its secrets had signed. They are counted, and not kept."""
+    lastRefusedAt: str | None
+    """When the last of these came; null where none did."""
+
+
+class WebhookDetail(TypedDict):
+    """A webhook, and whether anything can be signed for it."""
+
+    hook: str
+    """Its name."""
+    path: str
+    """Where it takes deliveries, on the gateway."""
+    triggers: list[WebhookTrigger]
+    """What takes its deliveries."""
+    refused: int
+    """Requests that none of its secrets had signed. They are counted, and not kept."""
+    lastRefusedAt: str | None
+    """When the last of these came; null where none did."""
+    problems: dict[str, str]
+    """By trigger, why nothing can be signed for it and what to change; empty where all is well."""
+
+
+class WebhookList(TypedDict):
+    """A page of webhooks, by name."""
+
+    items: list[Webhook]
+    """The webhooks."""
+    nextCursor: str | None
+    """Gives the next page; null on the last one."""
+
+
+class WebhookTrigger(TypedDict):
+    """A trigger that takes the deliveries of a webhook."""
+
+    namespace: str
+    """The workflow's namespace."""
+    workflow: str
+    """The workflow."""
+    node: str
+    """The trigger node."""
+    format: WebhookFormat
+    """How deliveries are signed."""
+    events: list[str]
+    """Types of events that count; all of them when empty."""
+
+
+class WhoAmI(TypedDict):
+    """Who calls."""
+
+    subject: str
+    """A user as Kubernetes names it, or ``apikey:`` and the id of a key."""
+    role: Role
+    """The caller's role in the workspace."""
+    scopes: list[Scope]
+    """What the caller may do."""
+
+
+class WorkflowItem(TypedDict):
+    """A workflow that there is. It is changed in Kubernetes, and only there."""
+
+    namespace: str
+    """Its namespace."""
+    name: str
+    """Its name."""
+    suspended: bool
+    """Whether no run of it starts."""
+    createdAt: str
+    """When it was first accepted."""
+    version: int
+    """The version that new runs start with."""
+    versionCreatedAt: str
+    """When that version was first accepted."""
+    contentHash: str
+    """SHA-256, in hexadecimal, of what that version says."""
+
+
+class WorkflowList(TypedDict):
+    """A page of workflows, by namespace and name."""
+
+    items: list[WorkflowItem]
+    """The workflows."""
+    nextCursor: str | None
+    """Gives the next page; null on the last one."""
+
+
+class WorkspaceInfo(TypedDict):
+    """A workspace."""
+
+    id: str
+    """Unique for ever, while a name may be used again."""
+    name: str
+    """Its name."""
+    suspended: bool
+    """Whether no run starts."""
+    caller: WhoAmI
+
+
+class WorkspaceItem(TypedDict):
+    """A workspace in a list."""
+
+    id: str
+    """Unique for ever, while a name may be used again."""
+    name: str
+    """Its name."""
+    suspended: bool
+    """Whether no run starts."""
+    role: Role
+    """The caller's role in it."""
+
+
+class WorkspaceList(TypedDict):
+    """A page of workspaces, by name."""
+
+    items: list[WorkspaceItem]
+    """The workspaces."""
+    nextCursor: str | None
+    """Gives the next page; null on the last one."""
+
+
+class EndEvent(TypedDict):
+    """The last event of a stream: the data of the event ``end``."""
+
+    reason: str
+    """``RunEnded``, or ``AccessEnded`` where the caller may not read it any more."""
+
+
+class LostEvent(TypedDict):
+    """Changes may be missing before the next event: the data of the event ``lost``."""
+
+    detail: str
+    """Why, and what to do about it."""
+
+
+class RunEvent(TypedDict):
+    """A run that is new or not what it was: the data of the event ``run``."""
+
+    runId: str
+    """The run."""
+    phase: RunPhase
+    """Where it stands since then."""
+    reason: str
+    """Why it waits, is held or is being ended, in one word; empty otherwise."""
+    changedAt: str
+    """When it changed."""
+
+
+class StepEvent(TypedDict):
+    """An attempt of a node that is new or not what it was: the data of the event ``step``."""
+
+    runId: str
+    """The run."""
+    node: str
+    """The node; of one that runs for each item of a list, with a dot and the item's index behind it."""
+    attempt: int
+    """The attempt, from 1; 0 for a node that needed none."""
+    phase: NodePhase
+    """Where it stands since then."""
+    reason: str
+    """Why, in one word; empty where that is obvious."""
+    logKept: bool
+    """Whether its log can be had in full."""
+    changedAt: str
+    """When it changed."""
+
+
+class Client:
+    """The operations of the API. They raise what their transport raises."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def list_workspaces(
+        self,
+        *,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> WorkspaceList:
+        """List the workspaces that the caller belongs to, by name: a key has its own one, a user those that name
+        them.
+
+        One that somebody was just made a member of, or taken off, may take 5 seconds to come or to go.
+        """
+        return cast(
+            "WorkspaceList",
+            await self._transport.call(
+                "GET",
+                path_of("/api/v1/workspaces"),
+                query={
+                    "cursor": cursor,
+                    "limit": limit,
+                },
+            ),
+        )
+
+    async def get_workspace(
+        self,
+        workspace: str,
+    ) -> WorkspaceInfo:
+        """The workspace, and what the caller may do in it."""
+        return cast(
+            "WorkspaceInfo",
+            await self._transport.call(
+                "GET",
+                path_of(
+                    "/api/v1/workspaces/{workspace}",
+                    workspace=workspace,
+                ),
+            ),
+        )
+
+    async def get_usage(
+        self,
+        workspace: str,
+    ) -> Usage:
+        """What the workspace uses of its plan right now."""
+        return cast(
+            "Usage",
+            await self._transport.call(
+                "GET",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/usage",
+                    workspace=workspace,
+                ),
+            ),
+        )
+
+    async def start_run(
+        self,
+        workspace: str,
+        body: StartRun,
+        *,
+        idempotency_key: str | None = None,
+    ) -> Run:
+        """Start a run.
+
+        Where the workspace has no room for it, the run is Pending and says why, or is refused with 429, as the
+        plan has it. Send an Idempotency-Key, so that a request that may have got lost can be repeated.
+        """
+        return cast(
+            "Run",
+            await self._transport.call(
+                "POST",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/runs",
+                    workspace=workspace,
+                ),
+                headers={
+                    "idempotency-key": idempotency_key,
+                },
+                body=body,
+            ),
+        )
+
+    async def list_runs(
+        self,
+        workspace: str,
+        *,
+        cursor: str | None = None,
+        limit: int | None = None,
+        status: list[RunPhase] | None = None,
+        workflow: str | None = None,
+        namespace: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        label: list[str] | None = None,
+    ) -> RunList:
+        """List runs, the newest first."""
+        return cast(
+            "RunList",
+            await self._transport.call(
+                "GET",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/runs",
+                    workspace=workspace,
+                ),
+                query={
+                    "cursor": cursor,
+                    "limit": limit,
+                    "status": status,
+                    "workflow": workflow,
+                    "namespace": namespace,
+                    "since": since,
+                    "until": until,
+                    "label": label,
+                },
+            ),
+        )
+
+    async def get_run(
+        self,
+        workspace: str,
+        run_id: str,
+    ) -> Run:
+        """A run with its nodes, and why it does not go on."""
+        return cast(
+            "Run",
+            await self._transport.call(
+                "GET",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/runs/{run_id}",
+                    workspace=workspace,
+                    run_id=run_id,
+                ),
+            ),
+        )
+
+    async def cancel_run(
+        self,
+        workspace: str,
+        run_id: str,
+        *,
+        body: CancelRun | None = None,
+    ) -> Run:
+        """Ask a run to end: what runs is asked to end, what waits never starts, and final nodes run.
+
+        Once more changes nothing.
+        """
+        return cast(
+            "Run",
+            await self._transport.call(
+                "POST",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/runs/{run_id}/cancel",
+                    workspace=workspace,
+                    run_id=run_id,
+                ),
+                body=body,
+            ),
+        )
+
+    async def suspend_run(
+        self,
+        workspace: str,
+        run_id: str,
+        *,
+        body: HoldRun | None = None,
+    ) -> Run:
+        """Hold a run: what runs goes on and its end is recorded, and nothing more starts."""
+        return cast(
+            "Run",
+            await self._transport.call(
+                "POST",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/runs/{run_id}/suspend",
+                    workspace=workspace,
+                    run_id=run_id,
+                ),
+                body=body,
+            ),
+        )
+
+    async def resume_run(
+        self,
+        workspace: str,
+        run_id: str,
+    ) -> Run:
+        """Let a Suspended run go on."""
+        return cast(
+            "Run",
+            await self._transport.call(
+                "POST",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/runs/{run_id}/resume",
+                    workspace=workspace,
+                    run_id=run_id,
+                ),
+            ),
+        )
+
+    async def retry_run(
+        self,
+        workspace: str,
+        run_id: str,
+    ) -> Run:
+        """Run the failed nodes of a run again, and what comes after them. What succeeded is kept."""
+        return cast(
+            "Run",
+            await self._transport.call(
+                "POST",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/runs/{run_id}/retry",
+                    workspace=workspace,
+                    run_id=run_id,
+                ),
+            ),
+        )
+
+    async def approve_node(
+        self,
+        workspace: str,
+        run_id: str,
+        body: DecideApproval,
+    ) -> Run:
+        """Approve what a node of the run waits for, in the caller's name: the run goes on."""
+        return cast(
+            "Run",
+            await self._transport.call(
+                "POST",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/runs/{run_id}/approve",
+                    workspace=workspace,
+                    run_id=run_id,
+                ),
+                body=body,
+            ),
+        )
+
+    async def reject_node(
+        self,
+        workspace: str,
+        run_id: str,
+        body: DecideApproval,
+    ) -> Run:
+        """Reject what a node of the run waits for, in the caller's name: the node fails."""
+        return cast(
+            "Run",
+            await self._transport.call(
+                "POST",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/runs/{run_id}/reject",
+                    workspace=workspace,
+                    run_id=run_id,
+                ),
+                body=body,
+            ),
+        )
+
+    def follow_runs(
+        self,
+        workspace: str,
+        *,
+        last_event_id: str | None = None,
+    ) -> AbstractAsyncContextManager[Answer]:
+        """Follow all runs of the workspace from now on, or from behind the Last-Event-ID, as Server-Sent Events.
+
+        The event ``run`` tells of a run (RunEvent), ``step`` of an attempt (StepEvent), each change once and in
+        the order in which they happened; ``open`` says from where it goes on, and ``lost`` (LostEvent) that
+        changes before the next one are not kept any more: that is a day. A comment comes every 15 seconds or so
+        while nothing happens. The stream ends with the event ``end`` (EndEvent) when the caller may not read it
+        any more, and with none when the replica ends: connect again. Who leaves it unread for 20 seconds is cut
+        off.
+        """
+        return self._transport.stream(
+            "GET",
+            path_of(
+                "/api/v1/workspaces/{workspace}/events",
+                workspace=workspace,
+            ),
+            headers={
+                "last-event-id": last_event_id,
+            },
+        )
+
+    def follow_run(
+        self,
+        workspace: str,
+        run_id: str,
+        *,
+        last_event_id: str | None = None,
+    ) -> AbstractAsyncContextManager[Answer]:
+        """Follow one run from its beginning, or from behind the Last-Event-ID, as Server-Sent Events.
+
+        As of the whole workspace, and the event ``end`` comes when the run is over. One that is retried
+        afterwards can be followed anew. What happened more than a day ago is not told: look at the run first.
+        """
+        return self._transport.stream(
+            "GET",
+            path_of(
+                "/api/v1/workspaces/{workspace}/runs/{run_id}/events",
+                workspace=workspace,
+                run_id=run_id,
+            ),
+            headers={
+                "last-event-id": last_event_id,
+            },
+        )
+
+    def get_log(
+        self,
+        workspace: str,
+        run_id: str,
+        step: str,
+        *,
+        attempt: int | None = None,
+        follow: bool | None = None,
+    ) -> AbstractAsyncContextManager[Answer]:
+        """What an attempt of a node wrote, once it has ended: its log is kept then, head and tail of a long one.
+
+        With ``follow`` the answer begins at once and its content comes when there is any, as a whole; where none
+        will come, a line that begins with ``headgate:`` says so.
+        """
+        return self._transport.stream(
+            "GET",
+            path_of(
+                "/api/v1/workspaces/{workspace}/runs/{run_id}/steps/{step}/log",
+                workspace=workspace,
+                run_id=run_id,
+                step=step,
+            ),
+            query={
+                "attempt": attempt,
+                "follow": follow,
+            },
+        )
+
+    async def list_workflows(
+        self,
+        workspace: str,
+        *,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> WorkflowList:
+        """List the workflows that there are, by namespace and name."""
+        return cast(
+            "WorkflowList",
+            await self._transport.call(
+                "GET",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/workflows",
+                    workspace=workspace,
+                ),
+                query={
+                    "cursor": cursor,
+                    "limit": limit,
+                },
+            ),
+        )
+
+    async def get_workflow(
+        self,
+        workspace: str,
+        namespace: str,
+        name: str,
+    ) -> WorkflowItem:
+        """A workflow."""
+        return cast(
+            "WorkflowItem",
+            await self._transport.call(
+                "GET",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/workflows/{namespace}/{name}",
+                    workspace=workspace,
+                    namespace=namespace,
+                    name=name,
+                ),
+            ),
+        )
+
+    async def list_versions(
+        self,
+        workspace: str,
+        namespace: str,
+        name: str,
+        *,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> VersionList:
+        """List the versions of a workflow, the newest first. Every accepted spec is one."""
+        return cast(
+            "VersionList",
+            await self._transport.call(
+                "GET",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/workflows/{namespace}/{name}/versions",
+                    workspace=workspace,
+                    namespace=namespace,
+                    name=name,
+                ),
+                query={
+                    "cursor": cursor,
+                    "limit": limit,
+                },
+            ),
+        )
+
+    async def get_version(
+        self,
+        workspace: str,
+        namespace: str,
+        name: str,
+        number: int,
+    ) -> Version:
+        """A version of a workflow with what it says."""
+        return cast(
+            "Version",
+            await self._transport.call(
+                "GET",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/workflows/{namespace}/{name}/versions/{number}",
+                    workspace=workspace,
+                    namespace=namespace,
+                    name=name,
+                    number=number,
+                ),
+            ),
+        )
+
+    async def diff_versions(
+        self,
+        workspace: str,
+        namespace: str,
+        name: str,
+        *,
+        before: int,
+        after: int,
+    ) -> VersionDiff:
+        """What changed between two versions of a workflow."""
+        return cast(
+            "VersionDiff",
+            await self._transport.call(
+                "GET",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/workflows/{namespace}/{name}/diff",
+                    workspace=workspace,
+                    namespace=namespace,
+                    name=name,
+                ),
+                query={
+                    "before": before,
+                    "after": after,
+                },
+            ),
+        )
+
+    async def list_webhooks(
+        self,
+        workspace: str,
+        *,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> WebhookList:
+        """List the webhooks that workflows have, by name."""
+        return cast(
+            "WebhookList",
+            await self._transport.call(
+                "GET",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/webhooks",
+                    workspace=workspace,
+                ),
+                query={
+                    "cursor": cursor,
+                    "limit": limit,
+                },
+            ),
+        )
+
+    async def get_webhook(
+        self,
+        workspace: str,
+        hook: str,
+    ) -> WebhookDetail:
+        """A webhook, and what keeps its triggers from taking anything."""
+        return cast(
+            "WebhookDetail",
+            await self._transport.call(
+                "GET",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/webhooks/{hook}",
+                    workspace=workspace,
+                    hook=hook,
+                ),
+            ),
+        )
+
+    async def list_deliveries(
+        self,
+        workspace: str,
+        *,
+        cursor: str | None = None,
+        limit: int | None = None,
+        hook: str | None = None,
+    ) -> DeliveryList:
+        """List deliveries of webhooks, the newest first."""
+        return cast(
+            "DeliveryList",
+            await self._transport.call(
+                "GET",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/deliveries",
+                    workspace=workspace,
+                ),
+                query={
+                    "cursor": cursor,
+                    "limit": limit,
+                    "hook": hook,
+                },
+            ),
+        )
+
+    async def get_delivery(
+        self,
+        workspace: str,
+        delivery_id: str,
+    ) -> Delivery:
+        """A delivery, and what became of it."""
+        return cast(
+            "Delivery",
+            await self._transport.call(
+                "GET",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/deliveries/{delivery_id}",
+                    workspace=workspace,
+                    delivery_id=delivery_id,
+                ),
+            ),
+        )
+
+    async def redeliver(
+        self,
+        workspace: str,
+        delivery_id: str,
+    ) -> Delivery:
+        """Hand the body of a delivery to the triggers that its webhook has now, as another delivery.
+
+        It makes runs of its own, each time that it is asked for. What became of it is in the answer.
+        """
+        return cast(
+            "Delivery",
+            await self._transport.call(
+                "POST",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/deliveries/{delivery_id}/redeliver",
+                    workspace=workspace,
+                    delivery_id=delivery_id,
+                ),
+            ),
+        )
+
+    async def create_key(
+        self,
+        workspace: str,
+        body: CreateKey,
+    ) -> NewKey:
+        """Make a key. The answer holds it this once.
+
+        Nobody makes a key that may do more, or lives longer, than what they call with.
+        """
+        return cast(
+            "NewKey",
+            await self._transport.call(
+                "POST",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/keys",
+                    workspace=workspace,
+                ),
+                body=body,
+            ),
+        )
+
+    async def list_keys(
+        self,
+        workspace: str,
+        *,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> KeyList:
+        """List keys, the newest first."""
+        return cast(
+            "KeyList",
+            await self._transport.call(
+                "GET",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/keys",
+                    workspace=workspace,
+                ),
+                query={
+                    "cursor": cursor,
+                    "limit": limit,
+                },
+            ),
+        )
+
+    async def revoke_key(
+        self,
+        workspace: str,
+        key_id: str,
+    ) -> Key:
+        """Revoke a key: within a second it is good nowhere any more. Once more changes nothing."""
+        return cast(
+            "Key",
+            await self._transport.call(
+                "DELETE",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/keys/{key_id}",
+                    workspace=workspace,
+                    key_id=key_id,
+                ),
+            ),
+        )
+
+    async def list_credentials(
+        self,
+        workspace: str,
+    ) -> CredentialList:
+        """List all credentials by name, which are 500 at most. Their values are never told."""
+        return cast(
+            "CredentialList",
+            await self._transport.call(
+                "GET",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/credentials",
+                    workspace=workspace,
+                ),
+            ),
+        )
+
+    async def put_credential(
+        self,
+        workspace: str,
+        name: str,
+        body: PutCredential,
+        *,
+        version: int | None = None,
+    ) -> Credential:
+        """Create or replace a credential, with all its values, in the caller's name."""
+        return cast(
+            "Credential",
+            await self._transport.call(
+                "PUT",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/credentials/{name}",
+                    workspace=workspace,
+                    name=name,
+                ),
+                query={
+                    "version": version,
+                },
+                body=body,
+            ),
+        )
+
+    async def delete_credential(
+        self,
+        workspace: str,
+        name: str,
+        *,
+        version: int | None = None,
+    ) -> None:
+        """Delete a credential. The record of who was given it stays."""
+        await self._transport.call(
+            "DELETE",
+            path_of(
+                "/api/v1/workspaces/{workspace}/credentials/{name}",
+                workspace=workspace,
+                name=name,
+            ),
+            query={
+                "version": version,
+            },
+        )
+
+    async def rotate_credentials(
+        self,
+        workspace: str,
+    ) -> Rotated:
+        """Seal all credentials under a new data key. Versions stay, and nodes are given values throughout.
+
+        May be repeated at any time: what was not sealed anew lies under its old key until then.
+        """
+        return cast(
+            "Rotated",
+            await self._transport.call(
+                "POST",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/credentials/rotate",
+                    workspace=workspace,
+                ),
+            ),
+        )
