@@ -78,7 +78,7 @@ async def test_it_is_told_of_later_where_postgres_was_away(engine: Stopping, eff
 
 async def test_whoever_keeps_time_looks(engine: Stopping, effects: EffectHandler) -> None:
     engine.stopping = (a_task().ref,)
-    timekeeper = Timekeeper(engine, effects, lambda _key: None, wall=lambda: datetime.now(UTC))
+    timekeeper = Timekeeper(engine, effects, lambda _key: None, CollectorRegistry(), wall=lambda: datetime.now(UTC))
 
     keeping = asyncio.create_task(timekeeper.run())
 
@@ -95,7 +95,9 @@ async def test_whoever_keeps_time_forgets_old_deliveries_until_there_are_no_more
     now = datetime.now(UTC)
     assert isinstance(engine.deliveries, FakeDeliveries)
     engine.deliveries.more = 2
-    keeping = asyncio.create_task(Timekeeper(engine, effects, lambda _key: None, wall=lambda: now).run())
+    keeping = asyncio.create_task(
+        Timekeeper(engine, effects, lambda _key: None, CollectorRegistry(), wall=lambda: now).run()
+    )
 
     async def forgotten() -> bool:
         return engine.told.count(("forget", now)) == 3
