@@ -1,13 +1,14 @@
 -- Whoever adds an entry says what happened; its number and its hashes are made here, under the lock of the head. So one
 -- message adds an entry, and no program can leave a gap or a number twice. headgate.domain.audit hashes the same.
 
+-- Without a search_path of its own, which would keep it from being inlined: an entry has a dozen parts.
 CREATE FUNCTION headgate.audit_part(part bytea) RETURNS bytea
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $$ SELECT int4send(octet_length(part)) || part $$;
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$ SELECT pg_catalog.int4send(pg_catalog.octet_length(part)) OPERATOR(pg_catalog.||) part $$;
 
 CREATE FUNCTION headgate.audit_part(part text) RETURNS bytea
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $$ SELECT headgate.audit_part(convert_to(part, 'UTF8')) $$;
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$ SELECT headgate.audit_part(pg_catalog.convert_to(part, 'UTF8')) $$;
 
 CREATE FUNCTION headgate.chain_audit_entry() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
