@@ -10,6 +10,7 @@ import structlog
 from pydantic import ValidationError
 
 from headgate.api.node import Container
+from headgate.domain.run_status import ROOM
 from headgate.engine.bounds import REASON_BYTES, clip
 from headgate.engine.context import Context, run_key
 from headgate.engine.types import Claimed, Effects, JobTask, TaskRef, Waiting
@@ -57,7 +58,7 @@ async def record_jobs(context: Context, jobs: Iterable[tuple[TaskRef, str]]) -> 
         return Effects()
     async with context.database.system() as tx:
         gone, waited = await tasks.set_jobs(tx, listed)
-    return Effects(waited, cancelled=tuple(_ref(key) for key in gone))
+    return Effects(waited, calm=waited, cancelled=tuple(_ref(key) for key in gone))
 
 
 async def stopping_jobs(context: Context) -> tuple[TaskRef, ...]:
@@ -73,7 +74,8 @@ async def mark_running(context: Context, ref: TaskRef, started_at: datetime) -> 
         return Effects()
     async with context.database.tenant(ref.workspace_id) as tx:
         news = await tasks.mark_running(tx, _key(ref), key.started_at, started_at)
-    return Effects(frozenset([ref.run_id])) if news else Effects()
+    changed = frozenset([ref.run_id] if news else [])
+    return Effects(changed, calm=changed)
 
 
 async def record_waiting(context: Context, ref: TaskRef, waiting: Waiting | None) -> Effects:
@@ -82,7 +84,8 @@ async def record_waiting(context: Context, ref: TaskRef, waiting: Waiting | None
     message = clip(waiting.message) if waiting else None
     async with context.database.tenant(ref.workspace_id) as tx:
         news = await tasks.set_waiting(tx, _key(ref), reason, message, waiting.until if waiting else None)
-    return Effects(frozenset([ref.run_id])) if news else Effects()
+    changed = frozenset([ref.run_id] if news else [])
+    return Effects(changed, calm=changed if waiting is None or waiting.reason in ROOM else frozenset())
 
 
 def _readable(found: Iterable[QueuedTask]) -> tuple[JobTask, ...]:
