@@ -74,6 +74,13 @@ class OperatorSettings(BaseSettings):
     """How much of an attempt's log is kept, head and tail; 0 keeps none."""
     claim_seconds: float = Field(default=15.0, ge=1.0)
     """How long an attempt that a replica took on is its alone before its Job is known to exist."""
+    audit_signing_keys: SecretStr | None = None
+    """Ed25519 keys that sign heads of audit logs: ``<id>: <base64 of 32 bytes>`` a line, the current one first.
+
+    Without any, logs are chained and not signed.
+    """
+    audit_signing_keys_file: str | None = None
+    """Path of a file that holds them instead."""
 
 
 class GatewaySettings(BaseSettings):

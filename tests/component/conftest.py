@@ -46,6 +46,8 @@ def fresh(migrated: TestDatabase) -> Iterator[TestDatabase]:
     """A migrated database without rows: emptied rather than made anew, which takes a hundredth of the time."""
     yield migrated
     with psycopg.connect(migrated.superuser_url, autocommit=True) as connection:
+        # The audit log cannot be emptied, by whomever, while its triggers are in force.
+        connection.execute("SET session_replication_role = replica")
         connection.execute(
             "; ".join(f"DELETE FROM headgate.{table}" for table in (*reversed(TENANT_TABLES), *SHARED_TABLES)).encode()
         )

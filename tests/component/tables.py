@@ -30,7 +30,10 @@ TENANT_TABLES = (
     "workflow_webhooks",
     "webhook_deliveries",
     "webhook_refusals",
+    "audit_heads",
+    "audit_log",
+    "audit_checkpoints",
 )
 """Every table of workspaces' rows; each after those that it refers to."""
-SHARED_TABLES = ("quota_pots", "dispatch_turns", "pot_rate_limits")
+SHARED_TABLES = ("quota_pots", "dispatch_turns", "pot_rate_limits", "audit_rounds")
 """Tables of rows that several workspaces share, or that no single one may see."""

@@ -7,12 +7,15 @@ from uuid import UUID
 
 import pytest
 
+from headgate.api.members import Role
 from headgate.domain.step_log import log_path
 from tests.component.api_client import Api
 from tests.component.world import World, one_node
 
 TRANSACTION = 3
 """Messages of the smallest transaction: its beginning, one statement, its end."""
+AUDITED = 1
+"""What it takes to have something in the audit log, in the transaction that does it."""
 COUNTING = TRANSACTION
 """What it takes to count a call without Redis."""
 
@@ -35,6 +38,7 @@ async def run(world: World, api: Api) -> str:
         "/workflows/acme/nightly/versions",
         "/usage",
         "/credentials",
+        "/audit",
     ],
 )
 async def test_reading_takes_one_transaction(api: Api, run: str, sent: list[str], path: str) -> None:
@@ -76,13 +80,24 @@ async def test_calls_that_come_at_once_are_counted_at_once(world: World, api: Ap
 async def test_starting_takes_the_admission_and_a_look_at_the_run(api: Api, run: str, sent: list[str]) -> None:
     sent.clear()
     await api.start()
-    assert len(sent) == COUNTING + TRANSACTION + 1 + TRANSACTION
+    assert len(sent) == COUNTING + TRANSACTION + 1 + AUDITED + TRANSACTION
 
 
 async def test_steering_takes_a_look_before_and_after(world: World, api: Api, run: str, sent: list[str]) -> None:
     sent.clear()
     await api.post(f"/runs/{run}/suspend")
-    assert len(sent) == COUNTING + TRANSACTION + 4 + TRANSACTION
+    assert len(sent) == COUNTING + TRANSACTION + 4 + AUDITED + TRANSACTION
+
+
+async def test_what_is_refused_takes_a_transaction_for_the_audit_log_a_few_times_a_minute(
+    api: Api, run: str, sent: list[str]
+) -> None:
+    viewer = (await api.issue(role=Role.VIEWER)).text
+    await api.call("GET", "/runs", token=viewer)
+    for entries in (1, 1, 1, 1, 1, 0, 0):
+        sent.clear()
+        assert (await api.call("GET", "/keys", token=viewer)).status_code == 403
+        assert len(sent) == COUNTING + entries * TRANSACTION
 
 
 async def test_the_list_of_workspaces_takes_one_transaction(api: Api, run: str, sent: list[str]) -> None:

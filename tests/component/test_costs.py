@@ -13,6 +13,7 @@ from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 from headgate.engine.types import Outcome, RunFilter, Waiting
 from headgate.store import (
     api_keys,
+    audit,
     calls,
     control,
     credential_releases,
@@ -37,6 +38,7 @@ from headgate.store import (
     workspaces,
 )
 from tests.builders import a_workflow, container
+from tests.component.ledger import ALICE, SIGNING
 from tests.component.vault import BOTH, Vault
 from tests.component.world import World, one_node
 
@@ -66,6 +68,28 @@ async def test_admitting_a_run_takes_four_round_trips(warm: World, sent: list[st
     with counted(sent):
         await warm.admit()
     assert len(sent) == 4
+
+
+async def test_who_starts_a_run_is_one_more_and_by_whom_it_is_cancelled_too(warm: World, sent: list[str]) -> None:
+    with counted(sent):
+        run = await warm.admit(by=ALICE)
+    assert len(sent) == 4 + 1
+    with counted(sent):
+        await warm.engine.control.cancel(warm.ids["acme"], run, "no", ALICE)
+    assert len(sent) == 4 + 1 + 3
+
+
+async def test_signing_takes_five_however_many_workspaces_changed_and_three_where_none_did(
+    warm: World, sent: list[str]
+) -> None:
+    for number in range(3):
+        await warm.given_workspace(f"w-{number}")
+    with counted(sent):
+        assert await warm.engine.audit.sign(SIGNING) == 4
+    assert len(sent) == 5
+    with counted(sent):
+        assert await warm.engine.audit.sign(SIGNING) == 0
+    assert len(sent) == 3
 
 
 async def test_a_repeated_request_takes_three(warm: World, sent: list[str]) -> None:
@@ -219,7 +243,8 @@ async def test_what_credentials_cost_and_their_keys(warm: World, sent: list[str]
     with counted(sent):
         await vault.released(ref, "shop", by=vault.held_by(BOTH))
 
-    assert len(sent) == 4
+    # The last before the end is the entry of the audit log.
+    assert len(sent) == 5
     assert costs == {
         "the first": 5,
         "put": 4,
@@ -237,6 +262,7 @@ async def test_what_credentials_cost_and_their_keys(warm: World, sent: list[str]
     "module",
     [
         api_keys,
+        audit,
         calls,
         control,
         credential_releases,

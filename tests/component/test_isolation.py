@@ -13,6 +13,7 @@ from psycopg import sql
 from headgate.api.members import Role
 from headgate.engine.api_keys import NewKey
 from headgate.store.database import Database
+from tests.component.ledger import SIGNING
 from tests.component.tables import SHARED_TABLES, TENANT_TABLES
 from tests.component.webhook_client import a_webhook
 from tests.component.world import World, one_node
@@ -84,6 +85,7 @@ async def two_tenants(world: World) -> World:
             " now(), 1, NULL, NULL, '', '', '{}', '{}', 0 RETURNING 1",
             world.ids[workspace],
         )
+        await world.engine.audit.sign(SIGNING)
         await world.engine.webhooks.count_refusals(world.ids[workspace], {"orders": (1, world.clock.now)})
     return world
 
@@ -198,6 +200,13 @@ async def test_another_workspaces_rows_cannot_be_changed(two_tenants: World, fre
         "DELETE FROM headgate.run_changes",
         "UPDATE headgate.webhook_deliveries SET received_at = now()",
         "UPDATE headgate.webhook_deliveries SET message_id = 'other'",
+        "UPDATE headgate.audit_log SET actor_name = 'nobody'",
+        "DELETE FROM headgate.audit_log",
+        "INSERT INTO headgate.audit_log (workspace_id, sequence) VALUES (gen_random_uuid(), 1)",
+        "DELETE FROM headgate.audit_heads",
+        "DELETE FROM headgate.audit_checkpoints",
+        "INSERT INTO headgate.audit_checkpoints (sequence) VALUES (1)",
+        "SELECT digest FROM headgate.audit_rounds",
     ],
 )
 async def test_the_app_role_cannot_rewrite_what_is_for_ever_or_lift_its_limits(
@@ -234,6 +243,10 @@ async def test_the_app_role_cannot_rewrite_what_is_for_ever_or_lift_its_limits(
         "DELETE FROM headgate.webhook_deliveries",
         "SELECT config FROM headgate.workflow_webhooks",
         "SELECT total FROM headgate.webhook_refusals",
+        "SELECT actor_name FROM headgate.audit_log",
+        "DELETE FROM headgate.audit_log",
+        "UPDATE headgate.audit_checkpoints SET sequence = 1",
+        "DELETE FROM headgate.audit_rounds",
     ],
 )
 async def test_the_system_role_gets_at_nothing_but_what_crosses_workspaces(

@@ -60,3 +60,22 @@ def test_the_app_role_may_not_make_partitions(fresh: TestDatabase) -> None:
         connection.execute("SET ROLE headgate_app")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("SELECT headgate.ensure_partitions(now(), 1)")
+
+
+async def test_how_many_months_ahead_have_partitions_is_what_there_is(world: World) -> None:
+    present = world.clock.now
+    ahead = await world.engine.partitions_ahead(present)
+    assert ahead >= 3
+    assert await world.engine.partitions_ahead(REFERENCE.replace(year=2060)) == -1
+    await world.engine.ensure_partitions(REFERENCE.replace(year=2061))
+    assert await world.engine.partitions_ahead(REFERENCE.replace(year=2061)) == 3
+
+
+async def test_a_month_counts_when_every_table_has_its_partition(world: World) -> None:
+    reference = REFERENCE.replace(year=2065)
+    await world.engine.ensure_partitions(reference)
+    connection = await psycopg.AsyncConnection.connect(world.superuser_url)
+    async with connection:
+        await connection.execute("DROP TABLE headgate.execution_labels_2066_01")
+
+    assert await world.engine.partitions_ahead(reference) == 1

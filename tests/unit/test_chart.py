@@ -210,6 +210,17 @@ def test_key_encryption_keys_are_the_gateway_s_alone() -> None:
     assert [name for name, items in given.items() if keys in items] == ["headgate-gateway"]
 
 
+def test_keys_that_sign_audit_logs_are_the_operator_s_alone() -> None:
+    pods = render(WITH_DATABASE | {"audit": {"existingSecret": "headgate-audit"}}).pods()
+
+    keys = {
+        "name": "HEADGATE_AUDIT_SIGNING_KEYS",
+        "valueFrom": {"secretKeyRef": {"name": "headgate-audit", "key": "signing-keys"}},
+    }
+    given = [name for name, pod in pods.items() if keys in pod["spec"]["containers"][0].get("env", [])]
+    assert given == ["headgate-operator"]
+
+
 def test_redis_is_the_gateway_s_and_the_operator_s_and_not_there_by_default() -> None:
     url = {"name": "HEADGATE_REDIS_URL", "valueFrom": {"secretKeyRef": {"name": "headgate-redis", "key": "url"}}}
 
@@ -309,7 +320,10 @@ def test_the_schema_describes_every_value_there_is() -> None:
 
 
 def test_alerts_speak_of_metrics_that_the_operator_has() -> None:
-    enabled = {"metrics": {"prometheusRule": {"enabled": True, "labels": {"team": "platform"}}}}
+    enabled = {
+        "metrics": {"prometheusRule": {"enabled": True, "labels": {"team": "platform"}}},
+        "audit": {"existingSecret": "headgate-audit"},
+    }
     rule = render({**WITH_DATABASE, **enabled}).one("PrometheusRule", "headgate-operator")
     source = "".join(path.read_text() for path in (CHART.parents[1] / "operator" / "headgate").rglob("*.py"))
 

@@ -17,7 +17,7 @@ class Retention(KubeModel):
     execution_days: Days = 90
     """Runs and their steps."""
     audit_days: Days = 365
-    """Who did what."""
+    """Who did what. This release keeps it for ever."""
     webhook_days: Days = 30
     """Deliveries of webhooks."""
     compliance_days: Days = 2555

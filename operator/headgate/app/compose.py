@@ -24,8 +24,10 @@ from headgate.cluster.endpoints import api_addresses
 from headgate.cluster.reflector import Reflector
 from headgate.cluster.resources import LABELLED_RESOURCES
 from headgate.desired.context import ClusterFacts
+from headgate.domain.audit_keys import SigningKeys
 from headgate.engine.engine import Engine
 from headgate.engine.expressions.checker import ExpressionChecker
+from headgate.engine.key_source import signing_keys
 from headgate.handlers.routing import Router
 from headgate.leader import Loop, Operator, Watching
 from headgate.objects.object_store import ObjectStore
@@ -120,11 +122,18 @@ def _timekeeping(base: Base, runner_jobs: RunnerJobs, pools: Pools) -> tuple[Loo
         batch=base.settings.claim_batch,
         wall=wall,
     )
-    timekeeper = Timekeeper(base.engine, base.effects, base.queue.add, wall=wall)
+    timekeeper = Timekeeper(
+        base.engine, base.effects, base.queue.add, base.registry, wall=wall, signing=_signing(base.settings)
+    )
     url = base.settings.database_url
     bell = Bell(url.get_secret_value() if url is not None else "postgresql://", heard=_nobody)
     runners = Runners(base.engine, runner_jobs, pools, base.effects, ring=bell.ring, wall=wall)
     return dispatcher.run, timekeeper.run, runners.run, *((bell.run,) if url is not None else ())
+
+
+def _signing(settings: OperatorSettings) -> SigningKeys | None:
+    written = settings.audit_signing_keys
+    return signing_keys(written.get_secret_value() if written is not None else None, settings.audit_signing_keys_file)
 
 
 def _nobody(_workspace: str) -> None:

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from headgate.cli.database import URL, complain, required
 from headgate.cli.reading import reading
+from headgate.domain.audit import Actor, ActorKind
 from headgate.domain.credentials import CredentialInvalid, Values
 from headgate.domain.envelope import CannotOpen, KeyRing, UnknownKey
 from headgate.domain.key_ring import KeyRingInvalid
@@ -55,7 +56,7 @@ def put_credential(
     put = _done(
         workspace,
         lambda engine, workspace_id: engine.credentials.put(
-            workspace_id, name, kind, values, by=f"cli:{getpass.getuser()}", expected=version
+            workspace_id, name, kind, values, by=_me().name, expected=version, actor=_me()
         ),
     )
     typer.echo(f"credential {name} is at version {put.version}")
@@ -64,7 +65,8 @@ def put_credential(
 def delete_credential(name: Name, workspace: Workspace, version: Version = None) -> None:
     """Delete a credential. The record of who was given it stays."""
     deleted = _done(
-        workspace, lambda engine, workspace_id: engine.credentials.delete(workspace_id, name, expected=version)
+        workspace,
+        lambda engine, workspace_id: engine.credentials.delete(workspace_id, name, expected=version, actor=_me()),
     )
     if not deleted:
         raise typer.Exit(complain(f"workspace {workspace} has no credential {name}"))
@@ -110,7 +112,7 @@ def rotate_keys(
 
 def _rotate_data_keys(workspace: str | None) -> None:
     if workspace is None:
-        rotations = _run(lambda engine: engine.credentials.rotate_all_data_keys())
+        rotations = _run(lambda engine: engine.credentials.rotate_all_data_keys(_me()))
     else:
         rotations = _done(workspace, _rotate_one)
     resealed = sum(rotation.resealed for rotation in rotations.values())
@@ -123,7 +125,12 @@ def _rotate_data_keys(workspace: str | None) -> None:
 
 
 async def _rotate_one(engine: Engine, workspace_id: UUID) -> Mapping[UUID, Rotation]:
-    return {workspace_id: await engine.credentials.rotate_data_key(workspace_id)}
+    return {workspace_id: await engine.credentials.rotate_data_key(workspace_id, _me())}
+
+
+def _me() -> Actor:
+    """Who runs the command, as the machine has it."""
+    return Actor(ActorKind.COMMAND, f"cli:{getpass.getuser()}", "login of the machine")
 
 
 def _done(workspace: str, use: Callable[[Engine, UUID], Awaitable[T]]) -> T:

@@ -8,6 +8,7 @@ from importlib.metadata import version
 import typer
 import uvloop
 
+from headgate.cli.audit import audit
 from headgate.cli.credentials import credentials, delete_credential, put_credential, releases, rotate_keys
 from headgate.cli.database import complain, history, migrate
 from headgate.cli.logs import logs
@@ -29,7 +30,10 @@ def operator() -> None:
 
     settings = OperatorSettings()
     configure_logging(settings.log_level)
-    raise typer.Exit(uvloop.run(operate(settings)))
+    try:
+        raise typer.Exit(uvloop.run(operate(settings)))
+    except KeyRingInvalid as error:
+        raise typer.Exit(complain(str(error))) from None
 
 
 @app.command()
@@ -57,6 +61,7 @@ app.command()(put_credential)
 app.command()(delete_credential)
 app.command("credential-releases")(releases)
 app.command()(rotate_keys)
+app.add_typer(audit, name="audit")
 
 
 app.add_typer(tenants)

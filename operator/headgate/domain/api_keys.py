@@ -39,6 +39,7 @@ class Scope(StrEnum):
     USAGE_READ = "usage:read"
     KEYS_MANAGE = "keys:manage"
     CREDENTIALS_MANAGE = "credentials:manage"
+    AUDIT_READ = "audit:read"
 
 
 _READ = frozenset({Scope.RUNS_READ, Scope.WORKFLOWS_READ, Scope.USAGE_READ})

@@ -1,10 +1,11 @@
-"""Key-encryption keys as an administrator writes them down."""
+"""Keys as an administrator writes them down: those that encrypt keys, and others in the same form."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import re
+from dataclasses import dataclass
 
 from headgate.domain.envelope import KEY_BYTES, KeyRing
 
@@ -13,7 +14,18 @@ MOST_KEYS = 32
 
 
 class KeyRingInvalid(ValueError):  # noqa: N818 - what is wrong with a setting
-    """Key-encryption keys that cannot be used as they are written; the message says which line, and quotes no key."""
+    """Keys that cannot be used as they are written; the message says which line, and quotes no key."""
+
+
+@dataclass(frozen=True)
+class KeyWords:
+    """What keys are called where something is wrong with them."""
+
+    one: str
+    many: str
+
+
+_ENCRYPTING = KeyWords("key-encryption key", "key-encryption keys")
 
 
 def parse_key_ring(text: str) -> KeyRing:
@@ -21,28 +33,35 @@ def parse_key_ring(text: str) -> KeyRing:
 
     Empty lines, and those that begin with ``#``, are left out. Raises ``KeyRingInvalid``.
     """
+    keys = parse_keys(text, _ENCRYPTING)
+    return KeyRing(next(iter(keys)), keys)
+
+
+def parse_keys(text: str, words: KeyWords) -> dict[str, bytes]:
+    """The keys of such a text by id, in their order; there is one at least. Raises ``KeyRingInvalid``."""
     keys: dict[str, bytes] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
+        where = f"line {number} of the {words.many}"
         key_id, colon, encoded = (part.strip() for part in line.partition(":"))
         if not colon or not _ID.fullmatch(key_id):
             # Not even the id is quoted: what stands in its place may be the key.
             raise KeyRingInvalid(
-                f"line {number} of the key-encryption keys: write '<id>: <key>', the id with letters, digits, '-', '_' "
-                "and '.' only, 64 characters at most"
+                f"{where}: write '<id>: <key>', the id with letters, digits, '-', '_' and '.' only, 64 characters at "
+                "most"
             )
         if key_id in keys:
-            raise KeyRingInvalid(f"line {number} of the key-encryption keys: {key_id} is there twice")
-        key = _key(encoded, f"line {number} of the key-encryption keys: {key_id}")
+            raise KeyRingInvalid(f"{where}: {key_id} is there twice")
+        key = _key(encoded, f"{where}: {key_id}")
         if key in keys.values():
-            raise KeyRingInvalid(f"line {number} of the key-encryption keys: {key_id} is the same key under another id")
+            raise KeyRingInvalid(f"{where}: {key_id} is the same key under another id")
         keys[key_id] = key
     if not keys:
-        raise KeyRingInvalid("there is no key-encryption key: write '<id>: <base64 of 32 random bytes>'")
+        raise KeyRingInvalid(f"there is no {words.one}: write '<id>: <base64 of 32 random bytes>'")
     if len(keys) > MOST_KEYS:
-        raise KeyRingInvalid(f"there are {len(keys)} key-encryption keys; the limit is {MOST_KEYS}")
-    return KeyRing(next(iter(keys)), keys)
+        raise KeyRingInvalid(f"there are {len(keys)} {words.one}s; the limit is {MOST_KEYS}")
+    return keys
 
 
 def _key(encoded: str, where: str) -> bytes:

@@ -14,7 +14,9 @@ from headgate.domain.apart import NORMAL, Apart
 from headgate.domain.durations import parse_duration
 from headgate.domain.graph import NodeState
 from headgate.domain.ids import uuid7_time
+from headgate.engine.acts import started
 from headgate.engine.apart import begun, state_of
+from headgate.engine.audit import record
 from headgate.engine.breakers import settle
 from headgate.engine.concurrency import mutex_of, told_of_holder
 from headgate.engine.context import Context, milliseconds
@@ -95,6 +97,8 @@ async def _record(
         target = await starting.find_target(tx, workspace_id, request.namespace, request.workflow, request.key)
         return _earlier(target.run_id), Effects(), False
     effects = await follow_up(tx, run, verdict)
+    if request.by is not None:
+        await record(tx, workspace_id, now, started(request.by, request, definition, run_id))
     return Admitted(run_id, duplicate=False), effects, verdict.reason == QUEUED
 
 

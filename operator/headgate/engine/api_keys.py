@@ -10,6 +10,9 @@ from uuid import UUID
 
 from headgate.api.members import Role
 from headgate.domain.api_keys import SCOPES, SECRET_BYTES, KeyState, NotAKey, Scope, allowed, new_key, parse
+from headgate.domain.audit import Action, Actor
+from headgate.engine.acts import done, key_made
+from headgate.engine.audit import record
 from headgate.engine.context import Context
 from headgate.store import api_keys
 
@@ -95,7 +98,7 @@ class ApiKeys:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    async def issue(self, workspace_id: UUID, wanted: NewKey) -> Issued:
+    async def issue(self, workspace_id: UUID, wanted: NewKey, actor: Actor | None = None) -> Issued:
         """Make a key. Raises ``ValueError`` with what to change: an end in the past, no scope, or too many keys."""
         now = self._context.now()
         scopes = allowed(wanted.role, SCOPES[wanted.role] if wanted.scopes is None else wanted.scopes)
@@ -109,6 +112,8 @@ class ApiKeys:
         terms = api_keys.KeyTerms(wanted.name, wanted.role, scopes, now, wanted.created_by, wanted.expires_at)
         async with self._context.database.tenant(workspace_id, lock=workspace_id) as tx:
             row = await api_keys.add(tx, key, terms, limit=MOST_KEYS)
+            if row is not None:
+                await record(tx, workspace_id, now, key_made(actor, key.id, terms))
         if row is None:
             raise ValueError(f"the workspace has {MOST_KEYS} keys that are good: revoke one that nobody uses")
         return Issued(_view(row), key.text)
@@ -126,10 +131,13 @@ class ApiKeys:
         keys = tuple(_view(row) for row in rows)
         return KeyPage(keys, str(keys[-1].id) if len(keys) == limit else None)
 
-    async def revoke(self, workspace_id: UUID, key_id: UUID, by: str) -> KeyView | None:
+    async def revoke(self, workspace_id: UUID, key_id: UUID, by: str, actor: Actor | None = None) -> KeyView | None:
         """End a key for good; once more changes nothing. None where the workspace has no such key."""
+        now = self._context.now()
         async with self._context.database.tenant(workspace_id) as tx:
-            row = await api_keys.revoke(tx, workspace_id, key_id, by, self._context.now())
+            row = await api_keys.revoke(tx, workspace_id, key_id, by, now)
+            if row is not None and row.revoked_now:
+                await record(tx, workspace_id, now, done(actor, Action.KEY_REVOKE, f"key/{key_id}"))
         return None if row is None else _view(row)
 
     async def authenticate(self, text: str) -> KeyIdentity | None:

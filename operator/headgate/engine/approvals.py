@@ -8,12 +8,16 @@ from uuid import UUID
 
 from headgate.api.workflow_run import Decision
 from headgate.domain import approvals
+from headgate.domain.audit import Act, Actor
+from headgate.engine.acts import decided
+from headgate.engine.audit import record
 from headgate.engine.bounds import clip
 from headgate.engine.completion import complete
 from headgate.engine.context import Context, run_key
 from headgate.engine.dispatch import record_waiting
 from headgate.engine.types import Effects, TaskRef
 from headgate.store import control
+from headgate.store.database import Transaction
 from headgate.store.runs import Room
 
 COMMENT_BYTES = 2048
@@ -21,7 +25,7 @@ COMMENT_BYTES = 2048
 
 
 async def decide(
-    context: Context, workspace_id: UUID, run_id: UUID, decisions: Iterable[Decision]
+    context: Context, workspace_id: UUID, run_id: UUID, decisions: Iterable[Decision], by: Actor | None = None
 ) -> tuple[Effects, list[Room]]:
     """Take decisions on the run's open approvals. See ``RunControl.decide``.
 
@@ -43,7 +47,12 @@ async def decide(
             effects |= await record_waiting(context, ref, refusal)
             continue
         said = decision.model_copy(update={"comment": clip(decision.comment, COMMENT_BYTES)})
-        new, room = await complete(context, ref, approvals.outcome(said))
+        act = decided(by, ref, said)
+
+        async def recorded(tx: Transaction, act: Act | None = act) -> None:
+            await record(tx, workspace_id, context.now(), act)
+
+        new, room = await complete(context, ref, approvals.outcome(said), then=recorded)
         effects |= new
         rooms.append(room)
         del opened[decision.node, decision.attempt]

@@ -9,7 +9,11 @@ from uuid import UUID
 from headgate.api.circuit_breaker import BreakerState
 from headgate.api.workflow_run import RunPhase
 from headgate.domain import breaker as breakers
+from headgate.domain.audit import Action, Actor
 from headgate.domain.breaker import Breaker, BreakerSettings
+from headgate.engine.acts import done
+from headgate.engine.audit import record
+from headgate.engine.bounds import clip
 from headgate.engine.context import Context
 from headgate.engine.types import BreakerView, Effects
 from headgate.store import breakers as store
@@ -42,7 +46,7 @@ async def settle(
     return Effects(breakers=frozenset([workspace_id] if after.state is not before.state else []))
 
 
-async def reset_breaker(context: Context, workspace_id: UUID, token: str) -> Effects:
+async def reset_breaker(context: Context, workspace_id: UUID, token: str, by: Actor | None = None) -> Effects:
     """Close the circuit breaker, unless that was done for this token. See ``Engine.reset_breaker``."""
     async with context.database.tenant(workspace_id) as tx:
         await store.hold(tx, workspace_id)
@@ -50,6 +54,8 @@ async def reset_breaker(context: Context, workspace_id: UUID, token: str) -> Eff
         if row is None or row.reset == token:
             return Effects()
         await store.put(tx, workspace_id, _row(row, breakers.reset(_breaker(row)), token))
+        act = done(by, Action.BREAKER_RESET, "breaker", token=clip(token), state=row.state)
+        await record(tx, workspace_id, context.now(), act)
     return Effects(breakers=frozenset([workspace_id]))
 
 

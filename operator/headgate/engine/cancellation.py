@@ -6,6 +6,9 @@ from datetime import datetime
 from uuid import UUID
 
 from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.domain.audit import Act, Action, Actor
+from headgate.engine.acts import steered
+from headgate.engine.audit import record
 from headgate.engine.bounds import clip
 from headgate.engine.context import Context, milliseconds, run_key
 from headgate.engine.definition import Definition, UnreadableVersion
@@ -20,27 +23,32 @@ from headgate.store.records import RunKey, StepRow
 RUN_TIMEOUT = "Timeout"
 
 
-async def cancel_run(context: Context, workspace_id: UUID, run_id: UUID, reason: str) -> Effects:
+async def cancel_run(
+    context: Context, workspace_id: UUID, run_id: UUID, reason: str, by: Actor | None = None
+) -> Effects:
     """Cancel a run in one transaction; one that has ended stays as it is. See ``RunControl.cancel``."""
     key = run_key(workspace_id, run_id)
     if key is None:
         return Effects()
+    act = steered(by, Action.RUN_CANCEL, run_id, reason)
     try:
-        return await _cancel(context, key, reason)
+        return await _cancel(context, key, reason, act)
     except UnreadableVersion as problem:
-        return await fail_unreadable(context, key, problem)
+        return await fail_unreadable(context, key, problem, act)
 
 
-async def _cancel(context: Context, key: RunKey, reason: str) -> Effects:
+async def _cancel(context: Context, key: RunKey, reason: str, act: Act | None) -> Effects:
     async with context.database.tenant(key.workspace_id, lock=key.id) as tx:
         run = await runs.load(tx, key)
         if run is None or RunPhase(run.status).is_final:
             return Effects(frozenset([key.id]) if run is not None else frozenset())
         definition = await context.definitions.get(tx, key.workspace_id, run.version_id)
-        return await cut_short(context, tx, definition, run, RunPhase.CANCELLED, "Cancelled", reason)
+        effects = await cut_short(context, tx, definition, run, RunPhase.CANCELLED, "Cancelled", reason)
+        await record(tx, key.workspace_id, context.now(), act)
+        return effects
 
 
-async def cancel_resource(context: Context, workspace_id: UUID, trigger_key: str) -> Effects:
+async def cancel_resource(context: Context, workspace_id: UUID, trigger_key: str, by: Actor | None = None) -> Effects:
     """Cancel the run of a request, or make sure that there never is one. See ``RunControl.cancel_resource``."""
     async with context.database.tenant(workspace_id) as tx:
         if await open_runs.withdraw_key(tx, workspace_id, trigger_key, context.now()):
@@ -48,7 +56,7 @@ async def cancel_resource(context: Context, workspace_id: UUID, trigger_key: str
         run_id = await history.run_of_key(tx, workspace_id, trigger_key)
     if run_id is None:
         return Effects()
-    return await cancel_run(context, workspace_id, run_id, "its WorkflowRun was deleted")
+    return await cancel_run(context, workspace_id, run_id, "its WorkflowRun was deleted", by)
 
 
 async def expire_runs(context: Context, now: datetime) -> tuple[Effects, frozenset[UUID]]:

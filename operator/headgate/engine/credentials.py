@@ -10,10 +10,13 @@ import structlog
 from pydantic import ValidationError
 
 from headgate.api.node import NodeConfig
+from headgate.domain.audit import Action, Actor
 from headgate.domain.credentials import MOST_CREDENTIALS, CredentialInvalid, Values, check_credential
 from headgate.domain.envelope import NONCE_BYTES, CannotOpen, KeyRing, Place, UnknownKey
 from headgate.domain.runner_task import KINDS, credentials_of
 from headgate.engine import key_rotation
+from headgate.engine.acts import done, released
+from headgate.engine.audit import record
 from headgate.engine.context import Context
 from headgate.engine.credential_types import (
     CredentialConflict,
@@ -47,7 +50,15 @@ class Credentials:
         self._keys = keys
 
     async def put(
-        self, workspace_id: UUID, name: str, kind: str, values: Values, *, by: str, expected: int | None = None
+        self,
+        workspace_id: UUID,
+        name: str,
+        kind: str,
+        values: Values,
+        *,
+        by: str,
+        expected: int | None = None,
+        actor: Actor | None = None,
     ) -> CredentialView:
         """Create or replace a credential. ``by`` names who does, for the record.
 
@@ -70,21 +81,30 @@ class Credentials:
                 key = keys.unwrap(before.key)
             place = Place(workspace_id, before.id or self._context.new_id(now), name, kind, before.version + 1)
             sealed = key.seal(place, values, self._context.randomness(NONCE_BYTES))
-            return _view(await credentials.put(tx, place, sealed, by, now))
+            view = _view(await credentials.put(tx, place, sealed, by, now))
+            act = done(actor, Action.CREDENTIAL_PUT, f"credential/{name}", kind=kind, version=view.version)
+            await record(tx, workspace_id, now, act)
+            return view
 
     async def list(self, workspace_id: UUID) -> tuple[CredentialView, ...]:
         """All credentials of the workspace, by name, without their values."""
         async with self._context.database.tenant(workspace_id) as tx:
             return tuple(_view(row) for row in await credentials.listed(tx, workspace_id))
 
-    async def delete(self, workspace_id: UUID, name: str, *, expected: int | None = None) -> bool:
+    async def delete(
+        self, workspace_id: UUID, name: str, *, expected: int | None = None, actor: Actor | None = None
+    ) -> bool:
         """Delete a credential, of that version where one is expected. Whether there was one; its releases stay."""
         async with self._context.database.tenant(workspace_id, lock=workspace_id) as tx:
             if expected is not None:
                 found = (await credentials.before(tx, workspace_id, name)).version
                 if found != expected:
                     raise CredentialConflict(name, expected, found)
-            return await credentials.delete(tx, workspace_id, name)
+            deleted = await credentials.delete(tx, workspace_id, name)
+            if deleted:
+                act = done(actor, Action.CREDENTIAL_DELETE, f"credential/{name}")
+                await record(tx, workspace_id, self._context.now(), act)
+            return deleted
 
     async def release(self, ref: TaskRef, names: Collection[str], holder: str) -> Mapping[str, Values]:
         """What the attempt's node names of these credentials, for the holder of the attempt: all of it or nothing.
@@ -112,7 +132,11 @@ class Credentials:
                     f"attempt {ref.attempt} of node {ref.node} was given credentials {earlier} times; the limit is "
                     f"{MOST_RELEASES}"
                 )
-            return {name: _opened(keys, each, named[name]) for name, each in found.items()}
+            opened = {name: _opened(keys, each, named[name]) for name, each in found.items()}
+            if found:
+                versions = {name: each.place.version for name, each in found.items()}
+                await record(tx, ref.workspace_id, now, released(holder, ref, versions))
+            return opened
 
     async def releases(self, workspace_id: UUID, name: str, limit: int = 50) -> tuple[ReleaseView, ...]:
         """The newest releases of what had that name, newest first. ``limit`` is from 1 to 500, or ``ValueError``."""
@@ -127,18 +151,18 @@ class Credentials:
             for row in rows
         )
 
-    async def rotate_data_key(self, workspace_id: UUID) -> Rotation:
+    async def rotate_data_key(self, workspace_id: UUID, actor: Actor | None = None) -> Rotation:
         """Give the workspace a new data key, and seal all its credentials under it. Versions stay as they are.
 
         Everything can be read throughout. May be interrupted anywhere, repeated, and done by several at once: what
         was not sealed anew lies under its old key until this is called again. A workspace without credentials gets
         no key.
         """
-        return await key_rotation.rotate_data_key(self._context, self._ring(), workspace_id)
+        return await key_rotation.rotate_data_key(self._context, self._ring(), workspace_id, actor)
 
-    async def rotate_all_data_keys(self) -> Mapping[UUID, Rotation]:
+    async def rotate_all_data_keys(self, actor: Actor | None = None) -> Mapping[UUID, Rotation]:
         """``rotate_data_key`` for every workspace that has a data key."""
-        return await key_rotation.rotate_all_data_keys(self._context, self._ring())
+        return await key_rotation.rotate_all_data_keys(self._context, self._ring(), actor)
 
     async def rewrap(self) -> Rewrapping:
         """Wrap by the current key-encryption key every data key, of all workspaces, that another one wraps.

@@ -6,9 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from headgate.domain.audit import Action, Actor
 from headgate.domain.envelope import CannotOpen, DeliveryPlace, KeyRing, UnknownKey
 from headgate.domain.ids import uuid7
 from headgate.engine import partitions, webhook_runs
+from headgate.engine.acts import done
+from headgate.engine.audit import record
 from headgate.engine.context import Context
 from headgate.engine.credential_types import KeysMissing
 from headgate.engine.starter import Starter
@@ -57,7 +60,9 @@ class Deliveries:
             row = await deliveries.one(tx, workspace_id, delivery_id)
         return None if row is None else _view(row)
 
-    async def redeliver(self, workspace_id: UUID, delivery_id: UUID, by: str) -> tuple[DeliveryView | None, Effects]:
+    async def redeliver(
+        self, workspace_id: UUID, delivery_id: UUID, by: str, actor: Actor | None = None
+    ) -> tuple[DeliveryView | None, Effects]:
         """Hand the body of a delivery to the triggers that its webhook has now, as a delivery of its own.
 
         It is linked to the one that came first, and makes new runs; ``by`` names who asks. None where there is no such
@@ -67,14 +72,14 @@ class Deliveries:
             raise KeysMissing
         keys = self._keys
         made, effects, queue = await partitions.given(
-            self._context, self._context.clock(), lambda: self._redeliver(keys, workspace_id, delivery_id, by)
+            self._context, self._context.clock(), lambda: self._redeliver(keys, workspace_id, delivery_id, by, actor)
         )
         if queue:
             effects = await self._starter.and_start(effects, workspace_id)
         return (None if made is None else await self.get(workspace_id, made)), effects
 
     async def _redeliver(
-        self, keys: KeyRing, workspace_id: UUID, delivery_id: UUID, by: str
+        self, keys: KeyRing, workspace_id: UUID, delivery_id: UUID, by: str, actor: Actor | None
     ) -> tuple[UUID | None, Effects, bool]:
         now = self._context.now()
         async with self._context.database.tenant(workspace_id, share=workspace_id) as tx:
@@ -106,6 +111,8 @@ class Deliveries:
                 requested_by=by,
             )
             await deliveries.put(tx, again)
+            act = done(actor, Action.DELIVERY_REDELIVER, f"delivery/{delivery_id}", delivery=str(made), hook=row.hook)
+            await record(tx, workspace_id, now, act)
         return made, taken.effects, taken.queue
 
     async def forget_old(self, now: datetime) -> tuple[int, bool]:

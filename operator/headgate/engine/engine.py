@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from headgate.api.workflow import WorkflowSpec
+from headgate.domain.audit import Actor
 from headgate.domain.envelope import KeyRing
 from headgate.engine import (
     admission,
@@ -23,6 +24,7 @@ from headgate.engine import (
     workspaces,
 )
 from headgate.engine.api_keys import ApiKeys
+from headgate.engine.audit import Audit
 from headgate.engine.call_limits import CallLimits
 from headgate.engine.context import Context
 from headgate.engine.credentials import Credentials
@@ -100,6 +102,8 @@ class Engine:
         """By what programs call the gateway."""
         self.webhooks = Webhooks(self._context, self._starter, keys)
         """What other systems send."""
+        self.audit = Audit(self._context)
+        """Who did what."""
         self.deliveries = Deliveries(self._context, self._starter, keys)
         """What became of it."""
 
@@ -111,6 +115,10 @@ class Engine:
     async def ensure_partitions(self, now: datetime) -> int:
         """Make the partitions of the month of ``now`` and the next ones. Returns how many were missing."""
         return await partitions.ensure(self._context, now)
+
+    async def partitions_ahead(self, now: datetime) -> int:
+        """For how many months after that of ``now`` there are all partitions; -1 where that month has not all."""
+        return await partitions.ahead(self._context, now)
 
     async def sync_workspace(self, record: WorkspaceRecord) -> UUID:
         """Record a workspace under its active name, and return its id. Writes nothing when nothing changed.
@@ -132,9 +140,9 @@ class Engine:
         """What every active workspace uses right now. One query, however many there are."""
         return await workspaces.usage(self._context)
 
-    async def reset_breaker(self, workspace_id: UUID, token: str) -> Effects:
+    async def reset_breaker(self, workspace_id: UUID, token: str, by: Actor | None = None) -> Effects:
         """Close the workspace's circuit breaker, once for every new token. Runs that wait for it may start then."""
-        effects = await breakers.reset_breaker(self._context, workspace_id, token)
+        effects = await breakers.reset_breaker(self._context, workspace_id, token, by)
         return await self._starter.and_start(effects, workspace_id) if effects.breakers else effects
 
     async def usage_of(self, workspace_id: UUID) -> PlanUse | None:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import structlog
 
+from headgate.domain.audit import Action, Actor
 from headgate.domain.envelope import (
     KEY_BYTES,
     NONCE_BYTES,
@@ -21,6 +22,8 @@ from headgate.domain.envelope import (
     UnknownKey,
     WrappedKey,
 )
+from headgate.engine.acts import done
+from headgate.engine.audit import record
 from headgate.engine.context import Context
 from headgate.engine.credential_types import Rewrapping, Rotation
 from headgate.store import credentials, data_keys
@@ -39,13 +42,14 @@ def new_data_key(context: Context, keys: KeyRing, workspace_id: UUID) -> tuple[D
     return key, keys.wrap(key, context.randomness(NONCE_BYTES))
 
 
-async def rotate_data_key(context: Context, keys: KeyRing, workspace_id: UUID) -> Rotation:
+async def rotate_data_key(context: Context, keys: KeyRing, workspace_id: UUID, actor: Actor | None = None) -> Rotation:
     """See ``Credentials.rotate_data_key``."""
     now = context.now()
     async with context.database.tenant(workspace_id, lock=workspace_id) as tx:
         if not await data_keys.retire(tx, workspace_id, now):
             return Rotation()
         await data_keys.add(tx, new_data_key(context, keys, workspace_id)[1], now)
+        await record(tx, workspace_id, now, done(actor, Action.CREDENTIAL_ROTATE, "data-key"))
     resealed, unreadable, after = 0, list[str](), ""
     while True:
         async with context.database.tenant(workspace_id, lock=workspace_id) as tx:
@@ -83,10 +87,10 @@ async def _sealed_anew(
     return await credentials.reseal(tx, workspace_id, key.id, sealed) if sealed else 0, failed
 
 
-async def rotate_all_data_keys(context: Context, keys: KeyRing) -> Mapping[UUID, Rotation]:
+async def rotate_all_data_keys(context: Context, keys: KeyRing, actor: Actor | None = None) -> Mapping[UUID, Rotation]:
     """See ``Credentials.rotate_all_data_keys``."""
     return {
-        workspace_id: await rotate_data_key(context, keys, workspace_id)
+        workspace_id: await rotate_data_key(context, keys, workspace_id, actor)
         async for workspace_id in _workspaces(context, data_keys.workspaces_with_keys)
     }
 

@@ -22,6 +22,12 @@ async def ensure(context: Context, now: datetime) -> int:
         return await maintenance.ensure_partitions(tx, now, MONTHS_AHEAD)
 
 
+async def ahead(context: Context, now: datetime) -> int:
+    """See ``Engine.partitions_ahead``."""
+    async with context.database.system() as tx:
+        return await maintenance.partitions_ahead(tx, now)
+
+
 async def given(context: Context, now: datetime, work: Callable[[], Awaitable[T]]) -> T:
     """Do the work; where the partition of ``now`` is missing, do it once more when that has been made."""
     try:

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.domain.audit import Action, Actor
 from headgate.domain.graph import NodeState
 from headgate.domain.repetition import to_repeat
+from headgate.engine.acts import steered
+from headgate.engine.audit import record
 from headgate.engine.context import Context, run_key
 from headgate.engine.definition import UnreadableVersion
 from headgate.engine.outcome import states_of
@@ -17,7 +20,9 @@ from headgate.store.records import StepRow
 from headgate.store.runs import Room
 
 
-async def retry_run(context: Context, workspace_id: UUID, run_id: UUID, number: int) -> tuple[Effects, Room]:
+async def retry_run(
+    context: Context, workspace_id: UUID, run_id: UUID, number: int, by: Actor | None = None
+) -> tuple[Effects, Room]:
     """Queue a run that failed or was cancelled once more, in one transaction. See ``RunControl.retry``."""
     key = run_key(workspace_id, run_id)
     if key is None:
@@ -36,6 +41,7 @@ async def retry_run(context: Context, workspace_id: UUID, run_id: UUID, number: 
         states = states_of(definition.graph, run)
         steps = _reset(to_repeat(definition.graph, states))
         await control.queue(tx, key, context.now(), retries=number, steps=steps)
+        await record(tx, workspace_id, context.now(), steered(by, Action.RUN_RETRY, run_id))
     return same, Room(waiting=True)
 
 

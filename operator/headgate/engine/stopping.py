@@ -6,7 +6,10 @@ from dataclasses import replace
 from uuid import UUID
 
 from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.domain.audit import Act, Action, Actor
 from headgate.domain.runner_task import KINDS
+from headgate.engine.acts import steered
+from headgate.engine.audit import record
 from headgate.engine.bounds import clip
 from headgate.engine.cancellation import cut_short
 from headgate.engine.context import Context, run_key
@@ -23,18 +26,21 @@ from headgate.store.records import RunKey, StepRow, for_runners
 from headgate.store.runs import LoadedRun, Room
 
 
-async def stop_run(context: Context, workspace_id: UUID, run_id: UUID, reason: str) -> tuple[Effects, Room]:
+async def stop_run(
+    context: Context, workspace_id: UUID, run_id: UUID, reason: str, by: Actor | None = None
+) -> tuple[Effects, Room]:
     """Ask a run to end, in one transaction. See ``RunControl.stop``."""
     key = run_key(workspace_id, run_id)
     if key is None:
         return Effects(), Room()
+    act = steered(by, Action.RUN_CANCEL, run_id, reason)
     try:
-        return await _stop(context, key, reason)
+        return await _stop(context, key, reason, act)
     except UnreadableVersion as problem:
-        return await fail_unreadable(context, key, problem), Room(waiting=True)
+        return await fail_unreadable(context, key, problem, act), Room(waiting=True)
 
 
-async def _stop(context: Context, key: RunKey, reason: str) -> tuple[Effects, Room]:
+async def _stop(context: Context, key: RunKey, reason: str, act: Act | None) -> tuple[Effects, Room]:
     async with context.database.tenant(key.workspace_id, lock=key.id) as tx:
         run = await runs.load(tx, key)
         if run is None or RunPhase(run.status).is_final or run.cancelling:
@@ -42,8 +48,11 @@ async def _stop(context: Context, key: RunKey, reason: str) -> tuple[Effects, Ro
         definition = await context.definitions.get(tx, key.workspace_id, run.version_id)
         if not run.has_place:
             effects = await cut_short(context, tx, definition, run, RunPhase.CANCELLED, CANCELLED, reason)
-            return effects, Room(waiting=True)
-        return await _ask_to_end(context, tx, definition, run, clip(reason))
+            room = Room(waiting=True)
+        else:
+            effects, room = await _ask_to_end(context, tx, definition, run, clip(reason))
+        await record(tx, key.workspace_id, context.now(), act)
+        return effects, room
 
 
 async def _ask_to_end(

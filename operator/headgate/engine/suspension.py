@@ -7,7 +7,10 @@ from uuid import UUID
 
 from headgate.api.workflow_run import RunPhase
 from headgate.domain.apart import Apart
+from headgate.domain.audit import Act, Action, Actor
 from headgate.domain.runner_task import KINDS
+from headgate.engine.acts import steered
+from headgate.engine.audit import record
 from headgate.engine.bounds import clip
 from headgate.engine.context import Context, run_key
 from headgate.engine.definition import UnreadableVersion
@@ -24,7 +27,9 @@ from headgate.store.runs import LoadedRun, Room
 RUN_SUSPENDED = "RunSuspended"
 
 
-async def suspend_run(context: Context, workspace_id: UUID, run_id: UUID, why: str) -> tuple[Effects, Room]:
+async def suspend_run(
+    context: Context, workspace_id: UUID, run_id: UUID, why: str, by: Actor | None = None
+) -> tuple[Effects, Room]:
     """Let nothing more of a run start, in one transaction. See ``RunControl.suspend``."""
     key = run_key(workspace_id, run_id)
     if key is None:
@@ -36,23 +41,25 @@ async def suspend_run(context: Context, workspace_id: UUID, run_id: UUID, why: s
         await control.suspend(tx, key, clip(f"{RUN_SUSPENDED}: {why}"))
         if run.is_queued:
             await control.count(tx, workspace_id, context.now(), queued=-1)
+        await record(tx, workspace_id, context.now(), steered(by, Action.RUN_SUSPEND, run_id, why))
     return Effects(frozenset([run_id])), Room(waiting=run.is_queued)
 
 
 async def resume_run(
-    context: Context, workspace_id: UUID, run_id: UUID, passing: int | None = None
+    context: Context, workspace_id: UUID, run_id: UUID, passing: int | None = None, by: Actor | None = None
 ) -> tuple[Effects, Room]:
     """Let a Suspended run go on, in one transaction. See ``RunControl.resume`` and ``RunControl.pass_breakpoint``."""
     key = run_key(workspace_id, run_id)
     if key is None:
         return Effects(), Room()
+    act = steered(by, Action.RUN_RESUME, run_id)
     try:
-        return await _resume(context, key, passing)
+        return await _resume(context, key, passing, act)
     except UnreadableVersion as problem:
-        return await fail_unreadable(context, key, problem), Room(waiting=True)
+        return await fail_unreadable(context, key, problem, act), Room(waiting=True)
 
 
-async def _resume(context: Context, key: RunKey, passing: int | None) -> tuple[Effects, Room]:
+async def _resume(context: Context, key: RunKey, passing: int | None, act: Act | None) -> tuple[Effects, Room]:
     async with context.database.tenant(key.workspace_id, lock=key.id) as tx:
         run = await runs.load(tx, key)
         if run is None or run.status != RunPhase.SUSPENDED or not _may_go_on(run, passing):
@@ -63,6 +70,7 @@ async def _resume(context: Context, key: RunKey, passing: int | None) -> tuple[E
         now, effects = context.now(), Effects(frozenset([key.id]))
         if not run.has_place:
             await control.queue(tx, key, now, retries=run.retries)
+            await record(tx, key.workspace_id, now, act)
             return effects, Room(waiting=True)
         definition = await context.definitions.get(tx, key.workspace_id, run.version_id)
         released = await control.release(tx, key, now)
@@ -81,6 +89,7 @@ async def _resume(context: Context, key: RunKey, passing: int | None) -> tuple[E
         if kept:
             await control.count(tx, key.workspace_id, now, bytes_=kept)
         ended, room = await conclude(tx, definition, run, progress, now)
+        await record(tx, key.workspace_id, now, act)
     effects |= Effects(
         tasks_queued=bool(progress.tasks or released),
         for_runners=for_runners(progress.tasks) + (KINDS if released else ()),

@@ -13,6 +13,7 @@ from headgate.api.debugging import Debug, RunMode
 from headgate.api.quota import Limits, OnExceeded
 from headgate.api.retention import Retention
 from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.domain.audit import Actor
 from headgate.domain.task import JobTask, Outcome, TaskRef, Waiting
 from headgate.engine.views import (
     BreakerView,
@@ -163,6 +164,8 @@ class RunRequest:
     """The end of another run that sets it off."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """By which it can be found."""
+    by: Actor | None = None
+    """Who asks, for the audit log; None where nobody did."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.domain.audit import Act
+from headgate.engine.audit import record
 from headgate.engine.bounds import clip
 from headgate.engine.context import Context, milliseconds
 from headgate.engine.definition import UnreadableVersion
@@ -14,8 +16,11 @@ from headgate.store.records import RunKey, StepRow
 REASON = "UnreadableVersion"
 
 
-async def fail_unreadable(context: Context, key: RunKey, problem: UnreadableVersion) -> Effects:
-    """Fail a run that has not ended, in one transaction. Its attempts under way are cancelled."""
+async def fail_unreadable(context: Context, key: RunKey, problem: UnreadableVersion, act: Act | None = None) -> Effects:
+    """Fail a run that has not ended, in one transaction. Its attempts under way are cancelled.
+
+    ``act`` is what somebody meant to do to it.
+    """
     async with context.database.tenant(key.workspace_id, lock=key.id) as tx:
         run = await runs.load(tx, key)
         if run is None or RunPhase(run.status).is_final:
@@ -36,5 +41,6 @@ async def fail_unreadable(context: Context, key: RunKey, problem: UnreadableVers
             steps=steps,
         )
         settled = await counted(tx, run, problem.content.namespace, RunPhase.FAILED, now)
+        await record(tx, key.workspace_id, now, act)
     refs = tuple(TaskRef(key.workspace_id, key.id, node, attempt) for node, attempt in under_way)
     return Effects(frozenset([key.id]), cancelled=refs) | settled

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from headgate.domain.audit import Action
 from headgate.domain.durations import parse_duration
+from headgate.engine import audit
+from headgate.engine.acts import workspace_act
 from headgate.engine.breakers import view
 from headgate.engine.cancellation import cancel_run
 from headgate.engine.context import Context
@@ -30,6 +33,9 @@ async def sync_workspace(context: Context, record: WorkspaceRecord) -> UUID:
             tx, context.new_id(now), record.name, suspended=record.suspended, settings=settings, now=now
         )
         await workspaces.move_to_pot(tx, workspace_id, record.pot, now)
+        action = Action.WORKSPACE_CREATE if known is None else Action.WORKSPACE_CHANGE
+        act = workspace_act(action, record.name, _changes(known, record, settings))
+        await audit.record(tx, workspace_id, now, act)
         return workspace_id
 
 
@@ -82,6 +88,8 @@ async def suspend_workspace(context: Context, name: str) -> None:
         known = await workspaces.find(tx, name)
         if known is not None and not known.suspended:
             await workspaces.suspend(tx, known.id)
+            act = workspace_act(Action.WORKSPACE_CHANGE, name, {"suspended": [False, True]})
+            await audit.record(tx, known.id, context.now(), act)
 
 
 async def retire_workspace(context: Context, name: str) -> Effects:
@@ -108,8 +116,20 @@ async def retire_workspace(context: Context, name: str) -> Effects:
     now = context.now()
     async with context.database.system() as tx:
         await workspaces.move_to_pot(tx, known.id, None, now)
-        await workspaces.retire(tx, known.id, now)
+        if await workspaces.retire(tx, known.id, now):
+            await audit.record(tx, known.id, now, workspace_act(Action.WORKSPACE_RETIRE, name, {}))
     return effects
+
+
+def _changes(
+    known: workspaces.KnownWorkspace | None, record: WorkspaceRecord, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What was and what is, by name; what is new, where there was nothing."""
+    after = {**settings, "suspended": record.suspended, "pot": record.pot}
+    if known is None:
+        return after
+    before = {**known.settings, "suspended": known.suspended, "pot": known.pot}
+    return {name: [before.get(name), value] for name, value in after.items() if before.get(name) != value}
 
 
 def _settings(record: WorkspaceRecord) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 # Annotations are evaluated where they stand: FastAPI reads them.
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Request, Security
@@ -13,6 +15,7 @@ from headgate.domain.api_keys import Scope
 from headgate.gateway.callers import Caller, Callers, Visitor
 from headgate.gateway.problems import Problem
 from headgate.gateway.rate_limits import RateLimits
+from headgate.gateway.refused_calls import RefusedCalls
 from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable
 
 BEARER = HTTPBearer(
@@ -35,9 +38,10 @@ class Standing:
 class Access:
     """Who may use a route."""
 
-    def __init__(self, callers: Callers, limits: RateLimits) -> None:
+    def __init__(self, callers: Callers, limits: RateLimits, refused: RefusedCalls) -> None:
         self._callers = callers
         self._limits = limits
+        self._refused = refused
 
     async def caller(
         self,
@@ -50,8 +54,20 @@ class Access:
         found = await self._callers.caller(_token(credentials), workspace, _address(request))
         # Before the scopes: a member's calls count, whatever becomes of them, and nobody else's do.
         await self._limits.count(found.workspace_id, found.subject, request)
-        _require(found, security_scopes)
+        async with self.recording(found, request):
+            _require(found, security_scopes)
         return found
+
+    @asynccontextmanager
+    async def recording(self, caller: Caller, request: Request) -> AsyncIterator[None]:
+        """Has the caller's being refused meanwhile, by ``Problem`` 403, in the audit log."""
+        try:
+            yield
+        except Problem as problem:
+            if problem.status is HTTPStatus.FORBIDDEN:
+                call = f"{request.method} {request.url.path}"
+                await self._refused.note(caller.workspace_id, caller.actor, call, problem.detail)
+            raise
 
     async def standing(
         self,

@@ -18,7 +18,9 @@ from headgate.gateway.callers import Callers
 from headgate.gateway.models.events import EVENTS
 from headgate.gateway.problems import MEDIA_TYPE, REFUSALS, ProblemDetails
 from headgate.gateway.rate_limits import FIELDS, RateLimits
+from headgate.gateway.refused_calls import RefusedCalls
 from headgate.gateway.routes.approvals import approval_routes
+from headgate.gateway.routes.audit import audit_routes
 from headgate.gateway.routes.credentials import credential_routes
 from headgate.gateway.routes.events import event_routes
 from headgate.gateway.routes.keys import key_routes
@@ -52,11 +54,12 @@ def api_routes(
     streams: Streams,
     objects: ObjectStore | None,
     *,
+    refused: RefusedCalls,
     wall: Callable[[], datetime],
     heard: Callable[[str, Effects], None],
 ) -> APIRouter:
     """All routes. ``heard`` is told the workspace and the effects of every transaction."""
-    access = Access(callers, limits)
+    access = Access(callers, limits, refused)
     refusals: dict[int | str, dict[str, Any]] = {
         status: {"model": ProblemDetails, "description": text} for status, text in REFUSALS.items()
     }
@@ -72,6 +75,7 @@ def api_routes(
         webhook_routes(engine, access, heard=heard),
         key_routes(engine, access),
         credential_routes(engine, access),
+        audit_routes(engine, access),
     ):
         router.include_router(routes)
     return router

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,6 +25,7 @@ from headgate.gateway.metrics import CallCounts, GatewayMetrics, HookMetrics, Me
 from headgate.gateway.problems import answer_with_problems
 from headgate.gateway.rate_limits import RateLimitFields, RateLimits
 from headgate.gateway.refusals import Refusals
+from headgate.gateway.refused_calls import RefusedCalls
 from headgate.gateway.routes.paths import API
 from headgate.gateway.runners import runner_routes
 from headgate.gateway.streams import Streams
@@ -47,6 +49,7 @@ def gateway(
     objects: ObjectStore | None = None,
     refusals: Refusals | None = None,
     refusal_seconds: float = hooks.REFUSAL_SECONDS,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> FastAPI:
     """The application. ``heard`` is told the workspace and the effects of every transaction.
 
@@ -66,7 +69,16 @@ def gateway(
     metrics = GatewayMetrics.register(registry)
     registry.register(CallCounts(limits))
     rates = RateLimits(limits, metrics)
-    routes = api_routes(engine, callers, rates, streams, objects, wall=wall, heard=woken)
+    routes = api_routes(
+        engine,
+        callers,
+        rates,
+        streams,
+        objects,
+        refused=RefusedCalls(engine, monotonic),
+        wall=wall,
+        heard=woken,
+    )
     described = document(routes)
     app.include_router(routes)
 

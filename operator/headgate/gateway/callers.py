@@ -17,6 +17,7 @@ from headgate.api.scalars import SUBDOMAIN_PATTERN
 from headgate.cluster.client import KubeClient
 from headgate.cluster.errors import ApiError, Unreachable
 from headgate.domain.api_keys import PREFIX, SCOPES, Scope, least_role
+from headgate.domain.audit import Actor, ActorKind
 from headgate.domain.membership import role_of
 from headgate.engine.api_keys import KeyIdentity
 from headgate.engine.engine import Engine
@@ -36,6 +37,7 @@ TOKEN_BELIEVED_SECONDS = 30.0
 """How long the API server's word on a token is believed. What its owner may do is not part of that word."""
 KEY_SUBJECT = "apikey:"
 """Before the id of a key that acts. No user is called so."""
+KEY_VIA = "API key"
 _JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _NAME = re.compile(SUBDOMAIN_PATTERN)
 _NAME_LENGTH = 253
@@ -54,6 +56,14 @@ class Caller:
     """What it may do."""
     expires_at: datetime | None = None
     """When the key ends by which it calls; None for a user."""
+    via: str = KEY_VIA
+    """How it is known that it is they."""
+
+    @property
+    def actor(self) -> Actor:
+        """The caller in the audit log."""
+        is_key = self.subject.startswith(KEY_SUBJECT)
+        return Actor(ActorKind.API_KEY if is_key else ActorKind.USER, self.subject, self.via)
 
     def require(self, scope: Scope) -> None:
         """Raises ``Problem`` 403 where the caller may not do that."""
@@ -211,7 +221,7 @@ class Callers:
         role = role_of(known.members, user.name, user.groups)
         if known.workspace_id is None or role is None:
             raise unknown_workspace()
-        return Caller(known.workspace_id, workspace, user.name, role, SCOPES[role])
+        return Caller(known.workspace_id, workspace, user.name, role, SCOPES[role], via=user.via)
 
     async def _user(self, token: str, fingerprint: bytes) -> User:
         if self._oidc is not None and self._oidc.issued(token):

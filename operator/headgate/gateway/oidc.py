@@ -104,4 +104,4 @@ class OidcUsers:
         said = claims.get(provider.groups_claim) or ()
         groups = (said,) if isinstance(said, str) else said if isinstance(said, list) else ()
         named = (provider.groups_prefix + group for group in groups if isinstance(group, str) and group)
-        return User(name, frozenset(group for group in named if not group.startswith(_RESERVED)))
+        return User(name, frozenset(group for group in named if not group.startswith(_RESERVED)), "OpenID Connect")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -11,3 +11,5 @@ class User:
 
     name: str
     groups: frozenset[str] = frozenset()
+    via: str = field(default="Kubernetes token", compare=False)
+    """How it is known that it is they."""

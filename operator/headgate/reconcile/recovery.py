@@ -11,6 +11,7 @@ from headgate.cluster.resources import JOBS, WORKFLOW_RUNS
 from headgate.desired.job import job_name
 from headgate.desired.keys import ObjectKey
 from headgate.domain.attempt import Finished, judge
+from headgate.domain.audit import Actor, ActorKind
 from headgate.domain.task import JobTask, Outcome, TaskRef
 from headgate.engine.engine import Engine
 from headgate.engine.types import Effects
@@ -82,4 +83,6 @@ class Recovery:
         present = {run_key(uid) for key in keys if (uid := self._cache.uid(key)) is not None}
         for workspace_id, trigger_key in open_keys:
             if trigger_key not in present:
-                await self._effects.handle(await self._engine.control.cancel_resource(workspace_id, trigger_key))
+                by = Actor(ActorKind.KUBERNETES, "a WorkflowRun that is gone", "Kubernetes")
+                effects = await self._engine.control.cancel_resource(workspace_id, trigger_key, by)
+                await self._effects.handle(effects)

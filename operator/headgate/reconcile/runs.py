@@ -29,7 +29,7 @@ from headgate.reconcile.keys import Key
 from headgate.reconcile.parsing import InvalidResource, parse
 from headgate.reconcile.run_mirror import mirrored
 from headgate.reconcile.status import StatusWriter
-from headgate.reconcile.steering import HELD_BY_SPEC, steer
+from headgate.reconcile.steering import HELD_BY_SPEC, by_resource, steer
 from headgate.reconcile.tenants import NoTenant, Tenant, Tenants
 from headgate.store.errors import DatabaseUnavailable
 
@@ -125,7 +125,9 @@ class RunReconciler:
         except NoTenant:
             return
         trigger_key = run_key(metadata["uid"])
-        await self._effects.handle(await self._engine.control.cancel_resource(tenant.workspace_id, trigger_key))
+        by = by_resource(metadata["namespace"], metadata["name"])
+        effects = await self._engine.control.cancel_resource(tenant.workspace_id, trigger_key, by)
+        await self._effects.handle(effects)
 
     async def _bring_together(self, key: Key, live: Object, run: WorkflowRun, tenant: Tenant) -> None:
         trigger_key = run_key(run.metadata.uid)
@@ -136,7 +138,9 @@ class RunReconciler:
         if view is None:
             view = await self._start(key, live, run, tenant, trigger_key)
         else:
-            effects = await steer(self._engine.control, tenant.workspace_id, run.spec, view)
+            effects = await steer(
+                self._engine.control, tenant.workspace_id, run.spec, view, by_resource(key.namespace, key.name)
+            )
             if effects is not None:
                 await self._effects.handle(effects)
                 view = await self._engine.run_view(tenant.workspace_id, view.run_id)
@@ -154,7 +158,9 @@ class RunReconciler:
             await self._status.write(WORKFLOW_RUNS, live, run.status.model_copy(update=changes))
             return None
         if run.spec.cancel or run.spec.cancel_now:
-            await self._effects.handle(await self._engine.control.cancel_resource(tenant.workspace_id, trigger_key))
+            by = by_resource(key.namespace, key.name)
+            effects = await self._engine.control.cancel_resource(tenant.workspace_id, trigger_key, by)
+            await self._effects.handle(effects)
             await self._status.write(WORKFLOW_RUNS, live, self._without_run(run, RunPhase.CANCELLED, "Cancelled", ""))
             return None
         if run.spec.suspend:
@@ -187,6 +193,7 @@ class RunReconciler:
             priority=run.spec.priority,
             replay_of=replay_of,
             labels=given_labels(run.metadata.labels),
+            by=by_resource(key.namespace, key.name),
         )
         admission, effects = await self._engine.admit(request)
         match admission:

@@ -10,6 +10,7 @@ from headgate.api.workspace import BREAKER_RESET_ANNOTATION, Workspace
 from headgate.cluster.cache import Cache
 from headgate.cluster.resources import QUOTAS, WORKSPACES
 from headgate.desired.keys import NAMESPACE
+from headgate.domain.audit import Actor, ActorKind
 from headgate.engine.engine import Engine
 from headgate.engine.types import WorkspaceRecord
 from headgate.reconcile.effects import EffectHandler
@@ -81,7 +82,8 @@ class Tenants:
             return known[3]
         workspace_id = await self._engine.sync_workspace(record)
         if reset:
-            await self._effects.handle(await self._engine.reset_breaker(workspace_id, reset))
+            by = Actor(ActorKind.KUBERNETES, f"Workspace {name}", "Kubernetes")
+            await self._effects.handle(await self._engine.reset_breaker(workspace_id, reset, by))
         self._known[name] = (uid, record, reset, workspace_id)
         return workspace_id
 

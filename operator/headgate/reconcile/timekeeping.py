@@ -6,6 +6,10 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
+from prometheus_client import CollectorRegistry, Gauge
+
+from headgate.domain.audit_keys import SigningKeys
+from headgate.engine.audit import MOST_SIGNED
 from headgate.engine.engine import Engine
 from headgate.reconcile.chaining import Chainer
 from headgate.reconcile.effects import EffectHandler
@@ -16,18 +20,38 @@ from headgate.reconcile.stops import Stops
 PARTITION_SECONDS = 3600.0
 CHANGES_SECONDS = 600.0
 DELIVERIES_SECONDS = 3600.0
+SIGNING_SECONDS = 60.0
 
 
 class Timekeeper:
     """Drives the engine by the clock."""
 
     def __init__(
-        self, engine: Engine, effects: EffectHandler, enqueue: Callable[[Key], None], *, wall: Callable[[], datetime]
+        self,
+        engine: Engine,
+        effects: EffectHandler,
+        enqueue: Callable[[Key], None],
+        registry: CollectorRegistry,
+        *,
+        wall: Callable[[], datetime],
+        signing: SigningKeys | None = None,
     ) -> None:
+        """``signing`` are the keys by which heads of audit logs are signed; none are without."""
         self._engine = engine
         self._effects = effects
         self._enqueue = enqueue
         self._wall = wall
+        self._signing = signing
+        self._ahead = Gauge(
+            "headgate_partitions_ahead",
+            "Months after the present one that have all partitions; -1 where the present one has not.",
+            registry=registry,
+        )
+        self._signed = Gauge(
+            "headgate_audit_signed_timestamp_seconds",
+            "When no head of an audit log was without a signature last; 0 without signing keys.",
+            registry=registry,
+        )
 
     async def run(self) -> None:
         """Keep time for ever."""
@@ -39,6 +63,8 @@ class Timekeeper:
             group.create_task(forever("changes", self._forget_changes, net_seconds=CHANGES_SECONDS))
             group.create_task(forever("partitions", self._make_partitions, net_seconds=PARTITION_SECONDS))
             group.create_task(forever("deliveries", self._forget_deliveries, net_seconds=DELIVERIES_SECONDS))
+            if self._signing is not None:
+                group.create_task(forever("audit", self._sign, net_seconds=SIGNING_SECONDS))
 
     async def _fire(self) -> datetime | None:
         fired = await self._engine.fire_due(self._wall())
@@ -54,8 +80,19 @@ class Timekeeper:
         return None
 
     async def _make_partitions(self) -> datetime | None:
-        await self._engine.ensure_partitions(self._wall())
+        try:
+            await self._engine.ensure_partitions(self._wall())
+        finally:
+            # Also where none could be made: then it goes down month by month, and somebody has to hear of it.
+            self._ahead.set(await self._engine.partitions_ahead(self._wall()))
         return None
+
+    async def _sign(self) -> datetime | None:
+        now = self._wall()
+        more = self._signing is not None and await self._engine.audit.sign(self._signing) == MOST_SIGNED
+        if not more:
+            self._signed.set(now.timestamp())
+        return now if more else None
 
     async def _forget_changes(self) -> datetime | None:
         await self._engine.changes.forget()

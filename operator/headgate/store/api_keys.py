@@ -93,13 +93,18 @@ async def page(tx: Transaction, workspace_id: UUID, before: UUID | None, limit: 
 
 
 _REVOKE = f"""
+    WITH before AS (
+        SELECT id AS key_id, revoked_at IS NULL AS revoked_now FROM headgate.api_keys
+        WHERE workspace_id = %(workspace_id)s AND id = %(id)s
+        FOR UPDATE
+    )
     UPDATE headgate.api_keys
     SET revoked_at = coalesce(revoked_at, %(now)s), revoked_by = coalesce(revoked_by, %(by)s)
-    WHERE workspace_id = %(workspace_id)s AND id = %(id)s
-    RETURNING {_VIEW}
+    FROM before WHERE workspace_id = %(workspace_id)s AND id = key_id
+    RETURNING {_VIEW}, revoked_now
 """  # noqa: S608 - constants
 
 
 async def revoke(tx: Transaction, workspace_id: UUID, key_id: UUID, by: str, now: datetime) -> Any | None:
-    """End a key; one that was revoked stays as it is. None where there is no such key."""
+    """End a key, or None where there is none. One that was revoked stays, and is not ``revoked_now``."""
     return await tx.row(_REVOKE, {"workspace_id": workspace_id, "id": key_id, "by": by, "now": now})

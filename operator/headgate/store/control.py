@@ -34,14 +34,19 @@ _PRIORITIZE = f"""
         UPDATE headgate.workflow_executions SET priority = %(priority)s
         WHERE {_THE_RUN} AND status IN ('Pending', 'Running', 'Suspended') AND priority <> %(priority)s
         RETURNING 1
+    ), queued AS (
+        UPDATE headgate.tasks SET priority = %(priority)s WHERE {_OF_RUN} AND EXISTS (SELECT FROM run)
     )
-    UPDATE headgate.tasks SET priority = %(priority)s WHERE {_OF_RUN} AND EXISTS (SELECT FROM run)
+    SELECT EXISTS (SELECT FROM run)
 """  # noqa: S608 - constants
 
 
-async def prioritize(tx: Transaction, key: RunKey, priority: int) -> None:
-    """Give a run that has not ended, and what is queued of it, another priority. Hold the run's lock."""
-    await tx.execute(_PRIORITIZE, key.parameters() | {"priority": priority})
+async def prioritize(tx: Transaction, key: RunKey, priority: int) -> bool:
+    """Give a run that has not ended, and what is queued of it, another priority. Whether it had another one.
+
+    Hold the run's lock.
+    """
+    return bool(await tx.value(_PRIORITIZE, key.parameters() | {"priority": priority}))
 
 
 _TASKS = f"""

@@ -17,6 +17,17 @@ async def ensure_partitions(tx: Transaction, reference: datetime, months_ahead: 
     return int(await tx.value(_ENSURE, {"reference": reference, "months_ahead": months_ahead}) or 0)
 
 
+_AHEAD = "SELECT headgate.partitions_ahead(%(reference)s)"
+
+
+async def partitions_ahead(tx: Transaction, reference: datetime) -> int:
+    """For how many months after that of ``reference`` there are all partitions; -1 where that month has not all.
+
+    Takes a system transaction, and reads the catalogue.
+    """
+    return int((await tx.one(_AHEAD, {"reference": reference}))[0])
+
+
 _CHECK = "SELECT FROM headgate.alembic_version"
 
 

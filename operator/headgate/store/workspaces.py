@@ -212,9 +212,9 @@ _RETIRE = """
 """
 
 
-async def retire(tx: Transaction, workspace_id: UUID, now: datetime) -> None:
-    """Free the name. The rows stay, under the id."""
-    await tx.execute(_RETIRE, {"id": workspace_id, "now": now})
+async def retire(tx: Transaction, workspace_id: UUID, now: datetime) -> bool:
+    """Free the name. The rows stay, under the id. Whether it had been taken."""
+    return bool(await tx.execute(_RETIRE, {"id": workspace_id, "now": now}))
 
 
 _WITH_PENDING = "SELECT DISTINCT workspace_id FROM headgate.workflow_executions WHERE status = 'Pending'"

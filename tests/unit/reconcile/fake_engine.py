@@ -30,6 +30,7 @@ class FakeEngine(Engine):
         self.chained = Fired(self.effects, frozenset(), None)
         self.room = True
         self.runner_work: tuple[OpenRunnerTask, ...] = ()
+        self.ahead = 3
         self.nodes = frozenset[str]()
         self.secrets: tuple[SecretKeyRef, ...] = ()
         self.used: tuple[WorkspaceUsage, ...] = ()
@@ -73,6 +74,12 @@ class FakeEngine(Engine):
     async def sync_workspace(self, record: WorkspaceRecord) -> UUID:
         self.note("sync", record)
         return UUID(int=1)
+
+    async def ensure_partitions(self, now: datetime) -> int:
+        return 0
+
+    async def partitions_ahead(self, now: datetime) -> int:
+        return self.ahead
 
     async def suspend_workspace(self, name: str) -> None:
         self.note("suspend", name)

@@ -8,12 +8,14 @@ from uuid import UUID
 import pytest
 
 from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.domain.audit import Actor
 from headgate.engine.run_control import RunControl
 from headgate.engine.types import Effects, NodeView, RunView
-from headgate.reconcile.steering import steer
+from headgate.reconcile.steering import by_resource, steer
 from tests.builders import a_run
 
 WORKSPACE, RUN = UUID(int=1), UUID(int=2)
+BY = by_resource("acme", "nightly-1")
 NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 
 
@@ -23,28 +25,29 @@ class FakeControl(RunControl):
     def __init__(self, told: list[tuple[Any, ...]]) -> None:
         self.told = told
 
-    async def stop(self, workspace_id: UUID, run_id: UUID, reason: str) -> Effects:
-        return self._note("stop")
+    async def stop(self, workspace_id: UUID, run_id: UUID, reason: str, by: Actor | None = None) -> Effects:
+        return self._note(by, "stop")
 
-    async def suspend(self, workspace_id: UUID, run_id: UUID, why: str) -> Effects:
-        return self._note("suspend")
+    async def suspend(self, workspace_id: UUID, run_id: UUID, why: str, by: Actor | None = None) -> Effects:
+        return self._note(by, "suspend")
 
-    async def resume(self, workspace_id: UUID, run_id: UUID) -> Effects:
-        return self._note("resume")
+    async def resume(self, workspace_id: UUID, run_id: UUID, by: Actor | None = None) -> Effects:
+        return self._note(by, "resume")
 
-    async def pass_breakpoint(self, workspace_id: UUID, run_id: UUID, number: int) -> Effects:
-        return self._note("pass", number)
+    async def pass_breakpoint(self, workspace_id: UUID, run_id: UUID, number: int, by: Actor | None = None) -> Effects:
+        return self._note(by, "pass", number)
 
-    async def retry(self, workspace_id: UUID, run_id: UUID, number: int) -> Effects:
-        return self._note("retry", number)
+    async def retry(self, workspace_id: UUID, run_id: UUID, number: int, by: Actor | None = None) -> Effects:
+        return self._note(by, "retry", number)
 
-    async def prioritize(self, workspace_id: UUID, run_id: UUID, priority: int) -> Effects:
-        return self._note("prioritize", priority)
+    async def prioritize(self, workspace_id: UUID, run_id: UUID, priority: int, by: Actor | None = None) -> Effects:
+        return self._note(by, "prioritize", priority)
 
-    async def decide(self, workspace_id: UUID, run_id: UUID, decisions: Any) -> Effects:
-        return self._note("decide", *(decision.by for decision in decisions))
+    async def decide(self, workspace_id: UUID, run_id: UUID, decisions: Any, by: Actor | None = None) -> Effects:
+        return self._note(by, "decide", *(decision.by for decision in decisions))
 
-    def _note(self, *what: Any) -> Effects:
+    def _note(self, by: Actor | None, *what: Any) -> Effects:
+        assert by == BY
         self.told.append(what)
         return Effects(frozenset([RUN]))
 
@@ -58,7 +61,7 @@ def a_view(phase: RunPhase = RunPhase.RUNNING, **members: Any) -> RunView:
 async def asked(view: RunView, **spec: Any) -> list[tuple[Any, ...]]:
     """What the engine is asked for."""
     told: list[tuple[Any, ...]] = []
-    effects = await steer(FakeControl(told), WORKSPACE, a_run().with_spec(**spec).model().spec, view)
+    effects = await steer(FakeControl(told), WORKSPACE, a_run().with_spec(**spec).model().spec, view, BY)
     assert (effects is None) == (told == [])
     return told
 

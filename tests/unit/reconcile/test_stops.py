@@ -83,7 +83,7 @@ async def test_it_is_told_of_later_where_postgres_was_away(engine: Stopping, eff
 
 async def test_whoever_keeps_time_looks(engine: Stopping, effects: EffectHandler) -> None:
     engine.stopping = (a_task().ref,)
-    timekeeper = Timekeeper(engine, effects, lambda _key: None, wall=lambda: datetime.now(UTC))
+    timekeeper = Timekeeper(engine, effects, lambda _key: None, CollectorRegistry(), wall=lambda: datetime.now(UTC))
 
     keeping = asyncio.create_task(timekeeper.run())
 
@@ -100,10 +100,33 @@ async def test_whoever_keeps_time_forgets_old_deliveries_until_there_are_no_more
     now = datetime.now(UTC)
     assert isinstance(engine.deliveries, FakeDeliveries)
     engine.deliveries.more = 2
-    keeping = asyncio.create_task(Timekeeper(engine, effects, lambda _key: None, wall=lambda: now).run())
+    keeping = asyncio.create_task(
+        Timekeeper(engine, effects, lambda _key: None, CollectorRegistry(), wall=lambda: now).run()
+    )
 
     async def forgotten() -> bool:
         return engine.told.count(("forget", now)) == 3
 
     await eventually(forgotten, every=0.01, what="that deliveries are forgotten")
+    keeping.cancel()
+
+
+async def test_whoever_keeps_time_tells_how_many_partitions_there_are_also_where_none_can_be_made(
+    engine: Stopping, effects: EffectHandler
+) -> None:
+    class Refusing(Stopping):
+        async def ensure_partitions(self, now: datetime) -> int:
+            raise RuntimeError("no right to make tables")
+
+    registry = CollectorRegistry()
+    refusing = Refusing()
+    refusing.ahead = 1
+    keeping = asyncio.create_task(
+        Timekeeper(refusing, effects, lambda _key: None, registry, wall=lambda: datetime.now(UTC)).run()
+    )
+
+    async def told() -> bool:
+        return registry.get_sample_value("headgate_partitions_ahead") == 1
+
+    await eventually(told, every=0.01, what="that the months are told")
     keeping.cancel()

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Security
+from fastapi import APIRouter, Request, Security
 
 from headgate.api.workflow_run import Decision
 from headgate.domain.api_keys import Scope
@@ -29,26 +29,27 @@ def approval_routes(engine: Engine, access: Access, *, heard: Callable[[str, Eff
     Writer = Annotated[Caller, Security(access.caller, scopes=[Scope.RUNS_WRITE])]  # noqa: N806 - a type
 
     @router.post("/approve", operation_id="approveNode")
-    async def approve(run_id: UUID, body: DecideApproval, caller: Writer) -> Run:
+    async def approve(run_id: UUID, body: DecideApproval, caller: Writer, request: Request) -> Run:
         """Approve what a node of the run waits for, in the caller's name: the run goes on."""
-        return await decide(run_id, body, caller, approved=True)
+        return await decide(run_id, body, caller, request, approved=True)
 
     @router.post("/reject", operation_id="rejectNode")
-    async def reject(run_id: UUID, body: DecideApproval, caller: Writer) -> Run:
+    async def reject(run_id: UUID, body: DecideApproval, caller: Writer, request: Request) -> Run:
         """Reject what a node of the run waits for, in the caller's name: the node fails."""
-        return await decide(run_id, body, caller, approved=False)
+        return await decide(run_id, body, caller, request, approved=False)
 
-    async def decide(run_id: UUID, body: DecideApproval, caller: Caller, *, approved: bool) -> Run:
+    async def decide(run_id: UUID, body: DecideApproval, caller: Caller, request: Request, *, approved: bool) -> Run:
         view = await known_run(engine, caller, run_id)
         steered_here(view, "spec.approvals")
         attempt = _waiting_attempt(view, body)
         decision = Decision(node=body.node, attempt=attempt, approved=approved, by=caller.subject, comment=body.comment)
-        effects = await engine.control.decide(caller.workspace_id, run_id, [decision])
+        effects = await engine.control.decide(caller.workspace_id, run_id, [decision], caller.actor)
         heard(caller.workspace, effects)
         view = await known_run(engine, caller, run_id)
         refusal = next((item for item in view.waiting if (item.node, item.reason) == (body.node, NOT_ALLOWED)), None)
         if refusal is not None and refusal.message.startswith(f"{caller.subject} may not"):
-            raise Problem(HTTPStatus.FORBIDDEN, refusal.message, reason=NOT_ALLOWED)
+            async with access.recording(caller, request):
+                raise Problem(HTTPStatus.FORBIDDEN, refusal.message, reason=NOT_ALLOWED)
         return run_of(view)
 
     return router

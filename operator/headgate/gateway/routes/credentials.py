@@ -49,7 +49,13 @@ def credential_routes(engine: Engine, access: Access) -> APIRouter:
         try:
             values = Values({key: value.get_secret_value() for key, value in body.values.items()})
             view = await engine.credentials.put(
-                caller.workspace_id, name, body.kind, values, by=caller.subject, expected=version
+                caller.workspace_id,
+                name,
+                body.kind,
+                values,
+                by=caller.subject,
+                expected=version,
+                actor=caller.actor,
             )
         except CredentialInvalid as error:
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
@@ -61,7 +67,7 @@ def credential_routes(engine: Engine, access: Access) -> APIRouter:
     async def delete(name: ObjectName, caller: Manager, version: Version = None) -> Response:
         """Delete a credential. The record of who was given it stays."""
         try:
-            deleted = await engine.credentials.delete(caller.workspace_id, name, expected=version)
+            deleted = await engine.credentials.delete(caller.workspace_id, name, expected=version, actor=caller.actor)
         except CredentialConflict as error:
             raise Problem(HTTPStatus.CONFLICT, str(error), reason="VersionConflict") from None
         if not deleted:
@@ -74,6 +80,6 @@ def credential_routes(engine: Engine, access: Access) -> APIRouter:
 
         May be repeated at any time: what was not sealed anew lies under its old key until then.
         """
-        return rotated_of(await engine.credentials.rotate_data_key(caller.workspace_id))
+        return rotated_of(await engine.credentials.rotate_data_key(caller.workspace_id, caller.actor))
 
     return router

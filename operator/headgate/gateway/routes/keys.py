@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response, Security
+from fastapi import APIRouter, Query, Request, Response, Security
 
 from headgate.domain.api_keys import SCOPES, Scope, excess
 from headgate.engine import api_keys
@@ -25,16 +25,17 @@ def key_routes(engine: Engine, access: Access) -> APIRouter:
     Manager = Annotated[Caller, Security(access.caller, scopes=[Scope.KEYS_MANAGE])]  # noqa: N806 - a type
 
     @router.post("", operation_id="createKey", status_code=HTTPStatus.CREATED)
-    async def create(body: CreateKey, caller: Manager, response: Response) -> NewKey:
+    async def create(body: CreateKey, caller: Manager, request: Request, response: Response) -> NewKey:
         """Make a key. The answer holds it this once.
 
         Nobody makes a key that may do more, or lives longer, than what they call with.
         """
         scopes = SCOPES[body.role] & frozenset(body.scopes) if body.scopes is not None else SCOPES[body.role]
-        _within(caller, body, scopes)
+        async with access.recording(caller, request):
+            _within(caller, body, scopes)
         wanted = api_keys.NewKey(body.name, body.role, caller.subject, scopes, body.expires_at)
         try:
-            issued = await engine.api_keys.issue(caller.workspace_id, wanted)
+            issued = await engine.api_keys.issue(caller.workspace_id, wanted, caller.actor)
         except ValueError as error:
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
         response.headers["Cache-Control"] = "no-store"
@@ -52,7 +53,7 @@ def key_routes(engine: Engine, access: Access) -> APIRouter:
     @router.delete("/{key_id}", operation_id="revokeKey")
     async def revoke(key_id: UUID, caller: Manager) -> Key:
         """Revoke a key: within a second it is good nowhere any more. Once more changes nothing."""
-        view = await engine.api_keys.revoke(caller.workspace_id, key_id, caller.subject)
+        view = await engine.api_keys.revoke(caller.workspace_id, key_id, caller.subject, caller.actor)
         if view is None:
             raise Problem(HTTPStatus.NOT_FOUND, "the workspace has no such key")
         return key_of(view)

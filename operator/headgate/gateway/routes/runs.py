@@ -109,6 +109,7 @@ def _request(body: StartRun, caller: Caller, key: str) -> RunRequest:
         priority=body.priority,
         replay_of=body.replay_of,
         labels=body.labels,
+        by=caller.actor,
     )
 
 

@@ -43,7 +43,7 @@ def steering_routes(engine: Engine, access: Access, *, heard: Callable[[str, Eff
         if view.phase.is_final and view.phase is not RunPhase.CANCELLED:
             raise conflict(f"the run has ended already: it is {view.phase}")
         why = _said(f"cancelled by {caller.subject}", body.reason)
-        return await done(await engine.control.stop(caller.workspace_id, run_id, why), caller, run_id)
+        return await done(await engine.control.stop(caller.workspace_id, run_id, why, by=caller.actor), caller, run_id)
 
     @router.post("/suspend", operation_id="suspendRun")
     async def suspend(run_id: UUID, caller: Writer, body: HoldRun = _NO_HOLD) -> Run:
@@ -53,7 +53,9 @@ def steering_routes(engine: Engine, access: Access, *, heard: Callable[[str, Eff
         if view.phase.is_final or view.cancelling:
             raise conflict(f"the run ends or has ended, so that nothing can be held: it is {view.phase}")
         why = _said(f"held by {caller.subject}", body.reason)
-        return await done(await engine.control.suspend(caller.workspace_id, run_id, why), caller, run_id)
+        return await done(
+            await engine.control.suspend(caller.workspace_id, run_id, why, by=caller.actor), caller, run_id
+        )
 
     @router.post("/resume", operation_id="resumeRun")
     async def resume(run_id: UUID, caller: Writer) -> Run:
@@ -62,7 +64,7 @@ def steering_routes(engine: Engine, access: Access, *, heard: Callable[[str, Eff
         steered_here(view, "spec.suspend, or spec.resume at a breakpoint,")
         if view.phase is not RunPhase.SUSPENDED:
             raise conflict(f"only a Suspended run can be resumed; this one is {view.phase}")
-        return await done(await engine.control.resume(caller.workspace_id, run_id), caller, run_id)
+        return await done(await engine.control.resume(caller.workspace_id, run_id, by=caller.actor), caller, run_id)
 
     @router.post("/retry", operation_id="retryRun")
     async def retry(run_id: UUID, caller: Writer) -> Run:
@@ -75,7 +77,7 @@ def steering_routes(engine: Engine, access: Access, *, heard: Callable[[str, Eff
         if view.phase not in (RunPhase.FAILED, RunPhase.CANCELLED):
             raise conflict(f"only a Failed or Cancelled run can be retried; this one is {view.phase}")
         # The next number counts once, however many ask at the same time.
-        effects = await engine.control.retry(caller.workspace_id, run_id, view.retries + 1)
+        effects = await engine.control.retry(caller.workspace_id, run_id, view.retries + 1, by=caller.actor)
         return await done(effects, caller, run_id)
 
     return router

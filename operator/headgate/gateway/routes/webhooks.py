@@ -80,7 +80,9 @@ def webhook_routes(engine: Engine, access: Access, *, heard: Callable[[str, Effe
         It makes runs of its own, each time that it is asked for. What became of it is in the answer.
         """
         try:
-            made, effects = await engine.deliveries.redeliver(caller.workspace_id, delivery_id, caller.subject)
+            made, effects = await engine.deliveries.redeliver(
+                caller.workspace_id, delivery_id, caller.subject, caller.actor
+            )
         except NotKept as error:
             raise Problem(HTTPStatus.CONFLICT, str(error), reason="NotKept") from None
         heard(caller.workspace, effects)

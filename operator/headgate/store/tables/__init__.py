@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from headgate.store.tables.api_keys import api_keys
+from headgate.store.tables.audit import audit_checkpoints, audit_heads, audit_log, audit_rounds
 from headgate.store.tables.base import SCHEMA, metadata
 from headgate.store.tables.credentials import credentials, data_keys, releases
 from headgate.store.tables.history import (
@@ -23,6 +24,10 @@ from headgate.store.tables.workflows import events, schedules, versions, workflo
 __all__ = [
     "SCHEMA",
     "api_keys",
+    "audit_checkpoints",
+    "audit_heads",
+    "audit_log",
+    "audit_rounds",
     "borrowed_places",
     "breakers",
     "credentials",

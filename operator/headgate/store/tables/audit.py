@@ -1,0 +1,59 @@
+"""The audit log, and what was signed of it."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, Table, Text, Uuid
+from sqlalchemy.dialects.postgresql import JSON
+
+from headgate.store.tables.base import Time, metadata
+from headgate.store.tables.tenants import workspaces
+
+audit_heads = Table(
+    "audit_heads",
+    metadata,
+    Column("workspace_id", Uuid, ForeignKey(workspaces.c.id), primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("signed_sequence", BigInteger, nullable=False),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("workspace_id", Uuid, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("at", Time, nullable=False),
+    Column("actor_kind", Text, nullable=False),
+    Column("actor_name", Text, nullable=False),
+    Column("actor_via", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("object", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("previous_hash", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+
+audit_rounds = Table(
+    "audit_rounds",
+    metadata,
+    Column("number", BigInteger, primary_key=True),
+    Column("at", Time, nullable=False),
+    Column("previous", LargeBinary, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("signing_key", Text, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+)
+
+audit_checkpoints = Table(
+    "audit_checkpoints",
+    metadata,
+    Column("workspace_id", Uuid, ForeignKey(workspaces.c.id), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("hash", LargeBinary, nullable=False),
+    Column("at", Time, nullable=False),
+    Column("round", BigInteger, nullable=False),
+    Column("signing_key", Text, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Index("audit_checkpoints_round", "round", "workspace_id"),
+)
