@@ -7,6 +7,30 @@ from typing import Any, Literal, NotRequired, TypedDict, cast
 
 from headgate.client.transport import Answer, Transport, path_of
 
+Action = Literal[
+    "run.start",
+    "run.cancel",
+    "run.suspend",
+    "run.resume",
+    "run.retry",
+    "run.prioritize",
+    "run.approve",
+    "run.reject",
+    "key.create",
+    "key.revoke",
+    "credential.put",
+    "credential.delete",
+    "credential.rotate",
+    "credential.release",
+    "delivery.redeliver",
+    "call",
+    "workspace.create",
+    "workspace.change",
+    "workspace.retire",
+    "breaker.reset",
+]
+"""What was done."""
+
 BreakerState = Literal[
     "Closed",
     "Open",
@@ -24,13 +48,6 @@ NodePhase = Literal[
     "Cancelled",
 ]
 """Where a node of a run stands."""
-
-Outcome = Literal[
-    "accepted",
-    "filtered",
-    "refused",
-]
-"""What became of a delivery, or of it at one trigger."""
 
 Role = Literal[
     "owner",
@@ -56,6 +73,7 @@ Scope = Literal[
     "usage:read",
     "keys:manage",
     "credentials:manage",
+    "audit:read",
 ]
 """What a caller may do."""
 
@@ -74,6 +92,59 @@ WebhookFormat = Literal[
     "github",
 ]
 """How a sender signs what it sends."""
+
+headgate__domain__audit__Outcome = Literal[
+    "Done",
+    "Refused",
+]
+"""What came of it."""
+
+headgate__engine__webhook_types__Outcome = Literal[
+    "accepted",
+    "filtered",
+    "refused",
+]
+"""What became of a delivery, or of it at one trigger."""
+
+
+class AuditActor(TypedDict):
+    """Who did something."""
+
+    kind: str
+    """What it is: user, apikey, runner, kubernetes or command. A newer release may know others."""
+    name: str
+    """As the API names callers: a user, or ``apikey:`` and the id of a key; for others what stands for them."""
+    via: str
+    """How it is known that it was they."""
+
+
+class AuditEntry(TypedDict):
+    """Something that was done."""
+
+    sequence: int
+    """Counts the workspace's entries from 1, without a gap."""
+    at: str
+    """When it was done."""
+    actor: AuditActor
+    """Who did it."""
+    action: str
+    """What was done. A newer release may know others than the filter takes."""
+    object: str
+    """What it was done to."""
+    outcome: headgate__domain__audit__Outcome
+    detail: dict[str, Any]
+    """More about it, by action. No values of credentials, and no inputs."""
+    hash: str
+    """SHA-256 of the entry and, through the hash of the entry before it, of all entries before."""
+
+
+class AuditList(TypedDict):
+    """A page of the audit log, the newest first."""
+
+    items: list[AuditEntry]
+    """The entries."""
+    nextCursor: str | None
+    """Gives the next page; null on the last one."""
 
 
 class CancelRun(TypedDict):
@@ -161,7 +232,7 @@ class Delivery(TypedDict):
     """When it came first."""
     attempts: int
     """How often triggers looked at it: again when it was sent again after something had refused it."""
-    outcome: Outcome
+    outcome: headgate__engine__webhook_types__Outcome
     """Accepted where any trigger made a run; else refused where any refused it; else filtered."""
     reason: str
     """Why no trigger was asked, in one stable word; empty otherwise."""
@@ -199,7 +270,7 @@ class DeliveryResult(TypedDict):
     """The workflow."""
     node: str
     """The trigger node."""
-    outcome: Outcome
+    outcome: headgate__engine__webhook_types__Outcome
     """Accepted with a run, filtered, or refused."""
     runId: str | None
     """The run; null where there is none."""
@@ -1398,5 +1469,37 @@ class Client:
                     "/api/v1/workspaces/{workspace}/credentials/rotate",
                     workspace=workspace,
                 ),
+            ),
+        )
+
+    async def list_audit_log(
+        self,
+        workspace: str,
+        *,
+        cursor: str | None = None,
+        limit: int | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        actor: str | None = None,
+        action: Action | None = None,
+    ) -> AuditList:
+        """List who did what in the workspace, the newest first. Filters look through entries from the newest on.
+        """
+        return cast(
+            "AuditList",
+            await self._transport.call(
+                "GET",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/audit",
+                    workspace=workspace,
+                ),
+                query={
+                    "cursor": cursor,
+                    "limit": limit,
+                    "since": since,
+                    "until": until,
+                    "actor": actor,
+                    "action": action,
+                },
             ),
         )
