@@ -152,7 +152,7 @@ def _docstring(text: str, indent: int) -> str:
     space = " " * indent
     paragraphs = [textwrap.wrap(part, _WIDTH - indent - 3, break_long_words=False) for part in text.split("\n\n")]
     first, *rest = [f"\n{space}".join(lines) for lines in paragraphs]
-    if not rest and "\n" not in first and len(first) < _WIDTH - indent - 6:
+    if not rest and "\n" not in first and len(first) <= _WIDTH - indent - 6:
         return f"{space}{_quoted(first)}"
     return "\n".join([space + _quoted(f"\n\n{space}".join([first, *rest]) + f"\n{space}")])
 

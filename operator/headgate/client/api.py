@@ -7,6 +7,12 @@ from typing import Any, Literal, NotRequired, TypedDict, cast
 
 from headgate.client.transport import Answer, Transport, path_of
 
+ActOutcome = Literal[
+    "Done",
+    "Refused",
+]
+"""What came of it."""
+
 Action = Literal[
     "run.start",
     "run.cancel",
@@ -48,6 +54,13 @@ NodePhase = Literal[
     "Cancelled",
 ]
 """Where a node of a run stands."""
+
+Outcome = Literal[
+    "accepted",
+    "filtered",
+    "refused",
+]
+"""What became of a delivery, or of it at one trigger."""
 
 Role = Literal[
     "owner",
@@ -93,19 +106,6 @@ WebhookFormat = Literal[
 ]
 """How a sender signs what it sends."""
 
-headgate__domain__audit__Outcome = Literal[
-    "Done",
-    "Refused",
-]
-"""What came of it."""
-
-headgate__engine__webhook_types__Outcome = Literal[
-    "accepted",
-    "filtered",
-    "refused",
-]
-"""What became of a delivery, or of it at one trigger."""
-
 
 class AuditActor(TypedDict):
     """Who did something."""
@@ -131,7 +131,7 @@ class AuditEntry(TypedDict):
     """What was done. A newer release may know others than the filter takes."""
     object: str
     """What it was done to."""
-    outcome: headgate__domain__audit__Outcome
+    outcome: ActOutcome
     detail: dict[str, Any]
     """More about it, by action. No values of credentials, and no inputs."""
     hash: str
@@ -232,7 +232,7 @@ class Delivery(TypedDict):
     """When it came first."""
     attempts: int
     """How often triggers looked at it: again when it was sent again after something had refused it."""
-    outcome: headgate__engine__webhook_types__Outcome
+    outcome: Outcome
     """Accepted where any trigger made a run; else refused where any refused it; else filtered."""
     reason: str
     """Why no trigger was asked, in one stable word; empty otherwise."""
@@ -270,7 +270,7 @@ class DeliveryResult(TypedDict):
     """The workflow."""
     node: str
     """The trigger node."""
-    outcome: headgate__engine__webhook_types__Outcome
+    outcome: Outcome
     """Accepted with a run, filtered, or refused."""
     runId: str | None
     """The run; null where there is none."""
@@ -1483,8 +1483,7 @@ class Client:
         actor: str | None = None,
         action: Action | None = None,
     ) -> AuditList:
-        """List who did what in the workspace, the newest first. Filters look through entries from the newest on.
-        """
+        """List who did what in the workspace, the newest first. Filters look through entries from the newest on."""
         return cast(
             "AuditList",
             await self._transport.call(

@@ -60,7 +60,7 @@ class Action(StrEnum):
     BREAKER_RESET = "breaker.reset"
 
 
-class Outcome(StrEnum):
+class ActOutcome(StrEnum):
     """What came of it."""
 
     DONE = "Done"
@@ -86,7 +86,7 @@ class Act:
     object: str
     """What it was done to, as ``run/<id>``."""
     detail: Mapping[str, Any] = field(default_factory=dict)
-    outcome: Outcome = Outcome.DONE
+    outcome: ActOutcome = ActOutcome.DONE
 
     def columns(self) -> dict[str, str]:
         """What is kept of it, within what each column holds."""

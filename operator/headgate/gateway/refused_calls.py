@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from headgate.domain.audit import Act, Action, Outcome
+from headgate.domain.audit import Act, Action, ActOutcome
 from headgate.gateway.minute_counts import MinuteCounts
 from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable
 
@@ -38,6 +38,6 @@ class RefusedCalls:
         self._of_caller.add(caller)
         self._of_workspace.add(workspace)
         try:
-            await self._engine.audit.note(workspace_id, Act(actor, Action.CALL, call, {"why": why}, Outcome.REFUSED))
+            await self._engine.audit.note(workspace_id, Act(actor, Action.CALL, call, {"why": why}, ActOutcome.REFUSED))
         except (DatabaseUnavailable, DatabaseNotMigrated) as error:
             _log.warning("a refused call is not in the audit log", workspace_id=workspace, error=str(error))

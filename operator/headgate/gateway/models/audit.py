@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from headgate.domain.audit import Action, Entry, Outcome
+from headgate.domain.audit import Action, ActOutcome, Entry
 from headgate.engine.audit import EntryPage
 from headgate.gateway.models.base import ApiModel, PageQuery, Time
 from headgate.store.audit import Filters
@@ -55,7 +55,7 @@ class AuditEntry(ApiModel):
     """What was done. A newer release may know others than the filter takes."""
     object: str
     """What it was done to."""
-    outcome: Outcome
+    outcome: ActOutcome
     """What came of it."""
     detail: dict[str, Any]
     """More about it, by action. No values of credentials, and no inputs."""
@@ -80,7 +80,7 @@ def entry_of(entry: Entry) -> AuditEntry:
         actor=AuditActor(kind=entry.actor_kind, name=entry.actor_name, via=entry.actor_via),
         action=entry.action,
         object=entry.object,
-        outcome=Outcome(entry.outcome),
+        outcome=ActOutcome(entry.outcome),
         detail=json.loads(entry.detail),
         hash=entry.hash.hex(),
     )
