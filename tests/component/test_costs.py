@@ -13,6 +13,7 @@ from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 
 from headgate.engine.types import Outcome, RunFilter, Waiting
 from headgate.store import (
+    analytics,
     api_keys,
     calls,
     control,
@@ -27,6 +28,7 @@ from headgate.store import (
     open_runs,
     pending,
     plan_use,
+    prices,
     run_changes,
     run_facts,
     runs,
@@ -251,6 +253,7 @@ async def test_what_credentials_cost_and_their_keys(warm: World, sent: list[str]
 @pytest.mark.parametrize(
     "module",
     [
+        analytics,
         api_keys,
         calls,
         control,
@@ -265,6 +268,7 @@ async def test_what_credentials_cost_and_their_keys(warm: World, sent: list[str]
         pending,
         open_runs,
         plan_use,
+        prices,
         run_changes,
         run_facts,
         runs,

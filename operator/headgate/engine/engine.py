@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from headgate.api.workflow import WorkflowSpec
+from headgate.domain.cost import Footprint
 from headgate.domain.envelope import KeyRing
+from headgate.domain.prices import PriceTable
 from headgate.engine import (
     admission,
     breakers,
@@ -22,6 +24,7 @@ from headgate.engine import (
     workflows,
     workspaces,
 )
+from headgate.engine.analytics import Analytics
 from headgate.engine.api_keys import ApiKeys
 from headgate.engine.call_limits import CallLimits
 from headgate.engine.context import Context
@@ -76,13 +79,15 @@ class Engine:
         keys: KeyRing | None = None,
         reads: DefinitionReads | None = None,
         changes: DefinitionChanges | None = None,
+        prices: PriceTable | None = None,
     ) -> None:
         """``clock`` gives the time with its zone, ``randomness`` as many unpredictable bytes as it is asked for.
 
         ``keys`` are the key-encryption keys, without which no credential is kept or handed out. ``reads`` remembers
-        definitions that are looked at, and ``changes`` is told of those that change.
+        definitions that are looked at, and ``changes`` is told of those that change. ``prices`` are
+        those at which attempts begin; without any, what they cost is not known.
         """
-        self._context = Context(database, clock, randomness, evaluator, changes=changes)
+        self._context = Context(database, clock, randomness, evaluator, changes=changes, prices=prices)
         self._starter = Starter(self._context)
         self.control = RunControl(self._context, self._starter)
         """What people, and time, do to runs."""
@@ -102,6 +107,8 @@ class Engine:
         """What other systems send."""
         self.deliveries = Deliveries(self._context, self._starter, keys)
         """What became of it."""
+        self.analytics = Analytics(self._context)
+        """What runs cost and how they fare, day by day."""
 
     async def ping(self) -> None:
         """Return when Postgres answers. Raises ``DatabaseUnavailable``, or ``DatabaseNotMigrated``."""
@@ -262,9 +269,9 @@ class Engine:
         """The attempts that were asked to end and whose Jobs have not told their end, in all workspaces. One query."""
         return await dispatch.stopping_jobs(self._context)
 
-    async def mark_running(self, ref: TaskRef, started_at: datetime) -> Effects:
-        """Record that an attempt runs. Changes nothing when that is known, or the attempt has ended."""
-        return await dispatch.mark_running(self._context, ref, started_at)
+    async def mark_running(self, ref: TaskRef, started_at: datetime, footprint: Footprint | None = None) -> Effects:
+        """Record that an attempt runs, and at what price. Changes nothing when that is known, or it has ended."""
+        return await dispatch.mark_running(self._context, ref, started_at, footprint)
 
     async def record_waiting(self, ref: TaskRef, waiting: Waiting | None) -> Effects:
         """Record what an attempt waits for, or with None that it does not. Writes nothing when that is known."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -81,6 +82,10 @@ class NodeView:
     reason: str
     message: str
     output: Any = None
+    cost: Decimal | None = None
+    """What the attempt cost, once it has ended; None where it had no price."""
+    price_version: str | None = None
+    """The price table by which."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,8 @@ class RunView:
     """How often it was let go on from one."""
     kind: TriggerKind = TriggerKind.RESOURCE
     """What asked for it."""
+    cost: Decimal | None = None
+    """What its attempts cost that have ended, all of them; None where none had a price."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """By which it can be found."""
 

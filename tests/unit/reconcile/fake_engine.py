@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from headgate.api.container import SecretKeyRef
+from headgate.domain.cost import Footprint
 from headgate.domain.runner_task import OpenRunnerTask
 from headgate.domain.task import Outcome, TaskRef, Waiting
 from headgate.engine.deliveries import Deliveries
@@ -48,7 +49,7 @@ class FakeEngine(Engine):
     async def complete(self, ref: TaskRef, outcome: Outcome) -> Effects:
         return self.note("complete", ref, outcome)
 
-    async def mark_running(self, ref: TaskRef, started_at: datetime) -> Effects:
+    async def mark_running(self, ref: TaskRef, started_at: datetime, footprint: Footprint | None = None) -> Effects:
         return self.note("running", ref, started_at)
 
     async def record_waiting(self, ref: TaskRef, waiting: Waiting | None) -> Effects:
