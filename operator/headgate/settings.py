@@ -74,6 +74,8 @@ class OperatorSettings(BaseSettings):
     """How much of an attempt's log is kept, head and tail; 0 keeps none."""
     claim_seconds: float = Field(default=15.0, ge=1.0)
     """How long an attempt that a replica took on is its alone before its Job is known to exist."""
+    prices_file: str | None = None
+    """Path of a JSON file with prices under OpenCost's keys; without it, what runs cost is not known."""
 
 
 class GatewaySettings(BaseSettings):
@@ -135,3 +137,5 @@ class GatewaySettings(BaseSettings):
     """Goes before the name of every group."""
     oidc_ca_file: str | None = None
     """Certificates that the provider's is checked against; the usual ones when absent."""
+    prices_file: str | None = None
+    """Path of a JSON file with prices under OpenCost's keys; without it, what runs cost is not known."""

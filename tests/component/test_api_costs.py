@@ -50,6 +50,8 @@ async def run(world: World, api: Api) -> str:
         "/workflows",
         "/workflows/acme/nightly/versions",
         "/usage",
+        "/analytics",
+        "/cost?by=workflow",
         "/credentials",
     ],
 )

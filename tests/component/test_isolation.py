@@ -86,8 +86,8 @@ async def two_tenants(world: World) -> World:
         )
         await world.rows(
             "INSERT INTO headgate.analytics_deltas (workspace_id, workflow_id, day, node, sign, phase, duration_ms,"
-            " cost, labels) SELECT %s, gen_random_uuid(), '2026-03-10', node, 1, 'Succeeded', 1000, 1, '{\"team\": \"shop\"}'"
-            " FROM (VALUES ('work'), (NULL)) of (node) RETURNING 1",
+            " cost, labels) SELECT %s, gen_random_uuid(), '2026-03-10', node, 1, 'Succeeded', 1000, 1,"
+            " '{\"team\": \"shop\"}' FROM (VALUES ('work'), (NULL)) of (node) RETURNING 1",
             world.ids[workspace],
         )
         await world.engine.webhooks.count_refusals(world.ids[workspace], {"orders": (1, world.clock.now)})

@@ -15,6 +15,7 @@ from headgate.cli.release import release
 from headgate.cli.versions import diff, rollback, versions
 from headgate.domain.json_bytes import RECURSION_LIMIT
 from headgate.domain.key_ring import KeyRingInvalid
+from headgate.domain.prices import PricesInvalid
 from headgate.settings import GatewaySettings, OperatorSettings
 from headgate.telemetry import configure_logging
 
@@ -28,7 +29,10 @@ def operator() -> None:
 
     settings = OperatorSettings()
     configure_logging(settings.log_level)
-    raise typer.Exit(uvloop.run(operate(settings)))
+    try:
+        raise typer.Exit(uvloop.run(operate(settings)))
+    except PricesInvalid as error:
+        raise typer.Exit(complain(str(error))) from None
 
 
 @app.command()
@@ -40,7 +44,7 @@ def gateway() -> None:
     configure_logging(settings.log_level, service="headgate-gateway")
     try:
         raise typer.Exit(uvloop.run(serve_gateway(settings)))
-    except KeyRingInvalid as error:
+    except (KeyRingInvalid, PricesInvalid) as error:
         raise typer.Exit(complain(str(error))) from None
 
 

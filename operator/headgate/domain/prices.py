@@ -61,7 +61,7 @@ class PriceTable:
 def parse_prices(text: str) -> PriceTable:
     """The table of a JSON object with OpenCost's keys, amounts as strings or numbers. Raises ``PricesInvalid``."""
     try:
-        found = json.loads(text, parse_float=str, parse_int=str, parse_constant=str)
+        found = json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=Decimal)
     except (ValueError, RecursionError) as error:
         raise PricesInvalid(f"the price table is not JSON: {error}") from None
     if not isinstance(found, dict):
@@ -86,7 +86,7 @@ _UNITS: Mapping[str, str] = MappingProxyType({"CPU": "a vCPU", "RAM": "a GiB of 
 
 def _amount(key: str, value: Any) -> Decimal:
     try:
-        amount = Decimal(value) if isinstance(value, str) else None
+        amount = Decimal(value) if isinstance(value, str | Decimal) else None
     except ArithmeticError:
         amount = None
     if amount is None or not amount.is_finite() or not 0 <= amount <= _LARGEST:

@@ -68,6 +68,8 @@ class WorkspaceUsage:
     """Runs under way in the places of others, which called them."""
     api_calls: int = 0
     """Calls of the API this hour, and those that are lent to the gateway."""
+    spent: Decimal = Decimal(0)
+    """What the attempts cost that ended this month."""
 
 
 @dataclass(frozen=True)

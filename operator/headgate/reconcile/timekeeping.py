@@ -1,4 +1,4 @@
-"""What happens by the clock: schedules fire, overdue runs end, what waited starts, old deliveries are forgotten."""
+"""What happens by the clock: schedules fire, overdue runs end, what waited starts, days are added up."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from headgate.reconcile.stops import Stops
 PARTITION_SECONDS = 3600.0
 CHANGES_SECONDS = 600.0
 DELIVERIES_SECONDS = 3600.0
+PRICES_SECONDS = 3600.0
+ANALYTICS_SECONDS = 30.0
 
 
 class Timekeeper:
@@ -39,6 +41,8 @@ class Timekeeper:
             group.create_task(forever("changes", self._forget_changes, net_seconds=CHANGES_SECONDS))
             group.create_task(forever("partitions", self._make_partitions, net_seconds=PARTITION_SECONDS))
             group.create_task(forever("deliveries", self._forget_deliveries, net_seconds=DELIVERIES_SECONDS))
+            group.create_task(forever("prices", self._keep_prices, net_seconds=PRICES_SECONDS))
+            group.create_task(forever("analytics", self._fold, net_seconds=ANALYTICS_SECONDS))
 
     async def _fire(self) -> datetime | None:
         fired = await self._engine.fire_due(self._wall())
@@ -66,3 +70,11 @@ class Timekeeper:
         now = self._wall()
         _, more = await self._engine.deliveries.forget_old(now)
         return now if more else None
+
+    async def _keep_prices(self) -> datetime | None:
+        await self._engine.analytics.keep_prices()
+        return None
+
+    async def _fold(self) -> datetime | None:
+        """Add to its days what ended, a bounded number at once."""
+        return self._wall() if await self._engine.analytics.fold() else None

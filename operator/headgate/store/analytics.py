@@ -111,7 +111,9 @@ async def days(tx: Transaction, workspace_id: UUID, workflow_id: UUID, since: da
     """The days of a workflow, or of the workspace, on which something ended."""
     parameters = {"workspace_id": workspace_id, "workflow_id": workflow_id, "since": since, "until": until}
     rows = await tx.rows(_DAYS, parameters)
-    return [DayRow(*row[:-1], {int(bucket): runs for bucket, runs in row.buckets.items()}) for row in rows]
+    return [
+        DayRow(**row._asdict() | {"buckets": {int(key): runs for key, runs in row.buckets.items()}}) for row in rows
+    ]
 
 
 _SLOWEST = compact("""
