@@ -37,17 +37,13 @@ async def test_a_run_and_the_month_tell_what_they_cost(world: World, api: Api) -
     await world.engine.analytics.fold()
 
     told = await answered(api, f"/runs/{run}")
-    assert (told["cost"], told["nodes"][0]["cost"], told["nodes"][0]["priceVersion"]) == (
-        "0.001",
-        "0.001",
-        PRICES.version,
-    )
+    [node] = told["nodes"]
+    assert (told["cost"], node["cost"], node["priceVersion"]) == ("0.001", "0.001", PRICES.version)
     used = await answered(api, "/usage")
     assert (used["spentThisMonth"], used["budget"]) == ("0.001", "10")
     span = {"since": "2026-03-01", "until": "2026-03-31"}
-    assert (await answered(api, "/cost", **span))["items"] == [
-        {"name": "2026-03-10", "namespace": None, "cost": "0.001"}
-    ]
+    [day] = (await answered(api, "/cost", **span))["items"]
+    assert day == {"name": "2026-03-10", "namespace": None, "cost": "0.001"}
     by_label = await answered(api, "/cost", by="label", label="team", **span)
     assert (by_label["total"], by_label["items"][0]["name"], by_label["nextCursor"]) == ("0.001", "shop", None)
 
