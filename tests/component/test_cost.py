@@ -144,3 +144,17 @@ async def test_each_price_table_is_kept_with_the_time_from_which_it_counts(world
     rows = await world.rows("SELECT version, prices FROM headgate.price_tables ORDER BY valid_from")
     assert [row["version"] for row in rows] == [PRICES.version, dearer.version, PRICES.version]
     assert rows[1]["prices"] == {"CPU": "0.1", "RAM": "0.2"}
+
+
+async def test_an_attempt_in_a_runner_costs_what_the_runner_requests_for_as_long_as_it_has_it(world: World) -> None:
+    script = {"script": {"language": "shell", "source": "true"}}
+    await priced(world).given(a_workflow("nightly").with_node("a", script))
+    run = await world.admit()
+    lease = timedelta(minutes=5)
+    task, _ = await world.engine.runner_tasks.claim(world.ids["acme"], "acme", run, "pod-1", lease)
+    assert task is not None
+    world.clock.advance(seconds=200)
+    await world.engine.runner_tasks.complete(task.ref, "acme", Outcome(succeeded=True), "pod-1", lease)
+
+    # 50m of a CPU and an eighth of a GiB, for 200 seconds.
+    assert money((await world.view(run)).cost) == "0.00015"
