@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -96,3 +97,17 @@ def redis() -> Iterator[RedisServer]:
     """A Redis that a test may kill."""
     with own_redis() as server:
         yield server
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was sent to Postgres so far."""
+    sent: list[str] = []
+    execute = psycopg.AsyncCursor.execute
+
+    async def counting(cursor: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+        sent.append(str(query))
+        return await execute(cursor, query, *arguments, **options)
+
+    monkeypatch.setattr(psycopg.AsyncCursor, "execute", counting)
+    return sent

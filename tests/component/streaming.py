@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
-import uvicorn
 
 from tests.component.api_client import Api
+from tests.component.listening import listening
 
 
 @dataclass(frozen=True)
@@ -51,15 +50,9 @@ def events_of(text: str) -> list[Event]:
 @asynccontextmanager
 async def serving(api: Api) -> AsyncIterator[str]:
     """The replica on a port of its own, with its URL."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(api.app, log_config=None, lifespan="off"))
-        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-        task = asyncio.create_task(server.serve([listening]))
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    async with listening(api.app) as url:
+        yield url
         api.streams.close()
-        server.should_exit = True
-        await task
 
 
 class Reading:

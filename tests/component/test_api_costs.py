@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
 
 from headgate.domain.step_log import log_path
@@ -17,20 +15,6 @@ TRANSACTION = 3
 """Messages of the smallest transaction: its beginning, one statement, its end."""
 COUNTING = TRANSACTION
 """What it takes to count a call without Redis."""
-
-
-@pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was sent to Postgres so far."""
-    sent: list[str] = []
-    execute = psycopg.AsyncCursor.execute
-
-    async def counting(cursor: Any, query: Any, *arguments: Any, **options: Any) -> Any:
-        sent.append(str(query))
-        return await execute(cursor, query, *arguments, **options)
-
-    monkeypatch.setattr(psycopg.AsyncCursor, "execute", counting)
-    return sent
 
 
 @pytest.fixture

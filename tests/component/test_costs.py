@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-import psycopg
 import pytest
 from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 
@@ -42,20 +41,6 @@ from headgate.store import (
 from tests.builders import a_workflow, container
 from tests.component.vault import BOTH, Vault
 from tests.component.world import World, one_node
-
-
-@pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was sent to Postgres so far."""
-    sent: list[str] = []
-    execute = psycopg.AsyncCursor.execute
-
-    async def counting(cursor: Any, query: Any, *arguments: Any, **options: Any) -> Any:
-        sent.append(str(query))
-        return await execute(cursor, query, *arguments, **options)
-
-    monkeypatch.setattr(psycopg.AsyncCursor, "execute", counting)
-    return sent
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,7 +15,6 @@ from typing import Any, cast
 from uuid import UUID
 
 import pytest
-import uvicorn
 from prometheus_client import CollectorRegistry
 
 from headgate.api.container import SecretKeyRef
@@ -31,6 +29,7 @@ from headgate.gateway.callers import Callers
 from headgate.gateway.streams import Streams
 from tests.builders import a_workflow
 from tests.component.api_server import ApiServer
+from tests.component.listening import listening
 from tests.component.vault import PASSWORD
 from tests.component.world import World
 from tests.support.databases import TestDatabase
@@ -80,27 +79,21 @@ class Runners:
 
 @asynccontextmanager
 async def serving(world: World, api: ApiServer, lease: timedelta) -> AsyncIterator[str]:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        authenticator = Authenticator(cast("KubeClient", api), world.engine, monotonic=lambda: 0.0)
-        registry = CollectorRegistry()
-        app = gateway(
-            world.engine,
-            authenticator,
-            Callers(cast("KubeClient", api), world.engine, monotonic=lambda: 0.0),
-            world.engine.call_limits(burst=1000, monotonic=lambda: 0.0),
-            Streams(world.engine.changes, registry, most=0, most_of_workspace=0),
-            registry,
-            lease=lease,
-            wall=world.clock,
-            heard=lambda _workspace, _effects: None,
-        )
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
-        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-        serving = asyncio.create_task(server.serve([listening]))
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        await serving
+    authenticator = Authenticator(cast("KubeClient", api), world.engine, monotonic=lambda: 0.0)
+    registry = CollectorRegistry()
+    app = gateway(
+        world.engine,
+        authenticator,
+        Callers(cast("KubeClient", api), world.engine, monotonic=lambda: 0.0),
+        world.engine.call_limits(burst=1000, monotonic=lambda: 0.0),
+        Streams(world.engine.changes, registry, most=0, most_of_workspace=0),
+        registry,
+        lease=lease,
+        wall=world.clock,
+        heard=lambda _workspace, _effects: None,
+    )
+    async with listening(app) as url:
+        yield url
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import re
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
-import uvicorn
 import yaml
 from prometheus_client import CollectorRegistry
 
@@ -30,6 +28,7 @@ from headgate.gateway.app import gateway
 from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers
 from headgate.gateway.streams import Streams
+from tests.component.listening import listening
 from tests.component.world import KEYS, World
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,27 +48,21 @@ class Served:
 
 
 @asynccontextmanager
-async def listening(world: World, engine: Engine) -> AsyncIterator[str]:
-    with socket.socket() as made:
-        made.bind(("127.0.0.1", 0))
-        registry = CollectorRegistry()
-        app = gateway(
-            engine,
-            cast("Authenticator", None),
-            cast("Callers", None),
-            engine.call_limits(burst=1000, monotonic=lambda: 0.0),
-            Streams(engine.changes, registry, most=0, most_of_workspace=0),
-            registry,
-            lease=timedelta(seconds=1),
-            wall=world.clock,
-            heard=lambda _workspace, _effects: None,
-        )
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
-        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-        serving = asyncio.create_task(server.serve([made]))
-        yield f"http://127.0.0.1:{made.getsockname()[1]}/hooks/acme/orders"
-        server.should_exit = True
-        await serving
+async def hooks_of(world: World, engine: Engine) -> AsyncIterator[str]:
+    registry = CollectorRegistry()
+    app = gateway(
+        engine,
+        cast("Authenticator", None),
+        cast("Callers", None),
+        engine.call_limits(burst=1000, monotonic=lambda: 0.0),
+        Streams(engine.changes, registry, most=0, most_of_workspace=0),
+        registry,
+        lease=timedelta(seconds=1),
+        wall=world.clock,
+        heard=lambda _workspace, _effects: None,
+    )
+    async with listening(app) as url:
+        yield f"{url}/hooks/acme/orders"
 
 
 @pytest.fixture
@@ -79,7 +72,7 @@ async def served(world: World) -> AsyncIterator[Served]:
     await world.engine.ensure_partitions(world.clock.now)
     evaluator = CelEvaluator()
     engine = Engine(world.database, evaluator, clock=world.clock, keys=KEYS)
-    async with listening(world, engine) as url:
+    async with hooks_of(world, engine) as url:
         yield Served(world, engine, evaluator, url)
     await evaluator.aclose()
 

@@ -17,8 +17,11 @@ class Runners(KubeModel):
     Without one (``max: 0``), each run has a pod of its own for them, which takes seconds to start.
     """
 
+    # The API server judges the default of the whole, too, before it has filled in those of its fields.
     rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(cel="self.min <= self.max", message="raise max to min at least, or lower min", at=".min"),
+        Rule(
+            cel="!has(self.min) || self.min <= self.max", message="raise max to min at least, or lower min", at=".min"
+        ),
     )
 
     min: Annotated[int, Field(ge=0, le=50)] = 0
