@@ -46,8 +46,8 @@ def copy_history(url: str, workspace: UUID, workflow: UUID, version: UUID, month
     """Add so many runs, spread over those months back from now. They are folded as they would have been."""
     now = _now()
     with psycopg.connect(url, autocommit=True) as connection:
-        for month in {(now - timedelta(days=30 * back + day)).replace(day=15) for back in months for day in (0, 29)}:
-            connection.execute("SELECT headgate.ensure_partitions(%s, 0)", [month])
+        for back in range(0, 30 * (months.stop + 1), 10):
+            connection.execute("SELECT headgate.ensure_partitions(%s, 0)", [now - timedelta(days=back)])
         with connection.cursor().copy(f"COPY headgate.workflow_executions ({_COLUMNS}) FROM STDIN") as copy:
             span = timedelta(days=30 * len(months))
             for number in range(runs):

@@ -10,6 +10,7 @@ from headgate.api.container import SecretKeyRef
 from headgate.domain.cost import Footprint
 from headgate.domain.runner_task import OpenRunnerTask
 from headgate.domain.task import Outcome, TaskRef, Waiting
+from headgate.engine.analytics import Analytics
 from headgate.engine.deliveries import Deliveries
 from headgate.engine.engine import Engine
 from headgate.engine.runner_tasks import RunnerTasks
@@ -24,6 +25,7 @@ class FakeEngine(Engine):
         self.runner_tasks = FakeRunnerTasks(self)
         self.logs = FakeStepLogs(self)
         self.deliveries = FakeDeliveries(self)
+        self.analytics = FakeAnalytics()
         self.told: list[tuple[Any, ...]] = []
         self.effects = Effects()
         self.failures: list[Exception] = []
@@ -115,6 +117,19 @@ class FakeDeliveries(Deliveries):
         self._engine.note("forget", now)
         self.more -= 1
         return 0, self.more >= 0
+
+
+class FakeAnalytics(Analytics):
+    """Has nothing to add up."""
+
+    def __init__(self) -> None:
+        """With no database."""
+
+    async def fold(self) -> bool:
+        return False
+
+    async def keep_prices(self) -> bool:
+        return False
 
 
 class FakeStepLogs(StepLogs):
