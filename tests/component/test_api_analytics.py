@@ -69,6 +69,7 @@ async def test_analytics_tell_totals_days_and_slow_nodes(world: World, api: Api)
         ("/cost?by=label", 422, "name the key of a label"),
         ("/cost?label=team", 422, "name the key of a label"),
         ("/cost?by=everything", 422, "by"),
+        ("/cost?cursor=%00", 422, "the cursor is not one"),
     ],
 )
 async def test_what_cannot_be_answered_says_why(api: Api, path: str, status: int, says: str) -> None:

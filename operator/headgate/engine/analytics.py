@@ -130,9 +130,11 @@ class Analytics:
     ) -> CostPage:
         """What was spent from ``since`` to ``until`` by ``day``, ``workflow``, or values of ``label``.
 
-        Raises ``ValueError`` as ``view`` does.
+        Raises ``ValueError`` as ``view`` does, and for a cursor that is not one.
         """
         _check_span(since, until)
+        if cursor is not None and "\0" in cursor:
+            raise ValueError("the cursor is not one that a list gave")
         async with self._context.database.tenant(workspace_id) as tx:
             total = await analytics.total_cost(tx, workspace_id, since, until)
             rows = await analytics.costs(tx, workspace_id, by, since, until, key=label, after=cursor or "", limit=limit)
