@@ -54,9 +54,11 @@ def requested(requests: Mapping[str, str]) -> Footprint:
     return Footprint(amounts.get("cpu", _NOTHING), amounts.get("memory", _NOTHING), sum(gpus, _NOTHING))
 
 
-def footprint_of(pod: Mapping[str, Any]) -> Footprint:
-    """What a pod requests as it was admitted: defaults of its namespace are part of that."""
-    spec = pod.get("spec") or {}
+def footprint_of(pod: Mapping[str, Any]) -> Footprint | None:
+    """What a pod requests as it was admitted, defaults of its namespace included; None where that is not known."""
+    spec = pod.get("spec")
+    if not spec:
+        return None
     total = Footprint(node_selector=spec.get("nodeSelector") or {})
     for container in spec.get("containers") or ():
         total += requested((container.get("resources") or {}).get("requests") or {})
