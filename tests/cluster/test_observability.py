@@ -11,6 +11,8 @@ from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import yaml
@@ -22,7 +24,11 @@ from hack.postgres import MIGRATOR, RUNTIME, SUPERUSER
 from hack.record import NAMESPACE as OWN_NAMESPACE
 from hack.record import ROOT
 from headgate.cluster.resources import LEASES
-from headgate.gateway.metrics import GatewayMetrics
+from headgate.engine.call_limits import CallLimits
+from headgate.engine.definition_reads import DefinitionReads
+from headgate.engine.run_changes import RunChanges
+from headgate.gateway.metrics import CallCounts, DefinitionReadCounts, GatewayMetrics, HookMetrics
+from headgate.gateway.streams import Streams
 from tests.builders import a_quota, a_run, a_workflow, a_workspace
 from tests.support.cluster import Cluster, unique
 from tests.support.databases import TestDatabase
@@ -130,10 +136,19 @@ async def test_what_is_documented_is_served_and_the_other_way_round(operator: Op
 
     assert set(declared) == documented
     assert len(declared) == len(set(declared))
+    assert set(of_gateway()) == rows.keys() - documented
+    assert len(of_gateway()) == len(set(of_gateway()))
+
+
+def of_gateway() -> list[str]:
+    """The metrics of a gateway that has Redis."""
     registry = CollectorRegistry()
     GatewayMetrics.register(registry)
-    of_gateway = re.findall(r"^# TYPE (headgate_\w+) ", generate_latest(registry).decode(), re.MULTILINE)
-    assert set(of_gateway) == rows.keys() - documented
+    HookMetrics.register(registry)
+    Streams(cast("RunChanges", None), registry, most=0, most_of_workspace=0)
+    registry.register(CallCounts(cast("CallLimits", SimpleNamespace(by_loan=0, asked=0, redis_there=True))))
+    registry.register(DefinitionReadCounts(cast("DefinitionReads", SimpleNamespace(read=0, asked=0))))
+    return re.findall(r"^# TYPE (headgate_\w+) ", generate_latest(registry).decode(), re.MULTILINE)
 
 
 async def test_metrics_count_what_happened(operator: OperatorProcess, busy: str) -> None:

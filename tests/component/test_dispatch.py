@@ -6,6 +6,8 @@ import asyncio
 from collections import Counter
 from datetime import timedelta
 
+import pytest
+
 from headgate.api.workflow_run import NodePhase
 from headgate.engine.types import Waiting
 from tests.builders import container
@@ -139,6 +141,26 @@ async def test_what_an_attempt_waits_for_shows_in_the_run_until_it_runs(world: W
     view = await world.view(run)
     assert view.waiting == ()
     assert (view.nodes[0].phase, view.nodes[0].started_at) == (NodePhase.RUNNING, world.clock.now)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "calm"),
+    [(None, True), (Waiting("Unschedulable", "no room", "work"), True), (Waiting("ImagePull", "none", "work"), False)],
+    ids=["for nothing", "for room", "for a person"],
+)
+async def test_only_what_calls_for_a_person_has_to_be_told_soon(
+    world: World, waiting: Waiting | None, calm: bool
+) -> None:
+    await world.given(one_node())
+    run = await world.admit()
+    ref = world.ref(run, "work")
+    await world.engine.record_waiting(ref, Waiting("Mount", "", "work"))
+
+    told = await world.engine.record_waiting(ref, waiting)
+    started = await world.engine.mark_running(ref, world.clock.now)
+
+    assert (told.runs, told.calm) == (frozenset([run]), frozenset([run] if calm else []))
+    assert started.calm == {run}
 
 
 async def test_what_is_known_already_is_no_news(world: World) -> None:

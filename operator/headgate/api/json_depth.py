@@ -12,12 +12,8 @@ def is_too_deep(value: Any, most: int = MOST_LEVELS) -> bool:
     """Whether lists and objects of the value are nested in more levels. Values of any depth may be asked about."""
     level = [value]
     for _ in range(most + 1):
-        level = [
-            item
-            for parent in level
-            if isinstance(parent, dict | list | tuple)
-            for item in (parent.values() if isinstance(parent, dict) else parent)
-        ]
+        level = [item for item in level if isinstance(item, dict | list | tuple)]
         if not level:
             return False
+        level = [item for parent in level for item in (parent.values() if isinstance(parent, dict) else parent)]
     return True

@@ -63,7 +63,7 @@ def make_base(
     dependents = Dependents(queue.add)
     workloads = Workloads(kube, cache, ttl_seconds=settings.job_ttl_seconds)
     run_metrics = RunMetrics(registry, lambda namespace: cache.owner(NAMESPACE.key(namespace)))
-    effects = EffectHandler(workloads, queue.add, run_metrics)
+    effects = EffectHandler(workloads, queue.add, run_metrics, later=queue.add_after)
     tenants = Tenants(cache, engine, effects)
     return Base(
         settings=settings,

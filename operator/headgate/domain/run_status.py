@@ -22,10 +22,12 @@ less.
 """
 
 
-CROWD = 50
+CROWD = 10
 """Open runs of a namespace from which on each of them is told of more rarely, in proportion."""
 AT_LAST = timedelta(seconds=30)
-"""How long anything may stay unsaid."""
+"""How long it may stay unsaid that a run is there, or went on."""
+ROOM_AT_LAST = timedelta(seconds=90)
+"""How long it may stay unsaid that a run of a crowd waits for room of another kind than was said, or for none now."""
 ROOM = frozenset(
     {
         *("Queued", "DailyLimit", "ConcurrencyLimit", "TestLimit", "WorkflowConcurrency", "Mutex"),
@@ -45,20 +47,29 @@ def patience(before: WorkflowRunStatus, after: WorkflowRunStatus, *, beside: int
     """
     if after.phase is not None and after.phase.is_final:
         return timedelta(0)
-    soon = _patience(before, after)
-    if any(waiting.reason not in ROOM for waiting in after.waiting_for):
-        return soon
-    return max(soon, min(soon * beside / CROWD, AT_LAST))
+    alone, at_last = _patience(before, after)
+    trouble = any(waiting.reason not in ROOM for waiting in after.waiting_for)
+    return alone if trouble else _in_a_crowd(alone, beside, at_last)
 
 
-def _patience(before: WorkflowRunStatus, after: WorkflowRunStatus) -> timedelta:
+def _patience(before: WorkflowRunStatus, after: WorkflowRunStatus) -> tuple[timedelta, timedelta]:
+    """How long the news may wait where the run is alone, and how long at most."""
     if before.phase is None:
         under_way = after.waiting_for or any(node.phase is not NodePhase.QUEUED for node in after.nodes if node.attempt)
-        return SOON if under_way else ONCE_UNDER_WAY
+        return SOON if under_way else ONCE_UNDER_WAY, AT_LAST
     merely_room = all(waiting.reason in ROOM for waiting in (*before.waiting_for, *after.waiting_for))
     if (merely_room or before.waiting_for == after.waiting_for) and _started(before) == _started(after):
-        return MERE_START
-    return SOON
+        return MERE_START, ROOM_AT_LAST
+    return SOON, AT_LAST
+
+
+def calm(beside: int) -> timedelta:
+    """How long a run need not be looked at of which nothing is new but that attempts started, or wait for room."""
+    return _in_a_crowd(SOON, beside, AT_LAST) if beside > CROWD else timedelta(0)
+
+
+def _in_a_crowd(alone: timedelta, beside: int, at_last: timedelta) -> timedelta:
+    return max(alone, min(alone * beside / CROWD, at_last))
 
 
 def _started(status: WorkflowRunStatus) -> tuple[tuple[str, NodePhase, int], ...]:

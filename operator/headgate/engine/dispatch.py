@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from headgate.api.node import Container
 from headgate.domain.cost import Footprint
+from headgate.domain.run_status import ROOM
 from headgate.engine.bounds import REASON_BYTES, clip
 from headgate.engine.context import Context, run_key
 from headgate.engine.types import Claimed, Effects, JobTask, TaskRef, Waiting
@@ -58,7 +59,7 @@ async def record_jobs(context: Context, jobs: Iterable[tuple[TaskRef, str]]) -> 
         return Effects()
     async with context.database.system() as tx:
         gone, waited = await tasks.set_jobs(tx, listed)
-    return Effects(waited, cancelled=tuple(_ref(key) for key in gone))
+    return Effects(waited, calm=waited, cancelled=tuple(_ref(key) for key in gone))
 
 
 async def stopping_jobs(context: Context) -> tuple[TaskRef, ...]:
@@ -76,7 +77,8 @@ async def mark_running(
         return Effects()
     async with context.database.tenant(ref.workspace_id) as tx:
         news = await tasks.mark_running(tx, _key(ref), key.started_at, started_at, context.rate(footprint))
-    return Effects(frozenset([ref.run_id])) if news else Effects()
+    changed = frozenset([ref.run_id] if news else [])
+    return Effects(changed, calm=changed)
 
 
 async def record_waiting(context: Context, ref: TaskRef, waiting: Waiting | None) -> Effects:
@@ -85,7 +87,8 @@ async def record_waiting(context: Context, ref: TaskRef, waiting: Waiting | None
     message = clip(waiting.message) if waiting else None
     async with context.database.tenant(ref.workspace_id) as tx:
         news = await tasks.set_waiting(tx, _key(ref), reason, message, waiting.until if waiting else None)
-    return Effects(frozenset([ref.run_id])) if news else Effects()
+    changed = frozenset([ref.run_id] if news else [])
+    return Effects(changed, calm=changed if waiting is None or waiting.reason in ROOM else frozenset())
 
 
 def _readable(found: Iterable[QueuedTask]) -> tuple[JobTask, ...]:

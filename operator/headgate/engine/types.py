@@ -212,6 +212,8 @@ class Effects:
 
     runs: frozenset[UUID] = frozenset()
     """Runs whose view changed."""
+    calm: frozenset[UUID] = frozenset()
+    """Those of them of which nothing is new but that attempts have started, or wait for room."""
     tasks_queued: bool = False
     """Whether there is something new to claim."""
     for_runners: tuple[str, ...] = ()
@@ -229,6 +231,7 @@ class Effects:
         """Both together."""
         return Effects(
             runs=self.runs | other.runs,
+            calm=(self.calm | other.calm) - (self.runs - self.calm) - (other.runs - other.calm),
             tasks_queued=self.tasks_queued or other.tasks_queued,
             for_runners=self.for_runners + other.for_runners,
             cancelled=self.cancelled + other.cancelled,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from uuid import UUID
 
+from headgate.domain.run_status import calm
 from headgate.domain.task import TaskRef
 from headgate.engine.run_metrics import RunMetrics
 from headgate.engine.types import Effects
@@ -23,9 +25,18 @@ class EffectHandler:
     It remembers which WorkflowRun mirrors which open run (those of schedules have none), and what was cancelled lately.
     """
 
-    def __init__(self, workloads: Workloads, enqueue: Callable[[Key], None], metrics: RunMetrics) -> None:
+    def __init__(
+        self,
+        workloads: Workloads,
+        enqueue: Callable[[Key], None],
+        metrics: RunMetrics,
+        *,
+        later: Callable[[Key, float], None],
+    ) -> None:
+        """``later`` enqueues a key in so many seconds, unless it is due earlier anyway."""
         self._workloads = workloads
         self._enqueue = enqueue
+        self._later = later
         self._metrics = metrics
         self._mirrors: dict[UUID, Key] = {}
         self._open: Counter[str] = Counter()
@@ -77,7 +88,12 @@ class EffectHandler:
         for run in effects.finished:
             self._metrics.finished(run)
         for run_id in effects.runs:
-            if (key := self._mirrors.get(run_id)) is not None:
+            if (key := self._mirrors.get(run_id)) is None:
+                continue
+            pause = calm(self.open_in(key.namespace)) if run_id in effects.calm else timedelta(0)
+            if pause:
+                self._later(key, pause.total_seconds())
+            else:
                 self._enqueue(key)
         self._remember(self._cancelled, effects.cancelled)
         self._remember(self._stopping, effects.stopping)

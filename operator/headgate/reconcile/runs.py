@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from headgate.api.workflow_run import NodeStatus, RunPhase, WaitingFor, WorkflowRun, WorkflowRunStatus
+from headgate.api.workflow_run import RunPhase, WaitingFor, WorkflowRun, WorkflowRunStatus
 from headgate.cluster.cache import Cache
 from headgate.cluster.client import Object
 from headgate.cluster.resources import WORKFLOW_RUNS, WORKFLOWS
 from headgate.desired.keys import NAMESPACE
-from headgate.domain.conditions import not_ready, ready, reconciling
+from headgate.domain.conditions import not_ready
 from headgate.domain.labels import given_labels
 from headgate.domain.reasons import Reason
-from headgate.domain.run_status import duration, patience, progress, seconds, summary, waiting_column, waiting_for
+from headgate.domain.run_status import patience, seconds, waiting_column
 from headgate.engine.apart import INVALID_DEBUG
 from headgate.engine.engine import Engine
 from headgate.engine.replay import UNKNOWN_RUN, UNKNOWN_VERSION
@@ -26,6 +27,7 @@ from headgate.reconcile.dependents import Dependents
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.keys import Key
 from headgate.reconcile.parsing import InvalidResource, parse
+from headgate.reconcile.run_mirror import mirrored
 from headgate.reconcile.status import StatusWriter
 from headgate.reconcile.steering import HELD_BY_SPEC, steer
 from headgate.reconcile.tenants import NoTenant, Tenant, Tenants
@@ -47,11 +49,20 @@ def run_key(uid: str) -> str:
     return f"{TriggerKind.RESOURCE}:{uid}"
 
 
+@dataclass(frozen=True)
+class _Mirror:
+    """What is known of a run under way without asking for it."""
+
+    run_id: UUID
+    told: float
+    """When its status was written, or might first have been."""
+
+
 class RunReconciler:
     """Admits, steers and mirrors runs.
 
-    Costs, for a run without trouble: one transaction to admit, one query per mirror, and two status writes (Running,
-    and the end).
+    Costs, for a run without trouble: one transaction to admit, one that reads whenever it may be told of, and two
+    status writes (Running, and the end).
     """
 
     def __init__(
@@ -78,7 +89,7 @@ class RunReconciler:
         self._park = park
         self._wall = wall
         self._monotonic = monotonic
-        self._mirrored: dict[str, float] = {}
+        self._mirrors: dict[str, _Mirror] = {}
 
     async def reconcile(self, key: Key) -> None:
         """Bring one WorkflowRun and its run together."""
@@ -108,7 +119,7 @@ class RunReconciler:
         if is_settled(live):
             return
         metadata = live["metadata"]
-        self._mirrored.pop(metadata["uid"], None)
+        self._mirrors.pop(metadata["uid"], None)
         try:
             tenant = await self._tenants.of_namespace(metadata["namespace"])
         except NoTenant:
@@ -118,7 +129,10 @@ class RunReconciler:
 
     async def _bring_together(self, key: Key, live: Object, run: WorkflowRun, tenant: Tenant) -> None:
         trigger_key = run_key(run.metadata.uid)
-        view = await self._engine.run_by_key(tenant.workspace_id, trigger_key)
+        known = self._mirrors.get(run.metadata.uid)
+        view = await self._engine.run_view(tenant.workspace_id, known.run_id) if known else None
+        if view is None:
+            view = await self._engine.run_by_key(tenant.workspace_id, trigger_key)
         if view is None:
             view = await self._start(key, live, run, tenant, trigger_key)
         else:
@@ -181,7 +195,7 @@ class RunReconciler:
                 self._effects.mirror(run_id, key)
                 await self._effects.handle(effects)
                 # The first status that is worth a write is the one with the Job under way, a moment later.
-                self._mirrored.setdefault(run.metadata.uid, self._monotonic())
+                self._mirrors[run.metadata.uid] = _Mirror(run_id, self._monotonic())
                 return await self._engine.run_view(tenant.workspace_id, run_id)
             case Refused(reason, message) if reason in FINAL_REFUSALS:
                 await self._status.write(WORKFLOW_RUNS, live, self._without_run(run, RunPhase.FAILED, reason, message))
@@ -196,18 +210,19 @@ class RunReconciler:
 
     async def _mirror(self, key: Key, live: Object, run: WorkflowRun, view: RunView) -> None:
         uid, now = run.metadata.uid, self._monotonic()
-        status = self._status_of(run, view)
+        status = mirrored(run, view, self._wall())
         may_wait = patience(run.status, status, beside=self._effects.open_in(key.namespace))
-        due = self._mirrored.get(uid, float("-inf")) + may_wait.total_seconds()
+        known = self._mirrors.setdefault(uid, _Mirror(view.run_id, float("-inf")))
+        due = known.told + may_wait.total_seconds()
         if now < due:
             self._requeue(key, due - now)
             return
         written = await self._status.write(WORKFLOW_RUNS, live, status)
         if view.phase.is_final:
-            self._mirrored.pop(uid, None)
+            self._mirrors.pop(uid, None)
             self._effects.forget(view.run_id)
         elif written:
-            self._mirrored[uid] = self._monotonic()
+            self._mirrors[uid] = _Mirror(view.run_id, self._monotonic())
 
     async def _wait(self, key: Key, live: Object, run: WorkflowRun, reason: str, message: str) -> None:
         await self._say_waiting(live, run, reason, message)
@@ -242,46 +257,6 @@ class RunReconciler:
             "waiting": waiting_column(waiting),
         }
         return run.status.model_copy(update=changes)
-
-    def _status_of(self, run: WorkflowRun, view: RunView) -> WorkflowRunStatus:
-        nodes = tuple(
-            NodeStatus(
-                id=node.id,
-                phase=node.phase,
-                attempt=node.attempt,
-                started_at=seconds(node.started_at),
-                finished_at=seconds(node.finished_at),
-                reason=node.reason or None,
-                message=node.message[:1024] or None,
-            )
-            for node in view.nodes
-        )
-        waiting = waiting_for(view.waiting)
-        reason, message = summary(view.phase, waiting, view.error_message)
-        generation, now, before = run.metadata.generation, self._wall(), run.status.conditions
-        if view.phase is RunPhase.SUCCEEDED:
-            conditions = ready(before, reason, message, generation, now)
-        elif view.phase.is_final:
-            conditions = not_ready(before, reason, message, generation, now, stalled=True)
-        elif waiting:
-            conditions = not_ready(before, reason, message, generation, now, stalled=False)
-        else:
-            conditions = reconciling(before, reason, message, generation, now)
-        return WorkflowRunStatus(
-            observed_generation=generation,
-            conditions=conditions,
-            phase=view.phase,
-            run_id=str(view.run_id),
-            workflow_version=view.version,
-            started_at=seconds(view.started_at),
-            finished_at=seconds(view.finished_at),
-            duration=duration(view.started_at, view.finished_at),
-            progress=progress(nodes),
-            nodes=nodes,
-            outputs=dict(view.outputs or {}),
-            waiting_for=waiting,
-            waiting=waiting_column(waiting),
-        )
 
 
 def is_settled(live: Object) -> bool:

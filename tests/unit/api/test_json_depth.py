@@ -12,7 +12,7 @@ from tests.builders import a_workflow, container
 def nested(levels: int) -> Any:
     value: Any = 1
     for level in range(levels):
-        value = [value] if level % 2 else {"a": value, "b": []}
+        value = [value] if level % 2 else {"a": value, "b": [] if level else 2}
     return value
 
 

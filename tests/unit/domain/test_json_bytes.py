@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headgate.api.json_depth import is_too_deep
@@ -93,6 +93,8 @@ def test_depth_is_seen_without_parsing(raw: bytes, deeper: bool) -> None:
     assert is_nested_deeper(raw, 3) is deeper
 
 
+@example([[[[]]]])
+@example([[[{}]]])
 @given(st.recursive(st.text() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 def test_it_is_seen_as_one_would_see_it_after_parsing(value: object) -> None:
     for compact in (json.dumps(value), json.dumps(value, ensure_ascii=False, indent=1)):

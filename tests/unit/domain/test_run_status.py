@@ -140,10 +140,11 @@ DONE = a_status(NodePhase.SUCCEEDED, phase=RunPhase.SUCCEEDED)
 @pytest.mark.parametrize(
     ("before", "after", "beside", "expected"),
     [
-        (WorkflowRunStatus(), STARTED, 50, 1),
-        (WorkflowRunStatus(), STARTED, 500, 10),
-        (QUEUED, FULL, 100, 20),
-        (FULL, STARTED, 5_000, 30),
+        (WorkflowRunStatus(), STARTED, 10, 1),
+        (WorkflowRunStatus(), STARTED, 100, 10),
+        (WorkflowRunStatus(), QUEUED, 5_000, 30),
+        (QUEUED, FULL, 20, 20),
+        (FULL, STARTED, 5_000, 90),
         (QUEUED, BROKEN, 5_000, 1),
         (FULL, DONE, 5_000, 0),
     ],

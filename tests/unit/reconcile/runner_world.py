@@ -65,7 +65,12 @@ class World:
         self.now = NOON
         workloads = Workloads(self.kube, self.cache, ttl_seconds=60)
         self.keys: list[Key] = []
-        self.effects = EffectHandler(workloads, self.keys.append, RunMetrics(CollectorRegistry(), lambda _: None))
+        self.effects = EffectHandler(
+            workloads,
+            self.keys.append,
+            RunMetrics(CollectorRegistry(), lambda _: None),
+            later=lambda _key, _seconds: None,
+        )
         self.objects = objects or ObjectStore("memory://")
         self.logs = LogKeeper(
             self.kube,

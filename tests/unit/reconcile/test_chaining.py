@@ -30,7 +30,12 @@ class World:
     def __init__(self) -> None:
         self.engine, self.keys = FakeEngine(), list[Key]()
         workloads = Workloads(FakeKube(), Cache(), ttl_seconds=60)
-        self.effects = EffectHandler(workloads, self.keys.append, RunMetrics(CollectorRegistry(), lambda _: "acme"))
+        self.effects = EffectHandler(
+            workloads,
+            self.keys.append,
+            RunMetrics(CollectorRegistry(), lambda _: "acme"),
+            later=lambda _key, _seconds: None,
+        )
 
     @property
     def looks(self) -> int:

@@ -28,7 +28,10 @@ class World:
         self.cache, self.kube, self.registry = Cache(), FakeKube(), CollectorRegistry()
         workloads = Workloads(self.kube, self.cache, ttl_seconds=60)
         metrics = RunMetrics(self.registry, lambda _: "acme")
-        self.effects = EffectHandler(workloads, self.keys.append, metrics)
+        self.later: list[tuple[Key, float]] = []
+        self.effects = EffectHandler(
+            workloads, self.keys.append, metrics, later=lambda key, seconds: self.later.append((key, seconds))
+        )
 
 
 async def test_where_something_was_queued_the_dispatcher_is_woken() -> None:
@@ -57,6 +60,35 @@ async def test_where_something_may_be_called_has_ended_or_is_to_end_the_chainer_
 
     await world.effects.handle(effects)
     assert world.effects.chain.is_set()
+
+
+async def test_an_attempt_that_has_merely_started_is_looked_at_at_once_where_few_runs_are_open() -> None:
+    world = World()
+    world.effects.mirror(RUN_ID, MIRROR)
+
+    await world.effects.handle(Effects(runs=frozenset([RUN_ID]), calm=frozenset([RUN_ID])))
+
+    assert (world.keys, world.later) == ([MIRROR], [])
+
+
+async def test_in_a_crowd_it_waits_and_what_is_more_than_a_start_does_not() -> None:
+    world = World()
+    for number in range(100):
+        world.effects.mirror(UUID(int=number), Key(Topic.RUN, f"run-{number}", "acme"))
+    started, done = UUID(int=3), UUID(int=4)
+
+    await world.effects.handle(Effects(runs=frozenset([started, done]), calm=frozenset([started])))
+
+    assert world.keys == [Key(Topic.RUN, "run-4", "acme")]
+    assert world.later == [(Key(Topic.RUN, "run-3", "acme"), 10.0)]
+
+
+def test_a_run_is_calm_only_where_every_change_of_it_is() -> None:
+    calm = Effects(runs=frozenset([RUN_ID]), calm=frozenset([RUN_ID]))
+
+    assert (calm | calm).calm == {RUN_ID}
+    assert (calm | Effects(runs=frozenset([RUN_ID]))).calm == frozenset()
+    assert (Effects(runs=frozenset([RUN_ID])) | calm).calm == frozenset()
 
 
 async def test_a_run_that_changed_is_mirrored() -> None:

@@ -43,7 +43,7 @@ class World:
         self.now = CREATED + timedelta(seconds=1)
         workloads = Workloads(self.kube, self.cache, ttl_seconds=60)
         metrics = RunMetrics(CollectorRegistry(), lambda _: None)
-        self.effects = EffectHandler(workloads, self.keys.append, metrics)
+        self.effects = EffectHandler(workloads, self.keys.append, metrics, later=lambda _key, _seconds: None)
         self.logs = LogKeeper(
             self.kube,
             self.cache,

@@ -42,7 +42,12 @@ def engine() -> Stopping:
 @pytest.fixture
 def effects() -> EffectHandler:
     workloads = Workloads(FakeKube(), Cache(), ttl_seconds=60)
-    return EffectHandler(workloads, lambda _key: None, RunMetrics(CollectorRegistry(), lambda _: "acme"))
+    return EffectHandler(
+        workloads,
+        lambda _key: None,
+        RunMetrics(CollectorRegistry(), lambda _: "acme"),
+        later=lambda _key, _seconds: None,
+    )
 
 
 async def test_what_was_asked_to_end_elsewhere_is_told_of_once(engine: Stopping, effects: EffectHandler) -> None:

@@ -43,7 +43,12 @@ class World:
             made = self.kube.put(NAMESPACE, {"metadata": {"name": name, "finalizers": ["kubernetes"]}}, labels=OURS)
             self.cache.upsert(NAMESPACE, made)
         workloads = Workloads(self.kube, self.cache, ttl_seconds=60)
-        self.effects = EffectHandler(workloads, lambda _: None, RunMetrics(CollectorRegistry(), lambda _: None))
+        self.effects = EffectHandler(
+            workloads,
+            lambda _: None,
+            RunMetrics(CollectorRegistry(), lambda _: None),
+            later=lambda _key, _seconds: None,
+        )
         self.again: list[float] = []
         self.teardown = self.a_teardown(self.kube)
 

@@ -73,6 +73,7 @@ class World:
             Workloads(self.kube, self.cache, ttl_seconds=60),
             lambda _: None,
             RunMetrics(CollectorRegistry(), lambda _: None),
+            later=lambda _key, _seconds: None,
         )
         self.dependents = Dependents(self.enqueued.append)
         self.dependents.depend(WAITING, KEY.object_key)

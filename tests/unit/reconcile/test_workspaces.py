@@ -42,7 +42,10 @@ class World:
         wall = lambda: self.now  # noqa: E731 - what follows wants a function
         registry = CollectorRegistry()
         effects = EffectHandler(
-            Workloads(self.kube, self.cache, ttl_seconds=60), lambda _: None, RunMetrics(registry, lambda _: None)
+            Workloads(self.kube, self.cache, ttl_seconds=60),
+            lambda _: None,
+            RunMetrics(registry, lambda _: None),
+            later=lambda _key, _seconds: None,
         )
         dependents = Dependents(lambda _: None)
         built = Children(self.kube, self.cache)
