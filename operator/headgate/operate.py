@@ -32,6 +32,7 @@ from headgate.engine.definition_changes import DefinitionChanges
 from headgate.engine.engine import Engine
 from headgate.engine.expressions.checker import ExpressionChecker
 from headgate.engine.expressions.evaluator import CelEvaluator
+from headgate.engine.price_source import price_table
 from headgate.objects.object_store import ObjectStore
 from headgate.probes import Health, application, serve
 from headgate.reconcile.helper import Helper
@@ -50,7 +51,11 @@ in cycles: looking for those that often took a fifth of the operator's processor
 
 
 async def operate(settings: OperatorSettings) -> int:
-    """Run until told to end, and return the exit code. Losing leadership ends the process on the spot (code 3)."""
+    """Run until told to end, and return the exit code. Losing leadership ends the process on the spot (code 3).
+
+    Raises ``PricesInvalid``.
+    """
+    prices = price_table(settings.prices_file)
     log = structlog.get_logger("headgate")
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -79,7 +84,14 @@ async def operate(settings: OperatorSettings) -> int:
         database = _database(settings)
         stack.push_async_callback(database.close)
         changes = _changes(settings, stack)
-        engine = Engine(database, clock=wall, randomness=secrets.token_bytes, evaluator=evaluator, changes=changes)
+        engine = Engine(
+            database,
+            clock=wall,
+            randomness=secrets.token_bytes,
+            evaluator=evaluator,
+            changes=changes,
+            prices=prices,
+        )
         health.ready = True
         log.info("standing by", http_port=port)
         async with _helping(settings, engine, kube):

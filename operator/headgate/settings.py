@@ -81,6 +81,8 @@ class OperatorSettings(BaseSettings):
     """
     audit_signing_keys_file: str | None = None
     """Path of a file that holds them instead."""
+    prices_file: str | None = None
+    """Path of a JSON file with prices under OpenCost's keys; without it, what runs cost is not known."""
 
 
 class GatewaySettings(BaseSettings):
@@ -142,3 +144,5 @@ class GatewaySettings(BaseSettings):
     """Goes before the name of every group."""
     oidc_ca_file: str | None = None
     """Certificates that the provider's is checked against; the usual ones when absent."""
+    prices_file: str | None = None
+    """Path of a JSON file with prices under OpenCost's keys; without it, what runs cost is not known."""

@@ -33,7 +33,12 @@ TENANT_TABLES = (
     "audit_heads",
     "audit_log",
     "audit_checkpoints",
+    "analytics_deltas",
+    "workspace_analytics_daily",
+    "run_durations_daily",
+    "node_analytics_daily",
+    "label_costs_daily",
 )
 """Every table of workspaces' rows; each after those that it refers to."""
-SHARED_TABLES = ("quota_pots", "dispatch_turns", "pot_rate_limits", "audit_rounds")
+SHARED_TABLES = ("quota_pots", "dispatch_turns", "pot_rate_limits", "audit_rounds", "price_tables")
 """Tables of rows that several workspaces share, or that no single one may see."""

@@ -47,6 +47,19 @@ async def test_reading_takes_one_transaction(api: Api, run: str, sent: list[str]
     assert len(sent) == COUNTING + TRANSACTION
 
 
+@pytest.mark.parametrize("path", ["/analytics", "/cost?by=workflow", "/cost?by=label&label=team"])
+async def test_looking_at_days_takes_a_statement_more(api: Api, run: str, sent: list[str], path: str) -> None:
+    sent.clear()
+    await api.get(path)
+    assert len(sent) == COUNTING + TRANSACTION + 1
+
+
+async def test_looking_at_a_workflows_days_takes_two_more(api: Api, run: str, sent: list[str]) -> None:
+    sent.clear()
+    await api.get("/analytics?workflow=nightly")
+    assert len(sent) == COUNTING + TRANSACTION + 2
+
+
 async def test_a_key_takes_one_more_once_in_half_a_second(api: Api, run: str, sent: list[str]) -> None:
     api.ticking.seconds += 1
     sent.clear()

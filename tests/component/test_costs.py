@@ -12,6 +12,7 @@ from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 
 from headgate.engine.types import Outcome, RunFilter, Waiting
 from headgate.store import (
+    analytics,
     api_keys,
     audit,
     calls,
@@ -27,6 +28,7 @@ from headgate.store import (
     open_runs,
     pending,
     plan_use,
+    prices,
     run_changes,
     run_facts,
     runs,
@@ -39,6 +41,7 @@ from headgate.store import (
 )
 from tests.builders import a_workflow, container
 from tests.component.ledger import ALICE, SIGNING
+from tests.component.priced import ONE_CPU, priced
 from tests.component.vault import BOTH, Vault
 from tests.component.world import World, one_node
 
@@ -182,6 +185,25 @@ async def test_a_whole_run_of_one_node_takes_fifteen_in_four_transactions(warm: 
     assert (await warm.view(run)).phase.is_final
 
 
+async def test_a_priced_run_costs_no_round_trip_more(warm: World, sent: list[str]) -> None:
+    priced(warm)
+    run = await warm.admit()
+    with counted(sent):
+        await warm.engine.mark_running(warm.ref(run, "work"), warm.clock.now, ONE_CPU)
+        warm.clock.advance(seconds=1)
+        await warm.succeed(run, "work")
+    assert len(sent) == 3 + 5
+    assert (await warm.view(run)).cost is not None
+
+
+async def test_adding_up_takes_three_however_much_it_is(warm: World, sent: list[str]) -> None:
+    for _ in range(5):
+        await warm.succeed(await warm.admit(), "work")
+    with counted(sent):
+        await warm.engine.analytics.fold()
+    assert len(sent) == 3
+
+
 async def test_firing_when_nothing_is_due_takes_four(warm: World, sent: list[str]) -> None:
     with counted(sent):
         await warm.engine.fire_due(warm.clock.now)
@@ -261,6 +283,7 @@ async def test_what_credentials_cost_and_their_keys(warm: World, sent: list[str]
 @pytest.mark.parametrize(
     "module",
     [
+        analytics,
         api_keys,
         audit,
         calls,
@@ -276,6 +299,7 @@ async def test_what_credentials_cost_and_their_keys(warm: World, sent: list[str]
         pending,
         open_runs,
         plan_use,
+        prices,
         run_changes,
         run_facts,
         runs,

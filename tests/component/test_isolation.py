@@ -86,7 +86,20 @@ async def two_tenants(world: World) -> World:
             world.ids[workspace],
         )
         await world.engine.audit.sign(SIGNING)
+        await world.rows(
+            "INSERT INTO headgate.analytics_deltas (workspace_id, workflow_id, day, node, sign, phase, duration_ms,"
+            " cost, labels) SELECT %s, gen_random_uuid(), '2026-03-10', node, 1, 'Succeeded', 1000, 1,"
+            " '{\"team\": \"shop\"}' FROM (VALUES ('work'), (NULL)) of (node) RETURNING 1",
+            world.ids[workspace],
+        )
         await world.engine.webhooks.count_refusals(world.ids[workspace], {"orders": (1, world.clock.now)})
+    await world.engine.analytics.fold()
+    for workspace in ("acme", "other"):
+        await world.rows(
+            "INSERT INTO headgate.analytics_deltas (workspace_id, workflow_id, day, sign, phase)"
+            " SELECT %s, gen_random_uuid(), '2026-03-10', 1, 'Failed' RETURNING 1",
+            world.ids[workspace],
+        )
     return world
 
 
@@ -197,6 +210,9 @@ async def test_another_workspaces_rows_cannot_be_changed(two_tenants: World, fre
         "UPDATE headgate.credentials SET name = 'other'",
         "UPDATE headgate.execution_labels SET value = 'other'",
         "UPDATE headgate.run_changes SET phase = 'Failed'",
+        "UPDATE headgate.workspace_analytics_daily SET total = 0",
+        "DELETE FROM headgate.analytics_deltas",
+        "INSERT INTO headgate.price_tables VALUES ('mine', now(), '{}')",
         "DELETE FROM headgate.run_changes",
         "UPDATE headgate.webhook_deliveries SET received_at = now()",
         "UPDATE headgate.webhook_deliveries SET message_id = 'other'",

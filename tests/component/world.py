@@ -11,6 +11,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
+from headgate.api.budget import Budget
 from headgate.api.circuit_breaker import CircuitBreaker
 from headgate.api.quota import Limits, OnExceeded
 from headgate.api.workflow_run import NodePhase, RunPhase
@@ -110,6 +111,7 @@ class World:
         breaker: CircuitBreaker | None = None,
         weight: int = 1,
         limits: Limits | None = None,
+        budget: Budget | None = None,
         **named_limits: int,
     ) -> UUID:
         """Record a workspace; limits as they are, or by their names in ``Limits``."""
@@ -121,6 +123,7 @@ class World:
             pot,
             breaker=breaker or CircuitBreaker(),
             weight=weight,
+            budget=budget,
         )
         self.ids[name] = await self.engine.sync_workspace(record)
         return self.ids[name]

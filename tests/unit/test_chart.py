@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from headgate.domain.prices import parse_prices
 from tests.charts import CHART, ChartError, Rendered, render
 
 WITH_DATABASE = {"database": {"existingSecret": "headgate-database"}}
@@ -333,3 +334,24 @@ def test_alerts_speak_of_metrics_that_the_operator_has() -> None:
     assert rule["metadata"]["labels"]["team"] == "platform"
     assert metrics
     assert {metric for metric in metrics if f'"{metric}"' not in source} == set()
+
+
+def test_operator_and_gateway_read_the_same_prices_and_start_anew_for_others() -> None:
+    def rendered(cpu: str) -> Rendered:
+        return render({**WITH_DATABASE, "prices": {"CPU": cpu, "RAM": "0.004237"}})
+
+    chart, dearer = rendered("0.031611"), rendered("0.04")
+    table = parse_prices(chart.one("ConfigMap", "headgate-prices")["data"]["prices.json"])
+    assert str(table.prices["CPU"]) == "0.031611"
+    for name in ("headgate-operator", "headgate-gateway"):
+        pod = chart.pods()[name]
+        [container] = pod["spec"]["containers"]
+        assert {"name": "HEADGATE_PRICES_FILE", "value": "/etc/headgate/prices/prices.json"} in container["env"]
+        assert {"name": "prices", "configMap": {"name": "headgate-prices"}} in pod["spec"]["volumes"]
+        assert "prices" in [mount["name"] for mount in container["volumeMounts"]]
+        assert pod["metadata"]["annotations"] != dearer.pods()[name]["metadata"]["annotations"]
+
+
+def test_a_price_that_is_no_amount_is_refused() -> None:
+    with pytest.raises(ChartError, match="CPU"):
+        render({"prices": {"CPU": "cheap", "RAM": "1"}})

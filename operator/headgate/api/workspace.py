@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, StringConstraints
 
 from headgate.api.base import CustomResource, KubeModel, PrinterColumn, ResourceKind, Status
+from headgate.api.budget import Budget
 from headgate.api.circuit_breaker import CircuitBreaker, CircuitBreakerStatus
 from headgate.api.members import Member, Role, Subject
 from headgate.api.network import EgressRule, IngressRule, Network, Port
@@ -149,6 +150,8 @@ class WorkspaceSpec(KubeModel):
     """Runners that are kept warm."""
     circuit_breaker: CircuitBreaker = Field(default_factory=CircuitBreaker)
     """When new runs are held back because too many fail."""
+    budget: Budget | None = None
+    """What its runs may cost in a month; any amount when absent."""
     retention: Retention = Field(default_factory=Retention)
     """How long what happened is kept."""
     suspend: bool = False

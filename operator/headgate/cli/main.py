@@ -17,6 +17,7 @@ from headgate.cli.tenants import app as tenants
 from headgate.cli.versions import diff, rollback, versions
 from headgate.domain.json_bytes import RECURSION_LIMIT
 from headgate.domain.key_ring import KeyRingInvalid
+from headgate.domain.prices import PricesInvalid
 from headgate.settings import GatewaySettings, OperatorSettings
 from headgate.telemetry import configure_logging
 
@@ -32,7 +33,7 @@ def operator() -> None:
     configure_logging(settings.log_level)
     try:
         raise typer.Exit(uvloop.run(operate(settings)))
-    except KeyRingInvalid as error:
+    except (KeyRingInvalid, PricesInvalid) as error:
         raise typer.Exit(complain(str(error))) from None
 
 
@@ -45,7 +46,7 @@ def gateway() -> None:
     configure_logging(settings.log_level, service="headgate-gateway")
     try:
         raise typer.Exit(uvloop.run(serve_gateway(settings)))
-    except KeyRingInvalid as error:
+    except (KeyRingInvalid, PricesInvalid) as error:
         raise typer.Exit(complain(str(error))) from None
 
 

@@ -44,6 +44,13 @@ BreakerState = Literal[
 ]
 """What the circuit breaker does with new runs."""
 
+Grouping = Literal[
+    "day",
+    "workflow",
+    "label",
+]
+"""By what costs are added up."""
+
 NodePhase = Literal[
     "Pending",
     "Queued",
@@ -107,6 +114,69 @@ WebhookFormat = Literal[
 """How a sender signs what it sends."""
 
 
+class Analytics(TypedDict):
+    """How runs fared that ended in a span of days. It is at most a minute behind."""
+
+    total: int
+    """All of them."""
+    successful: int
+    """Those that succeeded."""
+    failed: int
+    """Those that failed."""
+    cancelled: int
+    """Those that were cancelled."""
+    successRate: float | None
+    """The share that succeeded of those that succeeded or failed; null where there are none."""
+    averageDurationMs: int | None
+    """Milliseconds from when a run was asked for to its end."""
+    p95DurationMs: int | None
+    """Milliseconds within which 95 percent ended, at most 4.5 percent off."""
+    averageQueueMs: int | None
+    """Milliseconds from when a run was asked for to its start. Runs that were taken up again are left out."""
+    cost: str | None
+    """What the attempts cost that ended; null where nothing had a price."""
+    since: str
+    """The first day."""
+    until: str
+    """The last day."""
+    attempts: int
+    """Attempts of nodes that ended."""
+    trend: float | None
+    """By how much the success rate of the later half of the days is above the earlier one's; null without both."""
+    healthScore: int | None
+    """From 0 to 100: 80 times the success rate, 10 for one that does not fall, and 10 for runs that start at once.
+    """
+    days: list[AnalyticsDay]
+    """The days on which something ended, the oldest first."""
+    slowestNodes: list[SlowNode]
+    """The ten nodes whose attempts took longest on average."""
+
+
+class AnalyticsDay(TypedDict):
+    """A day on which something ended."""
+
+    total: int
+    """All of them."""
+    successful: int
+    """Those that succeeded."""
+    failed: int
+    """Those that failed."""
+    cancelled: int
+    """Those that were cancelled."""
+    successRate: float | None
+    """The share that succeeded of those that succeeded or failed; null where there are none."""
+    averageDurationMs: int | None
+    """Milliseconds from when a run was asked for to its end."""
+    p95DurationMs: int | None
+    """Milliseconds within which 95 percent ended, at most 4.5 percent off."""
+    averageQueueMs: int | None
+    """Milliseconds from when a run was asked for to its start. Runs that were taken up again are left out."""
+    cost: str | None
+    """What the attempts cost that ended; null where nothing had a price."""
+    day: str
+    """In UTC."""
+
+
 class AuditActor(TypedDict):
     """Who did something."""
 
@@ -163,6 +233,32 @@ class CircuitBreaker(TypedDict):
     """Failed runs that count right now."""
     retryAt: str | None
     """When runs are tried again; null while it is closed."""
+
+
+class CostItem(TypedDict):
+    """What was spent on one thing."""
+
+    name: str
+    """The day, the workflow, or the value of the label."""
+    namespace: str | None
+    """The workflow's namespace; null where it is no workflow."""
+    cost: str
+    """What the attempts cost that ended in the span."""
+
+
+class CostList(TypedDict):
+    """A page of what was spent."""
+
+    since: str
+    """The first day."""
+    until: str
+    """The last day."""
+    total: str | None
+    """What the workspace spent in all; null where nothing had a price."""
+    items: list[CostItem]
+    """By name. What has no price is left out."""
+    nextCursor: str | None
+    """Gives the next page; null on the last one."""
 
 
 class CreateKey(TypedDict):
@@ -427,6 +523,8 @@ class Run(TypedDict):
     """Whether it was asked to end."""
     outputs: dict[str, Any] | None
     """What it gave, once it has succeeded."""
+    cost: str | None
+    """What its attempts cost that have ended, all of them; null where none had a price."""
     waitingFor: list[WaitingReason]
     """Why it does not go on right now."""
     nodes: list[RunNode]
@@ -492,6 +590,31 @@ class RunNode(TypedDict):
     """The same for people."""
     output: NotRequired[Any]
     """What it gave."""
+    cost: str | None
+    """What the attempt cost, once it has ended; null where it had no price."""
+    priceVersion: str | None
+    """The price table by which: the beginning of its hash."""
+
+
+class SlowNode(TypedDict):
+    """How long a node's attempts took."""
+
+    namespace: str
+    """The workflow's namespace."""
+    workflow: str
+    """The workflow."""
+    node: str
+    """The node."""
+    attempts: int
+    """Attempts that ended; each item of a list is one."""
+    failed: int
+    """Those that failed."""
+    averageDurationMs: int
+    """Milliseconds on average."""
+    longestDurationMs: int
+    """Milliseconds of the longest one."""
+    cost: str | None
+    """What they cost; null where they had no price."""
 
 
 class StartRun(TypedDict):
@@ -527,6 +650,10 @@ class Usage(TypedDict):
     """Runs that wait to start."""
     limits: list[LimitUse]
     """The limits that Headgate counts. Compute is counted by Kubernetes, in the Workspace's status."""
+    spentThisMonth: str
+    """What the attempts cost that ended since the month of UTC began."""
+    budget: str | None
+    """What may be spent in a month; null for any amount."""
     circuitBreaker: CircuitBreaker
 
 
@@ -824,6 +951,64 @@ class Client:
                     "/api/v1/workspaces/{workspace}/usage",
                     workspace=workspace,
                 ),
+            ),
+        )
+
+    async def get_analytics(
+        self,
+        workspace: str,
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        workflow: str | None = None,
+        namespace: str | None = None,
+    ) -> Analytics:
+        """How the workspace's runs fared, or a workflow's, in up to 90 days."""
+        return cast(
+            "Analytics",
+            await self._transport.call(
+                "GET",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/analytics",
+                    workspace=workspace,
+                ),
+                query={
+                    "since": since,
+                    "until": until,
+                    "workflow": workflow,
+                    "namespace": namespace,
+                },
+            ),
+        )
+
+    async def get_cost(
+        self,
+        workspace: str,
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+        by: Grouping | None = None,
+        label: str | None = None,
+    ) -> CostList:
+        """What the workspace spent in up to 90 days, by day, workflow, or the values of a label."""
+        return cast(
+            "CostList",
+            await self._transport.call(
+                "GET",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/cost",
+                    workspace=workspace,
+                ),
+                query={
+                    "since": since,
+                    "until": until,
+                    "cursor": cursor,
+                    "limit": limit,
+                    "by": by,
+                    "label": label,
+                },
             ),
         )
 

@@ -1,7 +1,7 @@
 """What is known of the cluster: fed by watches, lists and the answers to our own writes, read by reconciliation.
 
-Objects are kept as compact JSON without what nobody reads (managedFields, and of pods and Jobs all but identity and
-status): about a tenth of the memory of nested dicts.
+Objects are kept as compact JSON without what nobody reads (managedFields, and of pods and Jobs nearly all but identity
+and status): about a tenth of the memory of nested dicts.
 """
 
 from __future__ import annotations
@@ -250,6 +250,15 @@ def _trimmed(resource: ApiResource, item: Mapping[str, Any]) -> Object:
             key: item["spec"][key]
             for key in ("ttlSecondsAfterFinished", "activeDeadlineSeconds")
             if key in item["spec"]
+        }
+    if resource == PODS and (spec := item.get("spec")):
+        # What it holds of a node, as it was admitted.
+        kept["spec"] = {
+            "containers": [
+                {"resources": {"requests": (container.get("resources") or {}).get("requests") or {}}}
+                for container in spec.get("containers") or ()
+            ],
+            **({"nodeSelector": spec["nodeSelector"]} if spec.get("nodeSelector") else {}),
         }
     kept["metadata"] = {key: value for key, value in item["metadata"].items() if key not in _UNREAD}
     return {"apiVersion": resource.api_version, "kind": resource.kind, **kept}

@@ -12,6 +12,8 @@ from headgate.domain.problems import problems_of_quota, problems_of_workspace
 from headgate.domain.reasons import Reason
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from headgate.api.circuit_breaker import CircuitBreakerStatus
     from headgate.api.quota import Quota
     from headgate.api.usage import Use
@@ -55,6 +57,8 @@ class Seen:
     """What the cluster does not count yet of a namespace's ResourceQuota, and so refuses, by namespace."""
     failure: Failure | None = None
     """Why the plan could not be carried out in full."""
+    spent: Decimal | None = None
+    """What was spent this month; None where it is not known."""
     history: History | None = None
     """None where it was not asked for: what was known of it stays."""
     inventory: Inventory | None = None

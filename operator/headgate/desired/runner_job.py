@@ -24,12 +24,13 @@ from headgate.desired.runner_pod import (
     token_volume,
 )
 from headgate.domain.attempt import CONTAINER
+from headgate.domain.cost import RUNNER_REQUESTS
 from headgate.domain.runner_task import GRACE_SECONDS, runner_job_name, secret_variable
 
 NUMBER_LABEL = "headgate.dev/runner"
 
 _RESOURCES = {
-    "requests": {"cpu": "50m", "memory": "128Mi"},
+    "requests": dict(RUNNER_REQUESTS),
     "limits": {"cpu": "1", "memory": "512Mi"},
 }
 

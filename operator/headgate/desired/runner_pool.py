@@ -21,6 +21,7 @@ from headgate.desired.runner_pod import (
 )
 from headgate.domain.amounts import Amount
 from headgate.domain.attempt import CONTAINER
+from headgate.domain.cost import POOL_REQUESTS, SCRIPT_REQUESTS
 from headgate.domain.pool import CALLS_AT_ONCE
 from headgate.domain.runner_task import GRACE_SECONDS, POOL_NAME
 
@@ -39,9 +40,8 @@ _ROOM = "/run/headgate"
 _PROBE_PORT, _SCRIPTS_PROBE_PORT = 8081, 8082
 _TMP_MIB = 256
 _RUNNER_RESOURCES: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"cpu": "500m", "memory": "256Mi"}}
+    {"requests": POOL_REQUESTS, "limits": {"cpu": "500m", "memory": "256Mi"}}
 )
-_SCRIPT_REQUESTS: Mapping[str, str] = MappingProxyType({"cpu": "250m", "memory": "256Mi"})
 _SCRIPT_LIMITS: Mapping[str, str] = MappingProxyType({"cpu": "1", "memory": "512Mi"})
 _OF_PROCESS = 75
 """Percent of the container's memory that one process of a script gets for data: the rest is its host's."""
@@ -156,7 +156,7 @@ def _scripts(context: NamespaceContext, image: dict[str, Any]) -> dict[str, Any]
 def _script_resources(context: NamespaceContext) -> dict[str, dict[str, str]]:
     said = context.workspace.spec.runners.resources
     limits = _canonical({**_SCRIPT_LIMITS, **said.limits})
-    requests = _canonical({**_SCRIPT_REQUESTS, **said.requests})
+    requests = _canonical({**SCRIPT_REQUESTS, **said.requests})
     for name, text in requests.items():
         # What is asked for by default must not exceed a limit that is said.
         if name in limits and Amount.parse(limits[name]) < Amount.parse(text):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headgate.api.base import ConditionStatus
+from headgate.api.budget import OnBudgetExceeded
 from headgate.api.circuit_breaker import BreakerState
 from headgate.api.quota import Quota, QuotaStatus
 from headgate.api.workspace import NamespaceStatus, Workspace, WorkspaceStatus
 from headgate.desired.obstacles import Seen, obstacle
+from headgate.domain.budget import BudgetState, state
 from headgate.domain.conditions import Conditions, not_ready, ready, update
 from headgate.domain.problems import problems_of_quota, problems_of_workspace
 from headgate.domain.reasons import Reason
@@ -17,7 +19,9 @@ from headgate.domain.usage import beyond
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
+    from decimal import Decimal
 
+    from headgate.api.budget import Budget
     from headgate.api.circuit_breaker import CircuitBreakerStatus
     from headgate.api.usage import Use, WorkspaceUse
 
@@ -25,6 +29,8 @@ HISTORY_READY = "HistoryReady"
 """Type of the condition that says whether runs can be started and recorded: false while Postgres is away."""
 CIRCUIT_CLOSED = "CircuitClosed"
 """Type of the condition that says whether new runs start: false while the circuit breaker holds them back."""
+WITHIN_BUDGET = "WithinBudget"
+"""Type of the condition that is false once the month's budget is spent; there only where there is a budget."""
 WITHIN_LIMITS = "WithinLimits"
 """Type of the condition that is false while more is used than a limit allows that was lowered meanwhile."""
 PAUSED = "Paused"
@@ -53,6 +59,10 @@ def workspace_status(workspace: Workspace, seen: Seen, now: datetime) -> Workspa
         workspace_id = seen.history.workspace_id or workspace_id
     if seen.breaker is not None:
         conditions = _with_breaker(conditions, seen.breaker, generation, now)
+    if workspace.spec.budget is None:
+        conditions = tuple(condition for condition in conditions if condition.type != WITHIN_BUDGET)
+    elif seen.spent is not None:
+        conditions = with_budget(conditions, workspace.spec.budget, seen.spent, generation, now)
     if seen.usage is not None:
         conditions = _with_limits(conditions, seen.usage, generation, now)
     return WorkspaceStatus(
@@ -140,6 +150,21 @@ def _with_breaker(conditions: Conditions, breaker: CircuitBreakerStatus, generat
         message = "a few runs are tried, the others wait, because too many failed"
     message += "; a new value of the annotation headgate.dev/reset-circuit-breaker lets all start at once"
     return update(conditions, CIRCUIT_CLOSED, ConditionStatus.FALSE, Reason.CIRCUIT_OPEN, message, generation, now)
+
+
+def with_budget(conditions: Conditions, budget: Budget, spent: Decimal, generation: int, now: datetime) -> Conditions:
+    """The conditions with that of the budget. Its message tells no amount that grows: it would be written for ever."""
+    far, status, reason = state(budget, spent), ConditionStatus.TRUE, Reason.WITHIN_BUDGET
+    message = f"less than {budget.warn_at} percent of the month's budget of {budget.monthly} is spent"
+    if far is BudgetState.WARNING:
+        reason = Reason.BUDGET_WARNING
+        message = f"{budget.warn_at} percent of the month's budget of {budget.monthly} is spent, or more"
+    elif far is BudgetState.EXCEEDED:
+        status, reason = ConditionStatus.FALSE, Reason.BUDGET_EXCEEDED
+        stops = budget.on_exceeded is OnBudgetExceeded.STOP
+        then = "no run starts until the month ends, unless spec.budget.monthly is raised" if stops else "runs go on"
+        message = f"the month's budget of {budget.monthly} is spent: {then}"
+    return update(conditions, WITHIN_BUDGET, status, reason, message, generation, now)
 
 
 def _with_limits(conditions: Conditions, usage: tuple[Use, ...], generation: int, now: datetime) -> Conditions:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from headgate.domain.cost import Footprint, footprint_of
 from headgate.domain.task import Outcome, Waiting
 
 CONTAINER = "main"
@@ -25,6 +26,8 @@ class Running:
     """The container runs."""
 
     started_at: datetime | None
+    footprint: Footprint | None = field(default=None, compare=False)
+    """What its pod holds."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,8 @@ def _underway(pod: Mapping[str, Any], node: str) -> Verdict:
     status = pod.get("status", {})
     state = _container_state(pod)
     if "running" in state:
-        return Running(_time(state["running"].get("startedAt")) or _time(status.get("startTime")))
+        started_at = _time(state["running"].get("startedAt")) or _time(status.get("startTime"))
+        return Running(started_at, footprint_of(pod))
     waiting = state.get("waiting", {})
     reason, message = str(waiting.get("reason", "")), str(waiting.get("message", ""))
     if reason in _IMAGE_REASONS:
@@ -164,7 +168,7 @@ def _succeeded(pod: Mapping[str, Any]) -> Outcome:
     ended = _container_state(pod).get("terminated", {})
     text = ended.get("message") or ""
     started, finished = _time(ended.get("startedAt")), _time(ended.get("finishedAt"))
-    bare = Outcome(succeeded=True, exit_code=0, started_at=started, finished_at=finished)
+    bare = Outcome(succeeded=True, exit_code=0, started_at=started, finished_at=finished, footprint=footprint_of(pod))
     if not text.strip():
         return bare
     try:
@@ -193,6 +197,7 @@ def _failed(pod: Mapping[str, Any]) -> Outcome:
         exit_code=code,
         started_at=_time(ended.get("startedAt")),
         finished_at=_time(ended.get("finishedAt")),
+        footprint=footprint_of(pod),
     )
 
 

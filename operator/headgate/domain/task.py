@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from headgate.api.node import Container
+from headgate.domain.cost import Footprint
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Outcome:
     exit_code: int | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    footprint: Footprint | None = field(default=None, compare=False)
+    """What it held, where that is known."""
 
 
 @dataclass(frozen=True)

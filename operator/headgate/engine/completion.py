@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.domain.cost import Rate
 from headgate.domain.durations import format_duration
 from headgate.domain.graph import NodeState
 from headgate.domain.retry import delay_before_next
@@ -83,7 +84,7 @@ async def _take_in(
     outcome: Outcome,
 ) -> tuple[Effects, Room]:
     now = context.now()
-    ended = _step_row(ref, outcome, now)
+    ended = _step_row(ref, outcome, now, context.rate(outcome.footprint))
     if task.stopping and not outcome.succeeded:
         ended = replace(ended, phase=NodePhase.CANCELLED.value, reason=CANCELLED, message="")
     # Repeating the attempt would make no room for its output, nor another decision.
@@ -168,7 +169,7 @@ def bounded(outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _step_row(ref: TaskRef, outcome: Outcome, now: datetime) -> StepRow:
+def _step_row(ref: TaskRef, outcome: Outcome, now: datetime, rate: Rate | None) -> StepRow:
     return StepRow(
         node=ref.node,
         attempt=ref.attempt,
@@ -179,6 +180,8 @@ def _step_row(ref: TaskRef, outcome: Outcome, now: datetime) -> StepRow:
         output=outcome.output,
         attempt_started_at=outcome.started_at,
         attempt_finished_at=outcome.finished_at or now,
+        hourly_rate=rate.hourly if rate is not None else None,
+        price_version=rate.version if rate is not None else None,
     )
 
 

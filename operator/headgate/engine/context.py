@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from uuid import UUID
 
+from headgate.domain.cost import Footprint, Rate, rate
 from headgate.domain.ids import uuid7, uuid7_time
+from headgate.domain.prices import PriceTable
 from headgate.engine.definition import Definitions
 from headgate.engine.definition_changes import DefinitionChanges
 from headgate.engine.types import Evaluator
@@ -30,6 +32,8 @@ class Context:
     definitions: Definitions = field(default_factory=Definitions)
     changes: DefinitionChanges | None = None
     """Whom to tell that a workspace's workflows were changed; None where nobody keeps them."""
+    prices: PriceTable | None = None
+    """At which attempts begin; None where nobody said any."""
 
     def now(self) -> datetime:
         """The time now, in UTC."""
@@ -39,6 +43,10 @@ class Context:
         """Workflows of the workspace were changed by a transaction that is over."""
         if self.changes is not None:
             await self.changes.changed(workspace_id)
+
+    def rate(self, held: Footprint | None) -> Rate | None:
+        """What an hour of an attempt costs that holds so much, where both are known."""
+        return None if self.prices is None or held is None else rate(self.prices, held)
 
     def new_id(self, now: datetime) -> UUID:
         """A fresh id of the time ``now``."""

@@ -10,6 +10,7 @@ import structlog
 from pydantic import ValidationError
 
 from headgate.api.node import Container
+from headgate.domain.cost import Footprint
 from headgate.domain.run_status import ROOM
 from headgate.engine.bounds import REASON_BYTES, clip
 from headgate.engine.context import Context, run_key
@@ -67,13 +68,15 @@ async def stopping_jobs(context: Context) -> tuple[TaskRef, ...]:
         return tuple(_ref(key) for key in await tasks.stopping_jobs(tx))
 
 
-async def mark_running(context: Context, ref: TaskRef, started_at: datetime) -> Effects:
+async def mark_running(
+    context: Context, ref: TaskRef, started_at: datetime, footprint: Footprint | None = None
+) -> Effects:
     """Record that an attempt runs; nothing changes when that is known, or the attempt is not open."""
     key = run_key(ref.workspace_id, ref.run_id)
     if key is None:
         return Effects()
     async with context.database.tenant(ref.workspace_id) as tx:
-        news = await tasks.mark_running(tx, _key(ref), key.started_at, started_at)
+        news = await tasks.mark_running(tx, _key(ref), key.started_at, started_at, context.rate(footprint))
     changed = frozenset([ref.run_id] if news else [])
     return Effects(changed, calm=changed)
 

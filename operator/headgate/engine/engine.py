@@ -9,7 +9,9 @@ from uuid import UUID
 
 from headgate.api.workflow import WorkflowSpec
 from headgate.domain.audit import Actor
+from headgate.domain.cost import Footprint
 from headgate.domain.envelope import KeyRing
+from headgate.domain.prices import PriceTable
 from headgate.engine import (
     admission,
     breakers,
@@ -23,6 +25,7 @@ from headgate.engine import (
     workflows,
     workspaces,
 )
+from headgate.engine.analytics import Analytics
 from headgate.engine.api_keys import ApiKeys
 from headgate.engine.audit import Audit
 from headgate.engine.call_limits import CallLimits
@@ -78,13 +81,15 @@ class Engine:
         keys: KeyRing | None = None,
         reads: DefinitionReads | None = None,
         changes: DefinitionChanges | None = None,
+        prices: PriceTable | None = None,
     ) -> None:
         """``clock`` gives the time with its zone, ``randomness`` as many unpredictable bytes as it is asked for.
 
         ``keys`` are the key-encryption keys, without which no credential is kept or handed out. ``reads`` remembers
-        definitions that are looked at, and ``changes`` is told of those that change.
+        definitions that are looked at, and ``changes`` is told of those that change. ``prices`` are
+        those at which attempts begin; without any, what they cost is not known.
         """
-        self._context = Context(database, clock, randomness, evaluator, changes=changes)
+        self._context = Context(database, clock, randomness, evaluator, changes=changes, prices=prices)
         self._starter = Starter(self._context)
         self.control = RunControl(self._context, self._starter)
         """What people, and time, do to runs."""
@@ -106,6 +111,8 @@ class Engine:
         """Who did what."""
         self.deliveries = Deliveries(self._context, self._starter, keys)
         """What became of it."""
+        self.analytics = Analytics(self._context)
+        """What runs cost and how they fare, day by day."""
 
     async def ping(self) -> None:
         """Return when Postgres answers. Raises ``DatabaseUnavailable``, or ``DatabaseNotMigrated``."""
@@ -270,9 +277,9 @@ class Engine:
         """The attempts that were asked to end and whose Jobs have not told their end, in all workspaces. One query."""
         return await dispatch.stopping_jobs(self._context)
 
-    async def mark_running(self, ref: TaskRef, started_at: datetime) -> Effects:
-        """Record that an attempt runs. Changes nothing when that is known, or the attempt has ended."""
-        return await dispatch.mark_running(self._context, ref, started_at)
+    async def mark_running(self, ref: TaskRef, started_at: datetime, footprint: Footprint | None = None) -> Effects:
+        """Record that an attempt runs, and at what price. Changes nothing when that is known, or it has ended."""
+        return await dispatch.mark_running(self._context, ref, started_at, footprint)
 
     async def record_waiting(self, ref: TaskRef, waiting: Waiting | None) -> Effects:
         """Record what an attempt waits for, or with None that it does not. Writes nothing when that is known."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -69,6 +70,7 @@ async def run_view(context: Context, workspace_id: UUID, run_id: UUID) -> RunVie
         at_breakpoint=apart.at is not None,
         resumed=apart.resumed,
         kind=TriggerKind(row.trigger_kind),
+        cost=row.cost,
         labels=row.labels,
     )
 
@@ -149,6 +151,8 @@ def _node_view(node: str, step: dict[str, Any] | None, items: list[dict[str, Any
         reason=step["reason"],
         message=step["message"],
         output=step["output"],
+        cost=Decimal(step["cost"]) if step["cost"] is not None else None,
+        price_version=step["price_version"],
     )
 
 

@@ -21,7 +21,7 @@ from headgate.store.starting import Verdict
 
 _log = structlog.get_logger(__name__)
 
-HOLDS_UP_ALL = ("Suspended", "DailyLimit")
+HOLDS_UP_ALL = ("Suspended", "DailyLimit", "Budget")
 """Reasons of a run that has to wait, for which every other run of the workspace has to wait too."""
 MOST_PASSED = 20
 """Runs that are gone past, or told anew what they wait for, in one go; the next round goes on with others."""

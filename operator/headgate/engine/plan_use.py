@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from uuid import UUID
 
+from headgate.domain.budget import spent_in
 from headgate.domain.usage import MEGABYTE
 from headgate.engine.breakers import view
 from headgate.engine.context import Context
@@ -42,6 +44,10 @@ class PlanUse:
     pending: int
     """Runs that wait to start."""
     breaker: BreakerView
+    spent: Decimal
+    """What the attempts cost that ended this month."""
+    budget: Decimal | None
+    """What may be spent in a month; None for any amount."""
 
 
 async def of_workspace(context: Context, workspace_id: UUID) -> PlanUse | None:
@@ -79,6 +85,8 @@ async def of_workspace(context: Context, workspace_id: UUID) -> PlanUse | None:
         running=row.running + row.borrowed,
         pending=row.pending,
         breaker=view(breaker_of(row), now),
+        spent=spent_in(row.month, row.spent, now),
+        budget=row.budget,
     )
 
 

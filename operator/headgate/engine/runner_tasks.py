@@ -8,6 +8,7 @@ from uuid import UUID
 
 from headgate.api.container import SecretKeyRef
 from headgate.api.node import Node
+from headgate.domain.cost import of_runner
 from headgate.domain.runner_task import KINDS, OpenRunnerTask, RunnerTask, secrets_of_all
 from headgate.engine import completion
 from headgate.engine.context import Context, run_key
@@ -59,7 +60,8 @@ class RunnerTasks:
             tx, workspace_id, namespace, run_id, holder=holder, now=now, lease_until=now + lease, kinds=kinds
         )
         if task is not None and (key := run_key(workspace_id, task.ref.run_id)) is not None:
-            await tasks.mark_running(tx, _key(task.ref), key.started_at, now)
+            held = of_runner(pooled=run_id is None)
+            await tasks.mark_running(tx, _key(task.ref), key.started_at, now, self._context.rate(held))
         return task
 
     async def heartbeat(self, ref: TaskRef, holder: str, lease: timedelta) -> bool:

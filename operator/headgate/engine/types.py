@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
+from headgate.api.budget import Budget
 from headgate.api.circuit_breaker import CircuitBreaker
 from headgate.api.debugging import Debug, RunMode
 from headgate.api.quota import Limits, OnExceeded
@@ -93,6 +94,8 @@ class WorkspaceRecord:
     """Name of the Quota whose limits all workspaces on it have together; None where the workspace has its own."""
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     retention: Retention = field(default_factory=Retention)
+    budget: Budget | None = None
+    """What its runs may cost in a month."""
     weight: int = 1
     """How many of its tasks are claimed for one of a workspace of weight 1, when both wait."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -67,6 +68,8 @@ class WorkspaceUsage:
     """Runs under way in the places of others, which called them."""
     api_calls: int = 0
     """Calls of the API this hour, and those that are lent to the gateway."""
+    spent: Decimal = Decimal(0)
+    """What the attempts cost that ended this month."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,10 @@ class NodeView:
     reason: str
     message: str
     output: Any = None
+    cost: Decimal | None = None
+    """What the attempt cost, once it has ended; None where it had no price."""
+    price_version: str | None = None
+    """The price table by which."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +122,8 @@ class RunView:
     """How often it was let go on from one."""
     kind: TriggerKind = TriggerKind.RESOURCE
     """What asked for it."""
+    cost: Decimal | None = None
+    """What its attempts cost that have ended, all of them; None where none had a price."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """By which it can be found."""
 

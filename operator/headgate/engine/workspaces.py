@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from headgate.api.budget import OnBudgetExceeded
 from headgate.domain.audit import Action
+from headgate.domain.budget import spent_in
 from headgate.domain.durations import parse_duration
 from headgate.engine import audit
 from headgate.engine.acts import workspace_act
@@ -55,6 +58,7 @@ async def usage(context: Context) -> tuple[WorkspaceUsage, ...]:
             executions_today=row.executions if row.day >= now.date() else 0,
             storage_bytes=row.storage_bytes,
             api_calls=row.api_calls,
+            spent=spent_in(row.month, row.spent, now),
             breaker=view(row.breaker, now),
         )
         for row in rows
@@ -135,10 +139,12 @@ def _changes(
 def _settings(record: WorkspaceRecord) -> dict[str, Any]:
     """What is kept of a workspace's plan and wishes, by column."""
     limits: dict[str, Any] = {name: getattr(record.limits, name) for name in workspaces.LIMITS}
-    breaker, retention = record.breaker, record.retention
+    breaker, retention, budget = record.breaker, record.retention, record.budget
     return limits | {
         "on_exceeded": record.on_exceeded.value,
         "weight": record.weight,
+        "budget": Decimal(budget.monthly) if budget is not None else None,
+        "budget_stops": budget is not None and budget.on_exceeded is OnBudgetExceeded.STOP,
         "failure_threshold": breaker.failure_threshold,
         "failure_window": parse_duration(breaker.window),
         "cool_down": parse_duration(breaker.cool_down),

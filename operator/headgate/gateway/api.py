@@ -19,6 +19,7 @@ from headgate.gateway.models.events import EVENTS
 from headgate.gateway.problems import MEDIA_TYPE, REFUSALS, ProblemDetails
 from headgate.gateway.rate_limits import FIELDS, RateLimits
 from headgate.gateway.refused_calls import RefusedCalls
+from headgate.gateway.routes.analytics import analytics_routes
 from headgate.gateway.routes.approvals import approval_routes
 from headgate.gateway.routes.audit import audit_routes
 from headgate.gateway.routes.credentials import credential_routes
@@ -66,6 +67,7 @@ def api_routes(
     router = APIRouter(responses=refusals)
     for routes in (
         workspace_routes(engine, access),
+        analytics_routes(engine, access, wall=wall),
         run_routes(engine, access, wall=wall, heard=heard),
         steering_routes(engine, access, heard=heard),
         approval_routes(engine, access, heard=heard),

@@ -33,7 +33,7 @@ _WORKSPACE, _HOOK = re.compile(SUBDOMAIN_PATTERN), re.compile(LABEL_PATTERN)
 _WORKSPACE_CHARACTERS, _HOOK_CHARACTERS = 253, 63
 _JSON = re.compile(r"application/([!#$&^_.a-z0-9-]+\+)?json")
 _SINGLE = (*KEPT_HEADERS, "webhook-signature", "x-hub-signature-256")
-_LATER = frozenset({"DailyLimit", "ConcurrencyLimit", "StorageLimit", "Queued"})
+_LATER = frozenset({"DailyLimit", "Budget", "ConcurrencyLimit", "StorageLimit", "Queued"})
 _UNSIGNED, _MALFORMED, _REPEATED, _LIMITED = "unsigned", "malformed", "repeated", "limited"
 
 

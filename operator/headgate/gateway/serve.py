@@ -23,6 +23,7 @@ from headgate.engine.definition_reads import DefinitionReads
 from headgate.engine.engine import Engine
 from headgate.engine.expressions.evaluator import CelEvaluator
 from headgate.engine.key_source import key_ring
+from headgate.engine.price_source import price_table
 from headgate.engine.run_metrics import RunMetrics
 from headgate.engine.types import Effects
 from headgate.gateway import upkeep
@@ -54,10 +55,14 @@ _PROVIDER_SECONDS = 5.0
 
 
 async def serve_gateway(settings: GatewaySettings) -> int:
-    """Serve until told to end, and return the exit code. Raises ``KeyRingInvalid`` and ``InvalidObjectStore``."""
+    """Serve until told to end, and return the exit code.
+
+    Raises ``KeyRingInvalid``, ``PricesInvalid`` and ``InvalidObjectStore``.
+    """
     log = structlog.get_logger("headgate.gateway")
     given = settings.key_encryption_keys
     keys = key_ring(given.get_secret_value() if given else None, settings.key_encryption_keys_file)
+    prices = price_table(settings.prices_file)
     disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
@@ -75,7 +80,13 @@ async def serve_gateway(settings: GatewaySettings) -> int:
         redis = await _redis(settings, stack)
         reads = None if redis is None else DefinitionReads(DefinitionCache(redis), monotonic=time.monotonic)
         engine = Engine(
-            database, clock=wall, randomness=secrets.token_bytes, evaluator=evaluator, keys=keys, reads=reads
+            database,
+            clock=wall,
+            randomness=secrets.token_bytes,
+            evaluator=evaluator,
+            keys=keys,
+            reads=reads,
+            prices=prices,
         )
         limits = engine.call_limits(
             burst=settings.calls_per_minute,

@@ -89,8 +89,8 @@ class JobReconciler:
         match judge(live, pods, ref.node):
             case Finished(outcome):
                 await self._finish(key.object_key, live, ref, outcome)
-            case Running(started_at):
-                await self._running(live, ref, started_at)
+            case Running() as running:
+                await self._running(live, ref, running)
             case Starting(waiting):
                 await self._starting(key, live, ref, pods, waiting)
 
@@ -114,11 +114,12 @@ class JobReconciler:
         await self._effects.handle(effects)
         self._logs.keep(key, live, ref)
 
-    async def _running(self, live: Object, ref: TaskRef, started_at: datetime | None) -> None:
+    async def _running(self, live: Object, ref: TaskRef, running: Running) -> None:
         uid = live["metadata"]["uid"]
         if self._reported.get(uid, Reported()).running:
             return
-        await self._effects.handle(await self._engine.mark_running(ref, started_at or self._wall()))
+        began = running.started_at or self._wall()
+        await self._effects.handle(await self._engine.mark_running(ref, began, running.footprint))
         self._reported[uid] = Reported(running=True)
 
     async def _starting(

@@ -40,7 +40,7 @@ FINAL_REFUSALS = frozenset(
 )
 """Refusals that stay, because a WorkflowRun's spec cannot be changed."""
 
-REJECTIONS = frozenset({"DailyLimit", "ConcurrencyLimit", "StorageLimit"})
+REJECTIONS = frozenset({"DailyLimit", "Budget", "ConcurrencyLimit", "StorageLimit"})
 """Refusals by a plan that lets no run wait; the status says from when on another one may succeed."""
 
 

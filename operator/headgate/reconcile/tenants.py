@@ -75,6 +75,7 @@ class Tenants:
             pot=quota.metadata.name if quota.spec.sharing is Sharing.SHARED else None,
             breaker=workspace.spec.circuit_breaker,
             retention=workspace.spec.retention,
+            budget=workspace.spec.budget,
         )
         reset = workspace.metadata.annotations.get(BREAKER_RESET_ANNOTATION, "")[:_LONGEST_RESET]
         known = self._known.get(name)

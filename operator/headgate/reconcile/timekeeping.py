@@ -1,4 +1,4 @@
-"""What happens by the clock: schedules fire, overdue runs end, what waited starts, old deliveries are forgotten."""
+"""What happens by the clock: schedules fire, overdue runs end, what waited starts, days are added up."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ PARTITION_SECONDS = 3600.0
 CHANGES_SECONDS = 600.0
 DELIVERIES_SECONDS = 3600.0
 SIGNING_SECONDS = 60.0
+PRICES_SECONDS = 3600.0
+ANALYTICS_SECONDS = 30.0
 
 
 class Timekeeper:
@@ -65,6 +67,8 @@ class Timekeeper:
             group.create_task(forever("deliveries", self._forget_deliveries, net_seconds=DELIVERIES_SECONDS))
             if self._signing is not None:
                 group.create_task(forever("audit", self._sign, net_seconds=SIGNING_SECONDS))
+            group.create_task(forever("prices", self._keep_prices, net_seconds=PRICES_SECONDS))
+            group.create_task(forever("analytics", self._fold, net_seconds=ANALYTICS_SECONDS))
 
     async def _fire(self) -> datetime | None:
         fired = await self._engine.fire_due(self._wall())
@@ -103,3 +107,11 @@ class Timekeeper:
         now = self._wall()
         _, more = await self._engine.deliveries.forget_old(now)
         return now if more else None
+
+    async def _keep_prices(self) -> datetime | None:
+        await self._engine.analytics.keep_prices()
+        return None
+
+    async def _fold(self) -> datetime | None:
+        """Add to its days what ended, a bounded number at once."""
+        return self._wall() if await self._engine.analytics.fold() else None

@@ -101,6 +101,12 @@ class UsageMetrics:
             ["workspace"],
             registry=registry,
         )
+        self._spent = Gauge(
+            "headgate_spent_this_month",
+            "What attempts cost that ended since the month of UTC began.",
+            ["workspace"],
+            registry=registry,
+        )
         self._shown: frozenset[str] = frozenset()
 
     def show(self, usage: dict[str, WorkspaceUsage]) -> None:
@@ -110,11 +116,12 @@ class UsageMetrics:
             self._runs.labels(name, "pending").set(item.pending)
             self._executions.labels(name).set(item.executions_today)
             self._storage.labels(name).set(item.storage_bytes)
+            self._spent.labels(name).set(float(item.spent))
             self._breaker.labels(name).set(item.breaker.state is not BreakerState.CLOSED)
         for gone in self._shown - usage.keys():
             self._runs.remove(gone, "running")
             self._runs.remove(gone, "pending")
-            for gauge in (self._executions, self._storage, self._breaker):
+            for gauge in (self._executions, self._storage, self._breaker, self._spent):
                 gauge.remove(gone)
         self._shown = frozenset(usage)
 

@@ -185,6 +185,7 @@ class WorkspaceReconciler:
             seen,
             usage=(*of_runs(quota.spec.limits, runs), *compute),
             active_runs=runs.active,
+            spent=counted.spent,
             breaker=breaker_status(counted.breaker),
         )
 

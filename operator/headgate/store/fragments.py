@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-def insert_steps(tail: str) -> str:
-    """Adds the rows of ``%(steps)s``; ``tail`` follows the FROM clause."""
+def insert_steps(tail: str, *, priced: bool = False) -> str:
+    """Adds the rows of ``%(steps)s``, with their prices where ``priced``; ``tail`` follows the FROM clause."""
+    columns, values, types = _PRICED if priced else ("", "", "")
     return f"""
     INSERT INTO headgate.workflow_execution_steps (workspace_id, execution_id, started_at, node, attempt, phase, branch,
-        reason, message, exit_code, output, attempt_started_at, attempt_finished_at)
+        reason, message, exit_code, output, attempt_started_at, attempt_finished_at{columns})
     SELECT %(workspace_id)s, %(run_id)s, %(started_at)s, s.node, s.attempt, s.phase, s.branch, s.reason, s.message,
         s.exit_code,
-        s.output, s.attempt_started_at, s.attempt_finished_at
+        s.output, s.attempt_started_at, s.attempt_finished_at{values}
     FROM jsonb_to_recordset(CAST(%(steps)s AS jsonb)) AS s (node text, attempt integer, phase text, branch text,
         reason text, message text, exit_code integer, output jsonb, attempt_started_at timestamptz,
-        attempt_finished_at timestamptz) {tail}
+        attempt_finished_at timestamptz{types}) {tail}
     """  # noqa: S608 - constants
 
 
+_PRICED = (
+    ", hourly_rate, price_version",
+    ", s.hourly_rate, s.price_version",
+    ", hourly_rate numeric, price_version text",
+)
 PRIORITY_OF_RUN = """(SELECT e.priority FROM headgate.workflow_executions e WHERE e.workspace_id = %(workspace_id)s
     AND e.started_at = %(started_at)s AND e.id = %(run_id)s)"""
 
@@ -51,6 +57,11 @@ OVERWRITE = """
 """
 """Follows ``insert_steps`` where rows may be there: a start that is known stays."""
 
+PRICED = """
+    , hourly_rate = coalesce(workflow_execution_steps.hourly_rate, excluded.hourly_rate),
+    price_version = coalesce(workflow_execution_steps.price_version, excluded.price_version)
+"""
+"""Follows ``OVERWRITE`` after ``priced`` steps: the price at which an attempt began stays too."""
 
 OWN_LIMITS = ("WorkflowConcurrency", "Mutex")
 """Reasons of runs that wait for others of their workflow, or for a mutex."""

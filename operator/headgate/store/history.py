@@ -23,11 +23,14 @@ _VIEW = compact("""
         ) END AS holder,
         (SELECT jsonb_agg(to_jsonb(latest)) FROM (
             SELECT DISTINCT ON (node) node, attempt, phase, reason, message, output, attempt_started_at,
-                attempt_finished_at
+                attempt_finished_at, CAST(cost AS text) AS cost, price_version
             FROM headgate.workflow_execution_steps
             WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND execution_id = %(run_id)s
             ORDER BY node, attempt DESC
-        ) latest) AS steps,
+        ) latest) AS steps, (
+            SELECT sum(cost) FROM headgate.workflow_execution_steps
+            WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND execution_id = %(run_id)s
+        ) AS cost,
         (SELECT jsonb_agg(jsonb_build_object('node', t.node, 'reason', t.waiting_reason, 'message', t.waiting_message,
                 'until', t.waiting_until, 'kind', t.kind, 'due', t.due_at, 'asks', t.work #> '{approval,message}',
                 'called', CASE t.kind WHEN 'call' THEN (

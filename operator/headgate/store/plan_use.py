@@ -12,6 +12,7 @@ from headgate.store.fragments import compact
 _PLAN_USE = compact("""
     SELECT w.name, w.suspended, q.pot, q.max_workflows, q.max_executions_per_day, q.max_storage_mb,
         q.max_concurrent_runs, q.max_api_calls_per_hour, u.running, u.day, u.executions, u.storage_bytes,
+        u.month, u.spent, q.budget,
         p.running AS pot_running, p.day AS pot_day, p.executions AS pot_executions,
         p.storage_bytes AS pot_storage_bytes, coalesce(c.used, 0) AS api_calls, coalesce(d.used, 0) AS pot_api_calls,
         (SELECT count(*) FROM headgate.workflow_executions e

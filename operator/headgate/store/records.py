@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +29,9 @@ class StepRow:
     attempt_finished_at: datetime | None = None
     replaces: int = 0
     """Bytes of an earlier output of the attempt that this one is written over."""
+    hourly_rate: Decimal | None = None
+    """What an hour of the attempt costs, which counts where no price was kept before."""
+    price_version: str | None = None
 
     @property
     def bytes(self) -> int:
@@ -75,7 +79,7 @@ class RunKey:
 
 
 def to_json(value: Any) -> str:
-    """Compact JSON, as Postgres takes it; times in ISO 8601."""
+    """Compact JSON, as Postgres takes it; times in ISO 8601, decimals as texts."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain)
 
 
@@ -92,4 +96,6 @@ def rows_to_json(rows: Iterable[StepRow | TaskRow]) -> str:
 def _plain(value: Any) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, Decimal):
+        return f"{value:f}"
     raise TypeError(f"{type(value).__name__} has no JSON form")

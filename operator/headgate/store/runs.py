@@ -10,7 +10,7 @@ from uuid import UUID
 
 from headgate.domain.apart import NORMAL, Apart
 from headgate.store.database import Transaction
-from headgate.store.fragments import OVERWRITE, UNCOUNTED, insert_steps, insert_tasks
+from headgate.store.fragments import OVERWRITE, PRICED, UNCOUNTED, insert_steps, insert_tasks
 from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json, to_json
 
 
@@ -132,7 +132,7 @@ _KEPT = "JOIN kept ON kept.fits"
 _RECORD = f"""
     WITH kept AS MATERIALIZED (
         SELECT headgate.keep_bytes(%(workspace_id)s, %(bytes)s) AS fits
-    ), steps AS ({insert_steps(_KEPT + OVERWRITE)}), done AS (
+    ), steps AS ({insert_steps(_KEPT + OVERWRITE + PRICED, priced=True)}), done AS (
         DELETE FROM headgate.tasks
         WHERE workspace_id = %(workspace_id)s AND execution_id = %(run_id)s AND node = %(done_node)s
             AND attempt = %(done_attempt)s AND (SELECT fits FROM kept)

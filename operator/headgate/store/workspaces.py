@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from headgate.store.tables import quotas, retention_policies
 
 LIMITS = tuple(column.name for column in quotas.columns if column.name.startswith("max_"))
 """Names of the limits, as in ``Limits``."""
-_PLAN = (*LIMITS, "on_exceeded", "weight")
+_PLAN = (*LIMITS, "on_exceeded", "weight", "budget", "budget_stops")
 _BREAKER = ("failure_threshold", "failure_window", "cool_down", "half_open_runs")
 _RETENTION = tuple(column.name for column in retention_policies.columns if column.name.endswith("_days"))
 _SETTINGS = (*_PLAN, *_BREAKER, *_RETENTION)
@@ -142,12 +143,14 @@ class UsageRow:
     executions: int
     storage_bytes: int
     api_calls: int
+    month: date
+    spent: Decimal
     breaker: BreakerRow
 
 
 _USAGE = """
     SELECT w.id, w.name, q.pot, u.running, coalesce(l.borrowed, 0) AS borrowed, coalesce(p.pending, 0) AS pending,
-        u.day, u.executions, u.storage_bytes, coalesce(c.used, 0) AS api_calls,
+        u.day, u.executions, u.storage_bytes, u.month, u.spent, coalesce(c.used, 0) AS api_calls,
         b.failure_threshold, b.failure_window, b.cool_down, b.half_open_runs,
         b.state, b.failures, b.opened_at, b.retry_at, b.episode, b.probes, b.passed, b.reset
     FROM headgate.workspaces w
@@ -182,6 +185,8 @@ async def usage(tx: Transaction) -> list[UsageRow]:
             executions=row.executions,
             storage_bytes=row.storage_bytes,
             api_calls=row.api_calls,
+            month=row.month,
+            spent=row.spent,
             breaker=breaker_of(row),
         )
         for row in await tx.rows(_USAGE)

@@ -245,14 +245,15 @@ def test_of_jobs_and_pods_only_what_is_read_is_kept() -> None:
     cache = Cache()
     cache.upsert(JOBS, a_job().let_go(60).complete().manifest())
     pod = a_pod().running().manifest()
-    cache.upsert(PODS, {**pod, "spec": {"containers": ["large"]}})
+    requests = {"resources": {"requests": {"cpu": "1"}}}
+    cache.upsert(PODS, {**pod, "spec": {"containers": [{"image": "large", **requests}], "volumes": []}})
 
     ((_, kept),) = cache.jobs_of(str(RUN_ID))
     (kept_pod,) = cache.pods_of(JOBS.key(kept["metadata"]["name"], "acme"))
 
     assert kept["spec"] == {"ttlSecondsAfterFinished": 60, "activeDeadlineSeconds": 300}
     assert kept["status"] == a_job().complete().manifest()["status"]
-    assert kept_pod == pod
+    assert kept_pod == pod | {"spec": {"containers": [requests]}}
 
 
 def test_managed_fields_are_not_kept() -> None:

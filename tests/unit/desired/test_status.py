@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -230,3 +231,30 @@ def test_a_workspace_that_waits_for_its_runs_to_end_says_how_to_force_it() -> No
     ready = condition(status, "Ready")
     assert (ready.reason, status.active_runs) == ("RunsUnderWay", 3)
     assert "headgate.dev/force-delete=true" in ready.message
+
+
+@pytest.mark.parametrize(
+    ("spent", "status", "reason"),
+    [
+        ("7.99", "True", "WithinBudget"),
+        ("8", "True", "BudgetWarning"),
+        ("9.999999999", "True", "BudgetWarning"),
+        ("10", "False", "BudgetExceeded"),
+    ],
+)
+def test_a_budget_is_warned_of_and_then_spent(spent: str, status: str, reason: str) -> None:
+    workspace = a_workspace(budget={"monthly": "10.00"})
+    told = condition(workspace_status(workspace, seen(spent=Decimal(spent)), NOON), "WithinBudget")
+    assert (told.status, told.reason) == (status, reason)
+
+
+def test_a_message_about_a_budget_does_not_change_with_every_run() -> None:
+    workspace = a_workspace(budget={"monthly": "10"})
+    told = workspace_status(workspace, seen(spent=Decimal(1)), NOON)
+    assert workspace_status(after(workspace, told), seen(spent=Decimal(2)), NOON) == told
+
+
+def test_without_a_budget_nothing_is_said_of_one() -> None:
+    told = workspace_status(a_workspace(budget={"monthly": "10"}), seen(spent=Decimal(1)), NOON)
+    without = workspace_status(after(a_workspace(), told), seen(spent=Decimal(1)), NOON)
+    assert find(without.conditions, "WithinBudget") is None

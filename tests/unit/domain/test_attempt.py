@@ -9,7 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headgate.cluster.cache import Cache
+from headgate.cluster.resources import PODS
+from headgate.domain.amounts import Amount
 from headgate.domain.attempt import Finished, Running, Starting, Verdict, explain, has_ended, judge, trouble_of
+from headgate.domain.cost import Footprint
 from headgate.domain.task import Outcome, Waiting
 from tests.workload_builders import JobBuilder, PodBuilder, a_job, a_pod, a_warning
 
@@ -55,6 +59,20 @@ def test_an_object_without_status_is_starting() -> None:
 
 def test_a_container_that_runs() -> None:
     assert verdict(a_pod().running()) == Running(STARTED)
+
+
+@pytest.mark.parametrize(
+    "pod", [a_pod().running(), a_pod().succeeded(), a_pod().failed(3)], ids=["running", "succeeded", "failed"]
+)
+def test_what_its_pod_holds_is_told_of_an_attempt(pod: PodBuilder) -> None:
+    admitted = pod.manifest() | {"spec": {"containers": [{"resources": {"requests": {"cpu": "100m"}}}]}}
+    # As it comes out of the cache, which leaves most of a pod out.
+    cache = Cache()
+    cache.upsert(PODS, admitted)
+    [key] = cache.keys(PODS)
+    judged = judge(a_job().manifest(), [cache.get(key) or {}], "extract")
+    held = judged.footprint if isinstance(judged, Running) else judged.outcome.footprint  # type: ignore[union-attr]
+    assert held == Footprint(Amount.parse("100m"))
 
 
 class TestSuccess:

@@ -7,8 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from headgate.api.container import SecretKeyRef
+from headgate.domain.cost import Footprint
 from headgate.domain.runner_task import OpenRunnerTask
 from headgate.domain.task import Outcome, TaskRef, Waiting
+from headgate.engine.analytics import Analytics
 from headgate.engine.deliveries import Deliveries
 from headgate.engine.engine import Engine
 from headgate.engine.runner_tasks import RunnerTasks
@@ -23,6 +25,7 @@ class FakeEngine(Engine):
         self.runner_tasks = FakeRunnerTasks(self)
         self.logs = FakeStepLogs(self)
         self.deliveries = FakeDeliveries(self)
+        self.analytics = FakeAnalytics()
         self.told: list[tuple[Any, ...]] = []
         self.effects = Effects()
         self.failures: list[Exception] = []
@@ -49,7 +52,7 @@ class FakeEngine(Engine):
     async def complete(self, ref: TaskRef, outcome: Outcome) -> Effects:
         return self.note("complete", ref, outcome)
 
-    async def mark_running(self, ref: TaskRef, started_at: datetime) -> Effects:
+    async def mark_running(self, ref: TaskRef, started_at: datetime, footprint: Footprint | None = None) -> Effects:
         return self.note("running", ref, started_at)
 
     async def record_waiting(self, ref: TaskRef, waiting: Waiting | None) -> Effects:
@@ -121,6 +124,19 @@ class FakeDeliveries(Deliveries):
         self._engine.note("forget", now)
         self.more -= 1
         return 0, self.more >= 0
+
+
+class FakeAnalytics(Analytics):
+    """Has nothing to add up."""
+
+    def __init__(self) -> None:
+        """With no database."""
+
+    async def fold(self) -> bool:
+        return False
+
+    async def keep_prices(self) -> bool:
+        return False
 
 
 class FakeStepLogs(StepLogs):

@@ -13,6 +13,7 @@ from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.labels import LABEL_KEY, LABEL_VALUE, MOST_LABELS
 from headgate.domain.task import Waiting
 from headgate.engine.types import NodeView, RunPage, RunSummary, RunView, TriggerKind
+from headgate.gateway.models.analytics import Money
 from headgate.gateway.models.base import LARGEST_INTEGER, ApiModel, Namespace, Number, ObjectName, PageQuery, Time
 
 _Node = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[a-z]([a-z0-9_-]*[a-z0-9])?$")]
@@ -121,6 +122,10 @@ class RunNode(ApiModel):
     """The same for people."""
     output: Any = None
     """What it gave."""
+    cost: Money | None
+    """What the attempt cost, once it has ended; null where it had no price."""
+    price_version: str | None
+    """The price table by which: the beginning of its hash."""
 
 
 class RunHead(ApiModel):
@@ -161,6 +166,8 @@ class Run(RunHead):
     """Whether it was asked to end."""
     outputs: dict[str, Any] | None
     """What it gave, once it has succeeded."""
+    cost: Money | None
+    """What its attempts cost that have ended, all of them; null where none had a price."""
     waiting_for: tuple[WaitingReason, ...]
     """Why it does not go on right now."""
     nodes: tuple[RunNode, ...]
@@ -202,6 +209,7 @@ def run_of(view: RunView) -> Run:
         cancelling=view.cancelling,
         error_message=view.error_message,
         labels=dict(view.labels),
+        cost=view.cost,
         outputs=dict(view.outputs) if view.outputs is not None else None,
         waiting_for=tuple(_waiting(item) for item in view.waiting),
         nodes=tuple(_node(node) for node in view.nodes),
@@ -227,6 +235,8 @@ def _node(node: NodeView) -> RunNode:
         reason=node.reason,
         message=node.message,
         output=node.output,
+        cost=node.cost,
+        price_version=node.price_version,
     )
 
 

@@ -11,6 +11,7 @@ from headgate.domain.api_keys import Scope
 from headgate.engine.plan_use import PlanUse
 from headgate.engine.types import RecordedWorkspace
 from headgate.gateway.callers import Caller
+from headgate.gateway.models.analytics import Money
 from headgate.gateway.models.base import ApiModel
 
 
@@ -95,6 +96,10 @@ class Usage(ApiModel):
     """Runs that wait to start."""
     limits: tuple[LimitUse, ...]
     """The limits that Headgate counts. Compute is counted by Kubernetes, in the Workspace's status."""
+    spent_this_month: Money
+    """What the attempts cost that ended since the month of UTC began."""
+    budget: Money | None
+    """What may be spent in a month; null for any amount."""
     circuit_breaker: CircuitBreaker
     """Whether failures hold new runs back."""
 
@@ -121,5 +126,7 @@ def usage_of(use: PlanUse) -> Usage:
             LimitUse(name=item.name, used=item.used, limit=item.limit, used_together=item.used_together)
             for item in use.limits
         ),
+        spent_this_month=use.spent,
+        budget=use.budget,
         circuit_breaker=CircuitBreaker(state=breaker.state, failures=breaker.failures, retry_at=breaker.retry_at),
     )

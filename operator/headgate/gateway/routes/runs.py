@@ -20,7 +20,7 @@ from headgate.gateway.problems import Problem
 from headgate.gateway.routes.paths import WORKSPACE
 
 _MISSING = frozenset({"WorkflowNotFound"})
-_LATER = frozenset({"DailyLimit", "ConcurrencyLimit", "StorageLimit", "Queued"})
+_LATER = frozenset({"DailyLimit", "Budget", "ConcurrencyLimit", "StorageLimit", "Queued"})
 _HELD = frozenset({"Suspended", "WorkflowSuspended", "CircuitOpen", "UnreadableVersion", "Cancelled"})
 
 IdempotencyKey = Annotated[

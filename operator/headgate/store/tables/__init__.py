@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headgate.store.tables.analytics import analytics, deltas, durations, label_costs, nodes, price_tables
 from headgate.store.tables.api_keys import api_keys
 from headgate.store.tables.audit import audit_checkpoints, audit_heads, audit_log, audit_rounds
 from headgate.store.tables.base import SCHEMA, metadata
@@ -23,6 +24,7 @@ from headgate.store.tables.workflows import events, schedules, versions, workflo
 
 __all__ = [
     "SCHEMA",
+    "analytics",
     "api_keys",
     "audit_checkpoints",
     "audit_heads",
@@ -33,16 +35,21 @@ __all__ = [
     "credentials",
     "data_keys",
     "deliveries",
+    "deltas",
+    "durations",
     "events",
     "execution_labels",
     "execution_steps",
     "execution_triggers",
     "executions",
+    "label_costs",
     "loans",
     "metadata",
     "node_memos",
+    "nodes",
     "pot_rate_limits",
     "pots",
+    "price_tables",
     "quotas",
     "rate_limits",
     "refusals",

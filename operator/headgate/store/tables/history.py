@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Identity, Index, Integer, Table, Text, Uuid, text
+from sqlalchemy import BigInteger, Boolean, Column, Identity, Index, Integer, Numeric, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from headgate.store.tables.base import Time, metadata
@@ -125,6 +125,9 @@ execution_steps = Table(
     Column("log_path", Text),
     Column("log_bytes", BigInteger),
     Column("log_truncated", Boolean),
+    Column("hourly_rate", Numeric),
+    Column("price_version", Text),
+    Column("cost", Numeric),
     postgresql_partition_by="RANGE (started_at)",
 )
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Index,
     Integer,
     Interval,
+    Numeric,
     Table,
     Text,
     Uuid,
@@ -43,6 +44,8 @@ quotas = Table(
     Column("on_exceeded", Text, nullable=False, server_default="Queue"),
     Column("weight", Integer, nullable=False, server_default="1"),
     Column("pot", Text),
+    Column("budget", Numeric),
+    Column("budget_stops", Boolean, nullable=False, server_default="false"),
     Index("workspace_resource_quotas_pot", "pot", postgresql_where=text("pot IS NOT NULL")),
 )
 
@@ -55,6 +58,8 @@ usage = Table(
     Column("day", Date, nullable=False),
     Column("executions", Integer, nullable=False),
     Column("storage_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("month", Date, nullable=False, server_default=text("'2000-01-01'::date")),
+    Column("spent", Numeric, nullable=False, server_default="0"),
 )
 
 pots = Table(
