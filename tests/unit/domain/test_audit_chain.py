@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from hypothesis import assume, given
@@ -69,7 +70,8 @@ def test_a_change_is_found_where_it_is(entries: list[Entry], data: st.DataObject
     )
     assume(getattr(entries[at], column) != text)
     head = head_of(entries)
-    entries[at] = replace(entries[at], **{column: text})
+    changed: dict[str, Any] = {column: text}
+    entries[at] = replace(entries[at], **changed)
 
     assert _what(found(entries, head)) == (Wrong.EDITED, at + 1)
 
