@@ -17,13 +17,15 @@ import tempfile
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal, cast
 
 from headgate.engine.bounds import OUTPUT_BYTES
 from headgate.runner.errors import NodeFailed
 from headgate.runner.printed import Print, Printed
 
 _DRAIN_SECONDS = 1.0
+_GATE = ("/bin/sh", "-c", 'read -r _ && unset PWD OLDPWD && exec "$@" </dev/null', "sh")
+"""Becomes the command behind it once it is told a line, and ends where it is told none."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Limits:
     """Size of a file that it writes."""
 
     def put_on(self, pid: int) -> None:
-        """Hold a process that has just begun, and what it starts, to them."""
+        """Hold a process, and what it starts from now on, to them. Raises ``OSError`` or ``ValueError``."""
         given = {
             resource.RLIMIT_CORE: 0,
             resource.RLIMIT_CPU: None if self.cpu_seconds is None else math.ceil(self.cpu_seconds),
@@ -47,9 +49,9 @@ class Limits:
         }
         for which, most in given.items():
             if most is not None:
-                # It may have ended already.
-                with contextlib.suppress(ProcessLookupError, ValueError, PermissionError):
-                    resource.prlimit(pid, which, (most, most))
+                _, hard = resource.prlimit(pid, which)
+                held = most if hard == resource.RLIM_INFINITY else min(most, hard)
+                resource.prlimit(pid, which, (held, held))
 
 
 @dataclass(frozen=True)
@@ -108,10 +110,9 @@ async def _run(program: Program, folder: Path, show: Print, grace: float, limits
     # Isolated, so that neither the folder nor variables of Python's change what it imports.
     command = [sys.executable, "-I", str(source)] if program.language == "python" else ["sh", str(source)]
     try:
-        process = _start(command, work, environment)
+        process = _start(command, work, environment, limits)
     except (OSError, ValueError) as error:
         raise NodeFailed("ScriptNotStarted", f"the script could not be started: {type(error).__name__}") from None
-    limits.put_on(process.pid)
     printed = Printed(show)
     following = asyncio.gather(
         printed.follow("stdout", process.stdout), printed.follow("stderr", process.stderr), return_exceptions=True
@@ -136,17 +137,31 @@ async def _run(program: Program, folder: Path, show: Print, grace: float, limits
         return Ended(code, said, mistake=failure.message)
 
 
-def _start(command: list[str], folder: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _start(command: list[str], folder: Path, environment: Mapping[str, str], limits: Limits) -> subprocess.Popen[bytes]:
+    """The program, of which nothing has happened before the limits were on: what it starts first has them as well."""
     # Not by asyncio, for which a process has not ended before its output is closed, by whoever else holds it.
-    return subprocess.Popen(  # noqa: S603 - executing what a workflow says is what it is for
-        command,
+    process = subprocess.Popen(  # noqa: S603 - executing what a workflow says is what it is for
+        [*_GATE, *command],
         cwd=folder,
         env=environment,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
+    gate = cast("IO[bytes]", process.stdin)
+    try:
+        limits.put_on(process.pid)
+        gate.write(b"\n")
+        gate.close()
+    except BaseException:
+        process.kill()
+        process.wait()
+        for pipe in filter(None, (gate, process.stdout, process.stderr)):
+            with contextlib.suppress(OSError):
+                pipe.close()
+        raise
+    return process
 
 
 async def _asked_to_end(leader: int, ending: asyncio.Future[int], grace: float) -> None:
