@@ -40,10 +40,10 @@ ROOM = frozenset(
 def patience(before: WorkflowRunStatus, after: WorkflowRunStatus, *, beside: int = 0) -> timedelta:
     """How long after the last write, or after the run was admitted, ``after`` may be written over ``before``.
 
-    The end is written at once, and what stands in the way soon. Together with the Job's release a one-node run without
-    trouble so costs at most three writes, or four where its pod takes more than three seconds to start, or finds no
-    room, and is not done ten seconds after that was said. Where ``beside`` it many runs of the namespace are open, what
-    calls for nobody waits longer, so that a thousand runs at once cost no more.
+    The end is written at once, and soon why the run waits, unless that was said of other room. Together with the Job's
+    release a one-node run without trouble so costs at most three writes, or four where its pod takes more than three
+    seconds to start, or finds no room, and is not done ten seconds after that was said. Where ``beside`` it many runs
+    of the namespace are open, what calls for nobody waits longer, so that a thousand runs at once cost no more.
     """
     if after.phase is not None and after.phase.is_final:
         return timedelta(0)
@@ -57,6 +57,9 @@ def _patience(before: WorkflowRunStatus, after: WorkflowRunStatus) -> tuple[time
     if before.phase is None:
         under_way = after.waiting_for or any(node.phase is not NodePhase.QUEUED for node in after.nodes if node.attempt)
         return SOON if under_way else ONCE_UNDER_WAY, AT_LAST
+    if after.waiting_for and not before.waiting_for:
+        # Why a run waits is known some seconds after it was said that it is there.
+        return SOON, AT_LAST
     merely_room = all(waiting.reason in ROOM for waiting in (*before.waiting_for, *after.waiting_for))
     if (merely_room or before.waiting_for == after.waiting_for) and _started(before) == _started(after):
         return MERE_START, ROOM_AT_LAST
