@@ -15,11 +15,17 @@ from headgate.desired.context import ClusterFacts
 from headgate.desired.keys import CHILD_KINDS, NAMESPACE, ChildKind, ObjectKey, child_kind, key_of
 from headgate.desired.manifest import Manifest
 from headgate.desired.plan import LiveObject, plan
+from headgate.desired.runner_pod import RunnerPods
 from headgate.desired.workspace import children
 from tests.builders import a_workspace
 from tests.support.cluster import Cluster, unique
 
-FACTS = ClusterFacts("headgate-system", dns_addresses=("10.96.0.10", "fd00::a"), gateway_namespace="headgate-system")
+FACTS = ClusterFacts(
+    "headgate-system",
+    dns_addresses=("10.96.0.10", "fd00::a"),
+    gateway_namespace="headgate-system",
+    runner_pods=RunnerPods("http://gateway", "headgate:test", "IfNotPresent", 60),
+)
 QUOTA = Quota.model_validate(
     {
         "metadata": {"name": "team"},
@@ -68,6 +74,7 @@ def a_rich_workspace(name: str, uid: str) -> Workspace:
                     ],
                     "ingress": [{"cidr": "10.0.0.0/8", "ports": [{"port": 53, "protocol": "UDP"}]}],
                 },
+                "runners": {"max": 2},
             },
         }
     )

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import structlog
 
+from headgate.cancellation import heed
 from headgate.cluster.errors import ApiError, Unreachable
 from headgate.store.errors import DatabaseUnavailable
 
@@ -50,6 +51,7 @@ async def forever(
         except Exception:
             log.exception("will try again")
             pause = min(NET_SECONDS, net_seconds)
+        heed()
         try:
             async with asyncio.timeout(pause):
                 await alarm.wait()

@@ -12,6 +12,8 @@ import psycopg
 import structlog
 from sqlalchemy import make_url
 
+from headgate.cancellation import heed
+
 CHANNEL = "headgate_runner_work"
 RETRY_SECONDS = 5.0
 _LISTEN = f"LISTEN {CHANNEL}"
@@ -42,6 +44,7 @@ class Bell:
                 await self._serve()
             except psycopg.Error as error:
                 self._log.warning("runners are not woken across processes", error=type(error).__name__)
+            heed()
             await asyncio.sleep(self._retry_seconds)
 
     async def _serve(self) -> None:

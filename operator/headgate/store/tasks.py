@@ -60,6 +60,9 @@ _COLUMNS = """t.workspace_id, t.execution_id, t.node, t.attempt, w.name AS works
 # reading the queue, so that a claim costs the number of workspaces that have something queued, however much it is. What
 # another transaction has locked is left to it.
 _JOBS = "FROM headgate.tasks t WHERE t.kind = 'job' AND t.due_at IS NOT NULL AND"
+# What was locked is found again by >= and <= instead of =, which can only be looked up in the index: under statistics
+# of an almost empty queue the server would rather read all of the queue once, and join.
+_EACH = "(t.workspace_id, t.execution_id, t.node, t.attempt)"
 _CLAIM = compact(f"""
     WITH RECURSIVE present AS (
         (SELECT workspace_id FROM headgate.tasks WHERE due_at IS NOT NULL ORDER BY workspace_id LIMIT 1)
@@ -108,8 +111,8 @@ _CLAIM = compact(f"""
     ), claimed AS (
         UPDATE headgate.tasks t SET due_at = %(lease_until)s, holder = %(holder)s
         FROM locked l
-        WHERE t.workspace_id = l.workspace_id AND t.execution_id = l.execution_id AND t.node = l.node
-            AND t.attempt = l.attempt
+        WHERE {_EACH} >= (l.workspace_id, l.execution_id, l.node, l.attempt)
+            AND {_EACH} <= (l.workspace_id, l.execution_id, l.node, l.attempt)
         RETURNING t.*, l.turn, l.due_before
     ), upcoming AS (
         SELECT min(n.due_at) AS next_due FROM levels l CROSS JOIN LATERAL (
