@@ -122,25 +122,7 @@ async def page(
     if labels:
         parameters["key"], parameters["value"] = labels[0]
         parameters["labels"] = to_json(dict(labels))
-        source = f"""
-            SELECT e.* FROM headgate.execution_labels l CROSS JOIN LATERAL (
-                SELECT {_LISTED} FROM headgate.workflow_executions e
-                WHERE e.workspace_id = %(workspace_id)s AND e.started_at = l.started_at AND e.id = l.execution_id
-                    AND e.labels @> CAST(%(labels)s AS jsonb)
-                    {"AND e.status = ANY (%(statuses)s)" if statuses else ""} {_WORKFLOW if workflow else ""}
-                LIMIT 1
-            ) e
-            WHERE l.workspace_id = %(workspace_id)s AND l.key = %(key)s AND l.value = %(value)s
-                {span.format(time="l.started_at", id="l.execution_id")}
-            ORDER BY l.started_at DESC, l.execution_id DESC LIMIT %(limit)s
-        """  # noqa: S608 - constants
-    else:
-        source = f"""
-            SELECT {_LISTED} FROM headgate.workflow_executions e
-            WHERE e.workspace_id = %(workspace_id)s {_STATUS if statuses else ""}
-                {span.format(time="e.started_at", id="e.id")} {_WORKFLOW if workflow else ""}
-            ORDER BY e.started_at DESC, e.id DESC LIMIT %(limit)s
-        """  # noqa: S608 - constants
+    source = (_labelled if labels else _listed)(span, by_status=bool(statuses), by_workflow=workflow is not None)
     return await tx.rows(
         f"""
         SELECT listed.*, w.namespace, w.name AS workflow, v.number AS version
@@ -151,3 +133,29 @@ async def page(
         """,  # noqa: S608 - constants
         parameters,
     )
+
+
+def _listed(span: str, *, by_status: bool, by_workflow: bool) -> str:
+    """Runs in the order of the list: of each of the wanted statuses, where there are some."""
+    return f"""
+        SELECT {_LISTED} FROM headgate.workflow_executions e
+        WHERE e.workspace_id = %(workspace_id)s {_STATUS if by_status else ""}
+            {span.format(time="e.started_at", id="e.id")} {_WORKFLOW if by_workflow else ""}
+        ORDER BY e.started_at DESC, e.id DESC LIMIT %(limit)s
+    """  # noqa: S608 - constants
+
+
+def _labelled(span: str, *, by_status: bool, by_workflow: bool) -> str:
+    """Runs with the first label in the order of the list, of which each is looked up for what else is asked for."""
+    return f"""
+        SELECT e.* FROM headgate.execution_labels l CROSS JOIN LATERAL (
+            SELECT {_LISTED} FROM headgate.workflow_executions e
+            WHERE e.workspace_id = %(workspace_id)s AND e.started_at = l.started_at AND e.id = l.execution_id
+                AND e.labels @> CAST(%(labels)s AS jsonb)
+                {"AND e.status = ANY (%(statuses)s)" if by_status else ""} {_WORKFLOW if by_workflow else ""}
+            LIMIT 1
+        ) e
+        WHERE l.workspace_id = %(workspace_id)s AND l.key = %(key)s AND l.value = %(value)s
+            {span.format(time="l.started_at", id="l.execution_id")}
+        ORDER BY l.started_at DESC, l.execution_id DESC LIMIT %(limit)s
+    """  # noqa: S608 - constants

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -115,3 +115,21 @@ async def test_a_failure_that_lasts_is_logged_once_and_again_when_it_comes_back(
             once.answer = raising(Unreachable("no answer"))
             await asyncio.sleep(NET_SECONDS)
     assert [entry["error"] for entry in logs] == ["Postgres is not available", "no answer", "no answer"]
+
+
+async def test_it_ends_though_what_it_calls_swallowed_the_cancellation() -> None:
+    began = asyncio.Event()
+
+    async def once() -> None:
+        began.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(forever("loop", once))
+    await began.wait()
+    task.cancel()
+
+    ended, _ = await asyncio.wait([task], timeout=5)
+    task.cancel()
+    assert ended == {task}
+    assert task.cancelled()
