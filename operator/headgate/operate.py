@@ -16,11 +16,7 @@ from typing import Any
 
 import structlog
 from prometheus_client import (
-    CollectorRegistry,
     Gauge,
-    PlatformCollector,
-    ProcessCollector,
-    disable_created_metrics,
 )
 
 from headgate.app.compose import compose
@@ -34,7 +30,7 @@ from headgate.engine.expressions.checker import ExpressionChecker
 from headgate.engine.expressions.evaluator import CelEvaluator
 from headgate.engine.price_source import price_table
 from headgate.objects.object_store import ObjectStore
-from headgate.probes import Health, application, serve
+from headgate.probes import Health, application, process_registry, serve
 from headgate.reconcile.helper import Helper
 from headgate.settings import OperatorSettings
 from headgate.store.absent import AbsentDatabase
@@ -58,10 +54,7 @@ async def operate(settings: OperatorSettings) -> int:
     prices = price_table(settings.prices_file)
     log = structlog.get_logger("headgate")
     gc.set_threshold(*GARBAGE_THRESHOLDS)
-    disable_created_metrics()  # type: ignore[no-untyped-call]
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
+    registry = process_registry()
     leading = Gauge("headgate_leader", "Whether this replica leads.", registry=registry)
     health = Health(time.monotonic)
     stop = asyncio.Event()

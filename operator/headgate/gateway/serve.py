@@ -13,7 +13,8 @@ from datetime import timedelta
 import httpx
 import structlog
 import uvicorn
-from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, disable_created_metrics
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 
 from headgate.clock import wall
 from headgate.cluster.client import KubeClient
@@ -39,7 +40,7 @@ from headgate.gateway.strangers import Strangers
 from headgate.gateway.streams import Streams
 from headgate.gateway.waiting_room import WaitingRoom
 from headgate.objects.object_store import ObjectStore
-from headgate.probes import Health, application, heartbeat, serve
+from headgate.probes import Health, application, heartbeat, process_registry, serve
 from headgate.settings import GatewaySettings
 from headgate.store.bell import Bell
 from headgate.store.database import Database
@@ -63,10 +64,7 @@ async def serve_gateway(settings: GatewaySettings) -> int:
     given = settings.key_encryption_keys
     keys = key_ring(given.get_secret_value() if given else None, settings.key_encryption_keys_file)
     prices = price_table(settings.prices_file)
-    disable_created_metrics()  # type: ignore[no-untyped-call]
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
+    registry = process_registry()
     health = Health(time.monotonic)
     async with AsyncExitStack() as stack:
         probes, _ = await serve(application(health, registry), settings.http_host, settings.http_port)
@@ -105,14 +103,7 @@ async def serve_gateway(settings: GatewaySettings) -> int:
         app = gateway(
             engine,
             Authenticator(kube, engine, monotonic=time.monotonic),
-            Callers(
-                kube,
-                engine,
-                monotonic=time.monotonic,
-                oidc=await _oidc(settings, stack),
-                strangers=Strangers(settings.failures_per_minute, time.monotonic),
-                visits=MinuteCounts(settings.calls_per_minute, time.monotonic),
-            ),
+            await _callers(settings, kube, engine, stack),
             limits,
             streams,
             registry,
@@ -124,20 +115,7 @@ async def serve_gateway(settings: GatewaySettings) -> int:
             objects=objects,
             refusals=refusals,
         )
-        server = _Server(
-            uvicorn.Config(
-                app,
-                host=settings.http_host,
-                port=settings.api_port,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                lifespan="off",
-                timeout_graceful_shutdown=_GRACE_SECONDS,
-                limit_concurrency=settings.request_concurrency,
-            ),
-            streams,
-        )
+        server = _Server(_configuration(settings, app), streams)
         watching = [
             asyncio.create_task(upkeep.readiness(health, engine)),
             asyncio.create_task(heartbeat(health, "requests", tuple)),
@@ -172,6 +150,20 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def _configuration(settings: GatewaySettings, app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=settings.http_host,
+        port=settings.api_port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        limit_concurrency=settings.request_concurrency,
+    )
+
+
 def _listening(host: str, port: int) -> socket.socket:
     """A socket whose connections end when their other side takes nothing of what was sent for a while."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -179,6 +171,18 @@ def _listening(host: str, port: int) -> socket.socket:
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_UNREAD_SECONDS * 1000))
     return made
+
+
+async def _callers(settings: GatewaySettings, kube: KubeClient, engine: Engine, stack: AsyncExitStack) -> Callers:
+    """Who may call the API."""
+    return Callers(
+        kube,
+        engine,
+        monotonic=time.monotonic,
+        oidc=await _oidc(settings, stack),
+        strangers=Strangers(settings.failures_per_minute, time.monotonic),
+        visits=MinuteCounts(settings.calls_per_minute, time.monotonic),
+    )
 
 
 async def _oidc(settings: GatewaySettings, stack: AsyncExitStack) -> OidcUsers | None:
