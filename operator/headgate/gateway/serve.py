@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import signal
 import socket
 import ssl
 import time
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
+from types import FrameType
 
 import httpx
 import structlog
@@ -144,6 +146,11 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, streams: Streams) -> None:
         super().__init__(config)
         self._streams = streams
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End serving, and not the process, as uvicorn would: what was counted is still to be written."""
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._streams.close()
