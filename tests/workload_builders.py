@@ -15,6 +15,7 @@ Json = dict[str, Any]
 CREATED = "2026-03-01T12:00:00Z"
 STARTED = "2026-03-01T12:00:03Z"
 FINISHED = "2026-03-01T12:00:09Z"
+IMAGE = "registry.example.com/tools/task:1.0"
 WORKSPACE_ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
 RUN_ID = UUID("01890a5d-ac96-7f1e-8a3c-0e5b7a9d1c42")
 
@@ -36,7 +37,7 @@ def a_task(
         workspace="acme",
         namespace=namespace,
         workflow=workflow,
-        container=Container.model_validate({"image": "registry.example.com/tools/task:1.0", **container}),
+        container=Container.model_validate({"image": IMAGE, **container}),
         timeout_seconds=timeout_seconds,
         job_uid=job_uid,
     )
@@ -115,9 +116,9 @@ class PodBuilder:
         """It has a node."""
         return self._with_condition("PodScheduled")
 
-    def ready_to_start(self) -> Self:
+    def ready_to_start(self, since: str = CREATED) -> Self:
         """It has its sandbox, its network and its volumes."""
-        return self._with_condition("PodReadyToStartContainers")
+        return self._with_condition("PodReadyToStartContainers", lastTransitionTime=since)
 
     def created(self, at: str) -> Self:
         """Set its age."""
@@ -176,12 +177,12 @@ class PodBuilder:
     def _with_metadata(self, **members: Any) -> Self:
         return replace(self, metadata={**self.metadata, **members})
 
-    def _with_condition(self, kind: str) -> Self:
-        conditions = [*self.status.get("conditions", ()), {"type": kind, "status": "True"}]
+    def _with_condition(self, kind: str, **members: str) -> Self:
+        conditions = [*self.status.get("conditions", ()), {"type": kind, "status": "True", **members}]
         return replace(self, status={**self.status, "conditions": conditions})
 
     def _with_container(self, phase: str, state: Json, **status: str) -> Self:
-        container = {"name": "main", "ready": phase == "Running", "restartCount": 0, "state": state}
+        container = {"name": "main", "image": IMAGE, "ready": phase == "Running", "restartCount": 0, "state": state}
         scheduled = {"type": "PodScheduled", "status": "True"}
         built = {"phase": phase, "startTime": CREATED, "conditions": [scheduled], "containerStatuses": [container]}
         return replace(self, status={**built, **status})

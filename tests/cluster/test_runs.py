@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import pytest
 
+from hack.cluster.provider import ClusterProvider
 from headgate.cluster.client import Object
 from headgate.cluster.resources import JOBS, WORKFLOW_RUNS, WORKFLOWS
 from tests.builders import a_quota, a_run, a_workflow, a_workspace
@@ -193,6 +195,23 @@ async def test_a_run_says_within_five_seconds_why_it_waits(cluster: Cluster, acm
     waiting = stuck["status"]["waitingFor"][0]
     assert (waiting["node"], waiting["reason"]) == ("stuck", reason)
     assert waiting["message"]
+
+
+async def test_a_run_says_within_five_seconds_that_its_image_is_being_pulled(
+    cluster: Cluster, acme: str, provider: ClusterProvider
+) -> None:
+    silent = socket.create_server((provider.host_address(), 0))
+    image = f"{provider.host_address()}:{silent.getsockname()[1]}/large:1"
+    with silent:
+        stuck = a_workflow("stuck", acme).with_node("stuck", {"container": {"image": image}}, after=["by-hand"])
+        await cluster.apply(stuck)
+        await cluster.until(WORKFLOWS, "stuck", acme, is_ready)
+        await cluster.apply(a_run("stuck", acme, "stuck"))
+
+        waits = await cluster.until(WORKFLOW_RUNS, "stuck", acme, not_ready_because("ContainerCreating"), within=5)
+
+        assert image in waits["status"]["waitingFor"][0]["message"]
+        await cluster.kube.delete(WORKFLOW_RUNS, "stuck", acme)
 
 
 async def test_a_broken_workflow_says_so_and_the_other_workspace_runs_on(cluster: Cluster, acme: str) -> None:

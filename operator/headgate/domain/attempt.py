@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from headgate.domain.cost import Footprint, footprint_of
@@ -15,6 +15,9 @@ CONTAINER = "main"
 """Name of the container of a node's pod."""
 OUTPUT_BYTES = 4096
 """The kubelet keeps this much of a termination message."""
+
+SLOW_START = timedelta(seconds=3)
+"""How long a container may take to start, once its pod has all else, before that is told."""
 
 _MESSAGE_LENGTH = 1024
 _IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
@@ -107,6 +110,24 @@ def explain(troubles: Iterable[Trouble], pods: Iterable[Mapping[str, Any]], node
     stage = _stage(pods)
     newest = max((t for t in troubles if t.stage >= stage), key=lambda trouble: trouble.seen, default=None)
     return Waiting(newest.reason, newest.message, node) if newest is not None else None
+
+
+def slow_start(pods: Iterable[Mapping[str, Any]], node: str, now: datetime) -> Waiting | timedelta | None:
+    """What an attempt waits for that has all but its container, once that takes long; before, how soon it will have.
+
+    The kubelet's status says no more than ``ContainerCreating`` then, and no warning comes before a try has failed: an
+    image that is large, or whose registry does not answer, takes minutes. None for an attempt at any other stage.
+    """
+    pod = _newest(pod for pod in pods if not pod["metadata"].get("deletionTimestamp"))
+    sandbox = _condition(pod, "PodReadyToStartContainers") if pod is not None else None
+    since = _time(sandbox.get("lastTransitionTime")) if sandbox is not None else None
+    if pod is None or since is None:
+        return None
+    if now - since < SLOW_START:
+        return SLOW_START - (now - since)
+    image = _container_status(pod).get("image") or "its image"
+    message = f"the node pulls {image}, or makes the container, since {since:%H:%M:%S} UTC"
+    return Waiting("ContainerCreating", _cut(message), node)
 
 
 def _stage(pods: Iterable[Mapping[str, Any]]) -> int:
@@ -210,12 +231,17 @@ def _phase(pod: Mapping[str, Any]) -> str | None:
     return phase
 
 
-def _container_state(pod: Mapping[str, Any]) -> Mapping[str, Any]:
+def _container_status(pod: Mapping[str, Any]) -> Mapping[str, Any]:
     for container in pod.get("status", {}).get("containerStatuses") or ():
         if container.get("name") == CONTAINER:
-            state: Mapping[str, Any] = container.get("state") or {}
-            return state
+            found: Mapping[str, Any] = container
+            return found
     return {}
+
+
+def _container_state(pod: Mapping[str, Any]) -> Mapping[str, Any]:
+    state: Mapping[str, Any] = _container_status(pod).get("state") or {}
+    return state
 
 
 def _condition(item: Mapping[str, Any], kind: str, status: str = "True") -> Mapping[str, Any] | None:

@@ -10,7 +10,7 @@ from headgate.cluster.cache import Cache
 from headgate.cluster.client import Object
 from headgate.cluster.resources import JOBS
 from headgate.desired.keys import ObjectKey
-from headgate.domain.attempt import Finished, Running, Starting, explain, has_ended, judge
+from headgate.domain.attempt import Finished, Running, Starting, Trouble, explain, has_ended, judge, slow_start
 from headgate.domain.task import Outcome, TaskRef, Waiting
 from headgate.engine.engine import Engine
 from headgate.reconcile.effects import EffectHandler
@@ -133,11 +133,21 @@ class JobReconciler:
                 self._requeue(key, (EXPLAIN_AFTER - age).total_seconds())
                 return
             troubles = self._warnings.about(key.namespace, uid, *(pod["metadata"]["uid"] for pod in pods))
-            waiting = explain(troubles, pods, ref.node)
-            self._requeue(key, EXPLAIN_AGAIN_SECONDS)
+            waiting, again = self._explained(troubles, pods, ref.node)
+            self._requeue(key, again)
         if waiting != reported.waiting:
             await self._effects.handle(await self._engine.record_waiting(ref, waiting))
         self._reported[uid] = Reported(waiting=waiting)
+
+    def _explained(
+        self, troubles: tuple[Trouble, ...], pods: tuple[Object, ...], node: str
+    ) -> tuple[Waiting | None, float]:
+        """Why an attempt does not start, where anything tells, and in how many seconds to look again."""
+        match explain(troubles, pods, node) or slow_start(pods, node, self._wall()):
+            case timedelta() as soon:
+                return None, soon.total_seconds()
+            case waiting:
+                return waiting, EXPLAIN_AGAIN_SECONDS
 
 
 def _is_over(live: Object) -> bool:

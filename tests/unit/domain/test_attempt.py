@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from headgate.cluster.cache import Cache
 from headgate.cluster.resources import PODS
 from headgate.domain.amounts import Amount
-from headgate.domain.attempt import Finished, Running, Starting, Verdict, explain, has_ended, judge, trouble_of
+from headgate.domain.attempt import (
+    Finished,
+    Running,
+    Starting,
+    Verdict,
+    explain,
+    has_ended,
+    judge,
+    slow_start,
+    trouble_of,
+)
 from headgate.domain.cost import Footprint
 from headgate.domain.task import Outcome, Waiting
 from tests.workload_builders import JobBuilder, PodBuilder, a_job, a_pod, a_warning
@@ -285,6 +295,30 @@ def said(*events: Mapping[str, Any], pods: tuple[PodBuilder, ...] = ()) -> Waiti
     """What is in the way of an attempt with these pods, after these events."""
     troubles = [trouble for event in events if (trouble := trouble_of(event)) is not None]
     return explain(troubles, [pod.manifest() for pod in pods], "extract")
+
+
+class TestSlowStart:
+    """The pod has its sandbox since 12:00:00, and its container does not run."""
+
+    NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+    def slow(self, pod: PodBuilder, seconds: float) -> Waiting | timedelta | None:
+        return slow_start([pod.manifest()], "extract", self.NOON + timedelta(seconds=seconds))
+
+    def test_names_the_image_once_it_takes_long(self) -> None:
+        pod = a_pod().waiting("ContainerCreating").ready_to_start()
+
+        message = "the node pulls registry.example.com/tools/task:1.0, or makes the container, since 12:00:00 UTC"
+        assert self.slow(pod, 3) == Waiting("ContainerCreating", message, "extract")
+
+    def test_says_before_when_it_will(self) -> None:
+        assert self.slow(a_pod().waiting("ContainerCreating").ready_to_start(), 2) == timedelta(seconds=1)
+
+    def test_is_none_of_a_pod_that_lacks_something_else(self) -> None:
+        assert self.slow(a_pod().scheduled(), 60) is None
+
+    def test_is_none_of_a_pod_that_is_being_deleted(self) -> None:
+        assert self.slow(a_pod().waiting("ContainerCreating").ready_to_start().deleting(), 60) is None
 
 
 class TestEvents:

@@ -230,6 +230,20 @@ class TestStarting:
         assert world.later == [(KEY, 30)]
         assert world.kube.requests == []
 
+    async def test_a_container_that_takes_long_is_told_of_once_it_does(self) -> None:
+        world = World()
+        world.sees(a_job(), a_pod().waiting("ContainerCreating").ready_to_start("2026-03-01T12:00:01Z"))
+        world.now = CREATED + timedelta(seconds=2.5)
+
+        assert await world.reconcile() == []
+        assert world.later == [(KEY, 1.5)]
+
+        world.now = CREATED + timedelta(seconds=4)
+        ((_, _, told),) = await world.reconcile()
+        assert (told.reason, told.node) == ("ContainerCreating", "extract")
+        assert await world.reconcile() == []
+        assert world.later[1:] == [(KEY, 30)] * 2
+
     async def test_what_it_waited_for_is_over_when_it_goes_on(self) -> None:
         world = World()
         world.sees(a_job(), a_pod().waiting("ErrImagePull", "no such image"))
