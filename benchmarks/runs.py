@@ -43,6 +43,7 @@ AMPLE = {"pods": "5000", "count/jobs.batch": "5000", "count/workflowruns.headgat
     for resource, amount in {"cpu": "5000", "memory": "5000Gi", "ephemeral-storage": "9000Gi"}.items()
 }
 """Compute that holds neither kind up."""
+CPU = "process_cpu_seconds_total"
 RESTED_SECONDS = 4.0
 """In less a single Job ends where the node has nothing else to do."""
 
@@ -78,8 +79,9 @@ async def main(count: int, rounds: int, state: Path, image: str) -> list[Figure]
             bare.append(await bare_jobs(cluster, name, image, f"bare-{number}", count))
             await clear(cluster, name)
             await until_rested(cluster, name, image)
-            before = Counter(operator.writes())
+            before, cpu_before = Counter(operator.writes()), operator.metric(CPU)
             ours.append(await runs(cluster, name, f"run-{number}", count))
+            print(f"processor time of the operator: {(operator.metric(CPU) - cpu_before) / count * 1000:.1f} ms a run")
             await asyncio.sleep(2)
             written += Counter(operator.writes()) - before
             await clear(cluster, name)
