@@ -167,6 +167,7 @@ def _configuration(settings: GatewaySettings, app: FastAPI) -> uvicorn.Config:
         server_header=False,
         lifespan="off",
         timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_keep_alive=settings.keep_alive_seconds,
         limit_concurrency=settings.request_concurrency,
     )
 
