@@ -63,6 +63,32 @@ def test_the_operator_binds_members_roles_by_name_only(chart: Rendered) -> None:
     assert [rule["resourceNames"] for rule in binding] == [["headgate-owner", "headgate-editor", "headgate-viewer"]]
 
 
+def test_the_gateway_reads_logs_where_the_operator_lets_it_and_nothing_else(database_chart: Rendered) -> None:
+    assert database_chart.rules("headgate-log-reader") == [
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
+        {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
+    ]
+    bound = {
+        binding["roleRef"]["name"]
+        for kind in ("ClusterRoleBinding", "RoleBinding")
+        for binding in database_chart.all(kind)
+    }
+    assert "headgate-log-reader" not in bound
+    assert database_chart.verbs("headgate-gateway", "pods") == set()
+    assert environment(database_chart)["HEADGATE_GATEWAY_ACCOUNT"] == "headgate-gateway"
+    # The API server lets the operator bind what it may do itself.
+    assert database_chart.verbs("headgate-operator", "pods") >= {"list"}
+
+
+def test_that_can_be_left_out() -> None:
+    chart = render(WITH_DATABASE | {"logs": {"follow": False}})
+
+    assert "headgate-log-reader" not in {role["metadata"]["name"] for role in chart.all("ClusterRole")}
+    assert "HEADGATE_GATEWAY_ACCOUNT" not in environment(chart)
+    gateway = chart.pods()["headgate-gateway"]["spec"]["containers"][0]
+    assert {"name": "HEADGATE_FOLLOW_LOGS", "value": "false"} in gateway["env"]
+
+
 def test_leader_election_reaches_one_lease_of_the_own_namespace(chart: Rendered) -> None:
     role = chart.one("Role", "headgate-operator")
 

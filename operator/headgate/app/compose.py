@@ -151,6 +151,7 @@ def _learner(base: Base, connection: Connection) -> Callable[[], Awaitable[Clust
             api_addresses=await api_addresses(base.kube, connection.server),
             runner_pods=runner_pods(settings),
             gateway_namespace=settings.namespace if settings.gateway_url else None,
+            log_reader=settings.gateway_account,
         )
 
     return learn

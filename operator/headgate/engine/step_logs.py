@@ -9,9 +9,10 @@ from uuid import UUID
 from headgate.api.workflow_run import NodePhase
 from headgate.domain.task import TaskRef
 from headgate.engine.context import Context, run_key
-from headgate.engine.types import StepLog
+from headgate.engine.types import Execution, StepLog
 from headgate.store import step_logs
 
+_RUNNER = "runner"
 _FIRST = datetime.min.replace(tzinfo=UTC)
 
 
@@ -46,6 +47,19 @@ class StepLogs:
         """``of`` for every node that was attempted, in the order in which they started."""
         return await self._find(workspace_id, run_id)
 
+    async def execution(self, ref: TaskRef) -> Execution | None:
+        """Where the attempt is executed; None where no pod does so: not yet, not any more, or never."""
+        key = run_key(ref.workspace_id, ref.run_id)
+        if key is None:
+            return None
+        async with self._context.database.tenant(ref.workspace_id) as tx:
+            row = await step_logs.under_way(tx, key, ref.node, ref.attempt)
+        if row is None or (row.kind == _RUNNER and row.holder is None):
+            return None
+        # A holder is a pod and its uid.
+        runner = row.holder.partition("/")[0] if row.kind == _RUNNER else None
+        return Execution(row.workspace, row.namespace, runner)
+
     async def _find(
         self, workspace_id: UUID, run_id: UUID, node: str | None = None, attempt: int | None = None
     ) -> tuple[StepLog, ...]:
@@ -66,4 +80,5 @@ def _log(row: Any, workspace_id: UUID, run_id: UUID) -> StepLog:
         row.log_path,
         row.log_bytes,
         truncated=bool(row.log_truncated),
+        started_at=row.began,
     )
