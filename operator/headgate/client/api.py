@@ -1289,6 +1289,7 @@ class Client:
                 "attempt": attempt,
                 "follow": follow,
             },
+            silent=True,
         )
 
     async def list_workflows(

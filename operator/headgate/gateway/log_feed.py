@@ -77,7 +77,10 @@ class LogFeed:
                 while not following.over:
                     async for piece in following.looked():
                         yield piece
-                    if following.over or not await self._goes_on():
+                    if following.over:
+                        return
+                    if (why := await self._ends()) is not None:
+                        yield why
                         return
                     if piece := await following.waited(watch):
                         yield piece
@@ -85,17 +88,19 @@ class LogFeed:
             yield f"headgate: {problem.detail}\n".encode()
         except (DatabaseUnavailable, DatabaseNotMigrated):
             self.place.reason = "failed"
+            yield b"headgate: the database cannot be used right now: follow the log again\n"
         finally:
             await following.close()
 
-    async def _goes_on(self) -> bool:
+    async def _ends(self) -> bytes | None:
+        """What there is to say where it ends before the log does; None where it goes on."""
         if self.place.closing:
             self.place.reason = "closing"
-        elif not await self.may_read():
+            return b"headgate: this replica of the gateway ends: follow the log again\n"
+        if not await self.may_read():
             self.place.reason = "refused"
-        else:
-            return True
-        return False
+            return b"headgate: the log may not be read any more\n"
+        return None
 
 
 class _Following:
