@@ -99,7 +99,7 @@ class LogFeed:
             return b"headgate: this replica of the gateway ends: follow the log again\n"
         if not await self.may_read():
             self.place.reason = "refused"
-            return b"headgate: the log may not be read any more\n"
+            return b"headgate: the log may not be read any more, or nobody can tell right now\n"
         return None
 
 
