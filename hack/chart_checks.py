@@ -21,6 +21,13 @@ from hack.tools import tool
 _SETTINGS = (
     "database.existingSecret=headgate-database",
     "networkPolicy.enabled=true",
+    "networkPolicy.gatewayFrom[0].namespaceSelector.matchLabels.edge=yes",
+    "gateway.autoscaling.enabled=true",
+    "gateway.ingress.enabled=true",
+    "gateway.ingress.host=headgate.example",
+    "gateway.ingress.tlsSecret=headgate-tls",
+    "gateway.httpRoute.enabled=true",
+    "gateway.httpRoute.parentRefs[0].name=public",
     "metrics.serviceMonitor.enabled=true",
     "metrics.prometheusRule.enabled=true",
 )

@@ -84,11 +84,20 @@ def _method(path: str, method: str, operation: Node) -> Iterator[str]:
         yield f"        {_snake(item['name'])}: {kind if item.get('required') else f'{kind} | None = None'},"
     yield f"    ) -> {answer}:"
     yield _docstring(operation["description"], 8)
-    yield from _call(path, method, in_path, others, body=body is not None, streams=streams, answer=answer)
+    silent = streams and "text/event-stream" not in operation["responses"]["200"]["content"]
+    yield from _call(path, method, in_path, others, body is not None, streams=streams, silent=silent, answer=answer)
 
 
 def _call(
-    path: str, method: str, in_path: list[Node], others: list[Node], *, body: bool, streams: bool, answer: str
+    path: str,
+    method: str,
+    in_path: list[Node],
+    others: list[Node],
+    body: bool,  # noqa: FBT001 - private
+    *,
+    streams: bool,
+    silent: bool,
+    answer: str,
 ) -> Iterator[str]:
     members = "".join(f"\n    {_snake(item['name'])}={_snake(item['name'])}," for item in in_path)
     lines = [f'"{method}",', f'path_of(\n    "{path}",{members}\n),' if members else f'path_of("{path}"),']
@@ -98,6 +107,8 @@ def _call(
             lines.append(f"{argument}={{{found}\n}},")
     if body:
         lines.append("body=body,")
+    if silent:
+        lines.append("silent=True,")
     arguments = textwrap.indent("\n".join(lines), "    ")
     sent = f"self._transport.{'stream' if streams else 'call'}(\n{arguments}\n)"
     if streams:

@@ -74,7 +74,9 @@ def api_document() -> dict[str, Any]:
     """The OpenAPI document of the gateway."""
     # Described and never called, the routes need nothing to work with.
     nothing: Any = None
-    return document(api_routes(nothing, nothing, nothing, nothing, None, refused=nothing, wall=nothing, heard=nothing))
+    return document(
+        api_routes(nothing, nothing, nothing, nothing, None, None, refused=nothing, wall=nothing, heard=nothing)
+    )
 
 
 def strays(root: Path, files: dict[str, str]) -> list[str]:

@@ -57,6 +57,8 @@ class OperatorSettings(BaseSettings):
     """Attempts that a replica takes on at once at most."""
     gateway_url: str | None = None
     """Where runners reach the gateway; without it no http, sql or script node runs, and runs say so."""
+    gateway_account: str | None = None
+    """The gateway's ServiceAccount, in the operator's namespace, if it is to read logs of pods of workspaces."""
     runner_image: str = "headgate"
     """Image of runners, which is that of the operator."""
     runner_image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
@@ -115,12 +117,19 @@ class GatewaySettings(BaseSettings):
     looked at."""
     request_concurrency: int = Field(default=1024, ge=1, le=4096)
     """Connections at the same time at most; others are answered 503. Each runner of a pool waits with two."""
+    keep_alive_seconds: int = Field(default=5, ge=1, le=3600)
+    """How long a connection without a request stays open, which counts as one of those: longer than a proxy before it
+    keeps it, or the proxy meets connections that have just ended."""
     object_store: str | None = None
     """URL of the folder or bucket in which the operator keeps logs, as the operator's own; without it none is shown."""
     streams: int = Field(default=100, ge=0, le=4096)
     """Streams of events and logs at the same time at most, which are connections that last."""
     streams_per_workspace: int = Field(default=20, ge=0, le=4096)
     """Those of each workspace among them."""
+    follow_logs: bool = True
+    """Whether logs of running attempts are read from their pods, where the operator lets the gateway do so."""
+    log_bytes_per_second: int = Field(default=1_048_576, ge=1024)
+    """What is read of the logs of running attempts for all who follow them, of each workspace."""
     runner_lease_seconds: float = Field(default=15.0, ge=1.0, le=300.0)
     """How long an attempt is a runner's without a heartbeat."""
     key_encryption_keys: SecretStr | None = None

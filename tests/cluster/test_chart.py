@@ -208,6 +208,15 @@ def test_a_viewer_reads_runs_and_writes_nothing(tenant: Kube) -> None:
     assert not allowed(tenant, "viktor", "get", "secrets", TENANT)
 
 
+def test_the_gateway_reads_logs_in_namespaces_of_workspaces_alone(tenant: Kube) -> None:
+    gateway = f"{SERVICE_ACCOUNT}-gateway"
+    assert allowed(tenant, gateway, "get", "pods/log", TENANT)
+    assert allowed(tenant, gateway, "list", "pods", TENANT)
+    assert not allowed(tenant, gateway, "get", "pods", TENANT)
+    for namespace in ("kube-system", NAMESPACE):
+        assert not allowed(tenant, gateway, "get", "pods/log", namespace)
+
+
 def test_members_of_one_workspace_are_nobody_in_another(tenant: Kube) -> None:
     assert not allowed(tenant, "olga", "get", "workflows.headgate.dev", "default")
 

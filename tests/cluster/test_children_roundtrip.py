@@ -24,6 +24,7 @@ FACTS = ClusterFacts(
     "headgate-system",
     dns_addresses=("10.96.0.10", "fd00::a"),
     gateway_namespace="headgate-system",
+    log_reader="headgate-gateway",
     runner_pods=RunnerPods("http://gateway", "headgate:test", "IfNotPresent", 60),
 )
 QUOTA = Quota.model_validate(

@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from hack.kube import Kube
 from hack.record import NAMESPACE, RELEASE
+from hack.tools import tool
 from headgate.cluster.client import Object
-from headgate.cluster.resources import JOBS, PODS
+from headgate.cluster.resources import JOBS, PODS, WORKFLOW_RUNS
 from tests.builders import a_quota, a_run, a_workflow, a_workspace
 from tests.support.cluster import Cluster, unique
 from tests.support.databases import TestDatabase
@@ -239,6 +241,53 @@ async def test_following_goes_on_until_the_attempt_ends(
     followed = await shown(replica, database, f"{acme}/work", "--node=work", "-f", objects=objects)
 
     assert followed.stdout == b"one\ntwo\n", followed.stderr
+
+
+async def test_what_steps_write_is_followed_over_the_api_while_they_run(
+    cluster: Cluster,
+    acme: str,
+    replica: OperatorProcess,
+    kube: Kube,
+    image: str,
+) -> None:
+    replica.extra = {**replica.extra, **with_runners(image), "HEADGATE_GATEWAY_ACCOUNT": f"{RELEASE}-gateway"}
+    replica.start().wait_until_leading()
+    await cluster.ready_workspace(
+        a_workspace(acme).with_quota(acme).with_member("viewer", "ServiceAccount", "default", acme)
+    )
+    work = (
+        a_workflow("work", acme)
+        .with_node("container", shell(cluster, "echo one; echo two; sleep 8; echo three"))
+        .with_node("script", script("echo four; sleep 8; echo five"), after=["container"])
+    )
+    await cluster.apply(work, a_run("work", acme, "work"))
+    run = await cluster.until(WORKFLOW_RUNS, "work", acme, lambda item: item.get("status", {}).get("runId"))
+    token = kube.kubectl("create", "token", "default", f"--namespace={acme}", "--audience=headgate").strip()
+    given = {"SERVER": "http://localhost:8000", "WORKSPACE": acme, "TOKEN": token}
+    command = [
+        *(str(tool("kubectl")), f"--kubeconfig={kube.kubeconfig}", "exec", f"--namespace={NAMESPACE}"),
+        *(f"deployment/{RELEASE}-gateway", "--", "env", *(f"HEADGATE_{name}={value}" for name, value in given.items())),
+        *("headgate", "logs", run["status"]["runId"]),
+    ]
+
+    for step, first, rest in (("container", b"one\n", b"two\nthree\n"), ("script", b"four\n", b"five\n")):
+        await cluster.until(
+            WORKFLOW_RUNS, "work", acme, lambda item, step=step: phase_of(item, step) == "Running", within=90
+        )
+        reader = await asyncio.create_subprocess_exec(*command, step, "-f", stdout=asyncio.subprocess.PIPE)
+        assert reader.stdout is not None
+        async with asyncio.timeout(60):
+            assert await reader.stdout.readline() == first
+            live = await cluster.get(WORKFLOW_RUNS, "work", acme)
+            assert live is not None
+            assert phase_of(live, step) == "Running"
+            assert await reader.stdout.read() == rest
+            assert await reader.wait() == 0
+
+
+def phase_of(run: Object, node: str) -> str:
+    """Where a node of a run stands."""
+    return next((str(item["phase"]) for item in run["status"].get("nodes", ()) if item["id"] == node), "")
 
 
 async def test_nodes_that_ran_in_a_runner_keep_each_its_own_log_also_where_they_were_asked_to_end(

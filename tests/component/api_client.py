@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,7 +22,9 @@ from headgate.engine.types import Effects
 from headgate.gateway.app import gateway
 from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers, TokenUsers
+from headgate.gateway.live_logs import LiveLogs
 from headgate.gateway.minute_counts import MinuteCounts
+from headgate.gateway.pace import Pace
 from headgate.gateway.refusals import Refusals
 from headgate.gateway.strangers import Strangers
 from headgate.gateway.streams import Streams
@@ -159,6 +162,7 @@ async def replica(
         wall=world.clock,
         heard=hear,
         objects=objects,
+        live=LiveLogs(kube, engine.logs, Pace(1_048_576, time.monotonic)),
         refusals=refusals,
         refusal_seconds=0.0,
     )

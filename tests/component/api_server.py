@@ -2,15 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from headgate.cluster.client import Object
 from headgate.cluster.errors import ApiError, Unreachable
-from headgate.cluster.resources import WORKSPACES
+from headgate.cluster.resources import PODS, WORKSPACES
 from headgate.domain.runner_task import runner_job_name
+
+
+class Pod:
+    """A pod whose container writes what it is told to."""
+
+    def __init__(self, labels: dict[str, str] | None = None) -> None:
+        self.labels = labels or {}
+        self.readings: list[str | None] = []
+        """From when on each reading was asked for."""
+        self.refusal: ApiError | None = None
+        self._lines: list[tuple[datetime, bytes]] = []
+        self._ended = False
+        self._broken = 0
+        self._changed = asyncio.Event()
+
+    def write(self, *lines: bytes) -> None:
+        """Lines that the container writes, each a millisecond after the one before."""
+        for line in lines:
+            self._lines.append((_BEGUN + timedelta(milliseconds=len(self._lines)), line))
+        self._tell()
+
+    def end(self) -> None:
+        """The container ends."""
+        self._ended = True
+        self._tell()
+
+    def break_off(self) -> None:
+        """Connections that there are break."""
+        self._broken += 1
+        self._tell()
+
+    async def read(self, since: str | None) -> AsyncGenerator[bytes]:
+        """What the kubelet sends."""
+        self.readings.append(since)
+        if self.refusal is not None:
+            raise self.refusal
+        begin = datetime.fromisoformat(since) if since else _BEGUN
+        broken, at = self._broken, 0
+        while True:
+            for when, line in self._lines[at:]:
+                if when >= begin:
+                    yield when.isoformat(timespec="microseconds").encode() + b" " + line
+            at = len(self._lines)
+            if self._broken > broken:
+                raise Unreachable("the log of a pod could not be read")
+            if self._ended:
+                return
+            await self._changed.wait()
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+_BEGUN = datetime(2026, 11, 26, 10, tzinfo=UTC)
 
 
 @dataclass
@@ -23,6 +80,7 @@ class ApiServer:
     asked: int = 0
     listed: int = 0
     down: bool = False
+    pods: dict[str, Pod] = field(default_factory=dict)
     knows_audiences: bool = True
 
     async def create(self, _resource: Any, manifest: Object) -> Object:
@@ -48,12 +106,26 @@ class ApiServer:
         labels = {"app.kubernetes.io/managed-by": "headgate", "headgate.dev/workspace": self.namespaces[name]}
         return {"metadata": {"name": name, "labels": labels}}
 
-    async def list_pages(self, _resource: Any) -> AsyncIterator[Object]:
+    async def list_pages(self, resource: Any, *, namespace: str = "", labels: str = "") -> AsyncIterator[Object]:
         self.listed += 1
         if self.down:
             raise Unreachable("down")
+        if resource == PODS:
+            wanted = dict(label.split("=") for label in labels.split(","))
+            found = [name for name, pod in self.pods.items() if namespace == "acme" and pod.labels == wanted]
+            yield {"metadata": {}, "items": [{"metadata": {"name": name}} for name in found]}
+            return
         for item in tuple(self.workspaces.values()):
             yield {"metadata": {}, "items": [item]}
+
+    async def log(
+        self, namespace: str, pod: str, container: str, *, since: str | None, timestamps: bool, follow: bool
+    ) -> AsyncGenerator[bytes]:
+        assert (namespace, container, timestamps, follow) == ("acme", "main", True, True)
+        if pod not in self.pods:
+            raise ApiError.of(404, {"reason": "NotFound"}, None)
+        async for piece in self.pods[pod].read(since):
+            yield piece
 
     def knows(
         self,

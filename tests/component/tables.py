@@ -18,6 +18,7 @@ TENANT_TABLES = (
     "run_changes",
     "execution_triggers",
     "tasks",
+    "pool_logs",
     "run_endings",
     "node_memos",
     "api_keys",

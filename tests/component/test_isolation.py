@@ -59,6 +59,11 @@ async def two_tenants(world: World) -> World:
             world.ids[workspace],
         )
         await world.rows(
+            "INSERT INTO headgate.pool_logs SELECT %s, gen_random_uuid(), 'extract', 1, 'printed', false, now()"
+            " RETURNING 1",
+            world.ids[workspace],
+        )
+        await world.rows(
             "INSERT INTO headgate.node_memos SELECT %s, gen_random_uuid(), 'extract', 'k', '{}', now() RETURNING 1",
             world.ids[workspace],
         )
@@ -252,6 +257,7 @@ async def test_the_app_role_cannot_rewrite_what_is_for_ever_or_lift_its_limits(
         "SELECT name FROM headgate.credentials",
         "SELECT credential FROM headgate.credential_releases",
         "SELECT value FROM headgate.execution_labels",
+        "SELECT content FROM headgate.pool_logs",
         "SELECT phase FROM headgate.run_changes",
         "SELECT execution_id FROM headgate.run_changes",
         "SELECT sealed FROM headgate.webhook_deliveries",

@@ -165,6 +165,18 @@ async def test_a_script_s_variables_are_its_own_alone(pool: Pool) -> None:
     assert view.phase is RunPhase.SUCCEEDED
 
 
+async def test_what_a_script_prints_is_told_with_its_end(pool: Pool) -> None:
+    await pool.start()
+
+    view = await pool.ran(a_workflow().with_node("work", script("echo one; echo two >&2; exit 3")))
+
+    [waiting] = await pool.world.engine.logs.waiting(10)
+    assert waiting.ref == pool.world.ref(view.run_id, "work")
+    printed = await pool.world.engine.logs.printed(waiting.ref)
+    assert printed is not None
+    assert sorted(printed.content.splitlines()) == [b"one", b"two"]
+
+
 async def test_what_needs_a_secret_of_kubernetes_is_left_to_a_runner_of_its_own(pool: Pool) -> None:
     await pool.start()
     env = [{"name": "T", "valueFrom": SECRET}]

@@ -19,6 +19,12 @@ def chart() -> Rendered:
     return render()
 
 
+@pytest.fixture(scope="module")
+def database_chart() -> Rendered:
+    """The chart with a database, and so with a gateway."""
+    return render(WITH_DATABASE)
+
+
 @pytest.mark.parametrize("pod", ["headgate-operator", "headgate-migrate", "headgate-release"])
 def test_every_pod_meets_the_restricted_level(pod: str) -> None:
     spec = render(WITH_DATABASE).pods()[pod]["spec"]
@@ -55,6 +61,32 @@ def test_the_operator_binds_members_roles_by_name_only(chart: Rendered) -> None:
     binding = [rule for rule in chart.rules("headgate-operator") if "bind" in rule["verbs"]]
 
     assert [rule["resourceNames"] for rule in binding] == [["headgate-owner", "headgate-editor", "headgate-viewer"]]
+
+
+def test_the_gateway_reads_logs_where_the_operator_lets_it_and_nothing_else(database_chart: Rendered) -> None:
+    assert database_chart.rules("headgate-log-reader") == [
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
+        {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
+    ]
+    bound = {
+        binding["roleRef"]["name"]
+        for kind in ("ClusterRoleBinding", "RoleBinding")
+        for binding in database_chart.all(kind)
+    }
+    assert "headgate-log-reader" not in bound
+    assert database_chart.verbs("headgate-gateway", "pods") == set()
+    assert environment(database_chart)["HEADGATE_GATEWAY_ACCOUNT"] == "headgate-gateway"
+    # The API server lets the operator bind what it may do itself.
+    assert database_chart.verbs("headgate-operator", "pods") >= {"list"}
+
+
+def test_that_can_be_left_out() -> None:
+    chart = render(WITH_DATABASE | {"logs": {"follow": False}})
+
+    assert "headgate-log-reader" not in {role["metadata"]["name"] for role in chart.all("ClusterRole")}
+    assert "HEADGATE_GATEWAY_ACCOUNT" not in environment(chart)
+    gateway = chart.pods()["headgate-gateway"]["spec"]["containers"][0]
+    assert {"name": "HEADGATE_FOLLOW_LOGS", "value": "false"} in gateway["env"]
 
 
 def test_leader_election_reaches_one_lease_of_the_own_namespace(chart: Rendered) -> None:
@@ -298,6 +330,12 @@ def test_a_digest_outweighs_the_tag() -> None:
         {"objectStore": {"url": "file:///etc"}},
         {"logs": {"limitBytes": -1}},
         {"metrics": {"serviceMonitor": {"interval": "often"}}},
+        {"gateway": {"ingress": {"enabled": True}}},
+        {"gateway": {"ingress": {"host": "Headgate.Example"}}},
+        {"gateway": {"httpRoute": {"enabled": True}}},
+        {"gateway": {"paths": ["/runner"]}},
+        {"gateway": {"paths": ["/"]}},
+        {"gateway": {"autoscaling": {"maxReplicas": 0}}},
     ],
 )
 def test_values_that_mean_nothing_are_refused(values: dict[str, Any]) -> None:
@@ -334,6 +372,110 @@ def test_alerts_speak_of_metrics_that_the_operator_has() -> None:
     assert rule["metadata"]["labels"]["team"] == "platform"
     assert metrics
     assert {metric for metric in metrics if f'"{metric}"' not in source} == set()
+
+
+def test_the_gateway_is_reached_by_an_ingress_that_lets_no_runner_s_path_in(database_chart: Rendered) -> None:
+    assert database_chart.all("Ingress") == []
+    ingress = {"enabled": True, "className": "public", "host": "headgate.example", "tlsSecret": "headgate-tls"}
+    made = render(WITH_DATABASE | {"gateway": {"ingress": {**ingress, "annotations": {"a": "b"}}}})
+
+    found = made.one("Ingress", "headgate-gateway")
+    assert found["metadata"]["annotations"] == {"a": "b"}
+    assert found["spec"]["ingressClassName"] == "public"
+    assert found["spec"]["tls"] == [{"hosts": ["headgate.example"], "secretName": "headgate-tls"}]
+    [rule] = found["spec"]["rules"]
+    assert (rule["host"], [path["path"] for path in rule["http"]["paths"]]) == ("headgate.example", ["/api", "/hooks"])
+    assert {path["backend"]["service"]["port"]["name"] for path in rule["http"]["paths"]} == {"api"}
+
+
+def test_the_gateway_is_reached_by_a_route_whose_answers_may_last(database_chart: Rendered) -> None:
+    assert database_chart.all("HTTPRoute") == []
+    route = {"enabled": True, "parentRefs": [{"name": "public", "namespace": "edge"}], "hostnames": ["a.example"]}
+    spec = render(WITH_DATABASE | {"gateway": {"httpRoute": route}}).one("HTTPRoute", "headgate-gateway")["spec"]
+
+    assert (spec["parentRefs"], spec["hostnames"]) == (route["parentRefs"], ["a.example"])
+    [rule] = spec["rules"]
+    assert [match["path"]["value"] for match in rule["matches"]] == ["/api", "/hooks"]
+    assert rule["backendRefs"] == [{"name": "headgate-gateway", "port": 8000}]
+    assert rule["timeouts"] == {"request": "0s"}
+
+
+@pytest.mark.parametrize("way", ["ingress", "httpRoute"])
+def test_connections_outlast_those_of_what_stands_before_the_gateway(database_chart: Rendered, way: str) -> None:
+    given = (
+        {"enabled": True, "host": "a.example"} if way == "ingress" else {"enabled": True, "parentRefs": [{"name": "a"}]}
+    )
+    made = render(WITH_DATABASE | {"gateway": {way: given}})
+
+    def kept(chart: Rendered) -> list[str]:
+        variables = chart.pods()["headgate-gateway"]["spec"]["containers"][0]["env"]
+        return [item["value"] for item in variables if item["name"] == "HEADGATE_KEEP_ALIVE_SECONDS"]
+
+    assert (kept(made), kept(database_chart)) == (["75"], [])
+
+
+def test_without_a_gateway_nothing_leads_to_it(chart: Rendered) -> None:
+    gateway = {
+        "ingress": {"enabled": True, "host": "a.example"},
+        "httpRoute": {"enabled": True, "parentRefs": [{"name": "a"}]},
+        "autoscaling": {"enabled": True},
+    }
+    made = render({"gateway": gateway, "metrics": {"serviceMonitor": {"enabled": True}}})
+
+    assert [found["kind"] for found in made.objects if found["metadata"]["name"] == "headgate-gateway"] == []
+
+
+def test_the_cluster_chooses_how_many_gateways_there_are(database_chart: Rendered) -> None:
+    assert database_chart.one("Deployment", "headgate-gateway")["spec"]["replicas"] == 2
+    scaled = render(WITH_DATABASE | {"gateway": {"replicas": 1, "autoscaling": {"enabled": True, "maxReplicas": 7}}})
+
+    assert "replicas" not in scaled.one("Deployment", "headgate-gateway")["spec"]
+    spec = scaled.one("HorizontalPodAutoscaler", "headgate-gateway")["spec"]
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 7)
+    assert spec["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": "headgate-gateway"}
+    assert scaled.one("PodDisruptionBudget", "headgate-gateway")
+    for refused, why in (
+        ({"autoscaling": {"enabled": True, "minReplicas": 11}}, "minReplicas is more"),
+        ({"autoscaling": {"enabled": True}, "resources": {"requests": {"cpu": None}}}, "requests.cpu"),
+    ):
+        with pytest.raises(ChartError, match=why):
+            render(WITH_DATABASE | {"gateway": refused})
+
+
+def test_what_stands_before_the_gateway_is_let_in_by_name() -> None:
+    before = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "edge"}}}]
+
+    def opened(**policy: Any) -> list[Any]:
+        chart = render(WITH_DATABASE | {"networkPolicy": {"enabled": True, **policy}})
+        rules = chart.one("NetworkPolicy", "headgate-gateway")["spec"]["ingress"]
+        return [rule["from"] for rule in rules if {"port": "api", "protocol": "TCP"} in rule["ports"]]
+
+    runners = [{"namespaceSelector": {"matchExpressions": [{"key": "headgate.dev/workspace", "operator": "Exists"}]}}]
+    assert opened() == [runners]
+    assert opened(gatewayFrom=before) == [runners, before]
+
+
+def test_metrics_of_operator_and_gateway_are_read() -> None:
+    chart = render(WITH_DATABASE | {"metrics": {"serviceMonitor": {"enabled": True}}})
+
+    selected = [
+        found["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"] for found in chart.all("ServiceMonitor")
+    ]
+    assert selected == ["operator", "gateway"]
+
+
+def test_every_alert_says_in_the_handbook_what_to_do() -> None:
+    enabled = {"metrics": {"prometheusRule": {"enabled": True}}}
+    settings = {"audit": {"existingSecret": "headgate-audit"}, "redis": {"existingSecret": "headgate-redis"}}
+    [group] = render({**WITH_DATABASE, **enabled, **settings}).one("PrometheusRule", "headgate-operator")["spec"][
+        "groups"
+    ]
+
+    alerts = {rule["alert"] for rule in group["rules"]}
+    told = re.findall(
+        r"^\| `(Headgate\w+)` \|", (CHART.parents[1] / "docs" / "operations.md").read_text(), re.MULTILINE
+    )
+    assert set(told) == alerts
 
 
 def test_operator_and_gateway_read_the_same_prices_and_start_anew_for_others() -> None:

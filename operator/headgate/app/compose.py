@@ -35,6 +35,7 @@ from headgate.probes import Health
 from headgate.reconcile.dispatch import Dispatcher
 from headgate.reconcile.facts import Facts
 from headgate.reconcile.keys import Key, Topic
+from headgate.reconcile.pool_logs import PoolLogs
 from headgate.reconcile.pools import Pools
 from headgate.reconcile.recovery import Recovery
 from headgate.reconcile.resync import Resync
@@ -80,6 +81,7 @@ def compose(
         loops=(
             *_timekeeping(base, runner_jobs, pools),
             logs.run,
+            PoolLogs(engine.logs, logs, wall=wall).run,
             base.warnings.run,
             base.usage.run,
             facts.run,
@@ -151,6 +153,7 @@ def _learner(base: Base, connection: Connection) -> Callable[[], Awaitable[Clust
             api_addresses=await api_addresses(base.kube, connection.server),
             runner_pods=runner_pods(settings),
             gateway_namespace=settings.namespace if settings.gateway_url else None,
+            log_reader=settings.gateway_account,
         )
 
     return learn

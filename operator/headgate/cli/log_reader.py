@@ -14,8 +14,7 @@ from headgate.desired.job import ATTEMPT_LABEL, NODE_LABEL, RUN_LABEL
 from headgate.desired.runner_pod import COMPONENT, COMPONENT_LABEL
 from headgate.desired.runner_pool import POOL_LABEL
 from headgate.domain.attempt import CONTAINER, has_ended
-from headgate.domain.runner_log import FrameReader
-from headgate.domain.task import TaskRef
+from headgate.domain.runner_log import AttemptFrames
 from headgate.engine.step_logs import StepLogs
 from headgate.engine.types import StepLog
 from headgate.objects.object_store import ObjectMissing, ObjectStore
@@ -87,18 +86,18 @@ class LogReader:
             return await self._copy(pod, None, follow=follow)
         runners = f"{RUN_LABEL}={ref.run_id},{COMPONENT_LABEL}={COMPONENT}"
         for pod in [*await self._pods(runners), *await self._pods(POOL_LABEL)]:
-            if await self._copy(pod, _Part(ref), follow=follow):
+            if await self._copy(pod, AttemptFrames(ref.run_id, ref.node, ref.attempt), follow=follow):
                 return True
         return False
 
-    async def _copy(self, pod: Object, part: _Part | None, *, follow: bool) -> bool:
+    async def _copy(self, pod: Object, part: AttemptFrames | None, *, follow: bool) -> bool:
         """Write a pod's log, or that part of it. Whether there is one."""
         name, wrote = pod["metadata"]["name"], False
         follow = follow and not has_ended(pod)
         try:
             async with aclosing(self._kube.log(self._namespace, name, CONTAINER, follow=follow)) as chunks:
                 async for chunk in chunks:
-                    piece = part.of(chunk) if part is not None else chunk
+                    piece = part.add(chunk) if part is not None else chunk
                     wrote = wrote or bool(piece)
                     self._write(piece)
                     if part is not None and part.ended:
@@ -115,26 +114,3 @@ class LogReader:
         pages = self._kube.list_pages(PODS, namespace=self._namespace, labels=labels)
         found = [item async for page in pages for item in page["items"]]
         return sorted(found, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True)
-
-
-class _Part:
-    """What one attempt printed, out of a runner's log."""
-
-    def __init__(self, ref: TaskRef) -> None:
-        self._ref = ref
-        self._reader = FrameReader()
-        self.begun = False
-        """Whether anything of the attempt was there."""
-        self.ended = False
-
-    def of(self, chunk: bytes) -> bytes:
-        """What is the attempt's of what comes next."""
-        ref = self._ref
-        frames = [
-            frame
-            for frame in self._reader.add(chunk)
-            if (frame.run_id, frame.node, frame.attempt) == (ref.run_id, ref.node, ref.attempt)
-        ]
-        self.begun = self.begun or bool(frames)
-        self.ended = self.ended or any(frame.ends for frame in frames)
-        return b"".join(frame.printed for frame in frames)

@@ -1,4 +1,4 @@
-"""``headgate logs``: what a step of a run wrote, as it is kept."""
+"""``headgate logs``: what a step of a run wrote, as it is kept, or as it is written."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ async def logs(
     step: Annotated[str, typer.Argument(help="The node; an item of a list is NODE.INDEX.")],
     *,
     attempt: Annotated[int | None, typer.Option(min=1, help="The attempt; the latest without it.")] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait until it is there.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the attempt ends.")] = False,
 ) -> None:
-    """Show what a step wrote, byte by byte. It is there once the attempt has ended."""
+    """Show what a step wrote, byte by byte: once the attempt has ended, or with --follow while it runs."""
     asked = session.client.get_log(
         session.workspace, str(run_id), step, attempt=attempt, follow=True if follow else None
     )

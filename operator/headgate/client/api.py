@@ -1274,8 +1274,8 @@ class Client:
     ) -> AbstractAsyncContextManager[Answer]:
         """What an attempt of a node wrote, once it has ended: its log is kept then, head and tail of a long one.
 
-        With ``follow`` the answer begins at once and its content comes when there is any, as a whole; where none
-        will come, a line that begins with ``headgate:`` says so.
+        With ``follow`` the answer begins at once, and what the attempt writes comes as it is written, all of it.
+        A line that begins with ``headgate:`` says where something had to be sent twice, or will not come.
         """
         return self._transport.stream(
             "GET",
@@ -1289,6 +1289,7 @@ class Client:
                 "attempt": attempt,
                 "follow": follow,
             },
+            silent=True,
         )
 
     async def list_workflows(

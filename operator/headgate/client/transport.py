@@ -18,6 +18,8 @@ from headgate.client.errors import OutcomeUnknown, Refused, Unreachable
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 STREAM_TIMEOUT = httpx.Timeout(45.0, connect=10.0)
 """The gateway says something each 15 seconds; after three of them it is not there any more."""
+SILENT_TIMEOUT = httpx.Timeout(10.0, read=None)
+"""A log says nothing while its step does: that a server is gone without a word, nobody can tell then."""
 IDEMPOTENCY_KEY = "idempotency-key"
 _TRIES = 6
 _FIRST_PAUSE = 0.25
@@ -114,15 +116,19 @@ class Transport:
         *,
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str | None] | None = None,
+        silent: bool = False,
     ) -> AsyncIterator[Answer]:
-        """An answer as it comes. It is asked for once: its reader knows from where to go on. Raises ``CallFailed``."""
+        """An answer as it comes. It is asked for once: its reader knows from where to go on. Raises ``CallFailed``.
+
+        One that may be ``silent`` is waited for however long nothing comes.
+        """
         try:
             async with self._http.stream(
                 method,
                 path,
                 params=_present(query),
                 headers={**self._authorization, **_present(headers)},
-                timeout=STREAM_TIMEOUT,
+                timeout=SILENT_TIMEOUT if silent else STREAM_TIMEOUT,
             ) as answer:
                 if not answer.is_success:
                     await answer.aread()

@@ -132,17 +132,19 @@ class KubeClient:
         *,
         limit_bytes: int | None = None,
         tail_lines: int | None = None,
+        since: str | None = None,
+        timestamps: bool = False,
         follow: bool = False,
     ) -> AsyncGenerator[bytes]:
-        """What a container has written, as it comes: from its beginning, or its last lines.
+        """What a container has written, as it comes: from its beginning, its last lines, or those since a whole second.
 
-        With ``follow`` it goes on until the container ends, and silence is no failure. Raises like all others, also in
-        the middle. It takes no slot: whoever reads logs bounds how many at the same time.
+        With ``timestamps`` each line begins with when it was written, and a space. With ``follow`` it goes on until the
+        container ends, and silence is no failure. Raises like all others, also in the middle. It takes no slot: whoever
+        reads logs bounds how many at the same time.
         """
-        asked = {"container": container, "limitBytes": limit_bytes, "tailLines": tail_lines}
+        asked = {"container": container, "limitBytes": limit_bytes, "tailLines": tail_lines, "sinceTime": since}
         query = {name: str(value) for name, value in asked.items() if value is not None}
-        if follow:
-            query["follow"] = "true"
+        query |= {name: "true" for name, wanted in (("timestamps", timestamps), ("follow", follow)) if wanted}
         timeout = aiohttp.ClientTimeout(total=None, connect=5, sock_read=None if follow else _LOG_SILENCE_SECONDS)
         try:
             async with self._session.get(

@@ -33,6 +33,8 @@ class ClusterFacts:
     """What pods of runners are made of; None where there is no gateway that they could work for."""
     gateway_namespace: str | None = None
     """Where the gateway runs; None where there is none, and then nothing is opened towards it."""
+    log_reader: str | None = None
+    """The ServiceAccount, where Headgate itself runs, that reads logs of pods of workspaces; None for none."""
 
     def __post_init__(self) -> None:
         for address in (*self.dns_addresses, *self.api_addresses):

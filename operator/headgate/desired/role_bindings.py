@@ -1,9 +1,9 @@
-"""The RoleBindings of a namespace: members and what they may do.
+"""The RoleBindings of a namespace: members and what they may do, and the gateway, which reads logs.
 
-The roles are the cluster roles ``headgate-owner``, ``headgate-editor`` and ``headgate-viewer``, which come with the
-installation. The operator needs ``bind`` on these three names only: were they roles of its own making in each
-namespace, the API server would ask that the operator itself may do all that they allow, reading Secrets included, in
-every namespace.
+The roles are cluster roles that come with the installation. For members they are ``headgate-owner``,
+``headgate-editor`` and ``headgate-viewer``, and the operator needs ``bind`` on these three names only: were they roles
+of its own making in each namespace, the API server would ask that the operator itself may do all that they allow,
+reading Secrets included, in every namespace. What ``headgate-log-reader`` allows, the operator may itself.
 """
 
 from __future__ import annotations
@@ -20,16 +20,23 @@ if TYPE_CHECKING:
     from headgate.api.workspace import Member, Subject
     from headgate.desired.context import NamespaceContext
 
+LOG_READER = "headgate-log-reader"
+"""The role of whoever finds pods and reads their logs."""
 _RBAC = ROLE_BINDING.group
 
 
 def role_bindings(context: NamespaceContext) -> tuple[Manifest, ...]:
-    """One RoleBinding for each role that somebody has; a subject that has several roles is in all of them."""
+    """One RoleBinding for each role that somebody has; a subject that has several roles is in all of them.
+
+    Where the gateway is to show what running attempts write, it has one too.
+    """
     members = context.workspace.spec.members
     by_role = {role: distinct_subjects(member for member in members if member.role is role) for role in Role}
-    return tuple(
-        _binding(context, f"headgate-{role.value}", subjects) for role, subjects in by_role.items() if subjects
-    )
+    bound = {f"headgate-{role.value}": subjects for role, subjects in by_role.items()}
+    if context.facts.log_reader is not None:
+        reader = {"kind": "ServiceAccount", "name": context.facts.log_reader}
+        bound[LOG_READER] = [{**reader, "namespace": context.facts.operator_namespace}]
+    return tuple(_binding(context, name, subjects) for name, subjects in bound.items() if subjects)
 
 
 def distinct_subjects(members: Iterable[Member]) -> list[dict[str, str]]:

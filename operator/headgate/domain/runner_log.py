@@ -93,6 +93,27 @@ class FrameReader:
         self._rest = b""
 
 
+class AttemptFrames:
+    """What one attempt printed, out of a runner's log that comes piece by piece."""
+
+    def __init__(self, run_id: UUID, node: str, attempt: int) -> None:
+        self._attempt = (run_id, node, attempt)
+        self._reader = FrameReader()
+        self.begun = False
+        """Whether anything of the attempt was there."""
+        self.ended = False
+        """Whether nothing of it comes any more."""
+
+    def add(self, piece: bytes) -> bytes:
+        """What is the attempt's of what comes next."""
+        frames = [
+            frame for frame in self._reader.add(piece) if (frame.run_id, frame.node, frame.attempt) == self._attempt
+        ]
+        self.begun = self.begun or bool(frames)
+        self.ended = self.ended or any(frame.ends for frame in frames)
+        return b"".join(frame.printed for frame in frames)
+
+
 def _decoded(line: bytes) -> Frame | None:
     # Within a frame no quotation mark stands without a backslash before it: no part of one can be read as a frame.
     try:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from headgate.domain.step_log import CutLog
+
 CLAIM_PATH = "/runner/v1/claim"
 HEARTBEAT_PATH = "/runner/v1/heartbeat"
 COMPLETE_PATH = "/runner/v1/complete"
 CREDENTIALS_PATH = "/runner/v1/credentials"
 RELEASE_PATH = "/runner/v1/release"
-REQUEST_BYTES = 65_536
-"""A request has at most that many: an output of 4096 bytes, a message, and what encoding may add to them."""
+PRINTED_BYTES = 65_536
+"""Of what an attempt in a pool printed, at most that much is told with its end."""
+REQUEST_BYTES = 163_840
+"""A request has at most that many: an output of 4096 bytes, a message, what was printed, and what encoding adds."""
 
 LONGEST_WAIT_SECONDS = 9.0
 """A gateway that is told to end answers what waits within that time, before it is killed."""
@@ -57,6 +62,32 @@ class Kept(Message):
     """Whether the attempt is to be ended gracefully. It stays the runner's until it is completed."""
 
 
+class Printed(Message):
+    """What an attempt printed, head and tail of more than may be told."""
+
+    content: Annotated[
+        str,
+        StringConstraints(
+            min_length=4,
+            max_length=-(-PRINTED_BYTES // 3) * 4,
+            pattern=r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
+        ),
+        Field(repr=False),
+    ]
+    """Base64."""
+    truncated: bool = False
+
+    @classmethod
+    def of(cls, log: CutLog) -> Printed:
+        """As it is sent."""
+        return cls(content=base64.b64encode(log.content).decode("ascii"), truncated=log.truncated)
+
+    @property
+    def log(self) -> CutLog:
+        """As it was."""
+        return CutLog(base64.b64decode(self.content)[:PRINTED_BYTES], self.truncated)
+
+
 class Result(Message):
     """How an attempt ended."""
 
@@ -67,6 +98,8 @@ class Result(Message):
     """One word for a failure."""
     message: Annotated[str, StringConstraints(max_length=1024)] = ""
     exit_code: Annotated[int, Field(ge=-255, le=255)] | None = None
+    printed: Printed | None = None
+    """Of a pool: what the attempt printed, as nobody reads it from its pod's log."""
 
 
 class Completion(Attempt):

@@ -10,12 +10,13 @@ from headgate.api.container import SecretKeyRef
 from headgate.api.node import Node
 from headgate.domain.cost import of_runner
 from headgate.domain.runner_task import KINDS, OpenRunnerTask, RunnerTask, secrets_of_all
+from headgate.domain.step_log import CutLog
 from headgate.engine import completion
 from headgate.engine.context import Context, run_key
 from headgate.engine.definition import UnreadableVersion
 from headgate.engine.starter import Starter
 from headgate.engine.types import Effects, LeaseLost, Outcome, TaskRef
-from headgate.store import runner_tasks, runs, tasks
+from headgate.store import pool_logs, runner_tasks, runs, tasks
 from headgate.store.database import Transaction
 from headgate.store.tasks import TaskKey
 
@@ -84,17 +85,21 @@ class RunnerTasks:
         holder: str,
         lease: timedelta,
         kinds: Collection[str] | None = None,
+        printed: CutLog | None = None,
     ) -> tuple[RunnerTask | None, Effects]:
         """``Engine.complete``, and ``claim`` in the same transaction: what the holder may go on with, or None.
 
         That is of the same run or, with ``kinds``, for a runner of a pool. Raises ``LeaseLost`` where the attempt is
-        not open or not the holder's any more; then nothing was recorded.
+        not open or not the holder's any more; then nothing was recorded. What the attempt ``printed`` waits in the same
+        transaction to be put into the object store.
         """
         run_id = ref.run_id if kinds is None else None
         wanted = KINDS if kinds is None else kinds
         following: list[RunnerTask | None] = []
 
         async def go_on(tx: Transaction) -> None:
+            if printed is not None and printed.content:
+                await pool_logs.add(tx, ref, printed, self._context.now())
             if wanted:
                 following.append(await self._claim(tx, ref.workspace_id, namespace, run_id, holder, lease, wanted))
 

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from headgate.api.workflow_run import NodePhase
+from headgate.domain.step_log import CutLog
 from headgate.domain.task import TaskRef
 from headgate.engine.context import Context, run_key
-from headgate.engine.types import StepLog
-from headgate.store import step_logs
+from headgate.engine.types import Execution, StepLog
+from headgate.store import pool_logs, step_logs
 
+_RUNNER = "runner"
 _FIRST = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class WaitingLog:
+    """What an attempt printed, on its way into the object store."""
+
+    ref: TaskRef
+    printed_at: datetime
 
 
 class StepLogs:
@@ -46,6 +57,38 @@ class StepLogs:
         """``of`` for every node that was attempted, in the order in which they started."""
         return await self._find(workspace_id, run_id)
 
+    async def execution(self, ref: TaskRef) -> Execution | None:
+        """Where the attempt is executed; None where no pod does so: not yet, not any more, or never."""
+        key = run_key(ref.workspace_id, ref.run_id)
+        if key is None:
+            return None
+        async with self._context.database.tenant(ref.workspace_id) as tx:
+            row = await step_logs.under_way(tx, key, ref.node, ref.attempt)
+        if row is None or (row.kind == _RUNNER and row.holder is None):
+            return None
+        # A holder is a pod and its uid.
+        runner = row.holder.partition("/")[0] if row.kind == _RUNNER else None
+        return Execution(row.workspace, row.namespace, runner)
+
+    async def waiting(self, limit: int) -> tuple[WaitingLog, ...]:
+        """What attempts in pools printed and is not in the object store yet, in all workspaces, oldest first."""
+        async with self._context.database.system() as tx:
+            rows = await pool_logs.waiting(tx, limit)
+        return tuple(
+            WaitingLog(TaskRef(row.workspace_id, row.execution_id, row.node, row.attempt), row.printed_at)
+            for row in rows
+        )
+
+    async def printed(self, ref: TaskRef) -> CutLog | None:
+        """What an attempt printed that is in ``waiting``."""
+        async with self._context.database.tenant(ref.workspace_id) as tx:
+            return await pool_logs.printed(tx, ref)
+
+    async def forget_printed(self, ref: TaskRef) -> None:
+        """Have it wait no longer: it is in the object store, or is given up."""
+        async with self._context.database.tenant(ref.workspace_id) as tx:
+            await pool_logs.delete(tx, ref)
+
     async def _find(
         self, workspace_id: UUID, run_id: UUID, node: str | None = None, attempt: int | None = None
     ) -> tuple[StepLog, ...]:
@@ -66,4 +109,5 @@ def _log(row: Any, workspace_id: UUID, run_id: UUID) -> StepLog:
         row.log_path,
         row.log_bytes,
         truncated=bool(row.log_truncated),
+        started_at=row.began,
     )

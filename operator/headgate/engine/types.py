@@ -267,3 +267,15 @@ class StepLog:
     """In bytes; None where its log was not looked at, or could not be read."""
     truncated: bool
     """Whether something was left out: all of it, where there is no path."""
+    started_at: datetime | None = None
+    """When the attempt began, as far as that is known."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Where an attempt is executed."""
+
+    workspace: str
+    namespace: str
+    runner: str | None
+    """The pod of the runner that has it; None for a pod of its own."""

@@ -15,6 +15,7 @@ from headgate.engine.engine import Engine
 from headgate.engine.types import Effects
 from headgate.gateway.access import Access
 from headgate.gateway.callers import Callers
+from headgate.gateway.live_logs import LiveLogs
 from headgate.gateway.models.events import EVENTS
 from headgate.gateway.problems import MEDIA_TYPE, REFUSALS, ProblemDetails
 from headgate.gateway.rate_limits import FIELDS, RateLimits
@@ -54,6 +55,7 @@ def api_routes(
     limits: RateLimits,
     streams: Streams,
     objects: ObjectStore | None,
+    live: LiveLogs | None,
     *,
     refused: RefusedCalls,
     wall: Callable[[], datetime],
@@ -72,7 +74,7 @@ def api_routes(
         steering_routes(engine, access, heard=heard),
         approval_routes(engine, access, heard=heard),
         event_routes(engine, access, streams),
-        log_routes(engine, access, streams, objects),
+        log_routes(engine, access, streams, objects, live),
         workflow_routes(engine, access),
         webhook_routes(engine, access, heard=heard),
         key_routes(engine, access),

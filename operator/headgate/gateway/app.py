@@ -21,6 +21,7 @@ from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers
 from headgate.gateway.hooks import hook_routes
 from headgate.gateway.limits import BodyLimit
+from headgate.gateway.live_logs import LiveLogs
 from headgate.gateway.metrics import CallCounts, GatewayMetrics, HookMetrics, Measured
 from headgate.gateway.problems import answer_with_problems
 from headgate.gateway.rate_limits import RateLimitFields, RateLimits
@@ -47,6 +48,7 @@ def gateway(
     elsewhere: Callable[[str], None] = lambda _workspace: None,
     room: WaitingRoom | None = None,
     objects: ObjectStore | None = None,
+    live: LiveLogs | None = None,
     refusals: Refusals | None = None,
     refusal_seconds: float = hooks.REFUSAL_SECONDS,
     monotonic: Callable[[], float] = time.monotonic,
@@ -54,8 +56,9 @@ def gateway(
     """The application. ``heard`` is told the workspace and the effects of every transaction.
 
     ``elsewhere`` is told a workspace with something for runners for which too few wait in ``room``. ``objects`` is
-    where logs are kept; None where they cannot be reached from here. ``refusals`` counts what webhooks refused, and is
-    written by whoever gives it; they refuse in ``refusal_seconds`` at the earliest.
+    where logs are kept, and ``live`` reads those of running attempts; None where they cannot be reached from here.
+    ``refusals`` counts what webhooks refused, and is written by whoever gives it; they refuse in ``refusal_seconds`` at
+    the earliest.
     """
     room = room or WaitingRoom()
 
@@ -75,6 +78,7 @@ def gateway(
         rates,
         streams,
         objects,
+        live,
         refused=RefusedCalls(engine, monotonic),
         wall=wall,
         heard=woken,

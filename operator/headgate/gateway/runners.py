@@ -76,13 +76,16 @@ def runner_routes(
     @router.post(COMPLETE_PATH)
     async def complete(body: Completion, caller: Caller) -> Answer:
         """Record the end of an attempt that the runner holds; the next one of its run or, of a pool, of any."""
+        # A run's own runner ends, and its log is read then.
+        pooled = is_pool_runner(caller.pod)
         task, effects = await tasks.complete(
             _ref(caller, body),
             caller.namespace,
             _outcome(body),
             caller.holder,
             lease,
-            body.kinds if is_pool_runner(caller.pod) else None,
+            body.kinds if pooled else None,
+            body.result.printed.log if pooled and body.result.printed is not None else None,
         )
         heard(caller.workspace, replace(effects, for_runners=_but(effects.for_runners, task)))
         return _answer(task, lease, wall())

@@ -34,9 +34,11 @@ from headgate.gateway.app import gateway
 from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers
 from headgate.gateway.jwks import KeySet
+from headgate.gateway.live_logs import LiveLogs
 from headgate.gateway.metrics import DefinitionReadCounts
 from headgate.gateway.minute_counts import MinuteCounts
 from headgate.gateway.oidc import OidcProvider, OidcUsers
+from headgate.gateway.pace import Pace
 from headgate.gateway.refusals import Refusals
 from headgate.gateway.strangers import Strangers
 from headgate.gateway.streams import Streams
@@ -115,6 +117,7 @@ async def serve_gateway(settings: GatewaySettings) -> int:
             elsewhere=lambda workspace: bell.ring([workspace]),
             room=room,
             objects=objects,
+            live=_live(settings, kube, engine),
             refusals=refusals,
         )
         server = _Server(_configuration(settings, app), streams)
@@ -167,6 +170,7 @@ def _configuration(settings: GatewaySettings, app: FastAPI) -> uvicorn.Config:
         server_header=False,
         lifespan="off",
         timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_keep_alive=settings.keep_alive_seconds,
         limit_concurrency=settings.request_concurrency,
     )
 
@@ -207,6 +211,13 @@ async def _oidc(settings: GatewaySettings, stack: AsyncExitStack) -> OidcUsers |
         groups_prefix=settings.oidc_groups_prefix,
     )
     return OidcUsers(provider, KeySet(provider.issuer, http, monotonic=time.monotonic), wall=wall)
+
+
+def _live(settings: GatewaySettings, kube: KubeClient, engine: Engine) -> LiveLogs | None:
+    """What running attempts write, unless the settings leave it out."""
+    if not settings.follow_logs:
+        return None
+    return LiveLogs(kube, engine.logs, Pace(settings.log_bytes_per_second, time.monotonic))
 
 
 async def _redis(settings: GatewaySettings, stack: AsyncExitStack) -> Dependency | None:

@@ -123,6 +123,20 @@ class LogKeeper:
             self._waiting[key] = _Waiting(whose, uid, going)
             self._queue.add(key)
 
+    async def keep_printed(self, ref: TaskRef, printed: CutLog) -> None:
+        """Keep what an attempt printed that has no pod of its own. Raises ``StoreUnavailable``."""
+        result = "off"
+        if self._limit:
+            log = WholeLog(ref, self._limit)
+            log.add(printed.content)
+            [(_, kept)] = log.results(complete=not printed.truncated)
+            result = await self._write(ref, kept, again=True)
+        self._results.labels(result).inc()
+
+    def count_lost(self) -> None:
+        """One log was given up."""
+        self._results.labels("lost").inc()
+
     def keeps(self, key: ObjectKey, uid: str) -> bool:
         """Whether this very Job was handed over, and is not let go yet."""
         waiting = self._waiting.get(key)

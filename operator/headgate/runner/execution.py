@@ -19,6 +19,7 @@ from headgate.runner import http, program, script, sql
 from headgate.runner.client import GatewayRefused, GatewayUnavailable, NotOurs, patiently
 from headgate.runner.errors import NodeFailed
 from headgate.runner.networks import Networks
+from headgate.runner.printed_logs import PrintedLogs
 from headgate.runner.program import Limits
 from headgate.runner.secrets import Redactor, Secrets
 
@@ -56,6 +57,8 @@ class Executor:
     """Size of a file that a script writes at most."""
     memory_bytes: int | None = None
     """Memory of a process of a script at most."""
+    printed: PrintedLogs | None = None
+    """Takes what scripts print, beside ``frames``."""
 
     async def execute(self, task: Task) -> Result:
         """How the attempt ended. Never raises but when it is cancelled; nothing of it runs on afterwards.
@@ -119,7 +122,10 @@ class Executor:
             raise NodeFailed("InvalidTask", "this runner does not know what the node asks for")
 
         def show(stream: str, text: str) -> None:
-            self.frames.printed(task.run_id, task.node, task.attempt, stream, redactor.text(text))
+            told = redactor.text(text)
+            self.frames.printed(task.run_id, task.node, task.attempt, stream, told)
+            if self.printed is not None:
+                self.printed.add(task, told)
 
         limits = Limits(max(1.0, task.timeout_seconds), self.memory_bytes, self.file_bytes)
         return script.execute(

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import structlog
 
-from headgate.domain.runner_protocol import Kept, Kind, Result, Task
+from headgate.domain.runner_protocol import Kept, Kind, Printed, Result, Task
 from headgate.runner.client import GatewayRefused, GatewayUnavailable, NotOurs, patiently
 
 HEARTBEATS_PER_LEASE = 3
@@ -30,6 +30,11 @@ class Recorder(Protocol):
         ...
 
 
+def nothing_printed(_task: Task) -> Printed | None:
+    """Of a runner whose pod's log is read when it ends."""
+    return None
+
+
 def nothing_else() -> tuple[Kind, ...]:
     """What a runner of a run has room for: that of the run, without saying so."""
     return ()
@@ -42,6 +47,8 @@ class Keeper:
     queue: Recorder
     execute: Callable[[Task], Awaitable[Result]]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    printed: Callable[[Task], Printed | None] = nothing_printed
+    """Gives what an attempt printed, once."""
 
     async def see_through(self, task: Task, kinds: Callable[[], tuple[Kind, ...]] = nothing_else) -> Task | None:
         """Execute the attempt and record its end. Returns what the answer says is next; None where it was lost.
@@ -61,6 +68,8 @@ class Keeper:
                 log.warning("given up", why="it is not this runner's any more")
                 return None
             result = STOPPED if execution.cancelled() else execution.result()
+            if (printed := self.printed(task)) is not None:
+                result = result.model_copy(update={"printed": printed})
             # The lease is kept until the end is recorded.
             room = kinds()
             following = await patiently(
@@ -75,6 +84,7 @@ class Keeper:
             await asyncio.gather(execution, return_exceptions=True)
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
+            self.printed(task)
         log.info("ended", succeeded=result.succeeded, reason=result.reason)
         return following
 

@@ -10,9 +10,9 @@ from typing import Protocol
 
 import structlog
 
-from headgate.domain.runner_protocol import Kind, Result, Task
+from headgate.domain.runner_protocol import Kind, Printed, Result, Task
 from headgate.runner.client import GatewayRefused, GatewayUnavailable, NotOurs
-from headgate.runner.keeper import Keeper, Recorder
+from headgate.runner.keeper import Keeper, Recorder, nothing_printed
 
 SCRIPTS: tuple[Kind, ...] = ("script",)
 CALLS: tuple[Kind, ...] = ("http", "sql")
@@ -82,6 +82,8 @@ class Pool:
     shown: Callable[[str], object]
     """Is told the name of what moves."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    printed: Callable[[Task], Printed | None] = nothing_printed
+    """Gives what an attempt printed, once."""
     _busy: set[asyncio.Task[None]] = field(default_factory=set)
     _draining: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -140,7 +142,7 @@ class Pool:
 
     async def _chain(self, task: Task, lane: Lane) -> None:
         """An attempt and, as long as there is one in the answer to its end, the next, in whatever lane that is."""
-        keeper = Keeper(self.queue, self.execute, self.sleep)
+        keeper = Keeper(self.queue, self.execute, self.sleep, self.printed)
         places = [lane]
 
         def room() -> tuple[Kind, ...]:

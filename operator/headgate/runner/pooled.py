@@ -14,6 +14,7 @@ from headgate.runner.alive import Alive, serve
 from headgate.runner.client import Gateway
 from headgate.runner.execution import Executor
 from headgate.runner.pool import CALLS, SCRIPTS, Lane, Pool
+from headgate.runner.printed_logs import PrintedLogs
 from headgate.runner.script_room import ScriptRoom
 from headgate.runner.settings import RunnerSettings
 
@@ -26,12 +27,13 @@ async def serve_pool(settings: RunnerSettings, queue: Gateway, executor: Executo
     log = structlog.get_logger("headgate.runner")
     alive = Alive(time.monotonic)
     async with AsyncExitStack() as stack:
+        printed = PrintedLogs()
         lanes = [Lane(CALLS, settings.slots, _at_once)]
         if settings.scripts_socket is not None:
             room = ScriptRoom(settings.scripts_socket)
             listening = await room.listen()
             stack.callback(listening.close)
-            executor = replace(executor, programs=room.run)
+            executor = replace(executor, programs=room.run, printed=printed)
             lanes.append(Lane(SCRIPTS, 1, room.ready))
         if settings.probe_port:
             probe = await serve(alive, settings.probe_port)
@@ -43,6 +45,7 @@ async def serve_pool(settings: RunnerSettings, queue: Gateway, executor: Executo
             settings.wait_seconds,
             settings.drain_seconds,
             lambda lane: alive.show(lane, _ALIVE_SECONDS),
+            printed=printed.take,
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, pool.drain)

@@ -72,3 +72,16 @@ _FIND = """
 async def find(tx: Transaction, key: RunKey, node: str | None = None, attempt: int | None = None) -> list[Any]:
     """The latest attempts of the run's nodes, or those that are named, with where their logs lie."""
     return await tx.rows(_FIND, key.parameters() | {"node": node, "attempt": attempt})
+
+
+_UNDER_WAY = """
+    SELECT t.namespace, t.kind, t.holder, w.name AS workspace
+    FROM headgate.tasks t JOIN headgate.workspaces w ON w.id = t.workspace_id
+    WHERE t.workspace_id = %(workspace_id)s AND t.execution_id = %(run_id)s AND t.node = %(node)s
+        AND t.attempt = %(attempt)s AND t.kind IN ('job', 'runner')
+"""
+
+
+async def under_way(tx: Transaction, key: RunKey, node: str, attempt: int) -> Any:
+    """Where a pod may execute the attempt; None where none does, or not any more."""
+    return await tx.row(_UNDER_WAY, key.parameters() | {"node": node, "attempt": attempt})

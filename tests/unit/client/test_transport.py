@@ -131,3 +131,11 @@ async def test_events_are_read_however_they_are_cut(size: int) -> None:
             yield content[start : start + size]
 
     assert [event async for event in events(pieces())] == [Event("open", None, "1-1-1"), Event("run", {"a": "ü"}, "2")]
+
+
+@pytest.mark.parametrize(("silent", "patience"), [(True, None), (False, 45.0)])
+async def test_a_log_may_say_nothing_for_long_and_events_may_not(silent: bool, patience: float | None) -> None:
+    line = Line(OK)
+
+    async with line.transport.stream("GET", "/log", silent=silent):
+        assert line.requests[0].extensions["timeout"]["read"] == patience

@@ -42,6 +42,14 @@ async def test_what_is_read_can_be_bounded() -> None:
         assert it.api.request.query == bounds
 
 
+async def test_a_log_is_read_on_from_a_second_with_the_times_of_its_lines() -> None:
+    async with world(text(b"x")) as it:
+        since = "2026-11-26T10:00:00Z"
+        _ = [piece async for piece in it.kube.log("acme", "p", "main", since=since, timestamps=True)]
+
+        assert it.api.request.query == {"container": "main", "sinceTime": since, "timestamps": "true"}
+
+
 async def test_a_refusal_is_the_server_s() -> None:
     async with world(refusal(400, "BadRequest", "container is waiting to start")) as it:
         with pytest.raises(ApiError, match="waiting to start") as caught:

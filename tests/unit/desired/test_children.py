@@ -31,6 +31,18 @@ def test_a_plain_workspace_has_one_namespace_of_its_name_with_ten_children() -> 
     ]
 
 
+def test_the_gateway_reads_logs_where_the_cluster_is_told_so_and_in_every_namespace() -> None:
+    facts = ClusterFacts("headgate-system", log_reader="headgate-gateway")
+    made = children_of(a_workspace(namespaces=[{"name": "a"}, {"name": "b"}]), facts=facts)
+
+    for namespace in ("a", "b"):
+        binding = made[f"RoleBinding {namespace}/headgate-log-reader"]
+        assert binding["roleRef"]["name"] == "headgate-log-reader"
+        assert binding["subjects"] == [
+            {"kind": "ServiceAccount", "name": "headgate-gateway", "namespace": "headgate-system"}
+        ]
+
+
 def test_all_namespaces_come_before_what_is_in_them() -> None:
     made = children(a_workspace(namespaces=[{"name": "a"}, {"name": "b"}]), a_quota(), FACTS)
 

@@ -13,7 +13,8 @@ from headgate.domain.api_keys import Scope
 from headgate.engine.engine import Engine
 from headgate.engine.types import StepLog
 from headgate.gateway.access import Access, Standing
-from headgate.gateway.log_feed import LogFeed, LogReader, not_kept
+from headgate.gateway.live_logs import LiveLogs
+from headgate.gateway.log_feed import LogFeed, LogReader, elsewhere, not_kept
 from headgate.gateway.models.base import Number
 from headgate.gateway.problems import Problem
 from headgate.gateway.routes.paths import WORKSPACE
@@ -44,8 +45,10 @@ _LOG: dict[int | str, dict[str, Any]] = {
 }
 
 
-def log_routes(engine: Engine, access: Access, streams: Streams, objects: ObjectStore | None) -> APIRouter:
-    """The routes. Without ``objects`` there is no log to be had here, and they say so."""
+def log_routes(
+    engine: Engine, access: Access, streams: Streams, objects: ObjectStore | None, live: LiveLogs | None
+) -> APIRouter:
+    """The routes. Without ``objects`` no log that is kept can be had here, without ``live`` none of what runs."""
     router = APIRouter(prefix=WORKSPACE, tags=["runs"])
     Reader = Annotated[Standing, Security(access.standing, scopes=[Scope.RUNS_READ])]  # noqa: N806 - a type
 
@@ -57,19 +60,18 @@ def log_routes(engine: Engine, access: Access, streams: Streams, objects: Object
         *,
         attempt: Annotated[Number | None, Query(description="The attempt; the latest when absent.")] = None,
         follow: Annotated[
-            bool, Query(description="Wait until the attempt has ended and its log is kept, and send it then.")
+            bool, Query(description="Send what the attempt writes as it does so, until it ends; wait for it to begin.")
         ] = False,
     ) -> Response:
         """What an attempt of a node wrote, once it has ended: its log is kept then, head and tail of a long one.
 
-        With ``follow`` the answer begins at once and its content comes when there is any, as a whole; where none will
-        come, a line that begins with ``headgate:`` says so.
+        With ``follow`` the answer begins at once, and what the attempt writes comes as it is written, all of it. A line
+        that begins with ``headgate:`` says where something had to be sent twice, or will not come.
         """
         caller = reader.caller
         view = await known_run(engine, caller, run_id)
-        if objects is None:
-            detail = "the gateway has no access to logs: they lie in a folder of the operator; use headgate logs"
-            raise Problem(HTTPStatus.CONFLICT, detail, reason="LogsElsewhere")
+        if objects is None and not (follow and live is not None):
+            raise elsewhere()
         kept = LogReader(objects)
         found = await engine.logs.of(caller.workspace_id, run_id, step, attempt)
         if found is not None and found.size is not None:
@@ -82,7 +84,7 @@ def log_routes(engine: Engine, access: Access, streams: Streams, objects: Object
             raise Problem(HTTPStatus.NOT_FOUND, "the run has no such attempt of such a node, and is over")
         place = streams.take_place(caller.workspace_id)
         feed = LogFeed(
-            engine, kept, caller.workspace_id, run_id, step, attempt, streams.news, place, may_read=reader.lasts
+            engine, kept, caller.workspace_id, run_id, step, attempt, streams.news, place, reader.lasts, live
         )
         return Stream(feed.pieces(), place, media_type=MEDIA_TYPE, headers=_PLAIN)
 

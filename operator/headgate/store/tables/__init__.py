@@ -17,7 +17,7 @@ from headgate.store.tables.history import (
     run_endings,
 )
 from headgate.store.tables.rate_limits import loans, pot_rate_limits, rate_limits
-from headgate.store.tables.tasks import borrowed_places, tasks, turns
+from headgate.store.tables.tasks import borrowed_places, pool_logs, tasks, turns
 from headgate.store.tables.tenants import breakers, pots, quotas, retention_policies, usage, workspaces
 from headgate.store.tables.webhooks import deliveries, refusals, webhooks
 from headgate.store.tables.workflows import events, schedules, versions, workflows
@@ -47,6 +47,7 @@ __all__ = [
     "metadata",
     "node_memos",
     "nodes",
+    "pool_logs",
     "pot_rate_limits",
     "pots",
     "price_tables",

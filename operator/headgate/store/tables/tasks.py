@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Computed, Double, Index, Integer, Table, Text, UniqueConstraint, Uuid, text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Computed,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from headgate.store.tables.base import Time, metadata
+from headgate.store.tables.tenants import workspaces
 
 NEEDS_SECRETS = """
     work @? '$.http.headers[*].secretKeyRef ? (@ != null)' OR work @? '$.sql.connection ? (@ != null)'
@@ -49,6 +64,19 @@ tasks = Table(
     ),
     Index("tasks_stopping", "workspace_id", postgresql_where=text("stopping AND kind = 'job'")),
     Index("tasks_calls", "workspace_id", "due_at", postgresql_where=text("kind = 'call' AND due_at IS NOT NULL")),
+)
+
+pool_logs = Table(
+    "pool_logs",
+    metadata,
+    Column("workspace_id", Uuid, ForeignKey(workspaces.c.id), primary_key=True),
+    Column("execution_id", Uuid, primary_key=True),
+    Column("node", Text, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    Column("truncated", Boolean, nullable=False),
+    Column("printed_at", Time, nullable=False),
+    Index("pool_logs_printed", "printed_at"),
 )
 
 borrowed_places = Table(
