@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 
+from headgate.domain.search import SearchKind
 from headgate.engine.types import Outcome, RunFilter, Waiting
 from headgate.store import (
     analytics,
@@ -33,6 +34,7 @@ from headgate.store import (
     run_facts,
     runs,
     schedules,
+    search,
     starting,
     tasks,
     webhooks,
@@ -280,6 +282,13 @@ async def test_what_credentials_cost_and_their_keys(warm: World, sent: list[str]
     }
 
 
+async def test_a_search_takes_six_and_three_where_nothing_is_found(warm: World, sent: list[str]) -> None:
+    for query, messages in (("nightly", 6), ("nothing", 3)):
+        with counted(sent):
+            await warm.engine.search.find(warm.ids["acme"], SearchKind.WORKFLOW, query)
+        assert len(sent) == messages
+
+
 @pytest.mark.parametrize(
     "module",
     [
@@ -304,6 +313,7 @@ async def test_what_credentials_cost_and_their_keys(warm: World, sent: list[str]
         run_facts,
         runs,
         schedules,
+        search,
         starting,
         tasks,
         webhooks,

@@ -97,6 +97,12 @@ Scope = Literal[
 ]
 """What a caller may do."""
 
+SearchKind = Literal[
+    "workflow",
+    "run",
+]
+"""What is looked for."""
+
 TriggerKind = Literal[
     "resource",
     "schedule",
@@ -596,6 +602,36 @@ class RunNode(TypedDict):
     """The price table by which: the beginning of its hash."""
 
 
+class SearchHit(TypedDict):
+    """Something that has the words."""
+
+    kind: SearchKind
+    """What it is."""
+    namespace: str
+    """The workflow's namespace."""
+    workflow: str
+    """The workflow, or that of the run."""
+    version: int | None
+    """The workflow's current version; null for a run."""
+    runId: str | None
+    """The run; null where it is none."""
+    phase: RunPhase | None
+    """Where the run stands; null where it is none."""
+    at: str
+    """When the run was asked for, or the workflow's version was made."""
+    text: str
+    """The run's error message, or the workflow's display name."""
+
+
+class SearchHits(TypedDict):
+    """A page of what was found: runs the newest first, workflows in the order in which they fit."""
+
+    items: list[SearchHit]
+    """What has the words. It may be fewer than asked for where there is more."""
+    nextCursor: str | None
+    """Gives the next page; null on the last one."""
+
+
 class SlowNode(TypedDict):
     """How long a node's attempts took."""
 
@@ -1008,6 +1044,33 @@ class Client:
                     "limit": limit,
                     "by": by,
                     "label": label,
+                },
+            ),
+        )
+
+    async def search(
+        self,
+        workspace: str,
+        *,
+        q: str,
+        kind: SearchKind,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> SearchHits:
+        """Find runs by their errors, or workflows, which takes the scope workflows:read besides."""
+        return cast(
+            "SearchHits",
+            await self._transport.call(
+                "GET",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/search",
+                    workspace=workspace,
+                ),
+                query={
+                    "cursor": cursor,
+                    "limit": limit,
+                    "q": q,
+                    "kind": kind,
                 },
             ),
         )

@@ -17,6 +17,7 @@ from headgate.store.tables.history import (
     run_endings,
 )
 from headgate.store.tables.rate_limits import loans, pot_rate_limits, rate_limits
+from headgate.store.tables.search import run_documents, workflow_documents
 from headgate.store.tables.tasks import borrowed_places, tasks, turns
 from headgate.store.tables.tenants import breakers, pots, quotas, retention_policies, usage, workspaces
 from headgate.store.tables.webhooks import deliveries, refusals, webhooks
@@ -56,6 +57,7 @@ __all__ = [
     "releases",
     "retention_policies",
     "run_changes",
+    "run_documents",
     "run_endings",
     "schedules",
     "tasks",
@@ -63,6 +65,7 @@ __all__ = [
     "usage",
     "versions",
     "webhooks",
+    "workflow_documents",
     "workflows",
     "workspaces",
 ]

@@ -1,0 +1,25 @@
+-- The new tables, as 0001 has it: forced row-level security, and nothing to anybody that is not listed.
+
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['workflow_documents', 'run_documents'] LOOP
+        EXECUTE format('ALTER TABLE headgate.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', name);
+        EXECUTE format(
+            'CREATE POLICY tenant ON headgate.%I TO headgate_app'
+            ' USING (workspace_id = NULLIF(current_setting(''app.workspace_id'', true), '''')::uuid)', name);
+        EXECUTE format('CREATE POLICY system_read ON headgate.%I FOR SELECT TO headgate_system USING (true)', name);
+        EXECUTE format('GRANT SELECT, INSERT, UPDATE (document), DELETE ON headgate.%I TO headgate_app', name);
+        -- Under a policy that compares anything, Postgres looks for no words in an index: a comparison of words might
+        -- tell of rows that the policy hides. So words are looked for by this role, which is told which rows have them;
+        -- what they say is read by the other one, under its policy.
+        EXECUTE format('GRANT SELECT ON headgate.%I TO headgate_system', name);
+    END LOOP;
+END
+$$;
+
+REVOKE ALL ON FUNCTION headgate.words, headgate.owner_word, headgate.workflow_document, headgate.run_document FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION headgate.words, headgate.owner_word, headgate.workflow_document, headgate.run_document
+    TO headgate_app;
+GRANT EXECUTE ON FUNCTION headgate.owner_word TO headgate_system;
