@@ -1,11 +1,11 @@
-"""Questions to a long history, and the same ones to a table that is laid out as Argo's archive, on an embedded Postgres.
+"""Questions to a long history, and the same to tables laid out as Argo's archive, on an embedded Postgres.
 
     python -m benchmarks.history [--runs 100000] [--keep DIRECTORY] [--use DIRECTORY] [--without-argo]
 
-The issue's figure is ``--runs 10000000 --keep DIRECTORY``: about an hour and 30 GB. What was interrupted goes on where it
-stopped with the same words; ``--use DIRECTORY`` only asks again. Rows are made from a seed and loaded by COPY: a year of
-up to 1,000 workspaces, of which the first run fifty times as much as the last. Questions are asked one after the other
-over one connection that has planned them, each time of another workspace, those that run much more often.
+The issue's figure is ``--runs 10000000 --keep DIRECTORY``: about an hour and 30 GB. What was interrupted goes on where
+it stopped with the same words; ``--use DIRECTORY`` only asks again. Rows are made from a seed and loaded by COPY: a
+year of up to 1,000 workspaces, of which the first run fifty times as much as the last. Questions are asked one after
+the other over one connection that has planned them, each time of another workspace, those that run much more often.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ _PART = """
 """
 _DOCUMENTS = """
     INSERT INTO headgate.{documents} SELECT workspace_id, started_at, id,
-        headgate.run_document(workspace_id, error_message)
+        headgate.document(workspace_id, error_message)
     FROM headgate.{runs} WHERE error_message IS NOT NULL
 """
 _DAYS = """

@@ -40,6 +40,8 @@ TENANT_TABLES = (
     "label_costs_daily",
     "workflow_documents",
     "run_documents",
+    "recommendations",
+    "upkeep_days",
 )
 """Every table of workspaces' rows; each after those that it refers to."""
 SHARED_TABLES = ("quota_pots", "dispatch_turns", "pot_rate_limits", "audit_rounds", "price_tables")

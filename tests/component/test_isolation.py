@@ -96,6 +96,12 @@ async def two_tenants(world: World) -> World:
             "INSERT INTO headgate.run_documents SELECT %s, '2026-03-10', gen_random_uuid(), 'disk' RETURNING 1",
             world.ids[workspace],
         )
+        await world.rows(
+            "INSERT INTO headgate.recommendations SELECT %s, gen_random_uuid(), gen_random_uuid(), 'work', 'Retry', '',"
+            " now(), 'disk' RETURNING 1",
+            world.ids[workspace],
+        )
+        await world.rows("INSERT INTO headgate.upkeep_days SELECT %s, '2026-03-10' RETURNING 1", world.ids[workspace])
         await world.engine.webhooks.count_refusals(world.ids[workspace], {"orders": (1, world.clock.now)})
     await world.engine.analytics.fold()
     for workspace in ("acme", "other"):
@@ -262,6 +268,7 @@ async def test_the_app_role_cannot_rewrite_what_is_for_ever_or_lift_its_limits(
         "SELECT phase FROM headgate.run_changes",
         "UPDATE headgate.run_documents SET document = ''",
         "DELETE FROM headgate.workflow_documents",
+        "SELECT message FROM headgate.recommendations",
         "SELECT execution_id FROM headgate.run_changes",
         "SELECT sealed FROM headgate.webhook_deliveries",
         "SELECT hook FROM headgate.webhook_deliveries",

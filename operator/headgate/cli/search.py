@@ -27,7 +27,13 @@ _WORKFLOWS = (
     Column("CHANGED", lambda item: time_of(item["at"])),
     Column("DISPLAY NAME", lambda item: short(item["text"])),
 )
-_KINDS = {"run": (_RUNS, "runId"), "workflow": (_WORKFLOWS, "workflow")}
+_RECOMMENDATIONS = (
+    Column("NAMESPACE", lambda item: item["namespace"]),
+    Column("WORKFLOW", lambda item: item["workflow"]),
+    Column("NODE", lambda item: item["node"]),
+    Column("RECOMMENDED", lambda item: item["text"]),
+)
+_KINDS = {"run": (_RUNS, "runId"), "workflow": (_WORKFLOWS, "workflow"), "recommendation": (_RECOMMENDATIONS, "node")}
 
 
 async def search(
@@ -36,11 +42,11 @@ async def search(
         str, typer.Argument(metavar="WORDS", help='All of them; "next to each other", one or another, -without.')
     ],
     *,
-    kind: Annotated[str, typer.Option(help="run, by its error message, or workflow.")] = "run",
+    kind: Annotated[str, typer.Option(help="run, by its error message, workflow, or recommendation.")] = "run",
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
     cursor: Annotated[str | None, typer.Option(help="Go on where a list ended.")] = None,
 ) -> None:
-    """Find runs by their errors, or workflows by their names and nodes."""
+    """Find runs by their errors, workflows by their names and nodes, or recommendations."""
     wanted = _kind(kind)
     shown, name = _KINDS[wanted]
     items, following = await pages(
@@ -56,7 +62,7 @@ async def search(
 
 
 def _kind(text: str) -> SearchKind:
-    kinds: tuple[SearchKind, ...] = ("run", "workflow")
+    kinds: tuple[SearchKind, ...] = ("run", "workflow", "recommendation")
     for kind in kinds:
         if kind == text.lower():
             return kind

@@ -28,6 +28,7 @@ api_command(app)(steering.resume)
 api_command(app)(steering.approve)
 api_command(app)(steering.reject)
 api_command(app)(usage.usage)
+api_command(app)(usage.recommendations)
 api_command(app)(usage.workspaces)
 api_command(app)(usage.workflows)
 

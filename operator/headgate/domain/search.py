@@ -16,6 +16,7 @@ class SearchKind(StrEnum):
 
     WORKFLOW = "workflow"
     RUN = "run"
+    RECOMMENDATION = "recommendation"
 
 
 def checked(query: str) -> str:

@@ -35,6 +35,7 @@ from headgate.engine.definition_changes import DefinitionChanges
 from headgate.engine.definition_reads import DefinitionReads
 from headgate.engine.deliveries import Deliveries
 from headgate.engine.plan_use import PlanUse
+from headgate.engine.recommendations import Recommendations
 from headgate.engine.run_changes import RunChanges
 from headgate.engine.run_control import RunControl
 from headgate.engine.runner_tasks import RunnerTasks
@@ -114,6 +115,8 @@ class Engine:
         """What became of it."""
         self.analytics = Analytics(self._context)
         """What runs cost and how they fare, day by day."""
+        self.recommendations = Recommendations(self._context)
+        """What could go better."""
         self.search = Search(self._context)
         """What has words that are looked for."""
 

@@ -1,4 +1,4 @@
-"""Finds workflows and runs by their words."""
+"""Finds workflows, runs and recommendations by their words."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ class Hit:
     namespace: str
     workflow: str
     at: datetime
-    """When the run was asked for, or the workflow's version was made."""
+    """When the run was asked for, the workflow's version was made, or it was recommended."""
     text: str
-    """The error message of a run, the display name of a workflow."""
+    """The error message of a run, the display name of a workflow, what is recommended."""
     run_id: UUID | None = None
     phase: RunPhase | None = None
     version: int | None = None
+    node: str | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class Search:
                 return await self._runs(workspace_id, words, cursor, limit)
             case SearchKind.WORKFLOW:
                 return await self._workflows(workspace_id, words, cursor, limit)
+            case SearchKind.RECOMMENDATION:
+                return await self._recommendations(workspace_id, words, cursor, limit)
 
     async def _runs(self, workspace_id: UUID, words: str, cursor: str | None, limit: int) -> Hits:
         before = _position(cursor) if cursor is not None else None
@@ -102,6 +105,27 @@ class Search:
                 row.created_at.astimezone(UTC),
                 row.display_name or "",
                 version=row.number,
+            )
+            for row in (rows[place.id] for place in places if place.id in rows)
+        )
+        return Hits(items, _next(places, limit))
+
+    async def _recommendations(self, workspace_id: UUID, words: str, cursor: str | None, limit: int) -> Hits:
+        behind = parse_place(cursor) if cursor is not None else None
+        async with self._context.database.system() as tx:
+            places = await search.recommendations(tx, workspace_id, words, behind, limit)
+        if not places:
+            return Hits((), None)
+        async with self._context.database.tenant(workspace_id) as tx:
+            rows = {row.id: row for row in await search.found_recommendations(tx, workspace_id, _ids(places))}
+        items = tuple(
+            Hit(
+                SearchKind.RECOMMENDATION,
+                row.namespace,
+                row.name,
+                row.made_at.astimezone(UTC),
+                row.message,
+                node=row.node,
             )
             for row in (rows[place.id] for place in places if place.id in rows)
         )

@@ -88,6 +88,17 @@ async def workflows(tx: Transaction, workspace_id: UUID, words: str, behind: Pla
     return await _places(tx, _WORKFLOWS, _FURTHER_WORKFLOWS, workspace_id, words, behind, limit)
 
 
+_RECOMMENDATIONS = _ranked("recommendations", "id", "")
+_FURTHER_RECOMMENDATIONS = _ranked("recommendations", "id", _BEHIND)
+
+
+async def recommendations(
+    tx: Transaction, workspace_id: UUID, words: str, behind: Place | None, limit: int
+) -> list[Place]:
+    """Recommendations that have the words, those that fit best first. A system transaction's."""
+    return await _places(tx, _RECOMMENDATIONS, _FURTHER_RECOMMENDATIONS, workspace_id, words, behind, limit)
+
+
 async def _places(
     tx: Transaction, first: str, further: str, workspace_id: UUID, words: str, behind: Place | None, limit: int
 ) -> list[Place]:
@@ -110,3 +121,16 @@ _FOUND_WORKFLOWS = compact("""
 async def found_workflows(tx: Transaction, workspace_id: UUID, ids: Sequence[UUID]) -> list[Any]:
     """The workflows of these ids that there are, in no certain order."""
     return await tx.rows(_FOUND_WORKFLOWS, {"workspace_id": workspace_id, "ids": list(ids)})
+
+
+_FOUND_RECOMMENDATIONS = compact("""
+    SELECT r.id, w.namespace, w.name, r.node, r.message, r.made_at
+    FROM headgate.recommendations r
+    JOIN headgate.workflows w ON w.workspace_id = r.workspace_id AND w.id = r.workflow_id
+    WHERE r.workspace_id = %(workspace_id)s AND r.id = ANY (%(ids)s)
+""")
+
+
+async def found_recommendations(tx: Transaction, workspace_id: UUID, ids: Sequence[UUID]) -> list[Any]:
+    """The recommendations of these ids that there are, in no certain order."""
+    return await tx.rows(_FOUND_RECOMMENDATIONS, {"workspace_id": workspace_id, "ids": list(ids)})

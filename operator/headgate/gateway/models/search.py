@@ -21,7 +21,7 @@ class SearchQuery(PageQuery):
     """Words that all have to be there, in any order and in large or small letters; those in quotation marks next to
     each other; ``or`` between two of which one is enough; ``-`` before what must be missing."""
     kind: SearchKind
-    """Workflows by their names, display names, namespaces and nodes; runs by their error messages."""
+    """Workflows by their names, display names, namespaces and nodes; runs by their error messages; recommendations."""
 
 
 class SearchHit(ApiModel):
@@ -34,19 +34,21 @@ class SearchHit(ApiModel):
     workflow: str
     """The workflow, or that of the run."""
     version: int | None
-    """The workflow's current version; null for a run."""
+    """The workflow's current version; null for anything else."""
     run_id: UUID | None
     """The run; null where it is none."""
     phase: RunPhase | None
     """Where the run stands; null where it is none."""
+    node: str | None
+    """The node that is to change; null where nothing is recommended."""
     at: datetime
-    """When the run was asked for, or the workflow's version was made."""
+    """When the run was asked for, the workflow's version was made, or it was recommended."""
     text: str
-    """The run's error message, or the workflow's display name."""
+    """The run's error message, the workflow's display name, or what is recommended."""
 
 
 class SearchHits(ApiModel):
-    """A page of what was found: runs the newest first, workflows in the order in which they fit."""
+    """A page of what was found: runs the newest first, the others in the order in which they fit."""
 
     items: tuple[SearchHit, ...]
     """What has the words. It may be fewer than asked for where there is more."""
@@ -67,6 +69,7 @@ def _hit(item: Hit) -> SearchHit:
         version=item.version,
         run_id=item.run_id,
         phase=item.phase,
+        node=item.node,
         at=item.at,
         text=item.text,
     )

@@ -19,7 +19,9 @@ from headgate.gateway.problems import Problem
 from headgate.gateway.routes.paths import WORKSPACE
 
 # Beside what the route itself takes: who may not read a list finds nothing of it either.
-_FURTHER: Mapping[SearchKind, Scope] = MappingProxyType({SearchKind.WORKFLOW: Scope.WORKFLOWS_READ})
+_FURTHER: Mapping[SearchKind, Scope] = MappingProxyType(
+    {SearchKind.WORKFLOW: Scope.WORKFLOWS_READ, SearchKind.RECOMMENDATION: Scope.USAGE_READ}
+)
 
 
 def search_routes(engine: Engine, access: Access) -> APIRouter:
@@ -29,7 +31,10 @@ def search_routes(engine: Engine, access: Access) -> APIRouter:
 
     @router.get("/search", operation_id="search")
     async def search(query: Annotated[SearchQuery, Query()], caller: Reader, request: Request) -> SearchHits:
-        """Find runs by their errors, or workflows, which takes the scope workflows:read besides."""
+        """Find runs by their errors, workflows, or recommendations.
+
+        Workflows take the scope workflows:read besides, and recommendations usage:read.
+        """
         async with access.recording(caller, request):
             if query.kind in _FURTHER:
                 caller.require(_FURTHER[query.kind])

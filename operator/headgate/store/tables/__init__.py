@@ -17,7 +17,7 @@ from headgate.store.tables.history import (
     run_endings,
 )
 from headgate.store.tables.rate_limits import loans, pot_rate_limits, rate_limits
-from headgate.store.tables.search import run_documents, workflow_documents
+from headgate.store.tables.search import recommendations, run_documents, upkeep_days, workflow_documents
 from headgate.store.tables.tasks import borrowed_places, tasks, turns
 from headgate.store.tables.tenants import breakers, pots, quotas, retention_policies, usage, workspaces
 from headgate.store.tables.webhooks import deliveries, refusals, webhooks
@@ -53,6 +53,7 @@ __all__ = [
     "price_tables",
     "quotas",
     "rate_limits",
+    "recommendations",
     "refusals",
     "releases",
     "retention_policies",
@@ -62,6 +63,7 @@ __all__ = [
     "schedules",
     "tasks",
     "turns",
+    "upkeep_days",
     "usage",
     "versions",
     "webhooks",

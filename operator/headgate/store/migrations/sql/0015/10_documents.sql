@@ -17,6 +17,10 @@ CREATE FUNCTION headgate.owner_word(_workspace uuid) RETURNS text LANGUAGE sql I
     SELECT 'of ' || _workspace::text
 $$;
 
+CREATE FUNCTION headgate.document(_workspace uuid, _text text) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT array_to_tsvector(ARRAY[headgate.owner_word(_workspace)]) || headgate.words(_text)
+$$;
+
 CREATE TABLE headgate.workflow_documents (
     workspace_id  uuid NOT NULL,
     workflow_id   uuid NOT NULL,
@@ -37,6 +41,28 @@ COMMENT ON TABLE headgate.run_documents IS 'Words of the error messages of runs;
 COMMENT ON COLUMN headgate.run_documents.started_at IS 'started_at of the run, so that a run and its words share their partition.';
 -- Without a list of what is pending: whoever fills it up would have to add all of it, in the transaction that ends a run.
 CREATE INDEX run_documents_words ON headgate.run_documents USING gin (document) WITH (fastupdate = off);
+
+CREATE TABLE headgate.recommendations (
+    workspace_id  uuid NOT NULL,
+    id            uuid NOT NULL DEFAULT gen_random_uuid(),
+    workflow_id   uuid NOT NULL,
+    node          text NOT NULL CHECK (octet_length(node) <= 80),
+    rule          text NOT NULL CHECK (octet_length(rule) <= 32),
+    message       text NOT NULL CHECK (octet_length(message) <= 1024),
+    made_at       timestamptz NOT NULL,
+    document      tsvector NOT NULL,
+    PRIMARY KEY (workspace_id, id),
+    UNIQUE (workspace_id, workflow_id, node, rule)
+);
+COMMENT ON TABLE headgate.recommendations IS 'What could go better, as the last days of analytics have it; made anew each day.';
+COMMENT ON COLUMN headgate.recommendations.node IS 'Empty where the whole workflow is meant.';
+CREATE INDEX recommendations_words ON headgate.recommendations USING gin (document) WITH (fastupdate = off);
+
+CREATE TABLE headgate.upkeep_days (
+    workspace_id  uuid PRIMARY KEY,
+    day           date NOT NULL
+);
+COMMENT ON TABLE headgate.upkeep_days IS 'When recommendations were made last, and what lacked words was given them.';
 
 CREATE FUNCTION headgate.keep_workflow_document() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -70,14 +96,10 @@ CREATE TRIGGER keep_document AFTER UPDATE OF current_version_id, deleted_at ON h
 CREATE FUNCTION headgate.keep_run_document() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO headgate.run_documents (workspace_id, started_at, execution_id, document)
-    VALUES (NEW.workspace_id, NEW.started_at, NEW.id, headgate.run_document(NEW.workspace_id, NEW.error_message))
+    VALUES (NEW.workspace_id, NEW.started_at, NEW.id, headgate.document(NEW.workspace_id, NEW.error_message))
     ON CONFLICT (workspace_id, started_at, execution_id) DO UPDATE SET document = excluded.document;
     RETURN NULL;
 END
-$$;
-CREATE FUNCTION headgate.run_document(_workspace uuid, _message text) RETURNS tsvector
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT array_to_tsvector(ARRAY[headgate.owner_word(_workspace)]) || headgate.words(_message)
 $$;
 CREATE FUNCTION headgate.drop_run_document() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
