@@ -18,8 +18,9 @@ from tests.component.world import World, one_node
 async def fared(world: World, version: VersionRecord, failed: int, workspace: str = "acme", days_ago: int = 0) -> None:
     """Let the node ``work`` have made a hundred attempts on a day."""
     await world.rows(
-        "INSERT INTO headgate.node_analytics_daily (workspace_id, workflow_id, day, node, attempts, failed, duration_ms,"
-        " longest_ms) VALUES (%s, %s, CAST(%s AS date) - %s, 'work', 100, %s, 1000, 100) ON CONFLICT DO NOTHING RETURNING 1",
+        "INSERT INTO headgate.node_analytics_daily (workspace_id, workflow_id, day, node, attempts, failed,"
+        " duration_ms, longest_ms) VALUES (%s, %s, CAST(%s AS date) - %s, 'work', 100, %s, 1000, 100)"
+        " ON CONFLICT DO NOTHING RETURNING 1",
         world.ids[workspace],
         version.workflow_id,
         world.clock.now,

@@ -46,9 +46,15 @@ class Transaction:
     def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
         self._connection = connection
 
-    async def rows(self, statement: str, parameters: Parameters | None = None) -> list[Any]:
-        """All rows, as named tuples."""
-        return await (await self._connection.execute(statement, parameters)).fetchall()
+    async def rows(
+        self, statement: str, parameters: Parameters | None = None, *, prepare: bool | None = None
+    ) -> list[Any]:
+        """All rows, as named tuples.
+
+        What is asked often is planned once for a connection, which is what it is the first five times as well with
+        ``prepare``, and never without (False), so that a plan goes by the values.
+        """
+        return await (await self._connection.execute(statement, parameters, prepare=prepare)).fetchall()
 
     async def row(self, statement: str, parameters: Parameters | None = None) -> Any | None:
         """The first row, or None."""

@@ -132,6 +132,8 @@ async def page(
         ORDER BY listed.started_at DESC, listed.id DESC LIMIT %(limit)s
         """,  # noqa: S608 - constants
         parameters,
+        # There are many forms of it, of which each names every month: planning one takes far longer than a page.
+        prepare=True,
     )
 
 

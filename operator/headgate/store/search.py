@@ -41,9 +41,12 @@ async def runs(
 ) -> list[Any]:
     """Where runs lie whose error has the words, the newest first. A system transaction's."""
     parameters = {"workspace_id": workspace_id, "words": words, "limit": limit}
+    # Planned by how frequent the words are: the index finds rare ones, and of others the newest are read until it is
+    # enough.
     if before is None:
-        return await tx.rows(_RUNS, parameters)
-    return await tx.rows(_OLDER_RUNS, parameters | {"before_time": before[0], "before_id": before[1]})
+        return await tx.rows(_RUNS, parameters, prepare=False)
+    behind = {"before_time": before[0], "before_id": before[1]}
+    return await tx.rows(_OLDER_RUNS, parameters | behind, prepare=False)
 
 
 _FOUND_RUNS = compact("""
@@ -63,7 +66,8 @@ _FOUND_RUNS = compact("""
 async def found_runs(tx: Transaction, workspace_id: UUID, places: Sequence[tuple[datetime, UUID]]) -> list[Any]:
     """The runs that lie there, the newest first. One that has no error any more is left out."""
     times, ids = [time for time, _ in places], [run_id for _, run_id in places]
-    return await tx.rows(_FOUND_RUNS, {"workspace_id": workspace_id, "times": times, "ids": ids})
+    parameters = {"workspace_id": workspace_id, "times": times, "ids": ids}
+    return await tx.rows(_FOUND_RUNS, parameters, prepare=True)
 
 
 _BEHIND = "WHERE (rank, id) < (%(rank)s, %(id)s)"
@@ -104,9 +108,9 @@ async def _places(
 ) -> list[Place]:
     parameters = {"workspace_id": workspace_id, "words": words, "limit": limit}
     if behind is None:
-        rows = await tx.rows(first, parameters)
+        rows = await tx.rows(first, parameters, prepare=False)
     else:
-        rows = await tx.rows(further, parameters | {"rank": behind.rank, "id": behind.id})
+        rows = await tx.rows(further, parameters | {"rank": behind.rank, "id": behind.id}, prepare=False)
     return [Place(row.rank, row.id) for row in rows]
 
 
