@@ -131,6 +131,27 @@ async def test_a_look_up_by_id_reads_one_partition(world: World, fresh: TestData
     assert "Append" not in how
 
 
+async def test_showing_a_run_reads_one_partition_of_each_table(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await world.given(one_node())
+    run = await world.admit(labels={"team": "shop"})
+    await world.fail(run, "work")
+    touched: set[str] = set()
+    row = Transaction.row
+
+    async def explaining(tx: Transaction, statement: str, parameters: Any = None) -> Any:
+        if "workflow_executions" in statement:
+            plan = await row(tx, f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
+            assert plan is not None
+            touch(plan[0][0]["Plan"], touched)
+        return await row(tx, statement, parameters)
+
+    monkeypatch.setattr(Transaction, "row", explaining)
+    assert await world.engine.run_view(world.ids["acme"], run) is not None
+
+    of_months = {table for table in touched if re.search(r"_\d{4}_\d\d$", table)}
+    assert of_months == {"workflow_executions_2026_03", "workflow_execution_steps_2026_03"}
+
+
 async def test_the_newest_runs_are_read_in_index_order_without_sorting(world: World, fresh: TestDatabase) -> None:
     acme = world.ids["acme"]
     newest = plan(
@@ -267,6 +288,14 @@ SOME_HISTORY = """
     FROM made RETURNING id
 """
 """Two thousand runs, each with one of two labels."""
+
+
+def touch(node: dict[str, Any], touched: set[str]) -> None:
+    """Add the tables that were read at all."""
+    if "Relation Name" in node and node["Actual Loops"]:
+        touched.add(node["Relation Name"])
+    for inner in node.get("Plans", ()):
+        touch(inner, touched)
 
 
 def walk(node: dict[str, Any], read: dict[str, float]) -> None:
