@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
+import string
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
 LONGEST = 200
 """Characters of a query at most."""
+_PARTS = re.compile(r'(-?)(?:"([^"]*)"|([^\s"]+))')
+_INNER_CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_APART = str.maketrans(dict.fromkeys(string.punctuation, " "))
 
 
 class SearchKind(StrEnum):
@@ -19,13 +24,23 @@ class SearchKind(StrEnum):
     RECOMMENDATION = "recommendation"
 
 
-def checked(query: str) -> str:
-    """The query, which has a word. Raises ``ValueError`` with what to change."""
+def words_of(query: str) -> str:
+    """The query with what documents have as several words in quotation marks: they stand next to each other there.
+
+    Raises ``ValueError`` with what to change.
+    """
     if len(query) > LONGEST:
         raise ValueError(f"the query has {len(query)} characters: look for {LONGEST} at most")
     if "\0" in query or not any(character.isalnum() for character in query):
         raise ValueError("the query has no word to look for: write some letters or digits")
-    return query
+    return " ".join(filter(None, (_together(*found.group(1, 2, 3)) for found in _PARTS.finditer(query))))
+
+
+def _together(without: str, quoted: str | None, bare: str | None) -> str:
+    words = _INNER_CAPITAL.sub(" ", (quoted or bare or "").translate(_APART)).split()
+    if not words:
+        return ""
+    return f"{without}{words[0]}" if len(words) == 1 and quoted is None else f'{without}"{" ".join(words)}"'
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from headgate.api.workflow_run import RunPhase
 from headgate.domain.ids import uuid7_time
-from headgate.domain.search import Place, SearchKind, checked, parse_place
+from headgate.domain.search import Place, SearchKind, parse_place, words_of
 from headgate.engine.context import Context
 from headgate.store import search
 
@@ -56,7 +56,7 @@ class Search:
         follows a ``-`` must be missing. Raises ``ValueError``, with what to change, for a query without a word or that
         is too long, a limit that is no page's, and a cursor that is not one.
         """
-        words = checked(query)
+        words = words_of(query)
         if not 1 <= limit <= PAGE_SIZE:
             raise ValueError(f"limit must be from 1 to {PAGE_SIZE}")
         match kind:

@@ -6,14 +6,32 @@ from uuid import UUID
 
 import pytest
 
-from headgate.domain.search import LONGEST, Place, checked, parse_place
+from headgate.domain.search import LONGEST, Place, parse_place, words_of
 
 SOMETHING = UUID(int=7)
 
 
-@pytest.mark.parametrize("query", ["timeout", 'disk "is full" -tmp', "über", "7", "x" * LONGEST])
-def test_a_query_with_a_word_is_one(query: str) -> None:
-    assert checked(query) == query
+@pytest.mark.parametrize(
+    "query", ["timeout", 'disk "is full" -tmp', "über", "7", "x" * LONGEST, '-"next to"', "a or b"]
+)
+def test_words_stay_as_they_are(query: str) -> None:
+    assert words_of(query) == query
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("db-1.example.com:5432 refused", '"db 1 example com 5432" refused'),
+        ("-db-1", '-"db 1"'),
+        ("ExitCode", '"Exit Code"'),
+        ('"no ExitCode!" <nil>', '"no Exit Code" nil'),
+        ('odd "quotes', "odd quotes"),
+        ("a ... -- b", "a b"),
+        ('"or"', '"or"'),
+    ],
+)
+def test_what_documents_have_as_several_words_is_looked_for_as_several(query: str, words: str) -> None:
+    assert words_of(query) == words
 
 
 @pytest.mark.parametrize(
@@ -22,7 +40,7 @@ def test_a_query_with_a_word_is_one(query: str) -> None:
 )
 def test_what_is_none_says_what_to_change(query: str, what: str) -> None:
     with pytest.raises(ValueError, match=what):
-        checked(query)
+        words_of(query)
 
 
 @pytest.mark.parametrize("rank", [0.6079271, 1e-20, 0.1, 1 / 3])

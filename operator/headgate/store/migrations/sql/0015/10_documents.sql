@@ -6,9 +6,11 @@
 -- the documents of a workspace that have a word, and reads none of another's, without an extension that servers may lack.
 
 CREATE FUNCTION headgate.words(_text text) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    -- As it is written, and once more with names taken apart: who looks for "exit code" means ExitCode too.
-    SELECT to_tsvector('pg_catalog.simple', _text) || to_tsvector('pg_catalog.simple',
-        translate(regexp_replace(_text, '([a-z0-9])([A-Z])', '\1 \2', 'g'), './:@=_-', '       '))
+    -- Nothing joins words, so that parts of hosts, paths and names are found, and nothing is taken for markup and left
+    -- out; and once more with names taken apart: who looks for "exit code" means ExitCode too.
+    SELECT to_tsvector('pg_catalog.simple', t.apart)
+        || to_tsvector('pg_catalog.simple', regexp_replace(t.apart, '([a-z0-9])([A-Z])', '\1 \2', 'g'))
+    FROM (SELECT translate(_text, '!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~', repeat(' ', 32)) AS apart) t
 $$;
 COMMENT ON FUNCTION headgate.words IS 'The words of a text, whatever language it is in.';
 
