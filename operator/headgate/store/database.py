@@ -51,14 +51,16 @@ class Transaction:
     ) -> list[Any]:
         """All rows, as named tuples.
 
-        What is asked often is planned once for a connection, which is what it is the first five times as well with
-        ``prepare``, and never without (False), so that a plan goes by the values.
+        A statement is planned each of the first five times on a connection, and then no more. With ``prepare`` it is
+        planned the first time only, and without (False) each time, by its values.
         """
         return await (await self._connection.execute(statement, parameters, prepare=prepare)).fetchall()
 
-    async def row(self, statement: str, parameters: Parameters | None = None) -> Any | None:
-        """The first row, or None."""
-        return await (await self._connection.execute(statement, parameters)).fetchone()
+    async def row(
+        self, statement: str, parameters: Parameters | None = None, *, prepare: bool | None = None
+    ) -> Any | None:
+        """The first row, or None. ``prepare`` is as ``rows`` has it."""
+        return await (await self._connection.execute(statement, parameters, prepare=prepare)).fetchone()
 
     async def one(self, statement: str, parameters: Parameters | None = None) -> Any:
         """The first row, which there must be."""

@@ -53,7 +53,7 @@ _VIEW = compact("""
 
 async def run(tx: Transaction, key: RunKey) -> Any | None:
     """A run with the latest attempts of its nodes and what its tasks wait for."""
-    return await tx.row(_VIEW, key.parameters())
+    return await tx.row(_VIEW, key.parameters(), prepare=True)
 
 
 _OF_KEY = """
