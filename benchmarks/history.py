@@ -78,7 +78,7 @@ def people(server: Server, past: Past, count: int) -> list[Asked]:
     chosen = chance.choices(range(len(past.tenants)), cum_weights=weights(len(past.tenants)), k=count)
     known: dict[int, Asked] = {}
     with psycopg.connect(server.url(SUPERUSER), autocommit=True) as connection:
-        counts = dict(
+        counts: dict[UUID, int] = dict(
             connection.execute("SELECT workspace_id, count(*) FROM headgate.workflow_executions GROUP BY 1").fetchall()
         )
         for number in set(chosen):
