@@ -39,6 +39,10 @@ TENANT_TABLES = (
     "run_durations_daily",
     "node_analytics_daily",
     "label_costs_daily",
+    "workflow_documents",
+    "run_documents",
+    "recommendations",
+    "upkeep_days",
 )
 """Every table of workspaces' rows; each after those that it refers to."""
 SHARED_TABLES = ("quota_pots", "dispatch_turns", "pot_rate_limits", "audit_rounds", "price_tables")

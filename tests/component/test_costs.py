@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 
+from headgate.domain.search import SearchKind
 from headgate.engine.types import Outcome, RunFilter, Waiting
 from headgate.store import (
     analytics,
@@ -29,10 +30,12 @@ from headgate.store import (
     pending,
     plan_use,
     prices,
+    recommendations,
     run_changes,
     run_facts,
     runs,
     schedules,
+    search,
     starting,
     tasks,
     webhooks,
@@ -280,6 +283,13 @@ async def test_what_credentials_cost_and_their_keys(warm: World, sent: list[str]
     }
 
 
+async def test_a_search_takes_six_and_three_where_nothing_is_found(warm: World, sent: list[str]) -> None:
+    for query, messages in (("nightly", 6), ("nothing", 3)):
+        with counted(sent):
+            await warm.engine.search.find(warm.ids["acme"], SearchKind.WORKFLOW, query)
+        assert len(sent) == messages
+
+
 @pytest.mark.parametrize(
     "module",
     [
@@ -300,10 +310,12 @@ async def test_what_credentials_cost_and_their_keys(warm: World, sent: list[str]
         open_runs,
         plan_use,
         prices,
+        recommendations,
         run_changes,
         run_facts,
         runs,
         schedules,
+        search,
         starting,
         tasks,
         webhooks,

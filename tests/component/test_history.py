@@ -12,8 +12,9 @@ import pytest
 
 from headgate.api.workflow_run import RunPhase
 from headgate.domain.ids import uuid7_time
+from headgate.engine.engine import Engine
 from headgate.engine.types import RunFilter
-from headgate.store.database import Transaction
+from headgate.store.database import Database, Transaction
 from tests.component.world import World, one_node
 from tests.support.databases import TestDatabase
 
@@ -131,6 +132,43 @@ async def test_a_look_up_by_id_reads_one_partition(world: World, fresh: TestData
     assert "Append" not in how
 
 
+async def test_what_people_look_at_is_planned_once_for_a_connection(world: World, fresh: TestDatabase) -> None:
+    await world.given(one_node())
+    run = await world.admit()
+    single = Database(fresh.url, pool_size=1)
+    engine = Engine(single, world.expressions, clock=world.clock)
+    await engine.list_runs(world.ids["acme"], RunFilter())
+    await engine.run_view(world.ids["acme"], run)
+
+    async with single.system() as tx:
+        planned = await tx.rows("SELECT generic_plans, custom_plans FROM pg_prepared_statements")
+    await single.close()
+    assert [tuple(row) for row in planned] == [(1, 0), (1, 0)]
+
+
+async def test_showing_a_run_reads_one_partition_of_each_table(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await world.given(one_node())
+    run = await world.admit(labels={"team": "shop"})
+    await world.fail(run, "work")
+    touched: set[str] = set()
+    row = Transaction.row
+
+    async def explaining(
+        tx: Transaction, statement: str, parameters: Any = None, *, prepare: bool | None = None
+    ) -> Any:
+        if "workflow_executions" in statement:
+            plan = await row(tx, f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
+            assert plan is not None
+            touch(plan[0][0]["Plan"], touched)
+        return await row(tx, statement, parameters, prepare=prepare)
+
+    monkeypatch.setattr(Transaction, "row", explaining)
+    assert await world.engine.run_view(world.ids["acme"], run) is not None
+
+    of_months = {table for table in touched if re.search(r"_\d{4}_\d\d$", table)}
+    assert of_months == {"workflow_executions_2026_03", "workflow_execution_steps_2026_03"}
+
+
 async def test_the_newest_runs_are_read_in_index_order_without_sorting(world: World, fresh: TestDatabase) -> None:
     acme = world.ids["acme"]
     newest = plan(
@@ -234,12 +272,14 @@ class TestLabels:
         explained: list[dict[str, Any]] = []
         rows = Transaction.rows
 
-        async def explaining(tx: Transaction, statement: str, parameters: Any = None) -> list[Any]:
+        async def explaining(
+            tx: Transaction, statement: str, parameters: Any = None, *, prepare: bool | None = None
+        ) -> list[Any]:
             if "execution_labels" in statement:
                 plan = await rows(tx, f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
                 explained.append(plan[0][0][0]["Plan"])
                 walk(explained[-1], read)
-            return await rows(tx, statement, parameters)
+            return await rows(tx, statement, parameters, prepare=prepare)
 
         read: dict[str, float] = {}
         monkeypatch.setattr(Transaction, "rows", explaining)
@@ -267,6 +307,14 @@ SOME_HISTORY = """
     FROM made RETURNING id
 """
 """Two thousand runs, each with one of two labels."""
+
+
+def touch(node: dict[str, Any], touched: set[str]) -> None:
+    """Add the tables that were read at all."""
+    if "Relation Name" in node and node["Actual Loops"]:
+        touched.add(node["Relation Name"])
+    for inner in node.get("Plans", ()):
+        touch(inner, touched)
 
 
 def walk(node: dict[str, Any], read: dict[str, float]) -> None:

@@ -97,6 +97,16 @@ async def two_tenants(world: World) -> World:
             " '{\"team\": \"shop\"}' FROM (VALUES ('work'), (NULL)) of (node) RETURNING 1",
             world.ids[workspace],
         )
+        await world.rows(
+            "INSERT INTO headgate.run_documents SELECT %s, '2026-03-10', gen_random_uuid(), 'disk' RETURNING 1",
+            world.ids[workspace],
+        )
+        await world.rows(
+            "INSERT INTO headgate.recommendations SELECT %s, gen_random_uuid(), gen_random_uuid(), 'work', 'Retry', '',"
+            " now(), 'disk' RETURNING 1",
+            world.ids[workspace],
+        )
+        await world.rows("INSERT INTO headgate.upkeep_days SELECT %s, '2026-03-10' RETURNING 1", world.ids[workspace])
         await world.engine.webhooks.count_refusals(world.ids[workspace], {"orders": (1, world.clock.now)})
     await world.engine.analytics.fold()
     for workspace in ("acme", "other"):
@@ -162,7 +172,9 @@ async def test_of_pots_the_app_role_sees_the_one_that_its_workspace_is_in(world:
         assert connection.execute("SELECT FROM headgate.pot_rate_limits").rowcount == 0
 
 
-@pytest.mark.parametrize("parent", ["workflow_executions", "workflow_execution_steps", "execution_labels"])
+@pytest.mark.parametrize(
+    "parent", ["workflow_executions", "workflow_execution_steps", "execution_labels", "run_documents"]
+)
 @pytest.mark.parametrize("role", ["headgate_app", "headgate_system"])
 async def test_no_running_program_may_touch_a_single_partition(
     two_tenants: World, fresh: TestDatabase, role: str, parent: str
@@ -215,6 +227,7 @@ async def test_another_workspaces_rows_cannot_be_changed(two_tenants: World, fre
         "UPDATE headgate.credentials SET name = 'other'",
         "UPDATE headgate.execution_labels SET value = 'other'",
         "UPDATE headgate.run_changes SET phase = 'Failed'",
+        "UPDATE headgate.run_documents SET execution_id = gen_random_uuid()",
         "UPDATE headgate.workspace_analytics_daily SET total = 0",
         "DELETE FROM headgate.analytics_deltas",
         "INSERT INTO headgate.price_tables VALUES ('mine', now(), '{}')",
@@ -259,6 +272,9 @@ async def test_the_app_role_cannot_rewrite_what_is_for_ever_or_lift_its_limits(
         "SELECT value FROM headgate.execution_labels",
         "SELECT content FROM headgate.pool_logs",
         "SELECT phase FROM headgate.run_changes",
+        "UPDATE headgate.run_documents SET document = ''",
+        "DELETE FROM headgate.workflow_documents",
+        "SELECT message FROM headgate.recommendations",
         "SELECT execution_id FROM headgate.run_changes",
         "SELECT sealed FROM headgate.webhook_deliveries",
         "SELECT hook FROM headgate.webhook_deliveries",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from headgate.cli import keys, login, runs, steering, step_logs, usage, vault, webhooks
+from headgate.cli import keys, login, runs, search, steering, step_logs, usage, vault, webhooks
 from headgate.cli.session import api_command
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app.command()(login.login)
 api_command(app)(runs.run)
 api_command(app)(runs.get)
 api_command(app, "list")(runs.list_runs)
+api_command(app)(search.search)
 api_command(app)(step_logs.logs)
 api_command(app)(steering.cancel)
 api_command(app)(steering.retry)
@@ -27,6 +28,7 @@ api_command(app)(steering.resume)
 api_command(app)(steering.approve)
 api_command(app)(steering.reject)
 api_command(app)(usage.usage)
+api_command(app)(usage.recommendations)
 api_command(app)(usage.workspaces)
 api_command(app)(usage.workflows)
 

@@ -22,6 +22,13 @@ _WORKFLOWS = (
     Column("CHANGED", lambda item: time_of(item["versionCreatedAt"])),
     Column("HASH", lambda item: item["contentHash"][:12], wide=True),
 )
+_RECOMMENDATIONS = (
+    Column("NAMESPACE", lambda item: item["namespace"]),
+    Column("WORKFLOW", lambda item: item["workflow"]),
+    Column("NODE", lambda item: item["node"]),
+    Column("RULE", lambda item: item["rule"], wide=True),
+    Column("RECOMMENDED", lambda item: item["message"]),
+)
 
 
 async def usage(session: Session) -> None:
@@ -42,6 +49,12 @@ async def workflows(session: Session) -> None:
         lambda cursor, limit: session.client.list_workflows(session.workspace, cursor=cursor, limit=limit), None
     )
     session.output.list(items, _WORKFLOWS)
+
+
+async def recommendations(session: Session) -> None:
+    """Show what could go better, as the last days have it."""
+    found = await session.client.list_recommendations(session.workspace)
+    session.output.list(found["items"], _RECOMMENDATIONS, "node")
 
 
 def _text(found: Usage) -> str:

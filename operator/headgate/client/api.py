@@ -76,6 +76,13 @@ Role = Literal[
 ]
 """What a member may do."""
 
+Rule = Literal[
+    "Retry",
+    "Repair",
+    "Timeout",
+]
+"""What is recommended."""
+
 RunPhase = Literal[
     "Pending",
     "Running",
@@ -96,6 +103,13 @@ Scope = Literal[
     "audit:read",
 ]
 """What a caller may do."""
+
+SearchKind = Literal[
+    "workflow",
+    "run",
+    "recommendation",
+]
+"""What is looked for."""
 
 TriggerKind = Literal[
     "resource",
@@ -481,6 +495,30 @@ class PutCredential(TypedDict):
     """All its values, by the keys that nodes name; 32 KiB at most in all."""
 
 
+class RecommendationItem(TypedDict):
+    """Something that could go better."""
+
+    namespace: str
+    """The workflow's namespace."""
+    workflow: str
+    """The workflow."""
+    node: str
+    """The node that is to change."""
+    rule: Rule
+    """What to change, in one stable word."""
+    message: str
+    """The same for people, with what it is said from."""
+    madeAt: str
+    """When it was said first in these words."""
+
+
+class RecommendationList(TypedDict):
+    """What is recommended, by how nodes fared in the last seven days. It is made anew each day."""
+
+    items: list[RecommendationItem]
+    """By workflow and node, 500 at most."""
+
+
 class Rotated(TypedDict):
     """What became of the credentials of a workspace that was given a new data key."""
 
@@ -594,6 +632,38 @@ class RunNode(TypedDict):
     """What the attempt cost, once it has ended; null where it had no price."""
     priceVersion: str | None
     """The price table by which: the beginning of its hash."""
+
+
+class SearchHit(TypedDict):
+    """Something that has the words."""
+
+    kind: SearchKind
+    """What it is."""
+    namespace: str
+    """The workflow's namespace."""
+    workflow: str
+    """The workflow, or that of the run."""
+    version: int | None
+    """The workflow's current version; null for anything else."""
+    runId: str | None
+    """The run; null where it is none."""
+    phase: RunPhase | None
+    """Where the run stands; null where it is none."""
+    node: str | None
+    """The node that is to change; null where nothing is recommended."""
+    at: str
+    """When the run was asked for, the workflow's version was made, or it was recommended."""
+    text: str
+    """The run's error message, the workflow's display name, or what is recommended."""
+
+
+class SearchHits(TypedDict):
+    """A page of what was found: runs the newest first, the others in the order in which they fit."""
+
+    items: list[SearchHit]
+    """What has the words. It may be fewer than asked for where there is more."""
+    nextCursor: str | None
+    """Gives the next page; null on the last one."""
 
 
 class SlowNode(TypedDict):
@@ -1008,6 +1078,52 @@ class Client:
                     "limit": limit,
                     "by": by,
                     "label": label,
+                },
+            ),
+        )
+
+    async def list_recommendations(
+        self,
+        workspace: str,
+    ) -> RecommendationList:
+        """What could go better in the workspace."""
+        return cast(
+            "RecommendationList",
+            await self._transport.call(
+                "GET",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/recommendations",
+                    workspace=workspace,
+                ),
+            ),
+        )
+
+    async def search(
+        self,
+        workspace: str,
+        *,
+        q: str,
+        kind: SearchKind,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> SearchHits:
+        """Find runs by their errors, workflows, or recommendations.
+
+        Workflows take the scope workflows:read besides, and recommendations usage:read.
+        """
+        return cast(
+            "SearchHits",
+            await self._transport.call(
+                "GET",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/search",
+                    workspace=workspace,
+                ),
+                query={
+                    "cursor": cursor,
+                    "limit": limit,
+                    "q": q,
+                    "kind": kind,
                 },
             ),
         )

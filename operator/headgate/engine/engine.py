@@ -35,9 +35,11 @@ from headgate.engine.definition_changes import DefinitionChanges
 from headgate.engine.definition_reads import DefinitionReads
 from headgate.engine.deliveries import Deliveries
 from headgate.engine.plan_use import PlanUse
+from headgate.engine.recommendations import Recommendations
 from headgate.engine.run_changes import RunChanges
 from headgate.engine.run_control import RunControl
 from headgate.engine.runner_tasks import RunnerTasks
+from headgate.engine.search import Search
 from headgate.engine.starter import Starter
 from headgate.engine.step_logs import StepLogs
 from headgate.engine.types import (
@@ -113,6 +115,10 @@ class Engine:
         """What became of it."""
         self.analytics = Analytics(self._context)
         """What runs cost and how they fare, day by day."""
+        self.recommendations = Recommendations(self._context)
+        """What could go better."""
+        self.search = Search(self._context)
+        """What has words that are looked for."""
 
     async def ping(self) -> None:
         """Return when Postgres answers. Raises ``DatabaseUnavailable``, or ``DatabaseNotMigrated``."""

@@ -29,6 +29,7 @@ from headgate.gateway.routes.keys import key_routes
 from headgate.gateway.routes.logs import log_routes
 from headgate.gateway.routes.paths import API, VERSION
 from headgate.gateway.routes.runs import run_routes
+from headgate.gateway.routes.search import search_routes
 from headgate.gateway.routes.steering import steering_routes
 from headgate.gateway.routes.webhooks import webhook_routes
 from headgate.gateway.routes.workflows import workflow_routes
@@ -70,6 +71,7 @@ def api_routes(
     for routes in (
         workspace_routes(engine, access),
         analytics_routes(engine, access, wall=wall),
+        search_routes(engine, access),
         run_routes(engine, access, wall=wall, heard=heard),
         steering_routes(engine, access, heard=heard),
         approval_routes(engine, access, heard=heard),

@@ -23,6 +23,7 @@ DELIVERIES_SECONDS = 3600.0
 SIGNING_SECONDS = 60.0
 PRICES_SECONDS = 3600.0
 ANALYTICS_SECONDS = 30.0
+RECOMMENDATIONS_SECONDS = 3600.0
 
 
 class Timekeeper:
@@ -68,6 +69,7 @@ class Timekeeper:
             if self._signing is not None:
                 group.create_task(forever("audit", self._sign, net_seconds=SIGNING_SECONDS))
             group.create_task(forever("prices", self._keep_prices, net_seconds=PRICES_SECONDS))
+            group.create_task(forever("recommendations", self._recommend, net_seconds=RECOMMENDATIONS_SECONDS))
             group.create_task(forever("analytics", self._fold, net_seconds=ANALYTICS_SECONDS))
 
     async def _fire(self) -> datetime | None:
@@ -111,6 +113,10 @@ class Timekeeper:
     async def _keep_prices(self) -> datetime | None:
         await self._engine.analytics.keep_prices()
         return None
+
+    async def _recommend(self) -> datetime | None:
+        """Look after workspaces that were not looked after today, a few at once."""
+        return self._wall() if await self._engine.recommendations.make(self._wall()) else None
 
     async def _fold(self) -> datetime | None:
         """Add to its days what ended, a bounded number at once."""

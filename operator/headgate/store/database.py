@@ -46,13 +46,21 @@ class Transaction:
     def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
         self._connection = connection
 
-    async def rows(self, statement: str, parameters: Parameters | None = None) -> list[Any]:
-        """All rows, as named tuples."""
-        return await (await self._connection.execute(statement, parameters)).fetchall()
+    async def rows(
+        self, statement: str, parameters: Parameters | None = None, *, prepare: bool | None = None
+    ) -> list[Any]:
+        """All rows, as named tuples.
 
-    async def row(self, statement: str, parameters: Parameters | None = None) -> Any | None:
-        """The first row, or None."""
-        return await (await self._connection.execute(statement, parameters)).fetchone()
+        A statement is planned each of the first five times on a connection, and then no more. With ``prepare`` it is
+        planned the first time only, and without (False) each time, by its values.
+        """
+        return await (await self._connection.execute(statement, parameters, prepare=prepare)).fetchall()
+
+    async def row(
+        self, statement: str, parameters: Parameters | None = None, *, prepare: bool | None = None
+    ) -> Any | None:
+        """The first row, or None. ``prepare`` is as ``rows`` has it."""
+        return await (await self._connection.execute(statement, parameters, prepare=prepare)).fetchone()
 
     async def one(self, statement: str, parameters: Parameters | None = None) -> Any:
         """The first row, which there must be."""

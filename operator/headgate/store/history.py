@@ -53,7 +53,7 @@ _VIEW = compact("""
 
 async def run(tx: Transaction, key: RunKey) -> Any | None:
     """A run with the latest attempts of its nodes and what its tasks wait for."""
-    return await tx.row(_VIEW, key.parameters())
+    return await tx.row(_VIEW, key.parameters(), prepare=True)
 
 
 _OF_KEY = """
@@ -132,6 +132,8 @@ async def page(
         ORDER BY listed.started_at DESC, listed.id DESC LIMIT %(limit)s
         """,  # noqa: S608 - constants
         parameters,
+        # There are many forms of it, of which each names every month: planning one takes far longer than a page.
+        prepare=True,
     )
 
 

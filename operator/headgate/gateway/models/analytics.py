@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
@@ -11,7 +11,9 @@ from pydantic import Field, PlainSerializer, StringConstraints
 
 from headgate.domain.analytics import Tally
 from headgate.domain.labels import LABEL_KEY
+from headgate.domain.recommendations import Rule
 from headgate.engine.analytics import AnalyticsView, CostPage, DayView, NodeTimes
+from headgate.engine.recommendations import RecommendationView
 from headgate.gateway.models.base import ApiModel, Namespace, ObjectName, PageQuery
 
 
@@ -156,6 +158,36 @@ class Analytics(RunTotals):
     """The days on which something ended, the oldest first."""
     slowest_nodes: tuple[SlowNode, ...]
     """The ten nodes whose attempts took longest on average."""
+
+
+class RecommendationItem(ApiModel):
+    """Something that could go better."""
+
+    namespace: str
+    """The workflow's namespace."""
+    workflow: str
+    """The workflow."""
+    node: str
+    """The node that is to change."""
+    rule: Rule
+    """What to change, in one stable word."""
+    message: str
+    """The same for people, with what it is said from."""
+    made_at: datetime
+    """When it was said first in these words."""
+
+
+class RecommendationList(ApiModel):
+    """What is recommended, by how nodes fared in the last seven days. It is made anew each day."""
+
+    items: tuple[RecommendationItem, ...]
+    """By workflow and node, 500 at most."""
+
+
+def recommendations_of(found: tuple[RecommendationView, ...]) -> RecommendationList:
+    """The recommendations as the API gives them."""
+    items = (RecommendationItem.model_validate(vars(one)) for one in found)
+    return RecommendationList(items=tuple(items))
 
 
 def analytics_of(view: AnalyticsView, since: date, until: date) -> Analytics:

@@ -19,9 +19,11 @@ from headgate.gateway.models.analytics import (
     CostList,
     CostQuery,
     Grouping,
+    RecommendationList,
     Span,
     analytics_of,
     costs_of,
+    recommendations_of,
 )
 from headgate.gateway.problems import Problem
 from headgate.gateway.routes.paths import WORKSPACE
@@ -68,6 +70,11 @@ def analytics_routes(engine: Engine, access: Access, *, wall: Callable[[], datet
         except ValueError as error:
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
         return costs_of(page, since, until)
+
+    @router.get("/recommendations", operation_id="listRecommendations")
+    async def recommendations(caller: Reader) -> RecommendationList:
+        """What could go better in the workspace."""
+        return recommendations_of(await engine.recommendations.listed(caller.workspace_id))
 
     return router
 

@@ -17,6 +17,7 @@ from headgate.store.tables.history import (
     run_endings,
 )
 from headgate.store.tables.rate_limits import loans, pot_rate_limits, rate_limits
+from headgate.store.tables.search import recommendations, run_documents, upkeep_days, workflow_documents
 from headgate.store.tables.tasks import borrowed_places, pool_logs, tasks, turns
 from headgate.store.tables.tenants import breakers, pots, quotas, retention_policies, usage, workspaces
 from headgate.store.tables.webhooks import deliveries, refusals, webhooks
@@ -53,17 +54,21 @@ __all__ = [
     "price_tables",
     "quotas",
     "rate_limits",
+    "recommendations",
     "refusals",
     "releases",
     "retention_policies",
     "run_changes",
+    "run_documents",
     "run_endings",
     "schedules",
     "tasks",
     "turns",
+    "upkeep_days",
     "usage",
     "versions",
     "webhooks",
+    "workflow_documents",
     "workflows",
     "workspaces",
 ]

@@ -1,0 +1,1 @@
+"""A year of many workspaces' runs, made from a seed, and the same year as Argo's archive would hold it."""

@@ -1,0 +1,149 @@
+"""Finds workflows, runs and recommendations by their words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from headgate.api.workflow_run import RunPhase
+from headgate.domain.ids import uuid7_time
+from headgate.domain.search import Place, SearchKind, parse_place, words_of
+from headgate.engine.context import Context
+from headgate.store import search
+
+PAGE_SIZE = 500
+"""How much is found at once at most."""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """Something that has the words."""
+
+    kind: SearchKind
+    namespace: str
+    workflow: str
+    at: datetime
+    """When the run was asked for, the workflow's version was made, or it was recommended."""
+    text: str
+    """The error message of a run, the display name of a workflow, what is recommended."""
+    run_id: UUID | None = None
+    phase: RunPhase | None = None
+    version: int | None = None
+    node: str | None = None
+
+
+@dataclass(frozen=True)
+class Hits:
+    """A page of what was found."""
+
+    items: tuple[Hit, ...]
+    next_cursor: str | None
+
+
+class Search:
+    """What is found is the workspace's own: where it lies is looked up for all, what it says under its policies."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def find(
+        self, workspace_id: UUID, kind: SearchKind, query: str, cursor: str | None = None, limit: int = 50
+    ) -> Hits:
+        """What has all words of the query: runs the newest first, the others in the order in which they fit.
+
+        Words in quotation marks stand next to each other, ``or`` stands between two of which one is enough, and what
+        follows a ``-`` must be missing. Raises ``ValueError``, with what to change, for a query without a word or that
+        is too long, a limit that is no page's, and a cursor that is not one.
+        """
+        words = words_of(query)
+        if not 1 <= limit <= PAGE_SIZE:
+            raise ValueError(f"limit must be from 1 to {PAGE_SIZE}")
+        match kind:
+            case SearchKind.RUN:
+                return await self._runs(workspace_id, words, cursor, limit)
+            case SearchKind.WORKFLOW:
+                return await self._workflows(workspace_id, words, cursor, limit)
+            case SearchKind.RECOMMENDATION:
+                return await self._recommendations(workspace_id, words, cursor, limit)
+
+    async def _runs(self, workspace_id: UUID, words: str, cursor: str | None, limit: int) -> Hits:
+        before = _position(cursor) if cursor is not None else None
+        async with self._context.database.system() as tx:
+            found = [(row.started_at, row.id) for row in await search.runs(tx, workspace_id, words, before, limit)]
+        if not found:
+            return Hits((), None)
+        async with self._context.database.tenant(workspace_id) as tx:
+            rows = await search.found_runs(tx, workspace_id, found)
+        items = tuple(
+            Hit(
+                SearchKind.RUN,
+                row.namespace,
+                row.workflow,
+                row.started_at.astimezone(UTC),
+                row.error_message,
+                run_id=row.id,
+                phase=RunPhase(row.status),
+            )
+            for row in rows
+        )
+        return Hits(items, str(found[-1][1]) if len(found) == limit else None)
+
+    async def _workflows(self, workspace_id: UUID, words: str, cursor: str | None, limit: int) -> Hits:
+        behind = parse_place(cursor) if cursor is not None else None
+        async with self._context.database.system() as tx:
+            places = await search.workflows(tx, workspace_id, words, behind, limit)
+        if not places:
+            return Hits((), None)
+        async with self._context.database.tenant(workspace_id) as tx:
+            rows = {row.id: row for row in await search.found_workflows(tx, workspace_id, _ids(places))}
+        items = tuple(
+            Hit(
+                SearchKind.WORKFLOW,
+                row.namespace,
+                row.name,
+                row.created_at.astimezone(UTC),
+                row.display_name or "",
+                version=row.number,
+            )
+            for row in (rows[place.id] for place in places if place.id in rows)
+        )
+        return Hits(items, _next(places, limit))
+
+    async def _recommendations(self, workspace_id: UUID, words: str, cursor: str | None, limit: int) -> Hits:
+        behind = parse_place(cursor) if cursor is not None else None
+        async with self._context.database.system() as tx:
+            places = await search.recommendations(tx, workspace_id, words, behind, limit)
+        if not places:
+            return Hits((), None)
+        async with self._context.database.tenant(workspace_id) as tx:
+            rows = {row.id: row for row in await search.found_recommendations(tx, workspace_id, _ids(places))}
+        items = tuple(
+            Hit(
+                SearchKind.RECOMMENDATION,
+                row.namespace,
+                row.name,
+                row.made_at.astimezone(UTC),
+                row.message,
+                node=row.node,
+            )
+            for row in (rows[place.id] for place in places if place.id in rows)
+        )
+        return Hits(items, _next(places, limit))
+
+
+def _ids(places: list[Place]) -> list[UUID]:
+    return [place.id for place in places]
+
+
+def _next(places: list[Place], limit: int) -> str | None:
+    return str(places[-1]) if len(places) == limit else None
+
+
+def _position(cursor: str) -> tuple[datetime, UUID]:
+    """Where a page of runs begins: the id of the run before it, in which its time is."""
+    try:
+        run_id = UUID(cursor)
+        return uuid7_time(run_id), run_id
+    except (ValueError, OverflowError):
+        raise ValueError("the cursor is not one that a search gave") from None
