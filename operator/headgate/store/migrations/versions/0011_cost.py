@@ -11,7 +11,13 @@ depends_on = None
 
 
 def upgrade() -> None:
-    run_scripts("0011/10_cost.sql", "0011/20_analytics.sql", "0011/30_budget.sql", "0011/40_security.sql")
+    run_scripts(
+        "0011/10_cost.sql",
+        "0011/20_analytics.sql",
+        "0011/30_budget.sql",
+        "0011/40_security.sql",
+        "0011/50_history.sql",
+    )
 
 
 def downgrade() -> None:

@@ -46,12 +46,6 @@ BEGIN
 END
 $$;
 REVOKE ALL ON FUNCTION headgate.note_run_change FROM PUBLIC;
-CREATE TRIGGER note_change_of_new AFTER INSERT ON headgate.workflow_executions
-    FOR EACH ROW EXECUTE FUNCTION headgate.note_run_change();
-CREATE TRIGGER note_change AFTER UPDATE ON headgate.workflow_executions
-    FOR EACH ROW WHEN ((OLD.status, OLD.waiting_reason, OLD.held, OLD.cancelling)
-        IS DISTINCT FROM (NEW.status, NEW.waiting_reason, NEW.held, NEW.cancelling))
-    EXECUTE FUNCTION headgate.note_run_change();
 
 CREATE FUNCTION headgate.note_step_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -63,8 +57,3 @@ BEGIN
 END
 $$;
 REVOKE ALL ON FUNCTION headgate.note_step_change FROM PUBLIC;
-CREATE TRIGGER note_change_of_new AFTER INSERT ON headgate.workflow_execution_steps
-    FOR EACH ROW EXECUTE FUNCTION headgate.note_step_change();
-CREATE TRIGGER note_change AFTER UPDATE ON headgate.workflow_execution_steps
-    FOR EACH ROW WHEN ((OLD.phase, OLD.reason, OLD.log_bytes) IS DISTINCT FROM (NEW.phase, NEW.reason, NEW.log_bytes))
-    EXECUTE FUNCTION headgate.note_step_change();

@@ -1,3 +1,4 @@
+LOCK TABLE headgate.workflow_executions, headgate.workflow_execution_steps IN ACCESS EXCLUSIVE MODE;
 DROP TRIGGER note_change_of_new ON headgate.workflow_execution_steps;
 DROP TRIGGER note_change ON headgate.workflow_execution_steps;
 DROP TRIGGER note_change_of_new ON headgate.workflow_executions;

@@ -99,6 +99,7 @@ BEGIN
 END
 $$;
 
+LOCK TABLE headgate.workflow_executions, headgate.workflow_execution_steps IN ACCESS EXCLUSIVE MODE;
 DROP TRIGGER tally_run ON headgate.workflow_executions;
 DROP TRIGGER tally_run_of_new ON headgate.workflow_executions;
 DROP TRIGGER tally_attempt ON headgate.workflow_execution_steps;
