@@ -19,7 +19,7 @@ from headgate.store.tables import SCHEMA
 
 _LOCK = 0x6865616467617465
 """Held while migrating: the letters of the product's name."""
-PATIENCE = timedelta(minutes=5)
+PATIENCE = timedelta(minutes=4)
 """How long migrations try to get locks that others hold."""
 _LOCK_MILLISECONDS = 200
 _PAUSE_SECONDS = 0.5
