@@ -131,6 +131,26 @@ async def test_a_look_up_by_id_reads_one_partition(world: World, fresh: TestData
     assert "Append" not in how
 
 
+async def test_what_shows_a_run_reads_one_partition_of_each_table(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.given(one_node())
+    await world.engine.ensure_partitions(world.clock.now.replace(month=6))
+    run = await world.admit(labels={"team": "shop"})
+    row, read = Transaction.row, set[str]()
+
+    async def explaining(tx: Transaction, statement: str, parameters: Any = None) -> Any:
+        [plan] = await tx.rows(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
+        read.update(relations(plan[0][0]["Plan"]))
+        return await row(tx, statement, parameters)
+
+    monkeypatch.setattr(Transaction, "row", explaining)
+    await world.view(run)
+
+    partitions = {name for name in read if re.search(r"_\d{4}_\d\d$", name)}
+    assert partitions == {"workflow_executions_2026_03", "workflow_execution_steps_2026_03"}
+
+
 async def test_the_newest_runs_are_read_in_index_order_without_sorting(world: World, fresh: TestDatabase) -> None:
     acme = world.ids["acme"]
     newest = plan(
@@ -277,3 +297,9 @@ def walk(node: dict[str, Any], read: dict[str, float]) -> None:
         read[table] = read.get(table, 0) + rows * node["Actual Loops"]
     for inner in node.get("Plans", ()):
         walk(inner, read)
+
+
+def relations(node: dict[str, Any]) -> set[str]:
+    """The tables that a plan had anything to do with when it was carried out."""
+    here = {node["Relation Name"]} if node.get("Actual Loops") and "Relation Name" in node else set[str]()
+    return here.union(*(relations(inner) for inner in node.get("Plans", ())))

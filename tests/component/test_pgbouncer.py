@@ -145,7 +145,7 @@ class TestBell:
     ) -> None:
         here: list[str] = []
         there: list[str] = []
-        pooled, direct = Bell(bouncer.url(fresh.name), here.append), Bell(fresh.url, there.append)
+        pooled, direct = Bell(bouncer.url(fresh.name), here.append), Bell(fresh.direct_url, there.append)
         running = [asyncio.create_task(bell.run()) for bell in (pooled, direct)]
         await until_listening(fresh, 1)
 

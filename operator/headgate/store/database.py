@@ -75,7 +75,7 @@ class Database:
     """A pool of connections to Headgate's Postgres.
 
     There is no session state, so that PgBouncer may hand every transaction another connection. (Its transaction mode
-    needs version 1.21 or newer for prepared statements, or ``prepared_statements=False``.)
+    needs version 1.22 or newer for prepared statements, or ``prepared_statements=False``.)
     """
 
     def __init__(
