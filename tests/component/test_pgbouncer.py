@@ -18,7 +18,7 @@ from headgate.store.bell import Bell
 from headgate.store.database import Database
 from headgate.store.errors import DatabaseUnavailable
 from tests.component.api_client import Api
-from tests.component.ledger import SIGNING
+from tests.component.ledger import PUBLIC, SIGNING
 from tests.component.priced import TODAY, folded, priced, work
 from tests.component.test_bell import until_listening
 from tests.component.world import World, one_node
@@ -44,7 +44,7 @@ async def database(fresh: TestDatabase, bouncer: PgBouncer) -> AsyncIterator[Dat
 
 
 async def test_runs_go_from_admission_to_their_end(world: World) -> None:
-    await world.given(one_node(retry={"limit": 1}).with_node("then", dependencies=["work"]))
+    await world.given(one_node(retry={"limit": 1}).with_node("then", after=["work"]))
     requests = [world.request() for _ in range(30)]
     await asyncio.gather(*(world.engine.admit(request) for request in requests))
     while claimed := await world.claim():
@@ -119,7 +119,7 @@ async def test_audit_logs_costs_and_partitions_are_kept(world: World) -> None:
     await world.engine.audit.sign(SIGNING)
 
     view = await folded(world)
-    verified = await world.engine.audit.verify(world.ids["acme"], "acme", SIGNING.public())
+    verified = await world.engine.audit.verify(world.ids["acme"], "acme", PUBLIC)
     costs = await world.engine.analytics.costs(world.ids["acme"], "workflow", TODAY, TODAY)
 
     assert (view.tally.total, verified.finding, len(costs.items)) == (1, None, 1)

@@ -15,7 +15,7 @@ from headgate.engine.engine import Engine
 from headgate.engine.history import SETTLED
 from headgate.engine.types import RunFilter
 from headgate.gateway.metrics import StandbyState
-from headgate.store.database import Database, Transaction
+from headgate.store.database import Transaction
 from headgate.store.errors import DatabaseUnavailable
 from headgate.store.standby import Standby
 from tests.component.api_client import Ticking
@@ -46,17 +46,17 @@ async def standby(world: World, follower: Follower, ticking: Ticking) -> AsyncIt
     made = Standby(world.database, follower.url(RUNTIME), most_lag=MOST_LAG, monotonic=ticking, pool_size=2)
     priced(world)
     world.engine = Engine(world.database, world.expressions, clock=world.clock, keys=KEYS, prices=PRICES, standby=made)
-    await kept_up(made)
+    await kept_up(made, follower)
     yield made
     follower.up()
     follower.resume()
     await made.close()
 
 
-async def kept_up(standby: Standby) -> None:
+async def kept_up(standby: Standby, follower: Follower) -> None:
     async def looked() -> bool:
         await standby.look()
-        return standby.keeps_up and standby.lag == 0
+        return follower.has_everything() and standby.keeps_up and standby.lag == 0
 
     await eventually(looked, every=0.02, what="a standby that has everything")
 
@@ -81,7 +81,7 @@ async def test_analytics_costs_and_what_lies_back_in_a_list_come_from_the_standb
 ) -> None:
     await world.given(one_node())
     await a_run_that_cost(world)
-    await kept_up(standby)
+    await kept_up(standby, follower)
     follower.pause()
     await a_run_that_cost(world)
 
@@ -98,7 +98,7 @@ async def test_what_somebody_did_just_now_is_read_from_the_primary(
     world: World, standby: Standby, follower: Follower
 ) -> None:
     await world.given(one_node())
-    await kept_up(standby)
+    await kept_up(standby, follower)
     follower.pause()
 
     run = await world.admit()
@@ -113,7 +113,7 @@ async def test_a_standby_that_lags_more_than_the_limit_is_not_believed_and_later
     world: World, standby: Standby, follower: Follower, ticking: Ticking
 ) -> None:
     await world.given(one_node())
-    await kept_up(standby)
+    await kept_up(standby, follower)
     follower.pause()
     await a_run_that_cost(world)
     ticking.seconds = MOST_LAG.total_seconds()
@@ -124,7 +124,7 @@ async def test_a_standby_that_lags_more_than_the_limit_is_not_believed_and_later
     assert (standby.keeps_up, standby.lag) == (False, pytest.approx(10.1))
 
     follower.resume()
-    await kept_up(standby)
+    await kept_up(standby, follower)
 
     before = standby.by_replica
     assert await spent(world) == "0.001"
@@ -134,7 +134,7 @@ async def test_a_standby_that_lags_more_than_the_limit_is_not_believed_and_later
 async def test_a_primary_on_which_nothing_happens_leaves_no_standby_behind(standby: Standby, ticking: Ticking) -> None:
     for _ in range(20):
         ticking.seconds += 3600
-        await kept_up(standby)
+        await kept_up(standby, follower)
 
 
 async def test_a_standby_that_is_away_costs_an_answer_from_the_primary(
@@ -142,7 +142,7 @@ async def test_a_standby_that_is_away_costs_an_answer_from_the_primary(
 ) -> None:
     await world.given(one_node())
     await a_run_that_cost(world)
-    await kept_up(standby)
+    await kept_up(standby, follower)
     assert await spent(world) == "0.001"
     follower.kill()
 
@@ -152,7 +152,7 @@ async def test_a_standby_that_is_away_costs_an_answer_from_the_primary(
     assert (standby.keeps_up, standby.by_primary) == (False, 1)
 
     follower.up()
-    await kept_up(standby)
+    await kept_up(standby, follower)
 
 
 async def test_a_read_that_the_standby_cuts_off_is_done_again_by_the_primary(
@@ -177,11 +177,13 @@ async def test_a_read_that_the_standby_cuts_off_is_done_again_by_the_primary(
     assert asked == ["standby", "primary"]
 
 
-async def test_the_standby_keeps_tenants_apart_and_takes_no_writes(world: World, standby: Standby) -> None:
+async def test_the_standby_keeps_tenants_apart_and_takes_no_writes(
+    world: World, standby: Standby, follower: Follower
+) -> None:
     await world.given_workspace("other")
     await world.given(one_node(), "other")
     await world.admit(workspace="other")
-    await kept_up(standby)
+    await kept_up(standby, follower)
 
     async def seen(tx: Transaction) -> tuple[str, int]:
         return await where(tx), await tx.value("SELECT count(*) FROM headgate.workflow_executions") or 0
@@ -209,10 +211,10 @@ async def test_a_database_that_does_not_follow_is_not_read_from(
 async def test_without_the_primary_the_standby_is_believed_no_longer_than_it_may_lag(
     world: World, standby: Standby, ticking: Ticking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(_primary: Database) -> None:
+    def away() -> None:
         raise DatabaseUnavailable("Postgres is not available")
 
-    monkeypatch.setattr(world.database, "system", lambda: away(world.database))
+    monkeypatch.setattr(world.database, "system", away)
     with pytest.raises(DatabaseUnavailable):
         await standby.look()
     assert await standby.read(world.ids["acme"], where) == "standby"

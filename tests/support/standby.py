@@ -25,7 +25,7 @@ class Standby(Server):
 
     def pause(self) -> None:
         """Let it take in what the primary writes, and show nothing of it."""
-        self._act("SELECT pg_wal_replay_pause()")
+        self._asked("SELECT pg_wal_replay_pause()")
         until(
             lambda: self._asked("SELECT pg_get_wal_replay_pause_state()") == "paused",
             every=0.01,
@@ -33,23 +33,18 @@ class Standby(Server):
         )
 
     def resume(self) -> None:
-        self._act("SELECT pg_wal_replay_resume()")
+        self._asked("SELECT pg_wal_replay_resume()")
 
-    def is_streaming(self) -> bool:
-        """Whether it has a connection to its primary now, and has shown everything that came over it."""
-        return bool(
-            self._asked(
-                "SELECT EXISTS (SELECT FROM pg_stat_wal_receiver WHERE status = 'streaming')"
-                " AND pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()"
-            )
-        )
+    def has_everything(self) -> bool:
+        """Whether it shows all that its primary has written by now."""
+        assert self.primary is not None
+        with psycopg.connect(self.primary.url(SUPERUSER, "postgres", local=True)) as connection:
+            written = connection.execute("SELECT pg_current_wal_lsn()").fetchone()
+        return bool(self._asked("SELECT pg_last_wal_replay_lsn() >= CAST(%s AS pg_lsn)", *(written or ())))
 
-    def _act(self, statement: str) -> None:
-        self._asked(statement)
-
-    def _asked(self, statement: str) -> object:
+    def _asked(self, statement: str, *parameters: object) -> object:
         with psycopg.connect(self.url(SUPERUSER, "postgres", local=True), autocommit=True) as connection:
-            row = connection.execute(statement.encode()).fetchone()
+            row = connection.execute(statement.encode(), parameters).fetchone()
             return row[0] if row else None
 
     def _initialize(self) -> None:
