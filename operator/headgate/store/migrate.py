@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -101,6 +102,7 @@ def _run(
     Who waits for a lock holds up all who come after, so it does so for a moment only. That is shorter than Postgres
     takes to look for deadlocks: where there is one, it is the migration that gives way.
     """
+    log = structlog.get_logger("headgate.migrate")
     config = _config()
     config.attributes["connection"] = connection
     connection.execute(text(f"SET lock_timeout = {_LOCK_MILLISECONDS}"))
@@ -119,6 +121,7 @@ def _run(
                     "others hold locks on tables that a migration has to change; it was tried for"
                     f" {patience.total_seconds():.0f} s. End long transactions, such as a backup's, and migrate again"
                 ) from error
+            log.info("others hold what a migration has to lock: it is tried again")
             sleep(_PAUSE_SECONDS)
         else:
             return

@@ -46,14 +46,3 @@ BEGIN
 END
 $$;
 REVOKE ALL ON FUNCTION headgate.note_run_change FROM PUBLIC;
-
-CREATE FUNCTION headgate.note_step_change() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO headgate.run_changes (workspace_id, transaction_id, execution_id, node, attempt, phase, reason,
-        log_kept, changed_at)
-    VALUES (NEW.workspace_id, CAST(CAST(pg_current_xact_id() AS text) AS bigint), NEW.execution_id, NEW.node,
-        NEW.attempt, NEW.phase, NEW.reason, NEW.log_bytes IS NOT NULL, clock_timestamp());
-    RETURN NULL;
-END
-$$;
-REVOKE ALL ON FUNCTION headgate.note_step_change FROM PUBLIC;

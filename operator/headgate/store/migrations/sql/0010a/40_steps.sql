@@ -1,6 +1,6 @@
--- What the history itself gets, when all else is there: from here to the end of the transaction nobody reads or writes it.
+-- What attempts get, when all else is there: from here to the end of the transaction nobody reads or writes them.
 
-LOCK TABLE headgate.workflow_executions, headgate.workflow_execution_steps IN ACCESS EXCLUSIVE MODE;
+LOCK TABLE headgate.workflow_execution_steps IN ACCESS EXCLUSIVE MODE;
 
 -- Without a default, so that no row is written, and with checks that 0014 asks of the rows that there are.
 ALTER TABLE headgate.workflow_execution_steps
@@ -26,9 +26,3 @@ CREATE TRIGGER tally_attempt AFTER UPDATE ON headgate.workflow_execution_steps
     FOR EACH ROW WHEN (NEW.attempt > 0 AND NEW.attempt_started_at IS NOT NULL AND OLD.attempt_finished_at IS NULL
         AND NEW.attempt_finished_at IS NOT NULL)
     EXECUTE FUNCTION headgate.tally_attempt();
-
-CREATE TRIGGER tally_run_of_new AFTER INSERT ON headgate.workflow_executions
-    FOR EACH ROW WHEN (NEW.finished_at IS NOT NULL AND NEW.mode = 'Normal') EXECUTE FUNCTION headgate.tally_run();
-CREATE TRIGGER tally_run AFTER UPDATE ON headgate.workflow_executions
-    FOR EACH ROW WHEN ((OLD.finished_at IS NULL) <> (NEW.finished_at IS NULL) AND NEW.mode = 'Normal')
-    EXECUTE FUNCTION headgate.tally_run();

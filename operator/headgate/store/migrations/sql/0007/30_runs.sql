@@ -1,6 +1,6 @@
--- What the history itself gets, when all else is there: from here to the end of the transaction nobody reads or writes it.
+-- What runs get, when all else is there: from here to the end of the transaction nobody reads or writes them.
 
-LOCK TABLE headgate.workflow_executions, headgate.workflow_execution_steps IN ACCESS EXCLUSIVE MODE;
+LOCK TABLE headgate.workflow_executions IN ACCESS EXCLUSIVE MODE;
 
 -- Whether the runs that there are keep to the check is asked by 0014, beside readers and writers.
 ALTER TABLE headgate.workflow_executions
@@ -18,9 +18,3 @@ CREATE TRIGGER note_change AFTER UPDATE ON headgate.workflow_executions
     FOR EACH ROW WHEN ((OLD.status, OLD.waiting_reason, OLD.held, OLD.cancelling)
         IS DISTINCT FROM (NEW.status, NEW.waiting_reason, NEW.held, NEW.cancelling))
     EXECUTE FUNCTION headgate.note_run_change();
-
-CREATE TRIGGER note_change_of_new AFTER INSERT ON headgate.workflow_execution_steps
-    FOR EACH ROW EXECUTE FUNCTION headgate.note_step_change();
-CREATE TRIGGER note_change AFTER UPDATE ON headgate.workflow_execution_steps
-    FOR EACH ROW WHEN ((OLD.phase, OLD.reason, OLD.log_bytes) IS DISTINCT FROM (NEW.phase, NEW.reason, NEW.log_bytes))
-    EXECUTE FUNCTION headgate.note_step_change();
