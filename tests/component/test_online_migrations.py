@@ -92,7 +92,7 @@ async def test_an_index_on_the_history_is_built_beside_writers_and_those_who_are
         await written.more()
 
     assert written.failures == []
-    states = earlier.rows("SELECT indisvalid FROM pg_index WHERE indexrelid::regclass::text LIKE '%_resource'")
+    states = earlier.rows("SELECT indisvalid FROM pg_index WHERE indexrelid::regclass::text LIKE '%%_resource'")
     months = earlier.rows("SELECT FROM pg_inherits WHERE inhparent = CAST(%s AS regclass)", f"headgate.{table}")
     assert states == [(True,)] * (1 + len(months))
 

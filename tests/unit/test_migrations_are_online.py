@@ -22,6 +22,8 @@ BIG = (
     "audit_log",
     "webhook_deliveries",
 )
+BUSY = ("workflow_executions", "workflow_execution_steps", "tasks", "workspace_usage")
+"""Tables that the same transactions write."""
 RULES = {
     r"\bADD COLUMN [^,;]*\b(CHECK|UNIQUE|REFERENCES|PRIMARY KEY)\b": "add the check by ADD CONSTRAINT … NOT VALID",
     r"\bADD COLUMN [^;]*\bGENERATED\b": "a stored column writes every row: keep it up by a trigger",
@@ -52,13 +54,29 @@ def broken(revision: Path) -> list[str]:
         r"^\s*(ALTER TABLE( ONLY)?|UPDATE|DELETE FROM|CLUSTER|VACUUM FULL|TRUNCATE"
         rf"|CREATE (UNIQUE )?INDEX[^;]*\bON( ONLY)?)\s+headgate\.({tables})\b"
     )
-    return [
+    found = [
         f"{revision.name}/{name}: {advice}"
         for name, part in parts
         if tables and touching.search(part)
         for rule, advice in RULES.items()
         if re.search(rule, part)
     ]
+    if len(locked := locks(parts)) > 1:
+        found.append(
+            f"{revision.name}: of {sorted(locked)} lock one in a revision: writers hold one and ask for another"
+        )
+    return found
+
+
+def locks(parts: list[tuple[str, str]]) -> set[str]:
+    """The busy tables that the statements lock against writers."""
+    heads = re.compile(rf"\b(?:ALTER TABLE|LOCK TABLE|TRIGGER[^;]*? ON)\b[^;]*?\bheadgate\.({'|'.join(BUSY)})\b")
+    return {
+        name
+        for _, part in parts
+        if not re.search(r"\bVALIDATE CONSTRAINT\b", part)
+        for name in [*heads.findall(part), *re.findall(rf"LOCK TABLE[^;]*,\s*headgate\.({'|'.join(BUSY)})\b", part)]
+    }
 
 
 @pytest.mark.parametrize(
@@ -66,6 +84,15 @@ def broken(revision: Path) -> list[str]:
 )
 def test_a_revision_holds_up_nobody(revision: Path) -> None:
     assert broken(revision) == []
+
+
+@pytest.mark.parametrize("down", sorted(SQL.glob("*/down*.sql")), ids=lambda path: path.parent.name)
+def test_a_way_back_locks_a_partitioned_table_before_it_drops_its_triggers(down: Path) -> None:
+    text = down.read_text()
+    dropped = re.search(r"DROP TRIGGER \w+ ON headgate\.(workflow_executions|workflow_execution_steps)\b", text)
+
+    # Partitions are locked first otherwise, and whoever writes has the table and asks for a partition.
+    assert dropped is None or f"LOCK TABLE headgate.{dropped[1]} " in text[: dropped.start()]
 
 
 @pytest.mark.parametrize(
@@ -80,6 +107,9 @@ def test_a_revision_holds_up_nobody(revision: Path) -> None:
         "CREATE INDEX a ON headgate.workflow_executions (b)",
         "UPDATE headgate.workflow_execution_steps SET a = 1",
         "TRUNCATE headgate.run_changes",
+        "LOCK TABLE headgate.workflow_executions, headgate.workflow_execution_steps",
+        "ALTER TABLE headgate.tasks ADD COLUMN a text; ALTER TABLE headgate.workspace_usage ADD COLUMN a text",
+        "DROP TRIGGER a ON headgate.tasks; CREATE TRIGGER b AFTER INSERT ON headgate.workflow_executions",
     ],
 )
 def test_what_would_hold_up_somebody_is_found(tmp_path: Path, statement: str) -> None:

@@ -1,3 +1,4 @@
+LOCK TABLE headgate.workflow_execution_steps IN ACCESS EXCLUSIVE MODE;
 DROP TRIGGER tally_attempt ON headgate.workflow_execution_steps;
 DROP TRIGGER tally_attempt_of_new ON headgate.workflow_execution_steps;
 DROP TRIGGER price_attempt ON headgate.workflow_execution_steps;
