@@ -86,7 +86,11 @@ def test_a_revision_holds_up_nobody(revision: Path) -> None:
     assert broken(revision) == []
 
 
-@pytest.mark.parametrize("down", sorted(SQL.glob("*/down*.sql")), ids=lambda path: path.parent.name)
+@pytest.mark.parametrize(
+    "down",
+    [path for path in sorted(SQL.glob("*/down.sql")) if path.parent.name >= FIRST],
+    ids=lambda path: path.parent.name,
+)
 def test_a_way_back_locks_a_partitioned_table_before_it_drops_its_triggers(down: Path) -> None:
     text = down.read_text()
     dropped = re.search(r"DROP TRIGGER \w+ ON headgate\.(workflow_executions|workflow_execution_steps)\b", text)
