@@ -68,7 +68,10 @@ GROUPS: dict[str, tuple[Need, ...]] = {
     ),
     "enforcement": (Need("iptables", _command("iptables")), Need("ipset", _command("ipset"))),
     "image": (Need("buildah", _command("buildah")), Need("mmdebstrap", _command("mmdebstrap"))),
-    "test": (Need("redis-server", _command("redis-server"), service="redis-server"),),
+    "test": (
+        Need("redis-server", _command("redis-server"), service="redis-server"),
+        Need("pgbouncer", _command("pgbouncer"), service="pgbouncer"),
+    ),
 }
 
 

@@ -190,6 +190,7 @@ class Server:
             settings |= {"fsync": "off", "full_page_writes": "off"}
         access = [
             f"local all {SUPERUSER} scram-sha-256",
+            f"local replication {SUPERUSER} scram-sha-256",
             f"host all {SUPERUSER} all reject",
             "local all all scram-sha-256",
             "host all all 127.0.0.1/32 scram-sha-256",

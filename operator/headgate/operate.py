@@ -195,4 +195,8 @@ async def _tell(changes: DefinitionChanges) -> None:
 def _database(settings: OperatorSettings) -> Database:
     if settings.database_url is None:
         return AbsentDatabase()
-    return Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
+    return Database(
+        settings.database_url.get_secret_value(),
+        pool_size=settings.database_pool_size,
+        prepared_statements=settings.database_prepared_statements,
+    )

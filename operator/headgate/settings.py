@@ -33,6 +33,8 @@ class OperatorSettings(BaseSettings):
     """DSN of Postgres for the runtime login; without it no workflow runs, and Workspaces say so."""
     database_pool_size: int = Field(default=10, ge=1, le=200)
     """Connections to Postgres at most."""
+    database_prepared_statements: bool = True
+    """Whether Postgres keeps prepared statements for a connection; not through a PgBouncer before 1.22."""
     redis_url: SecretStr | None = None
     """URL of the gateway's Redis, which is told of changed workflows; none when absent."""
 
@@ -107,7 +109,15 @@ class GatewaySettings(BaseSettings):
     database_url: SecretStr
     """DSN of Postgres for the runtime login."""
     database_pool_size: int = Field(default=10, ge=1, le=200)
-    """Connections to Postgres at most."""
+    """Connections to Postgres at most, and as many to its replica."""
+    database_prepared_statements: bool = True
+    """Whether Postgres keeps prepared statements for a connection; not through a PgBouncer before 1.22."""
+    database_direct_url: SecretStr | None = None
+    """DSN that leads to Postgres itself where ``database_url`` is a pooler's: for one connection, which listens."""
+    database_replica_url: SecretStr | None = None
+    """DSN of a standby for reads that may be late; the primary serves them without."""
+    database_replica_max_lag_seconds: float = Field(default=10.0, ge=1.0, le=60.0)
+    """How far it may be behind; the primary serves those reads while it is further."""
     redis_url: SecretStr | None = None
     """URL of Redis: redis://, rediss:// or unix://. Without it, Postgres does what it would."""
     calls_per_minute: int = Field(default=300, ge=1, le=1_000_000)

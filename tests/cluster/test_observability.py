@@ -27,8 +27,9 @@ from headgate.cluster.resources import LEASES
 from headgate.engine.call_limits import CallLimits
 from headgate.engine.definition_reads import DefinitionReads
 from headgate.engine.run_changes import RunChanges
-from headgate.gateway.metrics import CallCounts, DefinitionReadCounts, GatewayMetrics, HookMetrics
+from headgate.gateway.metrics import CallCounts, DefinitionReadCounts, GatewayMetrics, HookMetrics, StandbyState
 from headgate.gateway.streams import Streams
+from headgate.store.standby import Standby
 from tests.builders import a_quota, a_run, a_workflow, a_workspace
 from tests.support.cluster import Cluster, unique
 from tests.support.databases import TestDatabase
@@ -141,13 +142,15 @@ async def test_what_is_documented_is_served_and_the_other_way_round(operator: Op
 
 
 def of_gateway() -> list[str]:
-    """The metrics of a gateway that has Redis."""
+    """The metrics of a gateway that has Redis, and a replica of Postgres."""
     registry = CollectorRegistry()
     GatewayMetrics.register(registry)
     HookMetrics.register(registry)
     Streams(cast("RunChanges", None), registry, most=0, most_of_workspace=0)
     registry.register(CallCounts(cast("CallLimits", SimpleNamespace(by_loan=0, asked=0, redis_there=True))))
     registry.register(DefinitionReadCounts(cast("DefinitionReads", SimpleNamespace(read=0, asked=0))))
+    standby = SimpleNamespace(keeps_up=True, lag=0.0, by_replica=0, by_primary=0)
+    registry.register(StandbyState(cast("Standby", standby)))
     return re.findall(r"^# TYPE (headgate_\w+) ", generate_latest(registry).decode(), re.MULTILINE)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -19,7 +20,11 @@ from tests.component.api_server import ApiServer
 from tests.component.tables import SHARED_TABLES, TENANT_TABLES
 from tests.component.world import KEYS, Clock, Evaluations, World
 from tests.support.databases import TestDatabase, create_database, drop_database, own_server
+from tests.support.pgbouncer import own_pgbouncer
 from tests.support.redis_server import RedisServer, own_redis
+
+THROUGH_PGBOUNCER = "HEADGATE_TEST_PGBOUNCER"
+"""The variable with which programs reach Postgres through a PgBouncer in all of these tests."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -36,9 +41,14 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def migrated(server: Server) -> TestDatabase:
+def migrated(server: Server) -> Iterator[TestDatabase]:
     migrate.upgrade(server.url(MIGRATOR), runtime_login=RUNTIME)
-    return TestDatabase(server, DATABASE)
+    if not os.environ.get(THROUGH_PGBOUNCER):
+        yield TestDatabase(server, DATABASE)
+        return
+    with own_pgbouncer(server, connections=30) as bouncer, pytest.MonkeyPatch.context() as patch:
+        patch.setitem(cast("dict[str, Any]", Database.__init__.__kwdefaults__), "prepared_statements", False)
+        yield TestDatabase(server, DATABASE, bouncer.url)
 
 
 @pytest.fixture

@@ -45,5 +45,12 @@ TENANT_TABLES = (
     "upkeep_days",
 )
 """Every table of workspaces' rows; each after those that it refers to."""
-SHARED_TABLES = ("quota_pots", "dispatch_turns", "pot_rate_limits", "audit_rounds", "price_tables")
+SHARED_TABLES = (
+    "quota_pots",
+    "dispatch_turns",
+    "pot_rate_limits",
+    "audit_rounds",
+    "price_tables",
+    "replication_beats",
+)
 """Tables of rows that several workspaces share, or that no single one may see."""

@@ -41,7 +41,7 @@ async def until_listening(fresh: TestDatabase, count: int) -> None:
 async def test_others_hear_who_is_rung_for_and_who_rings_does_not(fresh: TestDatabase) -> None:
     here: list[str] = []
     there: list[str] = []
-    bell, other = Bell(fresh.url, here.append), Bell(fresh.url, there.append)
+    bell, other = Bell(fresh.direct_url, here.append), Bell(fresh.direct_url, there.append)
     async with listening(fresh, bell, other):
         bell.ring(["acme", "umbra"])
 
@@ -54,7 +54,10 @@ async def test_others_hear_who_is_rung_for_and_who_rings_does_not(fresh: TestDat
 
 async def test_a_connection_that_was_cut_is_made_anew(fresh: TestDatabase) -> None:
     heard: list[str] = []
-    bell, other = Bell(fresh.url, heard.append, retry_seconds=0.05), Bell(fresh.url, heard.append, retry_seconds=0.05)
+    bell, other = (
+        Bell(fresh.direct_url, heard.append, retry_seconds=0.05),
+        Bell(fresh.direct_url, heard.append, retry_seconds=0.05),
+    )
     async with listening(fresh, bell, other):
         with psycopg.connect(fresh.superuser_url, autocommit=True) as connection:
             connection.execute(

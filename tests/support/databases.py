@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -42,9 +42,16 @@ class TestDatabase:
 
     server: Server
     name: str
+    pooled: Callable[[str], str] | None = None
+    """The URL of a database through a pooler, where programs are to use one."""
 
     @property
     def url(self) -> str:
+        return self.direct_url if self.pooled is None else self.pooled(self.name)
+
+    @property
+    def direct_url(self) -> str:
+        """Past the pooler, where there is one."""
         return self.server.url(RUNTIME, self.name)
 
     @property

@@ -229,6 +229,30 @@ def test_urls_come_from_the_secret_and_the_owner_s_login_stays_with_the_migratio
     }
 
 
+def test_a_pooler_and_a_standby_come_from_the_same_secret() -> None:
+    def variables(pod: str, database: dict[str, Any]) -> dict[str, Any]:
+        pods = render({"database": {**WITH_DATABASE["database"], **database}}).pods()
+        given = pods[pod]["spec"]["containers"][0]["env"]
+        return {
+            item["name"].removeprefix("HEADGATE_DATABASE_"): item.get("value")
+            or item["valueFrom"]["secretKeyRef"]["key"]
+            for item in given
+            if item["name"].startswith("HEADGATE_DATABASE_")
+        }
+
+    both = {"pooler": {"enabled": True}, "replica": {"enabled": True, "maxLagSeconds": 5}, "poolSize": 20}
+    pooled = {"URL": "url", "POOL_SIZE": "20", "PREPARED_STATEMENTS": "false"}
+    assert variables("headgate-operator", {}) == {"URL": "url", "POOL_SIZE": "10"}
+    assert variables("headgate-gateway", {}) == {"URL": "url", "POOL_SIZE": "10"}
+    assert variables("headgate-operator", both) == pooled
+    assert variables("headgate-gateway", both) == {
+        **pooled,
+        "DIRECT_URL": "directUrl",
+        "REPLICA_URL": "replicaUrl",
+        "REPLICA_MAX_LAG_SECONDS": "5",
+    }
+
+
 def test_key_encryption_keys_are_the_gateway_s_alone() -> None:
     pods = render(WITH_DATABASE | {"credentials": {"existingSecret": "headgate-keys"}}).pods()
 
@@ -362,6 +386,7 @@ def test_alerts_speak_of_metrics_that_the_operator_has() -> None:
     enabled = {
         "metrics": {"prometheusRule": {"enabled": True, "labels": {"team": "platform"}}},
         "audit": {"existingSecret": "headgate-audit"},
+        "database": {**WITH_DATABASE["database"], "replica": {"enabled": True}},
     }
     rule = render({**WITH_DATABASE, **enabled}).one("PrometheusRule", "headgate-operator")
     source = "".join(path.read_text() for path in (CHART.parents[1] / "operator" / "headgate").rglob("*.py"))

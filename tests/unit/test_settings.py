@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from headgate.settings import OperatorSettings
+from headgate.settings import GatewaySettings, OperatorSettings
 
 DSN = "postgresql://headgate:hunter2@db.example.com/headgate"
 
@@ -112,3 +112,23 @@ def test_settings_do_not_change() -> None:
 
     with pytest.raises(ValidationError, match="frozen"):
         chosen.namespace = "other"  # type: ignore[misc]
+
+
+def test_the_gateway_s_further_urls_do_not_show_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATABASE_URL", "DATABASE_DIRECT_URL", "DATABASE_REPLICA_URL"):
+        monkeypatch.setenv(f"HEADGATE_{name}", DSN)
+
+    chosen = GatewaySettings()  # type: ignore[call-arg]
+
+    assert chosen.database_replica_url is not None
+    assert chosen.database_replica_url.get_secret_value() == DSN
+    assert "hunter2" not in f"{chosen!r} {chosen} {chosen.model_dump_json()}"
+
+
+@pytest.mark.parametrize("seconds", ["0.5", "61"])
+def test_a_standby_may_lag_between_a_second_and_a_minute(monkeypatch: pytest.MonkeyPatch, seconds: str) -> None:
+    monkeypatch.setenv("HEADGATE_DATABASE_URL", DSN)
+    monkeypatch.setenv("HEADGATE_DATABASE_REPLICA_MAX_LAG_SECONDS", seconds)
+
+    with pytest.raises(ValidationError, match="database_replica_max_lag_seconds"):
+        GatewaySettings()  # type: ignore[call-arg]

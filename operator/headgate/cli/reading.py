@@ -29,7 +29,8 @@ class _NoEvaluator:
 @asynccontextmanager
 async def reading(url: str, keys: KeyRing | None = None) -> AsyncIterator[Engine]:
     """The engine of the database of ``url``, for as long as it is used. ``keys`` are for those who need credentials."""
-    database = Database(url, pool_size=1)
+    # A command repeats too little to gain by them, and a pooler may be between.
+    database = Database(url, pool_size=1, prepared_statements=False)
     try:
         yield Engine(database, clock=wall, randomness=secrets.token_bytes, evaluator=_NoEvaluator(), keys=keys)
     finally:

@@ -1,7 +1,7 @@
 """What an hour of an attempt costs: what its pod requests, at the prices of the day.
 
 An attempt costs that times how long it took, rounded to a billionth (halves away from zero). It is multiplied in
-Postgres, where both times are known (migration 0011). Nothing here is ever a floating-point number.
+Postgres, where both times are known (migration 0010a). Nothing here is ever a floating-point number.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from headgate.domain.analytics import Tally, health, merged, percentile, trend
 from headgate.engine.context import Context
 from headgate.store import analytics, prices
 from headgate.store.analytics import WHOLE_WORKSPACE, DayRow
+from headgate.store.database import Transaction
 
 BATCH = 5000
 """What ended that is added up in one transaction at most."""
@@ -109,13 +110,16 @@ class Analytics:
         Raises ``ValueError`` for a span of more than ``MOST_DAYS``, or one that ends before it begins.
         """
         _check_span(since, until)
-        async with self._context.database.tenant(workspace_id) as tx:
+
+        async def read(tx: Transaction) -> AnalyticsView | None:
             workflow_id = None if workflow is None else await analytics.workflow_id(tx, workspace_id, *workflow)
             if workflow is not None and workflow_id is None:
                 return None
             rows = await analytics.days(tx, workspace_id, workflow_id or WHOLE_WORKSPACE, since, until)
             slowest = await analytics.slowest(tx, workspace_id, workflow_id, since, until, SLOWEST)
-        return _view(rows, tuple(_times(*row) for row in slowest), since, until)
+            return _view(rows, tuple(_times(*row) for row in slowest), since, until)
+
+        return await self._context.late(workspace_id, read)
 
     async def costs(
         self,
@@ -135,11 +139,14 @@ class Analytics:
         _check_span(since, until)
         if cursor is not None and "\0" in cursor:
             raise ValueError("the cursor is not one that a list gave")
-        async with self._context.database.tenant(workspace_id) as tx:
+
+        async def read(tx: Transaction) -> CostPage:
             total = await analytics.total_cost(tx, workspace_id, since, until)
             rows = await analytics.costs(tx, workspace_id, by, since, until, key=label, after=cursor or "", limit=limit)
-        items = tuple(CostItem(row.namespace, row.name, row.cost) for row in rows)
-        return CostPage(total, items, _cursor(by, items[-1]) if len(items) == limit else None)
+            items = tuple(CostItem(row.namespace, row.name, row.cost) for row in rows)
+            return CostPage(total, items, _cursor(by, items[-1]) if len(items) == limit else None)
+
+        return await self._context.late(workspace_id, read)
 
 
 def _check_span(since: date, until: date) -> None:

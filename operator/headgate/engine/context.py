@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
+from typing import TypeVar
 from uuid import UUID
 
 from headgate.domain.cost import Footprint, Rate, rate
@@ -13,8 +14,11 @@ from headgate.domain.prices import PriceTable
 from headgate.engine.definition import Definitions
 from headgate.engine.definition_changes import DefinitionChanges
 from headgate.engine.types import Evaluator
-from headgate.store.database import Database
+from headgate.store.database import Database, Transaction
 from headgate.store.records import RunKey
+from headgate.store.standby import Standby
+
+T = TypeVar("T")
 
 _ID_RANDOMNESS = 10
 
@@ -34,6 +38,8 @@ class Context:
     """Whom to tell that a workspace's workflows were changed; None where nobody keeps them."""
     prices: PriceTable | None = None
     """At which attempts begin; None where nobody said any."""
+    standby: Standby | None = None
+    """Who is asked for what may be late; None where that is the primary too."""
 
     def now(self) -> datetime:
         """The time now, in UTC."""
@@ -43,6 +49,16 @@ class Context:
         """Workflows of the workspace were changed by a transaction that is over."""
         if self.changes is not None:
             await self.changes.changed(workspace_id)
+
+    async def late(self, workspace_id: UUID, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """What ``work`` reads of a workspace, for whom it need not know what was written just now.
+
+        It may be called twice, each time with another transaction.
+        """
+        if self.standby is not None:
+            return await self.standby.read(workspace_id, work)
+        async with self.database.tenant(workspace_id) as tx:
+            return await work(tx)
 
     def rate(self, held: Footprint | None) -> Rate | None:
         """What an hour of an attempt costs that holds so much, where both are known."""

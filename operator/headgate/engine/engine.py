@@ -68,6 +68,7 @@ from headgate.engine.webhooks import Webhooks
 from headgate.store import maintenance, open_runs
 from headgate.store.database import Database
 from headgate.store.lent_calls import LentCalls
+from headgate.store.standby import Standby
 
 
 class Engine:
@@ -84,14 +85,16 @@ class Engine:
         reads: DefinitionReads | None = None,
         changes: DefinitionChanges | None = None,
         prices: PriceTable | None = None,
+        standby: Standby | None = None,
     ) -> None:
         """``clock`` gives the time with its zone, ``randomness`` as many unpredictable bytes as it is asked for.
 
         ``keys`` are the key-encryption keys, without which no credential is kept or handed out. ``reads`` remembers
         definitions that are looked at, and ``changes`` is told of those that change. ``prices`` are
-        those at which attempts begin; without any, what they cost is not known.
+        those at which attempts begin; without any, what they cost is not known. ``standby`` is asked for what may be
+        late: analytics, costs, and runs further back in a list.
         """
-        self._context = Context(database, clock, randomness, evaluator, changes=changes, prices=prices)
+        self._context = Context(database, clock, randomness, evaluator, changes=changes, prices=prices, standby=standby)
         self._starter = Starter(self._context)
         self.control = RunControl(self._context, self._starter)
         """What people, and time, do to runs."""

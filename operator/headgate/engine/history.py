@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -25,9 +25,12 @@ from headgate.engine.reasons import (
 )
 from headgate.engine.types import NodeView, RunFilter, RunPage, RunSummary, RunView, TriggerKind, Waiting
 from headgate.store import history
+from headgate.store.database import Transaction
 
 PAGE_SIZE = 500
 """Runs in a page at most."""
+SETTLED = timedelta(minutes=5)
+"""How far back a page of runs begins that may be late: what is there is not news, only how it goes on."""
 
 
 async def run_view(context: Context, workspace_id: UUID, run_id: UUID) -> RunView | None:
@@ -90,8 +93,9 @@ async def list_runs(
         raise ValueError(f"limit must be from 1 to {PAGE_SIZE}")
     before = _position(cursor) if cursor is not None else None
     statuses = tuple(sorted(phase.value for phase in filters.phases))
-    async with context.database.tenant(workspace_id) as tx:
-        rows = await history.page(
+
+    async def read(tx: Transaction) -> list[Any]:
+        return await history.page(
             tx,
             workspace_id,
             statuses=statuses,
@@ -102,6 +106,12 @@ async def list_runs(
             before=before,
             limit=limit,
         )
+
+    if _is_settled(before, filters.until, context.now()):
+        rows = await context.late(workspace_id, read)
+    else:
+        async with context.database.tenant(workspace_id) as tx:
+            rows = await read(tx)
     runs = tuple(
         RunSummary(
             run_id=row.id,
@@ -121,6 +131,12 @@ async def list_runs(
         for row in rows
     )
     return RunPage(runs, str(runs[-1].run_id) if len(runs) == limit else None)
+
+
+def _is_settled(before: tuple[datetime, UUID] | None, until: datetime | None, now: datetime) -> bool:
+    """Whether a page has only runs that were there a while ago, so that nobody looks for what they did just now."""
+    newest = min((at for at in (before and before[0], until) if at is not None), default=now)
+    return newest <= now - SETTLED
 
 
 def _position(cursor: str) -> tuple[datetime, UUID]:

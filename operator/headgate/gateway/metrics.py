@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headgate.engine.call_limits import CallLimits
 from headgate.engine.definition_reads import DefinitionReads
+from headgate.store.standby import Standby
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,26 @@ class DefinitionReadCounts(Collector):
         )
         reads.add_metric(["postgres"], self._reads.asked)
         reads.add_metric(["cache"], self._reads.read - self._reads.asked)
+        yield reads
+
+
+class StandbyState(Collector):
+    """Whether the replica of Postgres keeps up, and who answered what may be late. Read when somebody asks."""
+
+    def __init__(self, standby: Standby) -> None:
+        self._standby = standby
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics now."""
+        up, lag = float(self._standby.keeps_up), self._standby.lag
+        yield GaugeMetricFamily("headgate_replica_up", "Whether the replica of Postgres is read from.", up)
+        if lag is not None:
+            yield GaugeMetricFamily("headgate_replica_lag_seconds", "How far it was behind at most.", lag)
+        reads = CounterMetricFamily(
+            "headgate_gateway_late_reads", "Reads that may be late, by who answered them.", labels=["by"]
+        )
+        reads.add_metric(["replica"], self._standby.by_replica)
+        reads.add_metric(["primary"], self._standby.by_primary)
         yield reads
 
 

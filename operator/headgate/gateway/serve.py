@@ -35,7 +35,7 @@ from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers
 from headgate.gateway.jwks import KeySet
 from headgate.gateway.live_logs import LiveLogs
-from headgate.gateway.metrics import DefinitionReadCounts
+from headgate.gateway.metrics import DefinitionReadCounts, StandbyState
 from headgate.gateway.minute_counts import MinuteCounts
 from headgate.gateway.oidc import OidcProvider, OidcUsers
 from headgate.gateway.pace import Pace
@@ -52,6 +52,7 @@ from headgate.store.definition_cache import DefinitionCache
 from headgate.store.errors import DatabaseUnavailable
 from headgate.store.lent_calls import LentCalls
 from headgate.store.redis import Dependency
+from headgate.store.standby import Standby
 
 _GRACE_SECONDS = 10
 _BACKLOG = 2048
@@ -77,8 +78,13 @@ async def serve_gateway(settings: GatewaySettings) -> int:
         stack.push_async_callback(kube.aclose)
         evaluator = CelEvaluator()
         stack.push_async_callback(evaluator.aclose)
-        database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
+        database = Database(
+            settings.database_url.get_secret_value(),
+            pool_size=settings.database_pool_size,
+            prepared_statements=settings.database_prepared_statements,
+        )
         stack.push_async_callback(database.close)
+        standby = _standby(settings, database, stack)
         redis = await _redis(settings, stack)
         reads = None if redis is None else DefinitionReads(DefinitionCache(redis), monotonic=time.monotonic)
         engine = Engine(
@@ -89,6 +95,7 @@ async def serve_gateway(settings: GatewaySettings) -> int:
             keys=keys,
             reads=reads,
             prices=prices,
+            standby=standby,
         )
         limits = engine.call_limits(
             burst=settings.calls_per_minute,
@@ -96,7 +103,8 @@ async def serve_gateway(settings: GatewaySettings) -> int:
             lent=None if redis is None else LentCalls(redis),
         )
         room = WaitingRoom()
-        bell = Bell(settings.database_url.get_secret_value(), lambda workspace: room.ring(workspace, KINDS))
+        direct = settings.database_direct_url or settings.database_url
+        bell = Bell(direct.get_secret_value(), lambda workspace: room.ring(workspace, KINDS))
         refusals = Refusals(engine)
         objects = ObjectStore(settings.object_store) if settings.object_store is not None else None
         if objects is not None:
@@ -131,6 +139,9 @@ async def serve_gateway(settings: GatewaySettings) -> int:
         if reads is not None:
             registry.register(DefinitionReadCounts(reads))
             watching.append(asyncio.create_task(upkeep.definitions(reads)))
+        if standby is not None:
+            registry.register(StandbyState(standby))
+            watching.append(asyncio.create_task(upkeep.standby(standby)))
         log.info("serving", api_port=settings.api_port)
         # It ends by itself on the signals, once the requests under way are answered.
         await server.serve([_listening(settings.http_host, settings.api_port)])
@@ -218,6 +229,22 @@ def _live(settings: GatewaySettings, kube: KubeClient, engine: Engine) -> LiveLo
     if not settings.follow_logs:
         return None
     return LiveLogs(kube, engine.logs, Pace(settings.log_bytes_per_second, time.monotonic))
+
+
+def _standby(settings: GatewaySettings, primary: Database, stack: AsyncExitStack) -> Standby | None:
+    """The replica of Postgres, where the settings name one. It need not be there yet."""
+    if settings.database_replica_url is None:
+        return None
+    standby = Standby(
+        primary,
+        settings.database_replica_url.get_secret_value(),
+        pool_size=settings.database_pool_size,
+        prepared_statements=settings.database_prepared_statements,
+        most_lag=timedelta(seconds=settings.database_replica_max_lag_seconds),
+        monotonic=time.monotonic,
+    )
+    stack.push_async_callback(standby.close)
+    return standby
 
 
 async def _redis(settings: GatewaySettings, stack: AsyncExitStack) -> Dependency | None:

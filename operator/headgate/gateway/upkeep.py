@@ -14,6 +14,7 @@ from headgate.gateway.refusals import FLUSH_SECONDS, Refusals
 from headgate.probes import Health
 from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable, StatementRefused
 from headgate.store.redis import RedisAway
+from headgate.store.standby import Standby
 
 _LOOK_SECONDS = 2.0
 _RECKON_SECONDS = 0.5
@@ -44,6 +45,14 @@ async def loans(limits: CallLimits) -> None:
         await asyncio.sleep(_RECKON_SECONDS)
         with suppress(DatabaseUnavailable, StatementRefused):
             await limits.look()
+
+
+async def standby(watched: Standby) -> None:
+    """See how far the replica of Postgres is behind."""
+    while True:
+        with suppress(DatabaseUnavailable, StatementRefused):
+            await watched.look()
+        await asyncio.sleep(watched.between_looks)
 
 
 async def refusals(counted: Refusals) -> None:

@@ -21,7 +21,11 @@ _NOTIFY = f"SELECT pg_notify('{CHANNEL}', name) FROM unnest(%(names)s::text[]) n
 
 
 class Bell:
-    """One connection of its own, which listens and rings. It has to reach Postgres itself, and not through a pooler."""
+    """One connection of its own, which listens and rings. Through a pooler it rings only.
+
+    A pooler may give each statement another connection: listening is of no use then, and one that nobody has asked for
+    would be told.
+    """
 
     def __init__(self, url: str, heard: Callable[[str], object], *, retry_seconds: float = RETRY_SECONDS) -> None:
         """``heard`` is told the names of workspaces that others ring for."""
@@ -53,7 +57,10 @@ class Bell:
         )
         async with connection:
             connection.add_notify_handler(lambda told: self._take(connection, told.pid, told.payload))
-            await connection.execute(_LISTEN)
+            if await _is_pooled(connection):
+                self._log.warning("runners are not woken across processes: set HEADGATE_DATABASE_DIRECT_URL")
+            else:
+                await connection.execute(_LISTEN)
             while True:
                 await self._tell(connection)
                 await self._listen(connection)
@@ -87,3 +94,9 @@ class Bell:
     def _take(self, connection: psycopg.AsyncConnection[object], teller: int, workspace: str) -> None:
         if teller != connection.pgconn.backend_pid:
             self._heard(workspace)
+
+
+async def _is_pooled(connection: psycopg.AsyncConnection[object]) -> bool:
+    """Whether what answers is not what the connection was made to."""
+    row = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
+    return row != (connection.info.backend_pid,)

@@ -83,7 +83,7 @@ class Database:
     """A pool of connections to Headgate's Postgres.
 
     There is no session state, so that PgBouncer may hand every transaction another connection. (Its transaction mode
-    needs version 1.21 or newer for prepared statements, or ``prepared_statements=False``.)
+    needs version 1.22 or newer for prepared statements, or ``prepared_statements=False``.)
     """
 
     def __init__(
@@ -95,11 +95,13 @@ class Database:
         statement_timeout: timedelta = timedelta(seconds=10),
         transaction_timeout: timedelta = timedelta(seconds=30),
         prepared_statements: bool = True,
+        silence: timedelta | None = None,
     ) -> None:
         """``url`` is a libpq URL of the runtime login; ``pool_size`` is the number of connections at most.
 
         ``statement_timeout`` bounds each statement and each wait for a lock, ``transaction_timeout`` the time that a
-        transaction may lie idle.
+        transaction may lie idle. Over a network a connection counts as broken whose other side says nothing for
+        ``silence``; as long as the system thinks right when None.
         """
         self._engine = create_async_engine(
             make_url(url).set(drivername="postgresql+psycopg"),
@@ -113,6 +115,7 @@ class Database:
                 "prepare_threshold": 5 if prepared_statements else None,
                 "application_name": "headgate",
                 "row_factory": namedtuple_row,
+                **({} if silence is None else _silence(silence)),
             },
         )
         self._pool_size = pool_size
@@ -243,6 +246,17 @@ def _meaning(error: BaseException | None) -> BaseException:
 
 def _milliseconds(length: timedelta) -> str:
     return str(round(length.total_seconds() * 1000))
+
+
+def _silence(most: timedelta) -> dict[str, int]:
+    """Parameters of libpq for it: a third of the time until it asks, and twice as long for an answer."""
+    third = max(1, round(most.total_seconds() / 3))
+    return {
+        "keepalives_idle": third,
+        "keepalives_interval": third,
+        "keepalives_count": 2,
+        "tcp_user_timeout": round(most.total_seconds() * 1000),
+    }
 
 
 def _lock_key(identifier: UUID) -> int:

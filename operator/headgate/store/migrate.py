@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 from sqlalchemy import Connection, Engine, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
@@ -18,6 +20,10 @@ from headgate.store.tables import SCHEMA
 
 _LOCK = 0x6865616467617465
 """Held while migrating: the letters of the product's name."""
+PATIENCE = timedelta(minutes=4)
+"""How long migrations try to get locks that others hold."""
+_LOCK_MILLISECONDS = 200
+_PAUSE_SECONDS = 0.5
 
 
 class MigrationRefused(Exception):  # noqa: N818 - a state of the world, not a mistake
@@ -30,9 +36,12 @@ def upgrade(
     runtime_login: str | None = None,
     wait: timedelta = timedelta(seconds=60),
     sleep: Callable[[float], None] = time.sleep,
+    patience: timedelta = PATIENCE,
     revision: str = "head",
 ) -> None:
     """Bring the database to ``revision``, the newest by default, and leave one that is there already as it is.
+
+    Others go on reading and writing meanwhile: a migration gives way to them for as long as ``patience``.
 
     Waits up to ``wait`` for the database to answer. Two of these at once take turns. Creates the three roles where they
     are missing, and makes ``runtime_login`` a member of the two that running programs act as. Raises
@@ -40,17 +49,23 @@ def upgrade(
     """
     with _connected(migration_url, wait, sleep) as connection:
         _prepare_roles(connection, runtime_login)
-        _run(connection, lambda config: command.upgrade(config, revision))
+        _run(connection, lambda config: command.upgrade(config, revision), patience, sleep)
         connection.execute(text(f"GRANT SELECT ON {SCHEMA}.alembic_version TO {SYSTEM}"))
         connection.commit()
 
 
-def downgrade(migration_url: str, revision: str) -> None:
-    """Take the schema back to ``revision``; ``base`` removes all tables and what is in them."""
+def downgrade(
+    migration_url: str,
+    revision: str,
+    *,
+    patience: timedelta = PATIENCE,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Take the schema back to ``revision``; ``base`` removes all tables and what is in them. Gives way as above."""
     with _connected(migration_url, timedelta(0), time.sleep) as connection:
         connection.execute(text(f"SET ROLE {OWNER}"))
         connection.commit()
-        _run(connection, lambda config: command.downgrade(config, revision))
+        _run(connection, lambda config: command.downgrade(config, revision), patience, sleep)
 
 
 def newest_revision() -> str:
@@ -79,11 +94,37 @@ def _config() -> Config:
     return config
 
 
-def _run(connection: Connection, action: Callable[[Config], None]) -> None:
+def _run(
+    connection: Connection, action: Callable[[Config], None], patience: timedelta, sleep: Callable[[float], None]
+) -> None:
+    """Carry out migrations, each in its own transaction, and repeat one that did not get its locks at once.
+
+    Who waits for a lock holds up all who come after, so it does so for a moment only. That is shorter than Postgres
+    takes to look for deadlocks: where there is one, it is the migration that gives way.
+    """
+    log = structlog.get_logger("headgate.migrate")
     config = _config()
     config.attributes["connection"] = connection
-    action(config)
+    connection.execute(text(f"SET lock_timeout = {_LOCK_MILLISECONDS}"))
     connection.commit()
+    deadline = time.monotonic() + patience.total_seconds()
+    while True:
+        try:
+            action(config)
+            connection.commit()
+        except OperationalError as error:
+            if not isinstance(error.orig, LockNotAvailable | DeadlockDetected):
+                raise
+            connection.rollback()
+            if time.monotonic() >= deadline:
+                raise MigrationRefused(
+                    "others hold locks on tables that a migration has to change; it was tried for"
+                    f" {patience.total_seconds():.0f} s. End long transactions, such as a backup's, and migrate again"
+                ) from error
+            log.info("others hold what a migration has to lock: it is tried again")
+            sleep(_PAUSE_SECONDS)
+        else:
+            return
 
 
 @contextmanager
@@ -94,9 +135,17 @@ def _connected(url: str, wait: timedelta, sleep: Callable[[float], None], *, loc
     )
     with _connect(engine, wait, sleep) as connection:
         if lock:
+            _refuse_pooler(connection)
             connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
             connection.commit()
         yield connection
+
+
+def _refuse_pooler(connection: Connection) -> None:
+    """A pooler may give each transaction another connection, and the lock and role of a migration are those of one."""
+    driver = connection.connection.driver_connection
+    if driver is not None and connection.scalar(text("SELECT pg_backend_pid()")) != driver.info.backend_pid:
+        raise MigrationRefused("the migration's URL leads to a pooler: give one that leads to Postgres itself")
 
 
 def _connect(engine: Engine, wait: timedelta, sleep: Callable[[float], None]) -> Connection:

@@ -17,6 +17,7 @@ from headgate.store.tables.history import (
     run_endings,
 )
 from headgate.store.tables.rate_limits import loans, pot_rate_limits, rate_limits
+from headgate.store.tables.replication import beats
 from headgate.store.tables.search import recommendations, run_documents, upkeep_days, workflow_documents
 from headgate.store.tables.tasks import borrowed_places, pool_logs, tasks, turns
 from headgate.store.tables.tenants import breakers, pots, quotas, retention_policies, usage, workspaces
@@ -31,6 +32,7 @@ __all__ = [
     "audit_heads",
     "audit_log",
     "audit_rounds",
+    "beats",
     "borrowed_places",
     "breakers",
     "credentials",

@@ -11,7 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    run_scripts("0007/10_labels.sql", "0007/20_changes.sql")
+    run_scripts("0007/10_labels.sql", "0007/20_changes.sql", "0007/30_runs.sql")
 
 
 def downgrade() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from headgate.store.migrations.scripts import run_scripts
 
 revision = "0008"
-down_revision = "0007"
+down_revision = "0007a"
 branch_labels = None
 depends_on = None
 

@@ -3,10 +3,6 @@
 -- The rows lie in the order in which people page, so that a page of the runs with a label is a range of their index. An
 -- index over the jsonb would find all runs with the label, and sort them, for every page.
 
-ALTER TABLE headgate.workflow_executions
-    ADD COLUMN labels jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(labels) = 'object' AND pg_column_size(labels) <= 16384);
-COMMENT ON COLUMN headgate.workflow_executions.labels IS 'Texts by names, given when the run was asked for.';
-
 CREATE TABLE headgate.execution_labels (
     workspace_id  uuid NOT NULL,
     key           text NOT NULL CHECK (octet_length(key) BETWEEN 1 AND 317),
@@ -32,8 +28,6 @@ BEGIN
 END
 $$;
 REVOKE ALL ON FUNCTION headgate.keep_labels FROM PUBLIC;
-CREATE TRIGGER keep_labels AFTER INSERT ON headgate.workflow_executions
-    FOR EACH ROW WHEN (NEW.labels <> '{}') EXECUTE FUNCTION headgate.keep_labels();
 
 -- As 0001 has it, for one table more.
 CREATE OR REPLACE FUNCTION headgate.ensure_partitions(reference timestamptz, months_ahead integer) RETURNS integer

@@ -1,3 +1,4 @@
+LOCK TABLE headgate.workflow_executions IN ACCESS EXCLUSIVE MODE;
 DROP TRIGGER drop_document_of_deleted ON headgate.workflow_executions;
 DROP TRIGGER drop_document ON headgate.workflow_executions;
 DROP TRIGGER keep_document ON headgate.workflow_executions;

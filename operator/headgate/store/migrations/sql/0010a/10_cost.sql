@@ -12,14 +12,6 @@ CREATE TABLE headgate.price_tables (
 COMMENT ON TABLE headgate.price_tables IS 'Every price table that there was, from when on: one that comes back has a row for each time.';
 COMMENT ON COLUMN headgate.price_tables.version IS 'From the content: the beginning of its SHA-256.';
 
-ALTER TABLE headgate.workflow_execution_steps
-    ADD COLUMN hourly_rate numeric CHECK (hourly_rate >= 0),
-    ADD COLUMN price_version text CHECK (octet_length(price_version) <= 64),
-    ADD COLUMN cost numeric CHECK (cost >= 0);
-COMMENT ON COLUMN headgate.workflow_execution_steps.hourly_rate IS 'What an hour of the attempt costs; NULL where there was no price table.';
-COMMENT ON COLUMN headgate.workflow_execution_steps.price_version IS 'The price table by which it is priced.';
-COMMENT ON COLUMN headgate.workflow_execution_steps.cost IS 'What the attempt cost, to a billionth; NULL where it has no price, has not ended, or is of a Test or Debug run.';
-
 CREATE FUNCTION headgate.price_attempt() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (
@@ -34,7 +26,3 @@ BEGIN
 END
 $$;
 REVOKE ALL ON FUNCTION headgate.price_attempt FROM PUBLIC;
-CREATE TRIGGER price_attempt BEFORE INSERT OR UPDATE ON headgate.workflow_execution_steps
-    FOR EACH ROW WHEN (NEW.hourly_rate IS NOT NULL AND NEW.attempt_finished_at IS NOT NULL AND NEW.cost IS NULL
-        AND NEW.attempt_started_at IS NOT NULL)
-    EXECUTE FUNCTION headgate.price_attempt();

@@ -1,0 +1,1 @@
+DROP TABLE headgate.replication_beats;
