@@ -7,6 +7,7 @@ of an interpreter that has just started. So it imports next to nothing, and nobo
 
 import _socket
 import ctypes
+import gc
 import os
 import sys
 
@@ -97,6 +98,8 @@ def _interrupted() -> None:
 def main() -> None:
     """Serve whoever holds the other end of the socket that is standard input."""
     _PRCTL(_DUMPABLE, 0, 0, 0, 0)
+    # What there is by now stays: a child that ends does not touch, and so copy, all of it.
+    gc.freeze()
     asked = serve(_socket.socket(fileno=os.dup(0)))
     if asked is not None:
         (source, folder, *environment), descriptors = asked
