@@ -7,7 +7,6 @@ import pytest
 from headgate.api.workflow_run import RunPhase
 from headgate.engine.types import Admitted
 from tests.builders import WorkflowBuilder, a_workflow
-from tests.component.api_client import Api
 from tests.component.world import World, one_node
 
 HTTP = {"http": {"url": "https://example.com/"}}
@@ -65,16 +64,3 @@ async def test_one_that_waits_is_read_as_it_may_have_started_since(world: World)
     assert isinstance(answer, Admitted)
     assert answer.view is None
     assert (await world.view(answer.run_id)).phase is RunPhase.PENDING
-
-
-async def test_starting_through_the_api_takes_no_transaction_for_the_answer(
-    world: World, api: Api, sent: list[str]
-) -> None:
-    await world.given(one_node())
-    await api.start()
-    sent.clear()
-
-    await api.start()
-
-    # Counting the call takes three, and the run four and one for the audit log.
-    assert len(sent) == 3 + 4 + 1
