@@ -90,9 +90,16 @@ async def test_calls_that_come_at_once_are_counted_at_once(world: World, api: Ap
     assert len(sent) <= 2 * COUNTING
 
 
-async def test_starting_takes_the_admission_and_a_look_at_the_run(api: Api, run: str, sent: list[str]) -> None:
+async def test_starting_takes_the_admission_and_no_look_at_the_run(api: Api, run: str, sent: list[str]) -> None:
     sent.clear()
     await api.start()
+    assert len(sent) == COUNTING + TRANSACTION + 1 + AUDITED
+
+
+async def test_a_run_that_waits_is_looked_at(world: World, api: Api, run: str, sent: list[str]) -> None:
+    await world.given_workspace(max_concurrent_runs=1)
+    sent.clear()
+    assert (await api.start())["phase"] == "Pending"
     assert len(sent) == COUNTING + TRANSACTION + 1 + AUDITED + TRANSACTION
 
 

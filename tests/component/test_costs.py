@@ -130,11 +130,11 @@ async def test_completing_a_step_whose_successor_reads_outputs_takes_five(warm: 
     assert len(sent) == 5
 
 
-async def test_completing_the_last_step_takes_five(warm: World, sent: list[str]) -> None:
+async def test_completing_the_last_step_takes_four(warm: World, sent: list[str]) -> None:
     run = await warm.admit()
     with counted(sent):
         await warm.succeed(run, "work")
-    assert len(sent) == 5
+    assert len(sent) == 4
 
 
 async def test_completing_for_a_retry_takes_four_and_again_for_nothing_three(warm: World, sent: list[str]) -> None:
@@ -177,14 +177,14 @@ async def test_reading_takes_three(warm: World, sent: list[str]) -> None:
     assert len(sent) == 6
 
 
-async def test_a_whole_run_of_one_node_takes_fifteen_in_four_transactions(warm: World, sent: list[str]) -> None:
+async def test_a_whole_run_of_one_node_takes_fourteen_in_four_transactions(warm: World, sent: list[str]) -> None:
     await warm.claim()
     with counted(sent):
         run = await warm.admit()
         [task] = await warm.claim()
         await warm.engine.record_jobs([(task.ref, "uid")])
         await warm.engine.complete(task.ref, Outcome(True))
-    assert len(sent) == 4 + 3 + 3 + 5
+    assert len(sent) == 4 + 3 + 3 + 4
     assert (await warm.view(run)).phase.is_final
 
 
@@ -195,7 +195,7 @@ async def test_a_priced_run_costs_no_round_trip_more(warm: World, sent: list[str
         await warm.engine.mark_running(warm.ref(run, "work"), warm.clock.now, ONE_CPU)
         warm.clock.advance(seconds=1)
         await warm.succeed(run, "work")
-    assert len(sent) == 3 + 5
+    assert len(sent) == 3 + 4
     assert (await warm.view(run)).cost is not None
 
 
@@ -226,7 +226,7 @@ async def test_a_run_that_others_listen_to_ends_in_as_many_as_any_other(warm: Wo
     run = await warm.admit()
     with counted(sent):
         await warm.succeed(run, "work")
-    assert len(sent) == 5
+    assert len(sent) == 4
 
 
 async def test_acting_on_an_ending_takes_six_and_three_and_what_it_sets_off(warm: World, sent: list[str]) -> None:

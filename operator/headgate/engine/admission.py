@@ -14,6 +14,7 @@ from headgate.domain.apart import NORMAL, Apart
 from headgate.domain.durations import parse_duration
 from headgate.domain.graph import NodeState
 from headgate.domain.ids import uuid7_time
+from headgate.engine import run_views
 from headgate.engine.acts import started
 from headgate.engine.apart import begun, state_of
 from headgate.engine.audit import record
@@ -89,7 +90,8 @@ async def _record(
     mutex = await mutex_of(definition, run_id, inputs, context.evaluator) if apart.is_normal else None
     if isinstance(mutex, Refused):
         return mutex, Effects(), False
-    verdict = await starting.admit(tx, run, _origin(definition, request, trigger, inputs, mutex))
+    origin = _origin(definition, request, trigger, inputs, mutex)
+    verdict = await starting.admit(tx, run, origin)
     if verdict is not None and verdict.refused:
         return refused(verdict), Effects(), False
     if verdict is None:
@@ -99,7 +101,8 @@ async def _record(
     effects = await follow_up(tx, run, verdict)
     if request.by is not None:
         await record(tx, workspace_id, now, started(request.by, request, definition, run_id))
-    return Admitted(run_id, duplicate=False), effects, verdict.reason == QUEUED
+    view = run_views.begun(definition, run, origin) if verdict.reason is None and apart.is_normal else None
+    return Admitted(run_id, duplicate=False, view=view), effects, verdict.reason == QUEUED
 
 
 async def _understand(

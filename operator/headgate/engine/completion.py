@@ -14,7 +14,7 @@ from headgate.domain.retry import delay_before_next
 from headgate.engine.bounds import OUTPUT_BYTES, REASON_BYTES, check_json, clip
 from headgate.engine.context import Context, run_key
 from headgate.engine.definition import Definition, UnreadableVersion
-from headgate.engine.ending import conclude
+from headgate.engine.ending import ending_of, follow
 from headgate.engine.facts import Facts
 from headgate.engine.outcome import states_of
 from headgate.engine.repeating import luck, refusal_to_repeat
@@ -24,7 +24,7 @@ from headgate.engine.unreadable import fail_unreadable
 from headgate.store import memos, runs
 from headgate.store.database import Transaction
 from headgate.store.records import RunKey, StepRow, TaskRow, for_runners
-from headgate.store.runs import Room
+from headgate.store.runs import Ending, Room
 
 INVALID_OUTPUT = "InvalidOutput"
 STORAGE_LIMIT = "StorageLimit"
@@ -150,11 +150,12 @@ async def _go_on(
             cancelling=run.cancelling,
             apart=run.apart,
         )
-    await _record(tx, definition, run.key, ref, (ended, *progress.steps), progress.tasks)
-    concluded, room = await conclude(tx, definition, run, progress, now)
-    return Effects(
+    ending = ending_of(definition, run, progress, now)
+    room = await _record(tx, definition, run.key, ref, (ended, *progress.steps), progress.tasks, ending)
+    effects = Effects(
         frozenset([ref.run_id]), tasks_queued=bool(progress.tasks), for_runners=for_runners(progress.tasks)
-    ) | concluded, room
+    )
+    return effects | await follow(tx, definition, run, progress, ending), room
 
 
 def bounded(outcome: Outcome) -> Outcome:
@@ -192,9 +193,10 @@ async def _record(
     ref: TaskRef,
     steps: tuple[StepRow, ...],
     tasks: tuple[TaskRow, ...],
-) -> None:
+    ending: Ending | None = None,
+) -> Room:
     """Raises ``_NoRoomForOutputs``, and has written nothing then."""
-    fits = await runs.record(
+    room = await runs.record(
         tx,
         key,
         namespace=definition.namespace,
@@ -202,12 +204,14 @@ async def _record(
         done=(ref.node, ref.attempt),
         steps=steps,
         tasks=tasks,
+        ending=ending,
     )
-    if not fits:
+    if room is None:
         raise _NoRoomForOutputs(
             "its output, and what follows from it, would take more than maxStorageMB of the quota allows: "
             "raise the limit, or write less"
         )
+    return room
 
 
 class _NoRoomForOutputs(Exception):  # noqa: N818 - a state of the workspace, not a mistake of ours

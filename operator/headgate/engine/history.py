@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from headgate.api.node import NodeType
-from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.api.workflow_run import RunPhase
 from headgate.domain.apart import Apart
 from headgate.domain.ids import uuid7_time
-from headgate.domain.spread import index_of, node_of
 from headgate.engine.bounds import clip
 from headgate.engine.context import Context, run_key
 from headgate.engine.definition import UnreadableVersion
-from headgate.engine.reasons import (
-    WAITING_MESSAGES,
-    waiting_for_approval,
-    waiting_for_called,
-    waiting_for_mutex,
-    waiting_for_others,
-)
-from headgate.engine.types import NodeView, RunFilter, RunPage, RunSummary, RunView, TriggerKind, Waiting
+from headgate.engine.reasons import WAITING_MESSAGES, waiting_for_mutex, waiting_for_others
+from headgate.engine.run_views import node_views, node_waiting, shown_nodes, utc
+from headgate.engine.types import RunFilter, RunPage, RunSummary, RunView, TriggerKind, Waiting
 from headgate.store import history
 from headgate.store.database import Transaction
 
@@ -50,7 +41,7 @@ async def run_view(context: Context, workspace_id: UUID, run_id: UUID) -> RunVie
             named = (content.namespace, content.name, content.number)
         else:
             named = (definition.namespace, definition.workflow, definition.number)
-            order = tuple(node.id for node in definition.graph.nodes if node.type is not NodeType.TRIGGER)
+            order = shown_nodes(definition)
     apart = Apart.of(row.mode, row.options)
     return RunView(
         workspace_id=workspace_id,
@@ -61,9 +52,9 @@ async def run_view(context: Context, workspace_id: UUID, run_id: UUID) -> RunVie
         resource=row.resource,
         phase=RunPhase(row.status),
         started_at=key.started_at,
-        finished_at=_utc(row.finished_at),
-        nodes=tuple(_node_view(node, steps.get(node), _items(node, steps)) for node in order),
-        waiting=_held(row.held) + _run_waiting(row) + _node_waiting(order, row.waiting),
+        finished_at=utc(row.finished_at),
+        nodes=node_views(order, steps),
+        waiting=_held(row.held) + _run_waiting(row) + node_waiting(order, row.waiting or ()),
         error_message=row.error_message,
         outputs=row.outputs,
         retries=row.retries,
@@ -122,7 +113,7 @@ async def list_runs(
             kind=TriggerKind(row.trigger_kind),
             resource=row.resource,
             started_at=row.started_at.astimezone(UTC),
-            finished_at=_utc(row.finished_at),
+            finished_at=utc(row.finished_at),
             duration_ms=row.duration_ms,
             error_message=row.error_message,
             waiting=row.waiting_reason,
@@ -148,30 +139,6 @@ def _position(cursor: str) -> tuple[datetime, UUID]:
         raise ValueError("the cursor is not one that a list gave") from None
 
 
-def _items(node: str, steps: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    return [step for name, step in steps.items() if node_of(name) == node and index_of(name) is not None]
-
-
-def _node_view(node: str, step: dict[str, Any] | None, items: list[dict[str, Any]]) -> NodeView:
-    if step is None:
-        return NodeView(node, NodePhase.PENDING, 0, None, None, "", "")
-    if items and step["phase"] == NodePhase.RUNNING.value:
-        done = sum(NodePhase(item["phase"]).is_final for item in items)
-        step = {**step, "message": f"{done} of {len(step['output'])} items done", "output": None}
-    return NodeView(
-        id=node,
-        phase=NodePhase(step["phase"]),
-        attempt=step["attempt"],
-        started_at=_parsed(step["attempt_started_at"]),
-        finished_at=_parsed(step["attempt_finished_at"]),
-        reason=step["reason"],
-        message=step["message"],
-        output=step["output"],
-        cost=Decimal(step["cost"]) if step["cost"] is not None else None,
-        price_version=step["price_version"],
-    )
-
-
 def _run_waiting(row: Any) -> tuple[Waiting, ...]:
     match row.waiting_reason:
         case None:
@@ -182,7 +149,7 @@ def _run_waiting(row: Any) -> tuple[Waiting, ...]:
             message = waiting_for_others(row.concurrency_limit)
         case reason:
             message = WAITING_MESSAGES.get(reason, "")
-    return (Waiting(row.waiting_reason, clip(message), None, _utc(row.waiting_until)),)
+    return (Waiting(row.waiting_reason, clip(message), None, utc(row.waiting_until)),)
 
 
 def _held(held: str | None) -> tuple[Waiting, ...]:
@@ -191,34 +158,3 @@ def _held(held: str | None) -> tuple[Waiting, ...]:
         return ()
     reason, _, message = held.partition(": ")
     return (Waiting(reason, message),)
-
-
-def _node_waiting(nodes: tuple[str, ...], rows: list[dict[str, Any]] | None) -> tuple[Waiting, ...]:
-    order = {node: index for index, node in enumerate(nodes)}
-    waiting: dict[tuple[str, str], Waiting] = {}
-    for row in rows or ():
-        # Of the items of a list that wait for the same, one speaks for all.
-        told = _task_waiting({**row, "node": node_of(row["node"])})
-        waiting.setdefault((told.node or "", told.reason), told)
-    return tuple(sorted(waiting.values(), key=lambda item: order.get(item.node or "", 0)))
-
-
-def _task_waiting(row: dict[str, Any]) -> Waiting:
-    """What a task says that it waits for or, where it says nothing, what its kind waits for."""
-    if row["reason"] is not None:
-        return Waiting(row["reason"], row["message"] or "", row["node"], _parsed(row["until"]))
-    match row["kind"]:
-        case "call":
-            return Waiting("CalledRun", clip(waiting_for_called(row["called"])), row["node"])
-        case "approval":
-            return Waiting("Approval", clip(waiting_for_approval(row["asks"])), row["node"], _parsed(row["due"]))
-        case _:
-            return Waiting("Runner", "no runner of the workspace has taken it on yet", row["node"])
-
-
-def _parsed(text: str | None) -> datetime | None:
-    return None if text is None else _utc(datetime.fromisoformat(text))
-
-
-def _utc(time: datetime | None) -> datetime | None:
-    return None if time is None else time.astimezone(UTC)

@@ -177,6 +177,8 @@ class Admitted:
 
     run_id: UUID
     duplicate: bool
+    view: RunView | None = field(default=None, compare=False)
+    """The run as it was begun, where this request did so and it had to wait for nothing."""
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,16 @@ def gateway(
 
     app = FastAPI(title="Headgate", docs_url=None, redoc_url=None, openapi_url=None)
     answer_with_problems(app)
+    # First of all routes: they are looked through in this order, for every request.
+    app.router.routes += runner_routes(
+        engine.runner_tasks,
+        engine.credentials,
+        authenticator,
+        lease=lease,
+        wall=wall,
+        heard=woken,
+        room=room,
+    )
     metrics = GatewayMetrics.register(registry)
     registry.register(CallCounts(limits))
     rates = RateLimits(limits, metrics)
@@ -90,17 +100,6 @@ def gateway(
     async def openapi() -> dict[str, Any]:
         return described
 
-    app.include_router(
-        runner_routes(
-            engine.runner_tasks,
-            engine.credentials,
-            authenticator,
-            lease=lease,
-            wall=wall,
-            heard=woken,
-            room=room,
-        )
-    )
     counts = HookMetrics.register(registry)
     app.include_router(
         hook_routes(

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 
 from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headgate.domain.json_bytes import is_nested_deeper
@@ -50,21 +51,16 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         limit = next((size for path, size in self._larger.items() if scope["path"].startswith(path)), self._limit)
-        refusal = problem(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"a request may have {limit} bytes at most",
-            {"Connection": "close"},
-        )
         length = Headers(scope=scope).get("content-length", "")
         if length.isdecimal() and int(length) > limit:
-            await refusal(scope, receive, send)
+            await _too_large(limit)(scope, receive, send)
             return
         # All of it before the application begins, so that nothing has been answered when it turns out to be too much.
         try:
             async with asyncio.timeout(self._patience):
                 messages = await _whole(receive, limit)
         except _TooLarge:
-            await refusal(scope, receive, send)
+            await _too_large(limit)(scope, receive, send)
             return
         except TimeoutError:
             detail = f"the body has to come within {self._patience:g} seconds: send the request again"
@@ -79,6 +75,11 @@ class BodyLimit:
             return messages.pop(0) if messages else await receive()
 
         await self._app(scope, replay, send)
+
+
+def _too_large(limit: int) -> Response:
+    detail = f"a request may have {limit} bytes at most"
+    return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, {"Connection": "close"})
 
 
 async def _whole(receive: Receive, limit: int) -> list[Message]:

@@ -1,14 +1,14 @@
 """What runners ask for: the next attempt, more time for one, and that its end be recorded."""
 
-# Annotations are evaluated where they stand: FastAPI reads them, and some name what only a function knows.
+from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from starlette.requests import Request
+from starlette.routing import Route
 
 from headgate.domain.runner_protocol import (
     CLAIM_PATH,
@@ -31,6 +31,7 @@ from headgate.engine.credentials import Credentials
 from headgate.engine.runner_tasks import RunnerTasks
 from headgate.engine.types import Effects
 from headgate.gateway.authentication import Authenticator, Runner
+from headgate.gateway.messages import message_route
 from headgate.gateway.problems import Problem
 from headgate.gateway.waiting_room import WaitingRoom
 
@@ -44,21 +45,14 @@ def runner_routes(
     wall: Callable[[], datetime],
     heard: Callable[[str, Effects], None],
     room: WaitingRoom,
-) -> APIRouter:
+) -> list[Route]:
     """The routes. ``heard`` is told the workspace and the effects of every transaction.
 
     Runners of pools wait in ``room``, which is to be told when there is something to do.
     """
-    router = APIRouter()
     of_any = _claims_of_any(tasks, lease, heard, room)
 
-    async def runner(authorization: Annotated[str, Header()] = "") -> Runner:
-        return await authenticator.runner(authorization)
-
-    Caller = Annotated[Runner, Depends(runner)]  # noqa: N806 - a type
-
-    @router.post(CLAIM_PATH)
-    async def claim(body: Claim, caller: Caller, request: Request) -> Answer:
+    async def claim(body: Claim, caller: Runner, request: Request) -> Answer:
         """The next attempt of the runner's run; for one of a pool, of any run of its namespace."""
         if body.run_id is None:
             return _answer(await of_any(body, caller, request.is_disconnected), lease, wall())
@@ -68,13 +62,11 @@ def runner_routes(
         heard(caller.workspace, effects)
         return _answer(task, lease, wall())
 
-    @router.post(HEARTBEAT_PATH)
-    async def heartbeat(body: Attempt, caller: Caller) -> Kept:
+    async def heartbeat(body: Attempt, caller: Runner, _: Request) -> Kept:
         """Keep an attempt that the runner holds, and learn whether it is to end."""
         return Kept(stop=await tasks.heartbeat(_ref(caller, body), caller.holder, lease))
 
-    @router.post(COMPLETE_PATH)
-    async def complete(body: Completion, caller: Caller) -> Answer:
+    async def complete(body: Completion, caller: Runner, _: Request) -> Answer:
         """Record the end of an attempt that the runner holds; the next one of its run or, of a pool, of any."""
         # A run's own runner ends, and its log is read then.
         pooled = is_pool_runner(caller.pod)
@@ -90,21 +82,24 @@ def runner_routes(
         heard(caller.workspace, replace(effects, for_runners=_but(effects.for_runners, task)))
         return _answer(task, lease, wall())
 
-    @router.post(RELEASE_PATH, status_code=HTTPStatus.NO_CONTENT)
-    async def give_back(body: Attempt, caller: Caller) -> None:
+    async def give_back(body: Attempt, caller: Runner, _: Request) -> None:
         """Let another runner begin an attempt that the runner holds and will not end."""
         heard(caller.workspace, await tasks.give_back(_ref(caller, body), caller.holder))
 
-    @router.post(CREDENTIALS_PATH)
-    async def release(body: Wanted, caller: Caller, response: Response) -> Released:
+    async def release(body: Wanted, caller: Runner, _: Request) -> Released:
         """What the node of an attempt that the runner holds names of credentials, each time recorded."""
         if not (is_pool_runner(caller.pod) or is_runner_of(caller.pod, body.run_id)):
             raise Problem(HTTPStatus.FORBIDDEN, f"pod {caller.pod} is no runner of that run")
-        response.headers["Cache-Control"] = "no-store"
         found = await credentials.release(_ref(caller, body), body.names, caller.holder)
         return Released(values={name: dict(values.by_key) for name, values in found.items()})
 
-    return router
+    return [
+        message_route(CLAIM_PATH, Claim, authenticator, claim),
+        message_route(HEARTBEAT_PATH, Attempt, authenticator, heartbeat),
+        message_route(COMPLETE_PATH, Completion, authenticator, complete),
+        message_route(RELEASE_PATH, Attempt, authenticator, give_back),
+        message_route(CREDENTIALS_PATH, Wanted, authenticator, release, secret=True),
+    ]
 
 
 def _claims_of_any(

@@ -35,21 +35,21 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def end_descendants() -> bool:
-    """Kill all that descends from this process, and return whether nothing is left of it.
+def end_descendants(spared: int | None = None) -> bool:
+    """Kill all that descends from this process, and return whether nothing is left of it but ``spared``.
 
     A program that forks all the time is overtaken sooner or later; a process that does not die of SIGKILL is not.
     """
     until = time.monotonic() + _LONGEST_SECONDS
-    while True:
-        _reap()
-        found = _descendants(os.getpid())
+    while _has_descendants(spared):
+        found = _descendants(os.getpid()) - {spared}
         if not found or time.monotonic() >= until:
             return not found
         for pid in found:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(_PAUSE_SECONDS)
+    return True
 
 
 def empty(folders: Iterable[Path]) -> None:
@@ -94,10 +94,31 @@ def _open_and_retry(_function: object, path: str, _error: object) -> None:
             os.unlink(path)
 
 
-def _reap() -> None:
-    with contextlib.suppress(ChildProcessError):
+def _has_descendants(but: int | None) -> bool:
+    """Whether any may be left besides that one; those that have ended are taken note of.
+
+    Orphans are adopted, so that who has no children has no descendants: all of /proc need not be looked at.
+    """
+    try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
+    except ChildProcessError:
+        return False
+    if but is None:
+        return True
+    return _children(os.getpid()) != {but} or _children(but) != set()
+
+
+def _children(of: int) -> set[int] | None:
+    """None where that cannot be told, as the kernel does not list them or nobody is there."""
+    found: set[int] = set()
+    try:
+        for thread in os.listdir(f"/proc/{of}/task"):
+            with contextlib.suppress(ProcessLookupError):
+                found.update(map(int, Path("/proc", str(of), "task", thread, "children").read_text().split()))
+    except OSError:
+        return None
+    return found
 
 
 def _descendants(of: int) -> set[int]:

@@ -10,7 +10,9 @@ from functools import cache
 from http import HTTPStatus
 from typing import Any
 
+import aiohttp
 import httpx
+from yarl import URL
 
 from headgate.api.builtin import Http
 from headgate.runner.errors import NodeFailed
@@ -19,6 +21,7 @@ from headgate.runner.secrets import Redactor, Secrets
 
 BODY_BYTES = 65_536
 """An answer that is longer is refused rather than read: its output could not be kept."""
+_HEADER_BYTES = 65_536
 _CONNECT_SECONDS = 10.0
 _SHOWN = 256
 _OURS = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding", "te", "upgrade"})
@@ -41,10 +44,7 @@ class _Request:
 async def execute(node: Http, secrets: Secrets, networks: Networks, *, resolve: Resolve = system_resolve) -> Any:
     """The output of the node, ``{status, headers, body}``. Raises ``NodeFailed``."""
     request = _first(node, secrets)
-    # No proxy and no .netrc of the environment: the address that was checked is the one that is connected to.
-    async with httpx.AsyncClient(
-        trust_env=False, verify=_trust(), follow_redirects=False, timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS)
-    ) as client:
+    async with _client() as client:
         for _ in range(node.max_redirects + 1):
             status, headers, body = await _send(client, request, networks, resolve)
             target = headers.get("location")
@@ -52,6 +52,31 @@ async def execute(node: Http, secrets: Secrets, networks: Networks, *, resolve: 
                 return _output(node, request, status, headers, body, secrets.redactor())
             request = _redirected(request, status, target)
     raise NodeFailed("HttpRedirects", f"there were more than {node.max_redirects} redirects")
+
+
+def _client() -> aiohttp.ClientSession:
+    """What sends the requests of one node, each on a connection of its own: nothing of it is there for another node."""
+    # No proxy and no .netrc of the environment: the address that was checked is the one that is connected to.
+    client = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            ssl=_trust(),
+            resolver=aiohttp.ThreadedResolver(),
+            use_dns_cache=False,
+            force_close=True,
+            limit=0,
+            happy_eyeballs_delay=None,
+        ),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+        skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+        trust_env=False,
+        auto_decompress=False,
+        max_line_size=_HEADER_BYTES,
+        max_field_size=_HEADER_BYTES,
+    )
+    # A request is sent once, also where its connection breaks off before the answer and its method could be repeated.
+    client._retry_connection = False  # noqa: SLF001 - there is no other way to say so
+    return client
 
 
 @cache
@@ -90,54 +115,79 @@ def _url(text: str) -> httpx.URL:
 
 
 async def _send(
-    client: httpx.AsyncClient, request: _Request, networks: Networks, resolve: Resolve
+    client: aiohttp.ClientSession, request: _Request, networks: Networks, resolve: Resolve
 ) -> tuple[int, dict[str, str], bytes]:
     url = request.url
     port = url.port or _PORTS[url.scheme]
+    headers = {
+        "user-agent": "headgate",
+        "accept": "*/*",
+        **request.headers,
+        "host": url.netloc.decode("ascii"),
+        # What is compressed has no length that could be bounded before it is unpacked.
+        "accept-encoding": "identity",
+    }
     last: Exception | None = None
     for address in await checked(url.host, port, networks, resolve):
-        headers = {
-            "user-agent": "headgate",
-            "accept": "*/*",
-            **request.headers,
-            "host": url.netloc.decode("ascii"),
-            # What is compressed has no length that could be bounded before it is unpacked.
-            "accept-encoding": "identity",
-        }
-        outgoing = client.build_request(
-            request.method,
-            url.copy_with(host=address, port=port),
-            headers=headers,
-            content=request.body,
-            extensions={"sni_hostname": url.host},
-        )
         try:
-            response = await client.send(outgoing, stream=True)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            response = await client.request(
+                request.method,
+                URL(str(url.copy_with(host=address, port=port)), encoded=True),
+                headers=headers,
+                data=request.body,
+                server_hostname=url.host if url.scheme == "https" else None,
+                allow_redirects=False,
+            )
+        except (aiohttp.ClientConnectorError, aiohttp.ClientSSLError, aiohttp.ConnectionTimeoutError) as error:
             last = error
             continue
-        except httpx.LocalProtocolError:
-            raise NodeFailed("InvalidRequest", "a header holds characters that no header can") from None
-        except httpx.HTTPError as error:
+        except aiohttp.ClientError as error:
             raise NodeFailed("HttpConnection", f"{url.host} gave no answer: {type(error).__name__}") from None
+        except ValueError:
+            raise NodeFailed("InvalidRequest", "a header holds characters that no header can") from None
         try:
-            return response.status_code, _headers(response), await _body(response, url.host)
-        except httpx.HTTPError as error:
+            return response.status, _headers(response), await _body(response, url.host)
+        except aiohttp.ClientError as error:
             raise NodeFailed("HttpConnection", f"the answer of {url.host} broke off: {type(error).__name__}") from None
         finally:
-            await response.aclose()
-    raise NodeFailed("HttpConnection", f"could not connect to {url.host}: {last or 'no address'}")
+            response.close()
+    raise NodeFailed("HttpConnection", f"could not connect to {url.host}: {_why(last)}")
 
 
-def _headers(response: httpx.Response) -> dict[str, str]:
-    return {name.lower(): value for name, value in response.headers.items()}
+def _why(error: Exception | None) -> str:
+    """Why no connection came about, without the address, which a workflow's author may not know."""
+    match error:
+        case None:
+            return "no address"
+        case aiohttp.ClientConnectorCertificateError():
+            return str(error.certificate_error)
+        case aiohttp.ClientConnectorError():
+            return error.strerror or type(error.os_error).__name__
+        case _:
+            return "it took too long"
 
 
-async def _body(response: httpx.Response, host: str) -> bytes:
+def _headers(response: aiohttp.ClientResponse) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for raw_name, raw_value in response.raw_headers:
+        name, value = raw_name.decode("latin-1").lower(), _text(raw_value)
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
+
+
+def _text(raw: bytes) -> str:
+    """A header's value in the encoding that it most likely has."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+async def _body(response: aiohttp.ClientResponse, host: str) -> bytes:
     if response.headers.get("content-encoding", "identity") != "identity":
         raise NodeFailed("InvalidOutput", f"the answer of {host} is compressed, although it was asked not to be")
     read = bytearray()
-    async for chunk in response.aiter_raw():
+    async for chunk in response.content.iter_any():
         read += chunk
         if len(read) > BODY_BYTES:
             raise NodeFailed("InvalidOutput", f"the answer of {host} has more than {BODY_BYTES} bytes")

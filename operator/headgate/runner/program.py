@@ -14,10 +14,10 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal, cast
+from typing import IO, Any, Literal, Protocol, cast
 
 from headgate.engine.bounds import OUTPUT_BYTES
 from headgate.runner.errors import NodeFailed
@@ -80,20 +80,93 @@ class Ended:
     """What is wrong with that."""
 
 
-async def run(program: Program, show: Print, grace: float, limits: Limits) -> Ended:
+class Process(Protocol):
+    """A program that is executed, the first of a process group of its own."""
+
+    @property
+    def pid(self) -> int:
+        """Its number, and its group's."""
+        ...
+
+    @property
+    def stdin(self) -> IO[bytes] | None:
+        """What tells it to begin."""
+        ...
+
+    @property
+    def stdout(self) -> IO[bytes] | None:
+        """Where it prints."""
+        ...
+
+    @property
+    def stderr(self) -> IO[bytes] | None:
+        """Where it prints what goes wrong."""
+        ...
+
+    def wait(self) -> int:
+        """Its exit code, or minus the signal that ended it, when it has ended."""
+        ...
+
+    def kill(self) -> None:
+        """End it."""
+        ...
+
+
+Start = Callable[[Program, Path, Path, Mapping[str, str], Limits], Process]
+"""Starts a program that lies in a file, in a folder, with these variables and no others; see ``start_anew``."""
+
+
+def start_anew(program: Program, source: Path, folder: Path, environment: Mapping[str, str], limits: Limits) -> Process:
+    """Start an interpreter for the program, of which nothing has happened before the limits are on.
+
+    So what it starts first has them as well. Raises ``OSError`` or ``ValueError``.
+    """
+    # Isolated, so that neither the folder nor variables of Python's change what it imports.
+    command = [sys.executable, "-I", str(source)] if program.language == "python" else ["sh", str(source)]
+    # Not by asyncio, for which a process has not ended before its output is closed, by whoever else holds it.
+    process = subprocess.Popen(  # noqa: S603 - executing what a workflow says is what it is for
+        [*_GATE, *command],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    return begin(process, limits)
+
+
+def begin(process: Process, limits: Limits) -> Process:
+    """Put the limits on a process that waits for a line, and tell it one. Raises what ``Limits.put_on`` does."""
+    gate = cast("IO[bytes]", process.stdin)
+    try:
+        limits.put_on(process.pid)
+        gate.write(b"\n")
+        gate.close()
+    except BaseException:
+        process.kill()
+        process.wait()
+        for pipe in filter(None, (gate, process.stdout, process.stderr)):
+            with contextlib.suppress(OSError):
+                pipe.close()
+        raise
+    return process
+
+
+async def run(program: Program, show: Print, grace: float, limits: Limits, *, start: Start = start_anew) -> Ended:
     """Execute it in a folder of its own, which is gone afterwards. Raises ``NodeFailed`` where it does not start.
 
     Whatever is left of its process group has ended afterwards, also where this is cancelled: then the program is asked
     to end, and has ``grace`` seconds for it.
     """
-    folder = await asyncio.to_thread(tempfile.mkdtemp, prefix="script-")
+    folder = tempfile.mkdtemp(prefix="script-")
     try:
-        return await _run(program, Path(folder), show, grace, limits)
+        return await _run(program, Path(folder), show, grace, limits, start)
     finally:
         await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
 
 
-async def _run(program: Program, folder: Path, show: Print, grace: float, limits: Limits) -> Ended:
+async def _run(program: Program, folder: Path, show: Print, grace: float, limits: Limits, start: Start) -> Ended:
     # Nothing of the runner's own: neither the gateway's address nor the secrets of other nodes.
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
@@ -107,10 +180,8 @@ async def _run(program: Program, folder: Path, show: Print, grace: float, limits
     work.mkdir()
     source = folder / "source"
     source.write_text(program.source)
-    # Isolated, so that neither the folder nor variables of Python's change what it imports.
-    command = [sys.executable, "-I", str(source)] if program.language == "python" else ["sh", str(source)]
     try:
-        process = _start(command, work, environment, limits)
+        process = start(program, source, work, environment, limits)
     except (OSError, ValueError) as error:
         raise NodeFailed("ScriptNotStarted", f"the script could not be started: {type(error).__name__}") from None
     printed = Printed(show)
@@ -135,33 +206,6 @@ async def _run(program: Program, folder: Path, show: Print, grace: float, limits
         return Ended(code, said, _output(folder / "output"))
     except NodeFailed as failure:
         return Ended(code, said, mistake=failure.message)
-
-
-def _start(command: list[str], folder: Path, environment: Mapping[str, str], limits: Limits) -> subprocess.Popen[bytes]:
-    """The program, of which nothing has happened before the limits were on: what it starts first has them as well."""
-    # Not by asyncio, for which a process has not ended before its output is closed, by whoever else holds it.
-    process = subprocess.Popen(  # noqa: S603 - executing what a workflow says is what it is for
-        [*_GATE, *command],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    gate = cast("IO[bytes]", process.stdin)
-    try:
-        limits.put_on(process.pid)
-        gate.write(b"\n")
-        gate.close()
-    except BaseException:
-        process.kill()
-        process.wait()
-        for pipe in filter(None, (gate, process.stdout, process.stderr)):
-            with contextlib.suppress(OSError):
-                pipe.close()
-        raise
-    return process
 
 
 async def _asked_to_end(leader: int, ending: asyncio.Future[int], grace: float) -> None:

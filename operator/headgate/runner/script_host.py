@@ -28,6 +28,7 @@ from headgate.runner.confinement import (
     forget_shared_memory,
 )
 from headgate.runner.errors import NodeFailed
+from headgate.runner.forking import ForkServer
 from headgate.runner.program import run
 
 EXIT_UNCLEAN = 5
@@ -73,11 +74,12 @@ async def _serve(settings: ScriptSettings, alive: Alive) -> None:
     emptied = tuple(Path(folder) for folder in settings.emptied.split(":") if folder)
     beating = asyncio.create_task(alive.beat("scripts", _ALIVE_SECONDS))
     reader, writer = await _connected(settings.socket)
+    server = ForkServer()
     try:
         while (said := await script_line.heard(reader)) is not None:
             if said["say"] == script_line.RUN:
-                writer.write(await _executed(said, reader, writer))
-                if not await asyncio.to_thread(end_descendants):
+                writer.write(await _executed(said, reader, writer, server))
+                if not await asyncio.to_thread(end_descendants, server.pid):
                     raise Unclean
                 if emptied:
                     await asyncio.to_thread(_leave_nothing, emptied)
@@ -88,16 +90,19 @@ async def _serve(settings: ScriptSettings, alive: Alive) -> None:
     finally:
         beating.cancel()
         writer.close()
+        server.end()
 
 
-async def _executed(said: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+async def _executed(
+    said: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter, server: ForkServer
+) -> bytes:
     """What there is to say of the end of a program."""
 
     def show(stream: str, text: str) -> None:
         writer.write(script_line.encoded(script_line.PRINTED, stream=stream, text=text))
 
     program, grace, limits = script_line.requested(said)
-    executing = asyncio.ensure_future(run(program, show, grace, limits))
+    executing = asyncio.ensure_future(run(program, show, grace, limits, start=server.start))
     stopping = asyncio.ensure_future(script_line.heard(reader))
     # Whatever is said meanwhile, or the end of the connection, asks it to end.
     await asyncio.wait([executing, stopping], return_when=asyncio.FIRST_COMPLETED)

@@ -10,11 +10,8 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from psycopg.rows import namedtuple_row
-from sqlalchemy import PoolProxiedConnection, exc, make_url
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.util import greenlet_spawn
 
+from headgate.store.connection_pool import ConnectionPool, Pooled
 from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable, PartitionMissing, StatementRefused
 from headgate.store.roles import APP, SYSTEM
 
@@ -103,20 +100,12 @@ class Database:
         transaction may lie idle. Over a network a connection counts as broken whose other side says nothing for
         ``silence``; as long as the system thinks right when None.
         """
-        self._engine = create_async_engine(
-            make_url(url).set(drivername="postgresql+psycopg"),
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=pool_timeout.total_seconds(),
-            pool_recycle=1800,
-            connect_args={
-                "autocommit": True,
-                "connect_timeout": 5,
-                "prepare_threshold": 5 if prepared_statements else None,
-                "application_name": "headgate",
-                "row_factory": namedtuple_row,
-                **({} if silence is None else _silence(silence)),
-            },
+        self._pool = ConnectionPool(
+            url,
+            size=pool_size,
+            timeout=pool_timeout,
+            prepare_after=5 if prepared_statements else None,
+            parameters={} if silence is None else _silence(silence),
         )
         self._pool_size = pool_size
         self._timeouts = {
@@ -126,7 +115,7 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._engine.dispose()
+        await self._pool.close()
 
     @asynccontextmanager
     async def tenant(
@@ -164,53 +153,41 @@ class Database:
     @asynccontextmanager
     async def _transaction(self, begin: str) -> AsyncIterator[Transaction]:
         with _translated():
-            pooled, connection = await self._begin(begin)
+            pooled = await self._begin(begin)
             try:
-                yield Transaction(connection)
-                committed = await connection.execute("COMMIT")
+                yield Transaction(pooled.connection)
+                committed = await pooled.connection.execute("COMMIT")
                 if committed.statusmessage != "COMMIT":
                     raise StatementRefused("a transaction went on after one of its statements had failed")
             finally:
-                # What was not committed is rolled back; a caller who is cancelled must not leave that half done.
-                await asyncio.shield(greenlet_spawn(_give_back, pooled, connection))
+                if not self._pool.keep(pooled):
+                    # What was not committed is rolled back; a caller who is cancelled must not leave that half done.
+                    await asyncio.shield(self._pool.mend(pooled))
 
-    async def _begin(self, begin: str) -> tuple[PoolProxiedConnection, psycopg.AsyncConnection[Any]]:
+    async def _begin(self, begin: str) -> Pooled:
         """A connection whose transaction has begun.
 
         Beginning doubles as the health check: a connection that turns out to be broken is dropped, and the next one is
         tried, as often as there may be broken ones. So a healthy pool pays nothing for being checked.
         """
         for tries_left in range(self._pool_size, -1, -1):
-            pooled = await self._engine.raw_connection()
-            connection: psycopg.AsyncConnection[Any] = pooled.driver_connection  # type: ignore[assignment]
+            pooled = await self._pool.take()
             try:
-                await connection.execute(begin)
+                await pooled.connection.execute(begin)
             except BaseException:
-                broken = connection.broken
-                await asyncio.shield(greenlet_spawn(_give_back, pooled, connection))
+                broken = pooled.connection.broken
+                await asyncio.shield(self._pool.mend(pooled))
                 if not broken or not tries_left:
                     raise
             else:
-                return pooled, connection
+                return pooled
         raise AssertionError("unreachable: the last try returns or raises")
-
-
-def _give_back(pooled: PoolProxiedConnection, connection: psycopg.AsyncConnection[Any]) -> None:
-    """Return a connection to the pool, which rolls it back; a broken one is dropped."""
-    if connection.closed:
-        pooled.invalidate()
-    pooled.close()
 
 
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
-    except exc.TimeoutError:
-        raise DatabaseUnavailable("no connection to Postgres became free in time") from None
-    except exc.DBAPIError as error:
-        # From the pool, when it connects.
-        raise _meaning(error.orig) from None
     except psycopg.Error as error:
         raise _meaning(error) from None
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from headgate.domain.apart import NORMAL, Apart
 from headgate.store.database import Transaction
-from headgate.store.fragments import OVERWRITE, PRICED, UNCOUNTED, insert_steps, insert_tasks
+from headgate.store.fragments import OVERWRITE, PRICED, UNCOUNTED, compact, insert_steps, insert_tasks
 from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json, to_json
 
 
@@ -129,59 +129,76 @@ async def load(tx: Transaction, key: RunKey, node: str = "", attempt: int = 0) -
 
 
 _KEPT = "JOIN kept ON kept.fits"
-_RECORD = f"""
-    WITH kept AS MATERIALIZED (
+_FITS = """
+    kept AS MATERIALIZED (
         SELECT headgate.keep_bytes(%(workspace_id)s, %(bytes)s) AS fits
-    ), steps AS ({insert_steps(_KEPT + OVERWRITE + PRICED, priced=True)}), done AS (
+    )
+"""
+_DONE = """
+    done AS (
         DELETE FROM headgate.tasks
         WHERE workspace_id = %(workspace_id)s AND execution_id = %(run_id)s AND node = %(done_node)s
             AND attempt = %(done_attempt)s AND (SELECT fits FROM kept)
-    ), queue AS ({insert_tasks(_KEPT)})
+    )
+"""
+_STEPS = insert_steps(_KEPT + OVERWRITE + PRICED, priced=True)
+_RECORD = f"""
+    WITH {_FITS}, steps AS ({_STEPS}), {_DONE}, queue AS ({insert_tasks(_KEPT)})
     SELECT fits FROM kept
 """  # noqa: S608 - constants
 
 
-async def record(
-    tx: Transaction,
-    key: RunKey,
-    *,
-    namespace: str,
-    workflow: str,
-    done: tuple[str, int],
-    steps: tuple[StepRow, ...],
-    tasks: Iterable[TaskRow],
-) -> bool:
-    """Take the attempt ``done`` off the queue, write ``steps`` (over those that are there) and queue ``tasks``.
-
-    False where the outputs of ``steps`` do not fit into what the workspace may keep: then nothing was written.
-    """
-    parameters = {
-        "namespace": namespace,
-        "workflow": workflow,
-        "done_node": done[0],
-        "done_attempt": done[1],
-        "steps": rows_to_json(steps),
-        "tasks": rows_to_json(tasks),
-        "bytes": sum(step.bytes for step in steps),
-    }
-    return bool(await tx.value(_RECORD, key.parameters() | parameters))
-
-
-_FINISH = """
-    WITH finished AS (
+def _finish(unless: str = "") -> str:
+    return f"""
+    finished AS (
         UPDATE headgate.workflow_executions
         SET status = %(status)s, finished_at = %(finished_at)s, duration_ms = %(duration_ms)s,
             error_message = %(error_message)s, outputs = CAST(%(outputs)s AS jsonb),
             waiting_reason = NULL, waiting_until = NULL, held = NULL
         WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND id = %(run_id)s AND status = 'Running'
+            {unless}
         RETURNING 1
+    ), room AS MATERIALIZED (
+        SELECT CASE WHEN %(takes_place)s THEN headgate.leave_place(%(workspace_id)s, %(run_id)s, %(today)s)
+            ELSE 0 END AS queued, (
+            SELECT pot FROM headgate.workspace_resource_quotas WHERE workspace_id = %(workspace_id)s
+        ) AS pot
+        FROM finished
     )
-    SELECT CASE WHEN %(takes_place)s THEN headgate.leave_place(%(workspace_id)s, %(run_id)s, %(today)s)
-        ELSE 0 END AS queued, (
-        SELECT pot FROM headgate.workspace_resource_quotas WHERE workspace_id = %(workspace_id)s
-    ) AS pot
-    FROM finished
-"""
+"""  # noqa: S608 - constants
+
+
+_FINISH = f"WITH {_finish()} SELECT queued, pot FROM room"  # noqa: S608 - constants
+# The steps are written before the run is: who follows it reads of their ends first.
+_RECORD_LAST = compact(f"""
+    WITH {_FITS}, steps AS ({_STEPS} RETURNING 1), {_DONE}, {_finish("AND (SELECT count(*) FROM steps) > 0")}
+    SELECT k.fits, r.queued, r.pot FROM kept k LEFT JOIN room r ON true
+""")  # noqa: S608 - constants
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ends by itself."""
+
+    status: str
+    finished_at: datetime
+    duration_ms: int
+    error_message: str | None
+    outputs: Mapping[str, Any] | None
+    takes_place: bool
+    """Whether it counts among those that the quota bounds, and gives back its place."""
+
+    def parameters(self) -> dict[str, Any]:
+        """As parameters of the statements that end it."""
+        return {
+            "today": self.finished_at.date(),
+            "status": self.status,
+            "finished_at": self.finished_at,
+            "duration_ms": self.duration_ms,
+            "error_message": self.error_message,
+            "outputs": to_json(self.outputs) if self.outputs is not None else None,
+            "takes_place": self.takes_place,
+        }
 
 
 @dataclass(frozen=True)
@@ -194,29 +211,43 @@ class Room:
     """The pot that other workspaces share with it."""
 
 
-async def finish(
+async def record(
     tx: Transaction,
     key: RunKey,
     *,
-    status: str,
-    finished_at: datetime,
-    duration_ms: int,
-    error_message: str | None,
-    outputs: Mapping[str, Any] | None,
-    takes_place: bool = True,
-) -> Room:
-    """End a Running run and give back its place, where it counts among those that the quota bounds."""
-    parameters = {
-        "today": finished_at.date(),
-        "status": status,
-        "finished_at": finished_at,
-        "duration_ms": duration_ms,
-        "error_message": error_message,
-        "outputs": to_json(outputs) if outputs is not None else None,
-        "takes_place": takes_place,
+    namespace: str,
+    workflow: str,
+    done: tuple[str, int],
+    steps: tuple[StepRow, ...],
+    tasks: tuple[TaskRow, ...],
+    ending: Ending | None = None,
+) -> Room | None:
+    """Take the attempt ``done`` off the queue, write ``steps`` (over those that are there) and queue ``tasks``.
+
+    With ``ending`` the run ends, and ``tasks`` have to be none. None where the outputs of ``steps`` do not fit into
+    what the workspace may keep: then nothing was written.
+    """
+    parameters = key.parameters() | {
+        "done_node": done[0],
+        "done_attempt": done[1],
+        "steps": rows_to_json(steps),
+        "bytes": sum(step.bytes for step in steps),
     }
-    row = await tx.row(_FINISH, key.parameters() | parameters)
-    return Room() if row is None else Room(row.queued > 0, row.pot)
+    if ending is not None:
+        row = await tx.one(_RECORD_LAST, parameters | ending.parameters())
+        return _room(row) if row.fits else None
+    queued = {"namespace": namespace, "workflow": workflow, "tasks": rows_to_json(tasks)}
+    return Room() if await tx.value(_RECORD, parameters | queued) else None
+
+
+async def finish(tx: Transaction, key: RunKey, ending: Ending) -> Room:
+    """End a Running run, of which there is nothing else to record."""
+    row = await tx.row(_FINISH, key.parameters() | ending.parameters())
+    return Room() if row is None else _room(row)
+
+
+def _room(row: Any) -> Room:
+    return Room((row.queued or 0) > 0, row.pot)
 
 
 _END = f"""

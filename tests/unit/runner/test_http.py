@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -63,6 +65,54 @@ def server() -> Iterator[Served]:
 
 async def here(_host: str, _port: int) -> list[str]:
     return ["127.0.0.1"]
+
+
+@asynccontextmanager
+async def answering(answer: bytes) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """A server that answers each request with these bytes and hangs up: its url, and the requests' heads."""
+    asked: list[bytes] = []
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as listening:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/", asked
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", b"what?\r\n\r\n"])
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_a_request_is_sent_once_though_its_connection_breaks(answer: bytes, method: str) -> None:
+    async with answering(answer) as (url, asked):
+        with pytest.raises(NodeFailed) as failure:
+            await http.execute(Http.model_validate({"url": url, "method": method}), secrets(), HERE)
+
+    assert failure.value.reason == "HttpConnection"
+    assert len(asked) == 1
+
+
+async def test_headers_of_any_bytes_and_some_length_are_given_as_text() -> None:
+    head = b"HTTP/1.1 200 OK\r\nX-Old: caf\xe9\r\nX-New: caf\xc3\xa9\r\nX-New: two\r\nX-Long: " + b"x" * 20_000
+    async with answering(head + b"\r\nContent-Length: 0\r\n\r\n") as (url, _):
+        output = await http.execute(Http(url=url), secrets(), HERE)
+
+    assert (output["headers"]["x-old"], output["headers"]["x-new"]) == ("caf\u00e9", "caf\u00e9, two")
+    assert len(output["headers"]["x-long"]) == 20_000
+    json.dumps(output, ensure_ascii=False).encode()
+
+
+async def test_nothing_is_sent_that_nobody_asked_for_and_the_path_as_it_is_written() -> None:
+    async with answering(b"HTTP/1.1 204 No Content\r\nSet-Cookie: a=b\r\n\r\n") as (url, asked):
+        for _ in range(2):
+            await http.execute(Http(url=f"{url}%41//..%2f?q=%7e#part", method="POST"), secrets(), HERE)
+
+    assert asked[0] == asked[1]
+    line, *fields = asked[0].decode().lower().split("\r\n")
+    assert line == "post /%41//..%2f?q=%7e http/1.1"
+    assert {field.partition(":")[0] for field in fields if field} == {
+        "host", "user-agent", "accept", "accept-encoding", "content-length", "connection",
+    }  # fmt: skip
 
 
 async def test_an_answer_in_json_is_parsed(server: Served) -> None:

@@ -59,7 +59,7 @@ def run_routes(
         heard(caller.workspace, effects)
         if isinstance(answer, Refused):
             raise _problem(answer, wall())
-        view = await known_run(engine, caller, answer.run_id)
+        view = answer.view or await known_run(engine, caller, answer.run_id)
         if (view.namespace, view.workflow) != (request.namespace, request.workflow):
             detail = f"this Idempotency-Key made run {view.run_id} of workflow {view.workflow}: take a new one"
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, reason="IdempotencyKeyUsed")

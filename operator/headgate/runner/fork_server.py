@@ -1,0 +1,111 @@
+"""An interpreter that has started, and forks for each program: the file is executed by itself, and not imported.
+
+It is told of a program in one message, with three descriptors: what lets it begin, and where it prints. It never
+executes anything of it: that a child of a child does, whose parent is whoever adopts orphans, and which has the memory
+of an interpreter that has just started. So it imports next to nothing, and nobody else may look into it.
+"""
+
+import _socket
+import ctypes
+import gc
+import os
+import sys
+
+_DUMPABLE = 4
+_MESSAGE_BYTES = 1 << 18
+_DESCRIPTORS = 3
+_INTEGER_BYTES = 4
+_ALL = 1 << 20
+_PRCTL = ctypes.CDLL(None).prctl
+
+
+def serve(control: _socket.socket) -> tuple[list[bytes], list[int]] | None:
+    """Fork for each message. Returns in a child what it is to become, and None in the server when nobody asks more."""
+    while True:
+        message, extra, _, _ = control.recvmsg(_MESSAGE_BYTES, _socket.CMSG_SPACE(_DESCRIPTORS * _INTEGER_BYTES))
+        if not message:
+            return None
+        descriptors = [
+            int.from_bytes(data[at : at + _INTEGER_BYTES], sys.byteorder)
+            for _, _, data in extra
+            for at in range(0, len(data), _INTEGER_BYTES)
+        ]
+        told, tell = os.pipe()
+        between = os.fork()
+        if not between:
+            child = os.fork()
+            if not child:
+                return message.split(b"\0"), descriptors
+            os.write(tell, b"%d" % child)
+            os._exit(0)
+        os.close(tell)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        os.waitpid(between, 0)
+        control.send(os.read(told, 32))
+        os.close(told)
+
+
+def become(source: str, folder: str, environment: list[bytes], descriptors: list[int]) -> None:
+    """Be as a process is that was started for this program alone, once the first descriptor tells a line."""
+    os.setsid()
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number)
+    os.closerange(_DESCRIPTORS, _ALL)
+    if os.read(0, 1) != b"\n":
+        os._exit(1)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.closerange(_DESCRIPTORS, _ALL)
+    os.chdir(folder)
+    os.environb.clear()
+    for variable in environment:
+        name, _, value = variable.partition(b"=")
+        os.environb[name] = value
+    # It hides nothing: what follows is the program's own.
+    _PRCTL(_DUMPABLE, 1, 0, 0, 0)
+    sys.argv[:] = [source]
+    sys.orig_argv[:] = [sys.executable, "-I", source]
+
+
+def execute(source: str) -> None:
+    """Execute the program as the interpreter does that is given a file, also in how it ends."""
+    module = type(sys)("__main__")
+    module.__file__ = source
+    module.__builtins__ = __builtins__  # type: ignore[attr-defined]
+    sys.modules["__main__"] = module
+    try:
+        with open(source, "rb") as file:
+            code = compile(file.read(), source, "exec", dont_inherit=True)
+        exec(code, module.__dict__)  # noqa: S102 - it is what a workflow says
+    except SystemExit:
+        raise
+    except BaseException as error:
+        behind = error.__traceback__.tb_next if error.__traceback__ is not None else None
+        sys.excepthook(type(error), error.with_traceback(behind), behind)
+        if isinstance(error, KeyboardInterrupt):
+            _interrupted()
+        sys.exit(1)
+
+
+def _interrupted() -> None:
+    import signal
+
+    sys.stdout.flush()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def main() -> None:
+    """Serve whoever holds the other end of the socket that is standard input."""
+    _PRCTL(_DUMPABLE, 0, 0, 0, 0)
+    # What there is by now stays: a child that ends does not touch, and so copy, all of it.
+    gc.freeze()
+    asked = serve(_socket.socket(fileno=os.dup(0)))
+    if asked is not None:
+        (source, folder, *environment), descriptors = asked
+        become(source.decode(), folder.decode(), environment, descriptors)
+        execute(source.decode())
+
+
+if __name__ == "__main__":
+    main()

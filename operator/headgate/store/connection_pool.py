@@ -1,0 +1,126 @@
+"""Connections to Postgres that are kept for the next one who needs one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg.rows import namedtuple_row
+from sqlalchemy import make_url
+
+from headgate.store.errors import DatabaseUnavailable
+
+_LIFETIME_SECONDS = 1800.0
+"""After which a connection is closed instead of used: addresses, and what it remembers, change."""
+_OPTIONS: Mapping[str, Any] = MappingProxyType(
+    {"autocommit": True, "connect_timeout": 5, "application_name": "headgate"}
+)
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """A connection that somebody has."""
+
+    connection: psycopg.AsyncConnection[Any]
+    until: float
+    """The loop's time after which it is not used again."""
+
+
+class ConnectionPool:
+    """Opens connections when they are needed, so many at most, and gives them out again, the last used one first.
+
+    Whoever takes one has to hand it to ``keep`` and, where that says so, to ``mend``. For one event loop.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        size: int,
+        timeout: timedelta,
+        prepare_after: int | None,
+        parameters: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """``timeout`` is how long one waits for a connection, and ``parameters`` are further ones of libpq for it.
+
+        A statement is prepared once it was carried out ``prepare_after`` times; never where that is None.
+        """
+        self._url = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        self._timeout = timeout.total_seconds()
+        self._prepare_after = prepare_after
+        self._options = {**_OPTIONS, **parameters}
+        self._places = asyncio.Semaphore(size)
+        self._idle: list[Pooled] = []
+        self._closed = False
+
+    async def take(self) -> Pooled:
+        """A connection that is nobody else's; it may turn out to be broken.
+
+        Raises ``DatabaseUnavailable`` when none became free in time, and psycopg's errors when none can be opened.
+        """
+        await self._place()
+        try:
+            now = asyncio.get_running_loop().time()
+            while self._idle:
+                pooled = self._idle.pop()
+                if now < pooled.until:
+                    return pooled
+                await pooled.connection.close()
+            return Pooled(await self._opened(), now + _LIFETIME_SECONDS)
+        except BaseException:
+            self._places.release()
+            raise
+
+    def keep(self, pooled: Pooled) -> bool:
+        """Take a connection back. False where it first has to be mended: something is under way, or it is broken."""
+        if self._closed or pooled.connection.pgconn.transaction_status != TransactionStatus.IDLE:
+            return False
+        self._idle.append(pooled)
+        self._places.release()
+        return True
+
+    async def mend(self, pooled: Pooled) -> None:
+        """Roll back what is under way, and take the connection back; drop it where that cannot be done."""
+        try:
+            if not self._closed and not pooled.connection.closed:
+                await pooled.connection.rollback()
+        except psycopg.Error:
+            await pooled.connection.close()
+        else:
+            if self._closed:
+                await pooled.connection.close()
+            elif not pooled.connection.closed:
+                self._idle.append(pooled)
+        finally:
+            self._places.release()
+
+    async def close(self) -> None:
+        """Close every connection, those that somebody has when they are given back."""
+        self._closed = True
+        while self._idle:
+            await self._idle.pop().connection.close()
+
+    async def _place(self) -> None:
+        if not self._places.locked():
+            # At once, and without the cost of a time-out.
+            await self._places.acquire()
+            return
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._places.acquire()
+        except TimeoutError:
+            raise DatabaseUnavailable("no connection to Postgres became free in time") from None
+
+    async def _opened(self) -> psycopg.AsyncConnection[Any]:
+        return await psycopg.AsyncConnection.connect(
+            self._url,
+            prepare_threshold=self._prepare_after,
+            row_factory=namedtuple_row,
+            **self._options,
+        )

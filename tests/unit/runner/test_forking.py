@@ -1,0 +1,121 @@
+"""A Python program that was forked is as one that was started by itself, and sees nothing of those before it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from headgate.runner.confinement import adopt_orphans, end_descendants
+from headgate.runner.forking import ForkServer
+from headgate.runner.program import Ended, Limits, Program, Start, run, start_anew
+
+_SUBREAPER = 36
+
+
+@pytest.fixture
+def server() -> Iterator[ForkServer]:
+    adopt_orphans()
+    server = ForkServer()
+    yield server
+    server.end()
+    ctypes.CDLL(None).prctl(_SUBREAPER, 0, 0, 0, 0)
+
+
+async def ran(start: Start, source: str, limits: Limits | None = None, **variables: str) -> tuple[Ended, str]:
+    """How a program ended, and what it printed."""
+    printed: list[str] = []
+    program = Program("python", source, variables)
+    ended = await run(program, lambda _, text: printed.append(text), 1.0, limits or Limits(), start=start)
+    return ended, "".join(printed)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import sys; print(sys.argv == [__file__], __name__, sys.flags, sys.orig_argv[1:2])",
+        "import os; print(sorted(os.environ), os.listdir(), os.getcwd() == os.environ['HOME'] + '/work')",
+        "import os, sys; print(repr(sys.stdin.read()), sorted(os.listdir('/proc/self/fd')))",
+        "import os, resource; print(os.getpid() == os.getsid(0), resource.getrlimit(resource.RLIMIT_FSIZE))",
+        "import sys; sys.exit(7)",
+        "import os; os.abort()",
+        "def f():\n    1 / 0\nf()",
+        "def f(:\n    pass",
+        "raise KeyboardInterrupt",
+        "import atexit, threading\natexit.register(print, 'last')\nthreading.Timer(0.05, print, ['late']).start()",
+        "x = bytearray(400_000_000)",
+        "import os; open(os.environ['HEADGATE_OUTPUT'], 'w').write('[1]')",
+        "import multiprocessing as m\nif __name__ == '__main__': m.get_context('spawn').Process(target=int).start()",
+    ],
+)
+async def test_it_is_as_if_an_interpreter_had_been_started_for_it(server: ForkServer, source: str) -> None:
+    limits = Limits(cpu_seconds=60, memory_bytes=300_000_000, file_bytes=65_536)
+
+    forked, told = await ran(server.start, source, limits, GIVEN="ä=1")
+    started, expected = await ran(start_anew, source, limits, GIVEN="ä=1")
+
+    assert server.pid is not None
+    assert (forked.code, forked.output, _bare(told)) == (started.code, started.output, _bare(expected))
+
+
+def _bare(printed: str) -> str:
+    """Without the name of the folder, which each has of its own."""
+    return "\n".join(line.partition("script-")[0] for line in printed.splitlines())
+
+
+async def test_what_one_left_in_its_interpreter_the_next_does_not_see(server: ForkServer) -> None:
+    leave = "import builtins, os, random; builtins.left = 1; os.environ['LEFT'] = '1'; os.umask(0); random.seed(1)"
+    look = "import os, random; print('left' in dir(__builtins__), 'LEFT' in os.environ, os.umask(0), random.random())"
+
+    _, before = await ran(server.start, look)
+    await ran(server.start, leave)
+    _, after = await ran(server.start, look)
+
+    assert before.split()[:3] == after.split()[:3]
+    assert before != after, "random numbers are others each time"
+
+
+async def test_of_all_that_descends_from_it_nothing_is_left_but_the_server(server: ForkServer) -> None:
+    source = "import subprocess; print(subprocess.Popen(['sleep', '600'], start_new_session=True).pid)"
+    _, told = await ran(server.start, source)
+
+    assert end_descendants(server.pid)
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(told), 0)
+    before = server.pid
+    assert (await ran(server.start, "print(1)"))[1] == "1\n"
+    assert server.pid == before
+
+
+@pytest.mark.parametrize("what", [signal.SIGKILL, signal.SIGSTOP])
+async def test_a_server_that_a_program_ended_or_stopped_is_replaced(
+    server: ForkServer, what: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headgate.runner.forking._ANSWER_SECONDS", 0.2)
+    server.ready()
+    before = server.pid
+
+    await ran(server.start, f"import os; os.kill({before}, {int(what)})")
+
+    for _ in range(2):
+        assert (await ran(server.start, "print(1)"))[1] == "1\n"
+    assert server.pid not in (None, before)
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may look into any process")
+async def test_a_program_cannot_look_into_the_server(server: ForkServer) -> None:
+    server.ready()
+
+    ended, said = await ran(server.start, f"open('/proc/{server.pid}/environ', 'rb').read()")
+
+    assert (ended.code, "PermissionError" in said) == (1, True)
+
+
+async def test_variables_that_are_read_when_a_process_starts_have_their_effect(server: ForkServer) -> None:
+    _, told = await ran(server.start, "import time; print(time.tzname[0])", TZ="JST-9")
+
+    assert told == "JST\n"
