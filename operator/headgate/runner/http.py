@@ -21,6 +21,7 @@ BODY_BYTES = 65_536
 """An answer that is longer is refused rather than read: its output could not be kept."""
 _CONNECT_SECONDS = 10.0
 _SHOWN = 256
+_NO_URL = "a redirect leads to what is no url"
 _OURS = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding", "te", "upgrade"})
 _CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -118,6 +119,9 @@ async def _send(
             continue
         except httpx.LocalProtocolError:
             raise NodeFailed("InvalidRequest", "a header holds characters that no header can") from None
+        except httpx.InvalidURL:
+            # The library reads where a redirect leads also when it is not to follow.
+            raise NodeFailed("HttpRedirects", _NO_URL) from None
         except httpx.HTTPError as error:
             raise NodeFailed("HttpConnection", f"{url.host} gave no answer: {type(error).__name__}") from None
         try:
@@ -148,7 +152,7 @@ def _redirected(request: _Request, status: int, target: str) -> _Request:
     try:
         url = _url(str(request.url.join(target)))
     except httpx.InvalidURL:
-        raise NodeFailed("HttpRedirects", "a redirect leads to what is no url") from None
+        raise NodeFailed("HttpRedirects", _NO_URL) from None
     headers = dict(request.headers)
     if _origin(url) != _origin(request.url):
         headers = {name: value for name, value in headers.items() if name not in request.secret}
