@@ -121,4 +121,17 @@ def document(router: APIRouter) -> dict[str, Any]:
         made["components"]["schemas"].setdefault(name, schema)
     for name in _FRAMEWORKS_OWN:
         made["components"]["schemas"].pop(name, None)
+    _close(made["components"]["schemas"])
     return made
+
+
+def _close(node: Any) -> None:
+    """Says of maps whose keys have a form that they have no others, which is so, and the framework does not tell."""
+    if isinstance(node, dict):
+        if "patternProperties" in node:
+            node.setdefault("additionalProperties", False)
+        for inner in node.values():
+            _close(inner)
+    elif isinstance(node, list):
+        for inner in node:
+            _close(inner)
