@@ -88,6 +88,8 @@ class FakeKube(KubeClient):
         *,
         limit_bytes: int | None = None,
         tail_lines: int | None = None,
+        since: str | None = None,  # noqa: ARG002 - nobody who is tested with this asks for it
+        timestamps: bool = False,  # noqa: ARG002
         follow: bool = False,
     ) -> AsyncGenerator[bytes]:
         del container, follow
