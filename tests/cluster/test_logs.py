@@ -271,9 +271,7 @@ async def test_what_steps_write_is_followed_over_the_api_while_they_run(
     ]
 
     for step, first, rest in (("container", b"one\n", b"two\nthree\n"), ("script", b"four\n", b"five\n")):
-        await cluster.until(
-            WORKFLOW_RUNS, "work", acme, lambda item, step=step: phase_of(item, step) == "Running", within=90
-        )
+        await cluster.until(WORKFLOW_RUNS, "work", acme, running(step), within=90)
         reader = await asyncio.create_subprocess_exec(*command, step, "-f", stdout=asyncio.subprocess.PIPE)
         assert reader.stdout is not None
         async with asyncio.timeout(60):
@@ -283,6 +281,11 @@ async def test_what_steps_write_is_followed_over_the_api_while_they_run(
             assert phase_of(live, step) == "Running"
             assert await reader.stdout.read() == rest
             assert await reader.wait() == 0
+
+
+def running(step: str) -> Callable[[Object], bool]:
+    """Whether the step of a run is under way."""
+    return lambda run: phase_of(run, step) == "Running"
 
 
 def phase_of(run: Object, node: str) -> str:

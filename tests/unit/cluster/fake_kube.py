@@ -88,9 +88,11 @@ class FakeKube(KubeClient):
         *,
         limit_bytes: int | None = None,
         tail_lines: int | None = None,
+        since: str | None = None,
+        timestamps: bool = False,
         follow: bool = False,
     ) -> AsyncGenerator[bytes]:
-        del container, follow
+        del container, since, timestamps, follow
         self._existing(self._asked("log", PODS.key(pod, namespace)))
         text = self.logs.get(pod, b"")
         if tail_lines is not None:
