@@ -7,16 +7,16 @@ What a run is stored with is kept small, about 1 KB where the real thing has sev
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import psycopg
 
 from benchmarks.past.loading import Past
-from hack.postgres import SUPERUSER, Server
+from hack.postgres import RUNTIME, SUPERUSER, Server
+from headgate.store.database import Database
 
 TIMEOUT_SECONDS = 20
 """How long a question may take. What takes longer counts as that long."""
@@ -31,7 +31,9 @@ _TABLES = """
     CREATE TABLE IF NOT EXISTS argo.labels (
         clustername varchar(64) NOT NULL, uid varchar(128) NOT NULL, name varchar(317) NOT NULL,
         value varchar(63) NOT NULL
-    )
+    );
+    GRANT USAGE ON SCHEMA argo TO headgate_system;
+    GRANT SELECT ON argo.archived, argo.labels TO headgate_system
 """
 _RUNS = """
     INSERT INTO argo.archived
@@ -72,8 +74,31 @@ _INDEXES = (
     "VACUUM ANALYZE argo.archived, argo.labels",
 )
 _LABEL = """
-    AND EXISTS (SELECT FROM argo.labels l WHERE l.clustername = a.clustername AND l.uid = a.uid AND l.name = %s
-        AND l.value = %s)
+    AND EXISTS (SELECT FROM argo.labels l WHERE l.clustername = a.clustername AND l.uid = a.uid
+        AND l.name = %(key_{place})s AND l.value = %(value_{place})s)
+"""
+_OF_NAMESPACE = "clustername = 'default' AND instanceid = '' AND namespace = %(namespace)s"
+_PAGE = f"""
+    WITH workflows AS (
+        SELECT name, namespace, uid, phase, startedat, finishedat,
+            coalesce(workflow -> 'metadata', '{{{{}}}}') AS metadata, coalesce(workflow -> 'status', '{{{{}}}}') AS status
+        FROM argo.archived a WHERE {_OF_NAMESPACE} {{wanted}}
+        ORDER BY startedat DESC LIMIT 50 OFFSET %(offset)s
+    )
+    SELECT name, namespace, uid, phase, startedat, finishedat, metadata ->> 'labels' AS labels,
+        status ->> 'message' AS message
+    FROM workflows
+"""
+_RUN = "SELECT workflow FROM argo.archived WHERE clustername = 'default' AND uid = %(uid)s"
+_DAYS = f"""
+    SELECT CAST(finishedat AS date) AS day, phase, count(*) AS runs, avg(finishedat - startedat) AS average,
+        percentile_disc(0.95) WITHIN GROUP (ORDER BY finishedat - startedat) AS p95
+    FROM argo.archived WHERE {_OF_NAMESPACE} AND startedat >= %(since)s GROUP BY 1, 2
+"""
+_ERRORS = f"""
+    SELECT uid, workflow -> 'status' ->> 'message' AS message FROM argo.archived
+    WHERE {_OF_NAMESPACE} AND workflow -> 'status' ->> 'message' ILIKE %(words)s
+    ORDER BY startedat DESC LIMIT 50
 """
 
 
@@ -101,12 +126,15 @@ def load(server: Server, past: Past) -> None:
 
 
 class Archive:
-    """Asks as Argo's server does: in its order, by its indexes, with an offset for later pages."""
+    """Asks as Argo's server does: in its order, by its indexes, with an offset for later pages.
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
-        self._connection = connection
+    It is asked by the same client as Headgate's tables, in as many messages: what differs is how tables are laid out.
+    """
 
-    def page(
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(
         self,
         workspace: UUID,
         *,
@@ -116,65 +144,37 @@ class Archive:
         offset: int = 0,
     ) -> None:
         """The newest 50 runs of a workspace, its namespace."""
-        given: list[object] = [str(workspace)]
+        given: dict[str, object] = {"namespace": str(workspace), "offset": offset}
         wanted = ""
-        for key, value in labels:
-            wanted += _LABEL
-            given += [key, value]
-        for moment, comparison in ((since, ">="), (until, "<")):
+        for place, (key, value) in enumerate(labels):
+            wanted += _LABEL.format(place=place)
+            given |= {f"key_{place}": key, f"value_{place}": value}
+        for name, moment, comparison in (("since", since, ">="), ("until", until, "<")):
             if moment is not None:
-                wanted += f" AND startedat {comparison} %s"
-                given.append(moment.replace(tzinfo=None))
-        self._ask(
-            f"""
-            WITH workflows AS (
-                SELECT name, namespace, uid, phase, startedat, finishedat, coalesce(workflow -> 'metadata', '{{}}') AS
-                    metadata, coalesce(workflow -> 'status', '{{}}') AS status
-                FROM argo.archived a
-                WHERE clustername = 'default' AND instanceid = '' AND namespace = %s {wanted}
-                ORDER BY startedat DESC LIMIT 50 OFFSET {offset}
-            )
-            SELECT name, namespace, uid, phase, startedat, finishedat, metadata ->> 'labels', status ->> 'message'
-            FROM workflows
-            """,
-            given,
-        )
+                wanted += f" AND startedat {comparison} %({name})s"
+                given[name] = moment.replace(tzinfo=None)
+        await self._ask(_PAGE.format(wanted=wanted), given)
 
-    def run(self, run_id: UUID) -> None:
+    async def run(self, run_id: UUID) -> None:
         """One run with its nodes."""
-        self._ask("SELECT workflow FROM argo.archived WHERE clustername = 'default' AND uid = %s", [str(run_id)])
+        await self._ask(_RUN, {"uid": str(run_id)})
 
-    def days(self, workspace: UUID, since: datetime) -> None:
+    async def days(self, workspace: UUID, since: datetime) -> None:
         """How the runs of each day fared."""
-        self._ask(
-            """
-            SELECT CAST(finishedat AS date), phase, count(*), avg(finishedat - startedat),
-                percentile_disc(0.95) WITHIN GROUP (ORDER BY finishedat - startedat)
-            FROM argo.archived WHERE clustername = 'default' AND instanceid = '' AND namespace = %s AND startedat >= %s
-            GROUP BY 1, 2
-            """,
-            [str(workspace), since.replace(tzinfo=None)],
-        )
+        await self._ask(_DAYS, {"namespace": str(workspace), "since": since.replace(tzinfo=None)})
 
-    def errors(self, workspace: UUID, words: str) -> None:
+    async def errors(self, workspace: UUID, words: str) -> None:
         """The newest runs of a workspace whose message has the words."""
-        self._ask(
-            """
-            SELECT uid, workflow -> 'status' ->> 'message' FROM argo.archived
-            WHERE clustername = 'default' AND instanceid = '' AND namespace = %s
-                AND workflow -> 'status' ->> 'message' ILIKE %s
-            ORDER BY startedat DESC LIMIT 50
-            """,
-            [str(workspace), f"%{words}%"],
-        )
+        await self._ask(_ERRORS, {"namespace": str(workspace), "words": f"%{words}%"})
 
-    def _ask(self, statement: str, given: list[object]) -> None:
-        self._connection.execute(statement.encode(), given).fetchall()
+    async def _ask(self, statement: str, given: dict[str, object]) -> None:
+        async with self._database.system() as tx:
+            await tx.rows(statement, given)
 
 
-@contextmanager
-def archive(server: Server) -> Iterator[Archive]:
+@asynccontextmanager
+async def archive(server: Server) -> AsyncIterator[Archive]:
     """Somebody who may ask, and wait for so long."""
-    with psycopg.connect(server.url(SUPERUSER), autocommit=True) as connection:
-        connection.execute(f"SET statement_timeout = '{TIMEOUT_SECONDS}s'; SET jit = off".encode())
-        yield Archive(connection)
+    database = Database(server.url(RUNTIME), pool_size=1, statement_timeout=timedelta(seconds=TIMEOUT_SECONDS))
+    yield Archive(database)
+    await database.close()
