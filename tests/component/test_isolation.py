@@ -231,6 +231,8 @@ async def test_another_workspaces_rows_cannot_be_changed(two_tenants: World, fre
         "UPDATE headgate.workspace_analytics_daily SET total = 0",
         "DELETE FROM headgate.analytics_deltas",
         "INSERT INTO headgate.price_tables VALUES ('mine', now(), '{}')",
+        "INSERT INTO headgate.replication_beats (number) VALUES (1)",
+        "UPDATE headgate.replication_beats SET number = number + 1",
         "DELETE FROM headgate.run_changes",
         "UPDATE headgate.webhook_deliveries SET received_at = now()",
         "UPDATE headgate.webhook_deliveries SET message_id = 'other'",
