@@ -15,8 +15,8 @@ SWAPPED = """
 """
 COPIED_KEYS = """
     INSERT INTO headgate.data_keys
-    SELECT %s, id, key_encryption_key, wrapped, created_at, now() FROM headgate.data_keys WHERE workspace_id = %s
-    RETURNING 1
+    SELECT w.id, k.id, k.key_encryption_key, k.wrapped, k.created_at, now()
+    FROM headgate.data_keys k JOIN headgate.workspaces w ON w.id <> k.workspace_id RETURNING 1
 """
 TURNED = "UPDATE headgate.{table} SET {column} = set_byte({column}, {at}, get_byte({column}, {at}) # 16) RETURNING 1"
 NONCE, CONTENT, TAG = "3", "20", "octet_length({column}) - 5"
@@ -41,12 +41,10 @@ async def turned(world: World, table: str, column: str, part: str) -> None:
 async def test_secrets_that_were_swapped_between_tenants_sign_nothing_for_the_other(
     world: World, senders: dict[str, Sender]
 ) -> None:
-    acme, other = world.ids["acme"], world.ids["other"]
     assert (await senders["acme"].send(key=KEY)).status_code == 202
     assert (await senders["other"].send(key=OTHER_KEY)).status_code == 202
 
-    await world.rows(COPIED_KEYS, acme, other)
-    await world.rows(COPIED_KEYS, other, acme)
+    assert len(await world.rows(COPIED_KEYS)) == 2
     moved = "id = theirs.id, sealed = theirs.sealed, data_key_id = theirs.data_key_id, version = theirs.version"
     assert len(await world.rows(SWAPPED.format(table="credentials", columns=moved))) == 2
 
@@ -70,16 +68,15 @@ async def test_a_secret_with_a_bit_turned_signs_nothing(
 
 
 async def test_a_body_of_another_tenant_is_delivered_to_nobody(world: World, senders: dict[str, Sender]) -> None:
-    acme, other = world.ids["acme"], world.ids["other"]
     told = await senders["acme"].accepted("msg-1", key=KEY)
     await senders["other"].accepted("msg-1", {"note": "of the other"}, key=OTHER_KEY)
 
-    await world.rows(COPIED_KEYS, acme, other)
+    assert len(await world.rows(COPIED_KEYS)) == 2
     moved = "sealed = theirs.sealed, data_key_id = theirs.data_key_id"
     text = SWAPPED.format(table="webhook_deliveries", columns=moved).replace(
         "RETURNING", "AND mine.workspace_id = %s RETURNING"
     )
-    assert await world.rows(text, acme)
+    assert await world.rows(text, world.ids["acme"])
 
     await assert_not_redelivered(world, senders["acme"], told["delivery"])
 
