@@ -90,6 +90,7 @@ def gateway(
         runner_routes(
             engine.runner_tasks,
             engine.credentials,
+            engine.cursors,
             authenticator,
             lease=lease,
             wall=wall,

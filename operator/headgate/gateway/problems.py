@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from headgate.domain.envelope import CannotOpen, UnknownKey
 from headgate.engine.credential_types import CredentialMissing, CredentialRefused, KeysMissing
+from headgate.engine.sync.cursors import CursorBusy, CursorRefused
 from headgate.engine.types import LeaseLost
 from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable
 
@@ -98,8 +99,13 @@ def answer_with_problems(app: FastAPI) -> None:
     async def _lost(_: Request, error: LeaseLost) -> JSONResponse:
         return problem(HTTPStatus.CONFLICT, str(error))
 
+    @app.exception_handler(CursorBusy)
+    async def _busy(_: Request, error: CursorBusy) -> JSONResponse:
+        return problem(HTTPStatus.LOCKED, str(error))
+
     @app.exception_handler(CredentialRefused)
-    async def _refused(_: Request, error: CredentialRefused) -> JSONResponse:
+    @app.exception_handler(CursorRefused)
+    async def _refused(_: Request, error: CredentialRefused | CursorRefused) -> JSONResponse:
         return problem(HTTPStatus.FORBIDDEN, str(error))
 
     @app.exception_handler(CredentialMissing)

@@ -14,21 +14,26 @@ from headgate.domain.runner_protocol import (
     CLAIM_PATH,
     COMPLETE_PATH,
     CREDENTIALS_PATH,
+    CURSOR_PATH,
     HEARTBEAT_PATH,
     RELEASE_PATH,
     Answer,
     Attempt,
     Claim,
     Completion,
+    Cursor,
     Kept,
+    Mark,
     Released,
     Task,
     Wanted,
 )
 from headgate.domain.runner_task import KINDS, RunnerTask, is_pool_runner, is_runner_of
+from headgate.domain.sync import Reached
 from headgate.domain.task import Outcome, TaskRef
 from headgate.engine.credentials import Credentials
 from headgate.engine.runner_tasks import RunnerTasks
+from headgate.engine.sync.cursors import SyncCursors
 from headgate.engine.types import Effects
 from headgate.gateway.authentication import Authenticator, Runner
 from headgate.gateway.problems import Problem
@@ -38,6 +43,7 @@ from headgate.gateway.waiting_room import WaitingRoom
 def runner_routes(
     tasks: RunnerTasks,
     credentials: Credentials,
+    cursors: SyncCursors,
     authenticator: Authenticator,
     *,
     lease: timedelta,
@@ -95,13 +101,28 @@ def runner_routes(
     @router.post(CREDENTIALS_PATH)
     async def release(body: Wanted, caller: Caller, response: Response) -> Released:
         """What the node of an attempt that the runner holds names of credentials, each time recorded."""
-        if not (is_pool_runner(caller.pod) or is_runner_of(caller.pod, body.run_id)):
-            raise Problem(HTTPStatus.FORBIDDEN, f"pod {caller.pod} is no runner of that run")
+        _check_runner(caller, body)
         response.headers["Cache-Control"] = "no-store"
         found = await credentials.release(_ref(caller, body), body.names, caller.holder)
         return Released(values={name: dict(values.by_key) for name, values in found.items()})
 
+    @router.post(CURSOR_PATH)
+    async def cursor(body: Cursor, caller: Caller) -> Mark:
+        """How far the copy of an attempt that the runner holds has come, or that it has come further."""
+        _check_runner(caller, body)
+        ref = _ref(caller, body)
+        if body.moved is None:
+            reached = await cursors.take(ref, caller.holder)
+            return Mark(at=reached.at, until=reached.until)
+        await cursors.move(ref, caller.holder, Reached(body.moved.at, body.moved.until), body.records)
+        return body.moved
+
     return router
+
+
+def _check_runner(caller: Runner, attempt: Attempt) -> None:
+    if not (is_pool_runner(caller.pod) or is_runner_of(caller.pod, attempt.run_id)):
+        raise Problem(HTTPStatus.FORBIDDEN, f"pod {caller.pod} is no runner of that run")
 
 
 def _claims_of_any(

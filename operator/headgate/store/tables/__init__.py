@@ -17,6 +17,7 @@ from headgate.store.tables.history import (
     run_endings,
 )
 from headgate.store.tables.rate_limits import loans, pot_rate_limits, rate_limits
+from headgate.store.tables.sync import sync_cursors
 from headgate.store.tables.tasks import borrowed_places, tasks, turns
 from headgate.store.tables.tenants import breakers, pots, quotas, retention_policies, usage, workspaces
 from headgate.store.tables.webhooks import deliveries, refusals, webhooks
@@ -58,6 +59,7 @@ __all__ = [
     "run_changes",
     "run_endings",
     "schedules",
+    "sync_cursors",
     "tasks",
     "turns",
     "usage",

@@ -10,6 +10,7 @@ from headgate.store.tables.base import Time, metadata
 NEEDS_SECRETS = """
     work @? '$.http.headers[*].secretKeyRef ? (@ != null)' OR work @? '$.sql.connection ? (@ != null)'
     OR work @? '$.script.env[*].valueFrom.secretKeyRef ? (@ != null)'
+    OR work @? '$.connector.**.secretKeyRef ? (@ != null)'
 """
 """Whether an attempt's node names Secrets, which only the pod of a runner of its run's own is given."""
 

@@ -1,0 +1,85 @@
+"""A loop of its own for libraries that connect by names that they are told: it connects to checked addresses only."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from headgate.runner.connectors.reach import Reach
+from headgate.runner.errors import NodeFailed
+
+T = TypeVar("T")
+
+
+class GuardedLoop(asyncio.SelectorEventLoop):
+    """Gives every connection that is made by name to an address of the name that was checked."""
+
+    def __init__(self, reach: Reach) -> None:
+        super().__init__()
+        self._reach = reach
+        self.refused: NodeFailed | None = None
+        """Why a connection was not made: the library that asked tells it in words of its own, if at all."""
+
+    async def create_connection(  # type: ignore[override]
+        self, protocol_factory: Callable[[], Any], host: str | None = None, port: int | None = None, **more: Any
+    ) -> tuple[asyncio.Transport, Any]:
+        """As any loop, but from address to address of those that were checked. Raises ``OSError``."""
+        if host is None or port is None:
+            raise OSError("a connection needs a name and a port")
+        try:
+            addresses = await self._reach.addresses(host, port)
+        except NodeFailed as refused:
+            self.refused = self.refused or refused
+            raise OSError(refused.reason) from None
+        if more.get("ssl") is not None:
+            more.setdefault("server_hostname", host)
+        last = OSError("no address")
+        for address in addresses:
+            try:
+                return await super().create_connection(protocol_factory, address, port, **more)
+            except OSError as error:
+                last = error
+        raise last
+
+
+class Elsewhere:
+    """Where coroutines of such libraries run."""
+
+    def __init__(self, loop: GuardedLoop) -> None:
+        self._loop = loop
+
+    @property
+    def refused(self) -> NodeFailed | None:
+        """Why a connection was not made, where one was not."""
+        return self._loop.refused
+
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """What it returns or raises. Cancelling this cancels it."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+
+@asynccontextmanager
+async def elsewhere(reach: Reach) -> AsyncIterator[Elsewhere]:
+    """A guarded loop in a thread, until the end of the block; nothing of what ran there outlives it."""
+    loop = GuardedLoop(reach)
+    thread = threading.Thread(target=loop.run_forever, name="guarded-loop", daemon=True)
+    thread.start()
+    there = Elsewhere(loop)
+    try:
+        yield there
+    finally:
+        await there.run(_end_others())
+        loop.call_soon_threadsafe(loop.stop)
+        await asyncio.to_thread(thread.join)
+        loop.close()
+
+
+async def _end_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    await asyncio.get_running_loop().shutdown_asyncgens()
