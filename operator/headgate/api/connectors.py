@@ -201,7 +201,10 @@ class KafkaRecord(KubeModel):
 
 
 class KafkaProduce(KubeModel):
-    """Writes records, which all replicas in sync have when it ends. The output is ``{offsets}``, one for each record."""
+    """Writes records, which all replicas in sync have when it ends.
+
+    The output is ``{offsets}``, one ``{partition, offset}`` for each record.
+    """
 
     topic: TopicName
     """Topic."""

@@ -6,7 +6,7 @@ import stat
 import time
 from collections.abc import Mapping
 from email.utils import parseaddr
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from headgate.api.connectors import Git, GitPush, GitRead
@@ -39,8 +39,8 @@ def _done(node: Git, url: str, password: str | None, opened: Door) -> Any:
     from dulwich.errors import GitProtocolError, HangupException, NotGitRepository, SendPackError
 
     host = urlsplit(url).hostname
+    remote = _Remote(node, url, password, opened)
     try:
-        remote = _Remote(node, url, password, opened)
         if node.read is not None:
             return remote.read(node.read)
         if node.push is not None:
@@ -55,7 +55,28 @@ def _done(node: Git, url: str, password: str | None, opened: Door) -> Any:
         raise opened.refused or NodeFailed(
             CONNECTION, f"{host} gave no answer that can be used: {type(error).__name__}"
         ) from None
+    finally:
+        remote.close()
     raise NodeFailed("InvalidTask", "this runner does not know what the node asks for")
+
+
+class _Pool:
+    """Connections, all of which can be closed: the library leaves answers open that it did not like."""
+
+    def __init__(self, pool: Any) -> None:
+        self.headers: Mapping[str, str] = pool.headers
+        self._pool = pool
+        self._answers: list[Any] = []
+
+    def request(self, method: str, url: str, **more: Any) -> Any:
+        answer = self._pool.request(method, url, **more)
+        self._answers.append(answer)
+        return answer
+
+    def close(self) -> None:
+        for answer in self._answers:
+            answer.close()
+        self._pool.clear()
 
 
 class _Remote:
@@ -69,22 +90,28 @@ class _Remote:
         self._branch = f"refs/heads/{node.branch}".encode()
         self._path = urlsplit(url).path
         self._repo = MemoryRepo()
-        pool = ProxyManager(
-            opened.url,
-            timeout=Timeout(connect=CONNECT_SECONDS, read=_ANSWER_SECONDS),
-            retries=False,
-            ssl_context=http.trust(),
-            headers={"User-Agent": "git/headgate"},
+        self._pool = _Pool(
+            ProxyManager(
+                opened.url,
+                timeout=Timeout(connect=CONNECT_SECONDS, read=_ANSWER_SECONDS),
+                retries=False,
+                ssl_context=http.trust(),
+                headers={"User-Agent": "git/headgate"},
+            )
         )
         parts = urlsplit(url)
         self._client = Urllib3HttpGitClient(
             f"{parts.scheme}://{parts.netloc}/",
             dumb=False,
-            pool_manager=pool,
+            pool_manager=cast("ProxyManager", self._pool),
             username=node.username if password is not None else None,
             password=password,
             quiet=True,
         )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
 
     def read(self, wanted: GitRead) -> Any:
         """Files of the newest commit."""
