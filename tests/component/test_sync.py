@@ -20,7 +20,8 @@ SOURCE = """
     CREATE SCHEMA shop;
     CREATE TABLE shop.orders (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, updated_at timestamptz NOT NULL, amount numeric,
-        raw bytea, tags text[], doc jsonb, took interval, share float8, doubled numeric GENERATED ALWAYS AS (amount * 2) STORED
+        raw bytea, tags text[], doc jsonb, took interval, share float8,
+        doubled numeric GENERATED ALWAYS AS (amount * 2) STORED
     );
     CREATE TABLE copy (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, updated_at timestamptz, amount numeric, raw bytea,
@@ -48,12 +49,8 @@ async def url(empty: TestDatabase) -> AsyncIterator[str]:
         yield url
 
 
-def made(database: TestDatabase, statements: str) -> None:
-    database.rows(f"{statements}; SELECT 1")
-
-
 async def test_all_rows_are_copied_as_they_are_and_then_those_that_changed(empty: TestDatabase, url: str) -> None:
-    made(empty, SOURCE)
+    empty.do(SOURCE)
     empty.rows(ROWS, 25)
     cursor, sync = KeptMark(), a_copy(ORDERS, COPY, batch=10)
 
@@ -68,7 +65,7 @@ async def test_all_rows_are_copied_as_they_are_and_then_those_that_changed(empty
 
 
 async def test_one_run_copies_so_many_batches_and_the_next_goes_on(empty: TestDatabase, url: str) -> None:
-    made(empty, SOURCE)
+    empty.do(SOURCE)
     empty.rows(ROWS, 25)
     cursor, sync = KeptMark(), a_copy(ORDERS, COPY, batch=10, maxBatches=2)
 
@@ -77,7 +74,7 @@ async def test_one_run_copies_so_many_batches_and_the_next_goes_on(empty: TestDa
 
 
 async def test_only_the_named_columns_are_copied(empty: TestDatabase, url: str) -> None:
-    made(empty, SOURCE)
+    empty.do(SOURCE)
     empty.rows(ROWS, 2)
     source = table("shop.orders", cursor=["updated_at", "id"], columns=["id", "amount"])
 
@@ -87,7 +84,7 @@ async def test_only_the_named_columns_are_copied(empty: TestDatabase, url: str) 
 
 
 async def test_what_has_not_settled_waits(empty: TestDatabase, url: str) -> None:
-    made(empty, "CREATE TABLE old (id int PRIMARY KEY, at timestamptz); CREATE TABLE copy (id int PRIMARY KEY)")
+    empty.do("CREATE TABLE old (id int PRIMARY KEY, at timestamptz); CREATE TABLE copy (id int PRIMARY KEY)")
     empty.rows("INSERT INTO old VALUES (1, now() - interval '1 h'), (2, now()) RETURNING 1")
 
     await copied(a_copy(table("old", cursor=["at"], settle="10m"), COPY), secrets(db=url), KeptMark())
@@ -96,7 +93,7 @@ async def test_what_has_not_settled_waits(empty: TestDatabase, url: str) -> None
 
 
 async def test_a_row_whose_key_comes_twice_has_what_came_last(empty: TestDatabase, url: str) -> None:
-    made(empty, "CREATE TABLE log (n int, id int, v text); CREATE TABLE copy (id int PRIMARY KEY, v text)")
+    empty.do("CREATE TABLE log (n int, id int, v text); CREATE TABLE copy (id int PRIMARY KEY, v text)")
     empty.rows("INSERT INTO log VALUES (1, 7, 'a'), (2, 7, 'b') RETURNING 1")
 
     await copied(a_copy(table("log", cursor=["n"]), COPY), secrets(db=url), KeptMark())
@@ -116,7 +113,7 @@ async def test_a_row_whose_key_comes_twice_has_what_came_last(empty: TestDatabas
 async def test_what_has_to_be_changed_is_told(
     empty: TestDatabase, url: str, source: dict[str, Any], target: dict[str, Any], reason: str, says: str
 ) -> None:
-    made(empty, SOURCE)
+    empty.do(SOURCE)
     empty.rows(ROWS, 1)
     cursor = KeptMark()
 
@@ -127,9 +124,8 @@ async def test_what_has_to_be_changed_is_told(
 
 
 async def test_a_source_is_only_read(empty: TestDatabase, url: str) -> None:
-    made(empty, "CREATE TABLE log (n int); CREATE TABLE copy (n int PRIMARY KEY)")
-    made(
-        empty,
+    empty.do("CREATE TABLE log (n int); CREATE TABLE copy (n int PRIMARY KEY)")
+    empty.do(
         "CREATE FUNCTION meddle() RETURNS SETOF log LANGUAGE sql AS 'INSERT INTO log VALUES (1) RETURNING *';"
         " CREATE VIEW trap AS SELECT * FROM meddle()",
     )
@@ -139,19 +135,18 @@ async def test_a_source_is_only_read(empty: TestDatabase, url: str) -> None:
 
 
 async def test_a_cursor_that_would_hold_a_secret_is_refused(empty: TestDatabase, url: str) -> None:
-    made(empty, "CREATE TABLE log (n text); CREATE TABLE copy (n text PRIMARY KEY)")
+    empty.do("CREATE TABLE log (n text); CREATE TABLE copy (n text PRIMARY KEY)")
     empty.rows("INSERT INTO log VALUES ('hunter22') RETURNING 1")
-    cursor = KeptMark()
+    cursor, given = KeptMark(), secrets(db=url, other="hunter22")
 
     with pytest.raises(NodeFailed, match="would hold the value of a secret"):
-        given = secrets(db=url, other="hunter22")
         await copied(a_copy(table("log", cursor=["n"]), table("copy", key=["n"])), given, cursor)
 
     assert cursor.mark == Mark()
 
 
 async def test_items_of_an_api_are_copied_page_by_page(empty: TestDatabase, url: str) -> None:
-    made(empty, "CREATE TABLE copy (id int PRIMARY KEY, name text)")
+    empty.do("CREATE TABLE copy (id int PRIMARY KEY, name text)")
     pages: dict[str, list[dict[str, Any]]] = {
         "/v1/orders?limit=2": [{"id": 1, "name": "a"}, {"id": 2, "name": "b", "more": {}}],
         "/v1/orders?after=2&limit=2": [{"id": 2, "name": "b"}, {"id": 3, "name": "c"}],
@@ -178,7 +173,7 @@ async def test_items_of_an_api_are_copied_page_by_page(empty: TestDatabase, url:
     ],
 )
 async def test_an_api_that_answers_otherwise_is_told_of(empty: TestDatabase, url: str, body: bytes, says: str) -> None:
-    made(empty, "CREATE TABLE copy (id int PRIMARY KEY)")
+    empty.do("CREATE TABLE copy (id int PRIMARY KEY)")
     with serving() as server:
         server.answers["/"] = (200, {}, body)
         source = {"http": {"url": server.url("/"), "items": "data", "cursor": "id", "parameter": "after"}}

@@ -106,7 +106,7 @@ async def test_a_password_goes_over_no_connection_in_the_clear(broker: str, topi
 
 
 async def test_records_become_rows_and_then_those_that_are_new(empty: TestDatabase, broker: str, topic: str) -> None:
-    empty.rows("CREATE TABLE copy (id int PRIMARY KEY, v text); SELECT 1")
+    empty.do("CREATE TABLE copy (id int PRIMARY KEY, v text)")
     await produced(broker, topic, *((f"k{number}", f'{{"id": {number}, "v": "a"}}') for number in range(7)))
     source = {"kafka": {"brokers": [broker], "tls": False, "topic": topic}}
     cursor, sync = KeptMark(), a_copy(source, table("copy", key=["id"]), batch=3)
@@ -122,9 +122,9 @@ async def test_records_become_rows_and_then_those_that_are_new(empty: TestDataba
 async def test_records_without_an_id_of_their_own_are_told_apart_by_where_they_are(
     empty: TestDatabase, broker: str, topic: str
 ) -> None:
-    empty.rows(
+    empty.do(
         "CREATE TABLE copy (kafka_partition int, kafka_offset bigint, kafka_key text, v text,"
-        " PRIMARY KEY (kafka_partition, kafka_offset)); SELECT 1"
+        " PRIMARY KEY (kafka_partition, kafka_offset))"
     )
     await produced(broker, topic, ("k", '{"v": "a"}'), ("k", "{}"))
     source = {"kafka": {"brokers": [broker], "tls": False, "topic": topic, "metadata": True}}
@@ -136,7 +136,7 @@ async def test_records_without_an_id_of_their_own_are_told_apart_by_where_they_a
 
 
 async def test_a_record_that_is_no_object_is_told_with_its_place(empty: TestDatabase, broker: str, topic: str) -> None:
-    empty.rows("CREATE TABLE copy (id int PRIMARY KEY); SELECT 1")
+    empty.do("CREATE TABLE copy (id int PRIMARY KEY)")
     await produced(broker, topic, ("k", "[1]"))
     source = {"kafka": {"brokers": [broker], "tls": False, "topic": topic}}
     async with over_tcp(empty.superuser_url) as url:

@@ -88,7 +88,7 @@ async def lines_of(address: str, prefix: str) -> list[list[dict[str, Any]]]:
 
 
 async def test_rows_become_lines_of_objects_that_are_named_by_their_range(empty: TestDatabase, service: str) -> None:
-    empty.rows("CREATE TABLE log AS SELECT n, 'a' || chr(10) || n AS v FROM generate_series(1, 5) n; SELECT 1")
+    empty.do("CREATE TABLE log AS SELECT n, 'a' || chr(10) || n AS v FROM generate_series(1, 5) n")
     target = {"s3": {**bucket(service), "prefix": "raw/log"}}
     async with over_tcp(empty.superuser_url) as url:
         output = await copied(a_copy(table("log", cursor=["n"]), target, batch=3), keys(db=url), KeptMark())
@@ -106,7 +106,7 @@ async def test_rows_become_lines_of_objects_that_are_named_by_their_range(empty:
 async def test_a_kill_before_or_after_any_write_loses_nothing_and_doubles_nothing(
     empty: TestDatabase, service: str
 ) -> None:
-    empty.rows("CREATE TABLE log AS SELECT n FROM generate_series(1, 7) n; SELECT 1")
+    empty.do("CREATE TABLE log AS SELECT n FROM generate_series(1, 7) n")
     source_node = a_copy(table("log", cursor=["n"]), {"s3": {**bucket(service), "prefix": "x"}}).source.postgres
     assert source_node is not None
     async with (

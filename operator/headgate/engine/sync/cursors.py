@@ -25,8 +25,8 @@ class CursorBusy(Exception):  # noqa: N818 - a state of the world, not a mistake
 
     def __init__(self, ref: TaskRef) -> None:
         super().__init__(
-            f"another run copies for node {ref.node} right now: let runs of the workflow take turns, by "
-            "concurrencyPolicy Forbid or maxConcurrentRuns"
+            f"another run copies for node {ref.node} right now: let runs take turns, by spec.concurrency.limit of the "
+            "workflow"
         )
 
 

@@ -108,6 +108,8 @@ async def test_an_address_of_this_machine_is_refused_unless_allowed(mailbox: Mai
 async def test_a_password_goes_over_no_connection_in_the_clear(mailbox: Mailbox) -> None:
     login = {"username": "ops", "password": hidden("mail")}
     clear, encrypted = (node(mailbox.port, **login, security=security) for security in ("None", "StartTls"))
+    login = {"username": "ops", "password": hidden("mail")}
+    clear, encrypted = (node(mailbox.port, **login, security=security) for security in ("None", "StartTls"))
     with pytest.raises(NodeFailed, match="set security to StartTls or Tls"):
         await smtp.execute(clear, secrets(mail="hunter22"), REACH, RUN, "tell")
     with pytest.raises(NodeFailed) as failure:
