@@ -143,3 +143,16 @@ async def test_where_a_secret_is_named_the_attempt_is_for_a_runner_that_has_it(w
     assert [(row["node"], row["needs_secrets"]) for row in rows] == [("copy", True), ("mail", True), ("tell", False)]
     open_tasks = await world.engine.runner_tasks.open()
     assert {task.kind for task in open_tasks} == {"connector"}
+
+
+async def test_a_workflow_that_is_deleted_takes_its_cursors_with_it(world: World) -> None:
+    cursors, ref = world.engine.cursors, await held(world)
+    await cursors.take(ref, "pod-1")
+
+    await world.engine.retire_workflow(world.ids["acme"], "acme", "nightly")
+
+    assert await world.rows("SELECT 1 FROM headgate.sync_cursors") == []
+    with pytest.raises(LeaseLost):
+        await cursors.move(ref, "pod-1", FURTHER, 1)
+    with pytest.raises(CursorBusy, match="or the workflow was deleted"):
+        await cursors.take(ref, "pod-1")

@@ -14,6 +14,7 @@ _TAKE = """
         updated_at)
     SELECT %(workspace_id)s, e.workflow_id, %(node)s, %(digest)s, 0, 0, %(run_id)s, %(attempt)s, %(now)s
     FROM headgate.workflow_executions e
+    JOIN headgate.workflows w ON w.workspace_id = e.workspace_id AND w.id = e.workflow_id AND w.deleted_at IS NULL
     WHERE e.workspace_id = %(workspace_id)s AND e.id = %(run_id)s AND e.started_at = %(started_at)s
     ON CONFLICT (workspace_id, workflow_id, node) DO UPDATE
     SET digest = excluded.digest, run_id = excluded.run_id, attempt = excluded.attempt,
@@ -32,9 +33,9 @@ _TAKE = """
 
 
 async def take(tx: Transaction, run: RunKey, node: str, attempt: int, digest: str, now: datetime) -> Reached | None:
-    """Make the cursor of the node that attempt's, and return it; None while it is that of another under way.
+    """Make the cursor of the node that attempt's, and return it.
 
-    It is at the beginning where there was none, or one of another digest.
+    None while it is that of another under way, and where the workflow was deleted. It is at the beginning where there was none, or one of another digest.
     """
     parameters = {"node": node, "attempt": attempt, "digest": digest, "now": now}
     row = await tx.row(_TAKE, run.parameters() | parameters)

@@ -21,12 +21,12 @@ class CursorRefused(Exception):  # noqa: N818 - a state of the world, not a mist
 
 
 class CursorBusy(Exception):  # noqa: N818 - a state of the world, not a mistake
-    """Another run's attempt copies for the same node right now. Nothing was changed."""
+    """Another run's attempt copies for the same node right now, or the workflow is gone. Nothing was changed."""
 
     def __init__(self, ref: TaskRef) -> None:
         super().__init__(
-            f"another run copies for node {ref.node} right now: let runs take turns, by spec.concurrency.limit of the "
-            "workflow"
+            f"another run copies for node {ref.node} right now, or the workflow was deleted: let runs take turns, by "
+            "spec.concurrency.limit of the workflow"
         )
 
 

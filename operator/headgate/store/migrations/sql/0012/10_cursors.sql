@@ -1,4 +1,4 @@
--- A row for each node that copies, as long as its workflow is there: it is the workflow's, and not a run's.
+-- A row for each node that copies, until its workflow is deleted: it is the workflow's, and not a run's.
 CREATE TABLE headgate.sync_cursors (
     workspace_id  uuid NOT NULL,
     workflow_id   uuid NOT NULL,
