@@ -35,7 +35,8 @@ _TAKE = """
 async def take(tx: Transaction, run: RunKey, node: str, attempt: int, digest: str, now: datetime) -> Reached | None:
     """Make the cursor of the node that attempt's, and return it.
 
-    None while it is that of another under way, and where the workflow was deleted. It is at the beginning where there was none, or one of another digest.
+    None while it is that of another under way, and where the workflow was deleted. It is at the beginning where there
+    was none, or one of another digest.
     """
     parameters = {"node": node, "attempt": attempt, "digest": digest, "now": now}
     row = await tx.row(_TAKE, run.parameters() | parameters)
