@@ -35,9 +35,20 @@ async def over_tcp(url: str) -> AsyncIterator[str]:
     asked = parse_qs(parts.query)
     path = f"{asked['host'][0]}/.s.PGSQL.{asked['port'][0]}"
 
+    under_way = set[asyncio.Task[None]]()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        under_way.add(task)
         there_reader, there = await asyncio.open_unix_connection(path)
-        await asyncio.gather(_pump(reader, there), _pump(there_reader, writer))
+        try:
+            # The server would report its handler's cancellation as an error.
+            with suppress(asyncio.CancelledError):
+                await asyncio.gather(_pump(reader, there), _pump(there_reader, writer))
+        finally:
+            there.close()
+            writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
@@ -45,6 +56,9 @@ async def over_tcp(url: str) -> AsyncIterator[str]:
         yield f"postgresql://{parts.username}:{parts.password}@{host}:{port}{parts.path}"
     finally:
         server.close()
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

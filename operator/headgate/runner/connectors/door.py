@@ -50,6 +50,10 @@ class Door:
                 await writer.drain()
         except (OSError, EOFError, ValueError, asyncio.LimitOverrunError):
             return
+        except asyncio.CancelledError:
+            # The server would report its handler's cancellation as an error.
+            if not self._cut:
+                raise
         finally:
             writer.close()
 

@@ -14,7 +14,7 @@ from headgate.runner.errors import NodeFailed
 from headgate.runner.sql import failing
 
 _COLUMNS = """
-    SELECT a.attname FROM pg_attribute a
+    SELECT a.attname, a.attidentity = 'a' FROM pg_attribute a
     WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
 """
 
@@ -28,7 +28,7 @@ class PostgresTable:
         """``connection`` commits each statement."""
         self._node = node
         self._connection = connection
-        self._columns: list[str] | None = None
+        self._columns: dict[str, bool] | None = None
 
     async def write(self, batch: Batch, after: str | None) -> None:
         """As ``Target`` has it. Of several records of one key the last one counts."""
@@ -43,25 +43,26 @@ class PostgresTable:
             newest.pop(key, None)
             newest[key] = record
         with failing():
-            columns = [name for name in await self._known() if name in members]
+            known = await self._known()
+            columns = [name for name in known if name in members]
+            replaced = [name for name in columns if name not in self._node.key and not known[name]]
             records = f"[{','.join(newest.values())}]"
             async with self._connection.cursor() as cursor:
-                await cursor.execute(self._statement(columns), (records,))
+                await cursor.execute(self._statement(columns, replaced), (records,))
 
-    async def _known(self) -> list[str]:
-        """The table's columns."""
+    async def _known(self) -> dict[str, bool]:
+        """The table's columns, and of which no value can be replaced."""
         if self._columns is None:
             async with self._connection.cursor() as cursor:
                 await cursor.execute(_COLUMNS, (table(self._node.table).as_string(self._connection),))
-                self._columns = [row[0] for row in await cursor.fetchall()]
+                self._columns = dict(await cursor.fetchall())
             if absent := [name for name in self._node.key if name not in self._columns]:
                 raise NodeFailed("SqlError", f"the table {self._node.table} is not there, or has no column {absent[0]}")
         return self._columns
 
-    def _statement(self, columns: list[str]) -> sql.Composed:
+    def _statement(self, columns: list[str], replaced: list[str]) -> sql.Composed:
         name = table(self._node.table)
-        others = [column for column in columns if column not in self._node.key]
-        replaced = sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(column)) for column in others)
+        then = sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(column)) for column in replaced)
         return sql.SQL(
             "INSERT INTO {name} ({columns}) OVERRIDING SYSTEM VALUE"
             " SELECT {values} FROM json_populate_recordset(NULL::{name}, {records}::json) r"
@@ -72,5 +73,5 @@ class PostgresTable:
             values=sql.SQL(", ").join(sql.SQL("r.{}").format(sql.Identifier(column)) for column in columns),
             records=sql.Placeholder(),
             key=sql.SQL(", ").join(map(sql.Identifier, self._node.key)),
-            then=sql.SQL("DO UPDATE SET {}").format(replaced) if others else sql.SQL("DO NOTHING"),
+            then=sql.SQL("DO UPDATE SET {}").format(then) if replaced else sql.SQL("DO NOTHING"),
         )
