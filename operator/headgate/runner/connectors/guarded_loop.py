@@ -21,7 +21,8 @@ class GuardedLoop(asyncio.SelectorEventLoop):
         super().__init__()
         self._reach = reach
         self.refused: NodeFailed | None = None
-        """Why a connection was not made: the library that asked tells it in words of its own, if at all."""
+        """Why a connection was not made."""
+        self.refusing = asyncio.Event()
 
     async def create_connection(  # type: ignore[override]
         self, protocol_factory: Callable[[], Any], host: str | None = None, port: int | None = None, **more: Any
@@ -33,6 +34,7 @@ class GuardedLoop(asyncio.SelectorEventLoop):
             addresses = await self._reach.addresses(host, port)
         except NodeFailed as refused:
             self.refused = self.refused or refused
+            self.refusing.set()
             raise OSError(refused.reason) from None
         if more.get("ssl") is not None:
             more.setdefault("server_hostname", host)
@@ -51,14 +53,30 @@ class Elsewhere:
     def __init__(self, loop: GuardedLoop) -> None:
         self._loop = loop
 
-    @property
-    def refused(self) -> NodeFailed | None:
-        """Why a connection was not made, where one was not."""
-        return self._loop.refused
-
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """What it returns or raises. Cancelling this cancels it."""
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+        """What it returns or raises. Cancelling this cancels it.
+
+        It is ended with ``NodeFailed`` where a connection is refused: the library that asked would try for long, and
+        tell it in words of its own, if at all.
+        """
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._unless_refused(work), self._loop))
+
+    async def end(self, work: Coroutine[Any, Any, None]) -> None:
+        """Carry out what ends something, whatever was refused."""
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+    async def _unless_refused(self, work: Coroutine[Any, Any, T]) -> T:
+        going = asyncio.ensure_future(work)
+        refusing = asyncio.ensure_future(self._loop.refusing.wait())
+        try:
+            await asyncio.wait((going, refusing), return_when=asyncio.FIRST_COMPLETED)
+            if self._loop.refused is not None:
+                raise self._loop.refused
+            return going.result()
+        finally:
+            going.cancel()
+            refusing.cancel()
+            await asyncio.gather(going, refusing, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -71,7 +89,7 @@ async def elsewhere(reach: Reach) -> AsyncIterator[Elsewhere]:
     try:
         yield there
     finally:
-        await there.run(_end_others())
+        await there.end(_end_others())
         loop.call_soon_threadsafe(loop.stop)
         await asyncio.to_thread(thread.join)
         loop.close()

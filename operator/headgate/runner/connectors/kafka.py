@@ -46,9 +46,9 @@ async def told(there: Elsewhere, work: Coroutine[Any, Any, T]) -> T:
     try:
         return await there.run(work)
     except KafkaError as error:
-        raise there.refused or NodeFailed("KafkaError", f"the brokers cannot be used: {type(error).__name__}") from None
+        raise NodeFailed("KafkaError", f"the brokers cannot be used: {type(error).__name__}") from None
     except OSError as error:
-        raise there.refused or NodeFailed(CONNECTION, f"no connection to a broker: {type(error).__name__}") from None
+        raise NodeFailed(CONNECTION, f"no connection to a broker: {type(error).__name__}") from None
 
 
 def access_of(cluster: KafkaCluster, secrets: Secrets) -> Mapping[str, Any]:

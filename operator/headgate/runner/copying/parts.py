@@ -59,7 +59,7 @@ class _Opening:
             access = kafka.access_of(node.kafka, self._secrets)
             there = await self._stack.enter_async_context(elsewhere(self._reach))
             consumer = await kafka.told(there, kafka.consumer(access, node.kafka.topic))
-            self._stack.push_async_callback(lambda: there.run(consumer.stop()))
+            self._stack.push_async_callback(lambda: there.end(consumer.stop()))
             return KafkaRecords(node.kafka, consumer, there)
         raise NodeFailed("InvalidTask", "this runner does not know the source")
 
