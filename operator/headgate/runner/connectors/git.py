@@ -6,7 +6,7 @@ import stat
 import time
 from collections.abc import Mapping
 from email.utils import parseaddr
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from headgate.api.connectors import Git, GitPush, GitRead
@@ -19,6 +19,11 @@ from headgate.runner.connectors.reach import CONNECT_SECONDS, CONNECTION, Reach
 from headgate.runner.connectors.threads import in_thread
 from headgate.runner.errors import NodeFailed
 from headgate.runner.secrets import Secrets
+
+if TYPE_CHECKING:
+    from dulwich.objects import ObjectID
+    from dulwich.refs import Ref
+    from urllib3 import ProxyManager
 
 MOST_BYTES = 33_554_432
 """The newest commit of a repository, compressed: it is held in memory."""
@@ -87,7 +92,7 @@ class _Remote:
         from dulwich.repo import MemoryRepo
         from urllib3 import ProxyManager, Timeout
 
-        self._branch = f"refs/heads/{node.branch}".encode()
+        self._branch = cast("Ref", f"refs/heads/{node.branch}".encode())
         self._path = urlsplit(url).path
         self._repo = MemoryRepo()
         self._pool = _Pool(
@@ -134,8 +139,9 @@ class _Remote:
         from dulwich.pack import pack_objects_to_data
 
         before = self._fetched()
-        store, changes = self._repo.object_store, []
+        store = self._repo.object_store
         known = set(store)
+        changes: list[tuple[bytes, int | None, ObjectID | None]] = []
         for file in wanted.files:
             path = _checked(file.path)
             there = self._file(before.tree, file.path)
@@ -159,18 +165,21 @@ class _Remote:
         store.add_object(commit)
         made = [store[each] for each in set(store) - known]
 
-        def update(refs: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+        def pack(have: Any, want: Any, *, ofs_delta: bool = True, progress: Any = None) -> Any:
+            return pack_objects_to_data(made)
+
+        def update(refs: dict[Ref, ObjectID]) -> dict[Ref, ObjectID]:
             if refs.get(self._branch) != before.id:
                 raise NodeFailed(_REJECTED, "the branch has moved meanwhile: try again")
             return {self._branch: commit.id}
 
-        result = self._client.send_pack(self._path, update, lambda _have, _want, **_more: pack_objects_to_data(made))
+        result = self._client.send_pack(self._path, update, pack)
         if refused := (result.ref_status or {}).get(self._branch):
             raise NodeFailed(_REJECTED, f"the branch was not moved: {refused[:128]}")
         return {"commit": commit.id.decode(), "changed": True}
 
     def _fetched(self) -> Any:
-        def wants(refs: Mapping[bytes, bytes], depth: int | None = None) -> list[bytes]:
+        def wants(refs: Mapping[Ref, ObjectID], depth: int | None = None) -> list[ObjectID]:
             return [refs[self._branch]] if self._branch in refs else []
 
         found = self._client.fetch(self._path, self._repo, determine_wants=wants, depth=1)
@@ -179,7 +188,7 @@ class _Remote:
             raise NodeFailed("GitMissing", f"there is no branch {self._branch.decode().removeprefix('refs/heads/')}")
         return self._repo[newest]
 
-    def _file(self, tree: bytes, path: str) -> bytes | None:
+    def _file(self, tree: ObjectID, path: str) -> bytes | None:
         from dulwich.object_store import tree_lookup_path
         from dulwich.objects import Blob
 

@@ -24,7 +24,7 @@ class GuardedLoop(asyncio.SelectorEventLoop):
         """Why a connection was not made."""
         self.refusing = asyncio.Event()
 
-    async def create_connection(  # type: ignore[override]
+    async def create_connection(
         self, protocol_factory: Callable[[], Any], host: str | None = None, port: int | None = None, **more: Any
     ) -> tuple[asyncio.Transport, Any]:
         """As any loop, but from address to address of those that were checked. Raises ``OSError``."""

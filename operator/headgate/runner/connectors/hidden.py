@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
+from headgate.api.builtin import CredentialKeyRef
+from headgate.api.container import SecretKeyRef
 from headgate.api.node import NodeConfig
 from headgate.api.systems import HiddenValue
 from headgate.domain.runner_task import credentials_of, secrets_of
@@ -24,7 +26,8 @@ def value_of(hidden: HiddenValue, secrets: Secrets) -> str:
 
 def parts_of(config: NodeConfig, secrets: Secrets) -> Iterator[str]:
     """What of the values that a config names must not be told by itself: passwords, and the paths of addresses."""
-    for ref in (*secrets_of(config), *credentials_of(config)):
+    refs: list[SecretKeyRef | CredentialKeyRef] = [*secrets_of(config), *credentials_of(config)]
+    for ref in refs:
         value = secrets.value(ref).strip()
         if "://" not in value:
             if password := sql.password_of(value):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, cast
 
 import psycopg
 from psycopg import sql
@@ -32,15 +34,13 @@ class PostgresRows:
         statement, values = self._statement(after, until, None if until is not None else limit)
         with failing():
             async with self._connection.cursor() as cursor:
-                pages = cursor.stream(statement, values, size=_PAGE)
-                try:
+                pages = cast("AsyncGenerator[Any]", cursor.stream(statement, values, size=_PAGE))
+                async with aclosing(pages):
                     async for record, *place in pages:
                         records.append(record)
                         mark, size = place, size + len(record)
                         if size >= BATCH_BYTES and until is None:
                             break
-                finally:
-                    await pages.aclose()
         return Batch(tuple(records), until if until is not None else marked(mark) if mark is not None else None)
 
     def _statement(self, after: str | None, until: str | None, limit: int | None) -> tuple[sql.Composed, list[Any]]:
@@ -55,7 +55,7 @@ class PostgresRows:
         if self._node.settle is not None:
             wanted.append(sql.SQL("{} < now() - {}::interval").format(columns[0], sql.Placeholder()))
             values.append(parse_duration(self._node.settle))
-        record = sql.SQL("row_to_json(t)")
+        record: sql.Composable = sql.SQL("row_to_json(t)")
         if self._node.columns:
             chosen = sql.SQL(", ").join(_of("t", name) for name in self._node.columns)
             record = sql.SQL("(SELECT row_to_json(r) FROM (SELECT {}) r)").format(chosen)
