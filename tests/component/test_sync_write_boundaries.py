@@ -16,15 +16,16 @@ async def test_a_kill_before_or_after_any_write_changes_nothing_in_the_end(empty
         " CREATE TABLE copy (id int PRIMARY KEY, n int)"
     )
     sync = a_copy(table("log", cursor=["n"]), table("copy", key=["id"]))
+    into = sync.target.postgres
     assert sync.source.postgres is not None
-    assert sync.target.postgres is not None
+    assert into is not None
     async with await psycopg.AsyncConnection.connect(empty.superuser_url, autocommit=True) as connection:
         source = PostgresRows(sync.source.postgres, connection)
 
         async def tell(fuse: Fuse) -> tuple[list[tuple[object, ...]], int]:
             await connection.execute("TRUNCATE copy")
             cursor = KeptMark()
-            target = PostgresTable(sync.target.postgres, connection)
+            target = PostgresTable(into, connection)
             await copied_until_killed(source, target, cursor, fuse, 3)
             return empty.rows("SELECT id, n FROM copy ORDER BY id"), cursor.records
 

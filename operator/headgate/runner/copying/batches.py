@@ -37,8 +37,10 @@ class Source(Protocol):
 class Target(Protocol):
     """Takes records. Raises ``NodeFailed``."""
 
-    by_range: bool
-    """Whether a batch that is written again must be of the same range to be the same as before."""
+    @property
+    def by_range(self) -> bool:
+        """Whether a batch that is written again must be of the same range to be the same as before."""
+        ...
 
     async def write(self, batch: Batch, after: str | None) -> None:
         """Write a batch that comes after a mark; when it returns, all of it stays written."""

@@ -6,14 +6,15 @@ import base64
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 from dulwich.index import commit_tree
 from dulwich.objects import Blob, Commit
+from dulwich.refs import Ref
 from dulwich.repo import MemoryRepo
-from dulwich.server import DictBackend
+from dulwich.server import BackendRepo, DictBackend
 from dulwich.web import make_wsgi_chain
 
 from headgate.api.connectors import Git
@@ -23,7 +24,7 @@ from headgate.runner.errors import NodeFailed
 from tests.unit.runner.connectors.nodes import INTERNET, REACH, answering, connector, hidden
 from tests.unit.runner.tasks import HERE, a_task, an_executor, secrets
 
-MAIN = b"refs/heads/main"
+MAIN = Ref(b"refs/heads/main")
 TOKEN = "very-secret-token"
 
 
@@ -71,8 +72,8 @@ class _Quiet(WSGIRequestHandler):
 @pytest.fixture
 def host() -> Iterator[Host]:
     made = Host(MemoryRepo())
-    made.repo.refs.set_symbolic_ref(b"HEAD", MAIN)
-    inner = make_wsgi_chain(DictBackend({"/site.git": made.repo}))
+    made.repo.refs.set_symbolic_ref(Ref(b"HEAD"), MAIN)
+    inner = make_wsgi_chain(DictBackend(cast("dict[str, BackendRepo]", {"/site.git": made.repo})))
 
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         wanted = made.login and f"Basic {base64.b64encode(made.login.encode()).decode()}"

@@ -74,7 +74,7 @@ async def test_a_mail_arrives_with_an_id_that_is_the_same_for_every_attempt(mail
     [(recipients, mail), _] = mailbox.mails
     assert recipients == ["alice@example.com", "bob@example.com"]
     assert (mail["From"], mail["Cc"]) == ("Headgate <ops@example.com>", "bob@example.com")
-    assert mail.get_payload().strip() == "All is well."
+    assert str(mail.get_payload()).strip() == "All is well."
     assert first == again == {"messageId": f"<{RUN}.tell@example.com>", "refused": []}
     assert mail["Message-ID"] == first["messageId"]
 
