@@ -39,10 +39,10 @@ class Module:
         return found.group(1)
 
     def target(self) -> Path:
-        """The cache folder of these programs: another pin, another folder."""
+        """The cache folder of these programs: another pin, or another source where it is ours, another folder."""
         pins = hashlib.sha256()
-        for name in ("go.mod", "go.sum"):
-            pins.update((self.folder / name).read_bytes())
+        for path in (self.folder / "go.mod", self.folder / "go.sum", *sorted(self.folder.rglob("*.go"))):
+            pins.update(path.read_bytes())
         return cache_root() / "bin" / f"{self.name}-{self.version()}-{pins.hexdigest()[:12]}"
 
     def ldflags(self) -> str:
@@ -93,9 +93,12 @@ KUBE_ROUTER = Module(
 KUBE_SCORE = Module(
     "kube-score", "github.com/zegl/kube-score", {"kube-score": "github.com/zegl/kube-score/cmd/kube-score"}
 )
+DOUBLES = Module("doubles", "github.com/twmb/franz-go/pkg/kfake", {"kafka-double": "./kafka", "s3-double": "./s3"})
 # What a local cluster and its users always need, and what is compiled when someone asks for it.
 _ALWAYS = (ETCD, KUBERNETES, COREDNS, HELM)
-_OWNERS = {name: module for module in (*_ALWAYS, KIND, CYCLONUS, KUBE_ROUTER, KUBE_SCORE) for name in module.programs}
+_OWNERS = {
+    name: module for module in (*_ALWAYS, KIND, CYCLONUS, KUBE_ROUTER, KUBE_SCORE, DOUBLES) for name in module.programs
+}
 LOCAL = tuple(name for module in _ALWAYS for name in module.programs)
 
 

@@ -12,6 +12,7 @@ TENANT_TABLES = (
     "workflow_versions",
     "workflow_schedules",
     "workflow_events",
+    "sync_cursors",
     "workflow_executions",
     "workflow_execution_steps",
     "execution_labels",

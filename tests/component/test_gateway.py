@@ -22,6 +22,7 @@ from headgate.gateway.callers import Callers
 from headgate.gateway.streams import Streams
 from tests.builders import a_workflow
 from tests.component.api_server import ApiServer
+from tests.component.copies import table
 from tests.component.vault import PASSWORD, Vault, naming
 from tests.component.world import World
 
@@ -289,3 +290,25 @@ async def test_no_credential_is_read_by_a_get(served: Gateway, run: UUID, path: 
     answer = await served.http.get(f"/runner/v1/{path}", headers={"Authorization": "Bearer token-1"})
 
     assert answer.status_code in (404, 405)
+
+
+async def test_a_cursor_is_asked_for_and_moved(world: World, served: Gateway) -> None:
+    ends = {"source": table("orders", cursor=["id"]), "target": table("copy", key=["id"])}
+    await world.given(a_workflow().with_node("copy", {"connector": {"sync": ends}}))
+    run, other = await world.admit(), await world.admit()
+    served.api.knows("token-1", run)
+    served.api.knows("token-2", other, uid="uid-2")
+    await served.claim(run)
+
+    assert (await served.post("cursor", attempt(run, "copy"))).json() == {"at": None, "until": None}
+    moved = attempt(run, "copy", moved={"at": "[3]", "until": "[7]"}, records=3)
+    assert (await served.post("cursor", moved)).status_code == 200
+    assert (await served.post("cursor", attempt(run, "copy"))).json() == {"at": "[3]", "until": "[7]"}
+
+    await served.claim(other, "token-2")
+    busy = await served.post("cursor", attempt(other, "copy"), "token-2")
+    assert (busy.status_code, "another run copies" in busy.json()["detail"]) == (423, True)
+    assert (await served.post("cursor", attempt(run, "copy"), "token-2")).status_code == 403
+    assert (await served.post("cursor", attempt(other, "copy", moved={"at": "[9]"}), "token-2")).status_code == 409
+    too_long = attempt(run, "copy", moved={"at": "x" * 20_000})
+    assert (await served.post("cursor", too_long)).status_code == 422

@@ -68,6 +68,11 @@ async def two_tenants(world: World) -> World:
             world.ids[workspace],
         )
         await world.rows(
+            "INSERT INTO headgate.sync_cursors SELECT workspace_id, id, 'copy', repeat('0', 64), '[7]', NULL, 1, 7,"
+            " gen_random_uuid(), 1, now() FROM headgate.workflows WHERE workspace_id = %s RETURNING 1",
+            world.ids[workspace],
+        )
+        await world.rows(
             "WITH key AS (INSERT INTO headgate.data_keys"
             " SELECT %s, gen_random_uuid(), 'one', decode(repeat('00', 60), 'hex'), now() RETURNING workspace_id, id)"
             " INSERT INTO headgate.credentials SELECT workspace_id, 'shop', gen_random_uuid(), 'token', 1, id,"

@@ -33,6 +33,7 @@ from tests.component.listening import listening
 from tests.component.vault import PASSWORD
 from tests.component.world import World
 from tests.support.databases import TestDatabase
+from tests.support.doubles import over_tcp
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -318,3 +319,33 @@ async def test_a_runner_without_a_good_token_gives_up_and_says_nothing_of_it(wor
     said = (out + err).decode()
     assert "is no runner of that run" in said
     assert "token-uid-1" not in said
+
+
+async def test_a_copy_goes_on_in_the_next_run_and_connectors_are_given_credentials(
+    world: World, runners: Runners, empty: TestDatabase
+) -> None:
+    empty.do("CREATE TABLE log AS SELECT n FROM generate_series(1, 5) n; CREATE TABLE copy (n int PRIMARY KEY)")
+    reference = {"credentialKeyRef": {"name": "db", "key": "dsn"}}
+    ends = {
+        "source": {"postgres": {"connection": reference, "table": "log", "cursor": ["n"]}},
+        "target": {"postgres": {"connection": reference, "table": "copy", "key": ["n"]}},
+    }
+    query = {"connection": reference, "query": "SELECT count(*) AS n FROM copy"}
+    await world.given(
+        a_workflow()
+        .with_node("copy", {"connector": {"sync": {**ends, "batch": 2}}})
+        .with_node("count", {"connector": {"postgres": query}}, after=["copy"])
+    )
+    outputs = []
+    async with over_tcp(empty.superuser_url) as url:
+        await world.engine.credentials.put(world.ids["acme"], "db", "postgres", Values({"dsn": url}), by="alice")
+        for uid in ("uid-1", "uid-2"):
+            run = await world.admit()
+            code, said = await runners.done(run, uid=uid, HEADGATE_RUNNER_NETWORKS='[{"cidr": "127.0.0.0/8"}]')
+            assert (code, url in said) == (0, False), said
+            outputs.append({node.id: node.output for node in (await world.view(run)).nodes})
+            empty.rows("INSERT INTO log SELECT n FROM generate_series(6, 8) n RETURNING 1")
+
+    counts = [output["count"]["rows"] for output in outputs]
+    assert [output["copy"]["records"] for output in outputs] == [5, 3]
+    assert counts == [[{"n": 5}], [{"n": 8}]]

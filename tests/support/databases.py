@@ -62,6 +62,11 @@ class TestDatabase:
     def superuser_url(self) -> str:
         return self.server.url(SUPERUSER, self.name, local=True)
 
+    def do(self, statements: str) -> None:
+        """Carry out statements, past row-level security."""
+        with psycopg.connect(self.superuser_url) as connection:
+            connection.execute(statements.encode())
+
     def rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """What is there, seen past row-level security."""
         with psycopg.connect(self.superuser_url) as connection:

@@ -11,6 +11,7 @@ from pydantic import Field, StringConstraints
 
 from headgate.api.base import KubeModel
 from headgate.api.builtin import Http, Script, Sql
+from headgate.api.connectors import Connector
 from headgate.api.container import Container, EnvValueFrom, EnvVar, Mount, Resources, SecretKeyRef
 from headgate.api.flow import Approval, Call, Expression, ForEach, Memoize, OnFailure, Retry, Transform
 from headgate.api.rules import Form, ListSet, Rule, bind, exactly_one, listed
@@ -24,6 +25,7 @@ __all__ = [
     "Approval",
     "Call",
     "ConcurrencyPolicy",
+    "Connector",
     "Container",
     "DependencyRef",
     "EnvValueFrom",
@@ -108,7 +110,7 @@ def _is_false(value: bool) -> bool:  # noqa: FBT001 - pydantic calls it with the
 CONFIG_OF: Mapping[NodeType, tuple[str, ...]] = MappingProxyType(
     {
         NodeType.TRIGGER: ("schedule", "manual", "event", "webhook"),
-        NodeType.ACTION: ("container", "script", "http", "sql", "transform", "workflow", "approval"),
+        NodeType.ACTION: ("container", "script", "http", "sql", "connector", "transform", "workflow", "approval"),
         NodeType.CONDITION: ("expression",),
     }
 )
@@ -165,6 +167,8 @@ class NodeConfig(KubeModel):
     """Action: send an HTTP request from the runner."""
     sql: Sql | None = None
     """Action: run a statement on a Postgres database from the runner."""
+    connector: Connector | None = None
+    """Action: talk to another system from the runner, or copy what is new from one to another."""
     transform: Transform | None = None
     """Action: compute a value."""
     workflow: Call | None = None

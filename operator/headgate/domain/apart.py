@@ -19,7 +19,7 @@ AFTER_STOP = "AfterStop"
 NEEDS_MOCK = "NeedsMock"
 
 _PASSED, _AT, _RESUMED = "passed", "at", "resumed"
-_REACH_OTHERS = ("http", "sql", "script")
+_REACH_OTHERS = ("http", "sql", "script", "connector")
 """Configs whose work is a runner's, which needs the network that a Test or Debug run does not have."""
 
 

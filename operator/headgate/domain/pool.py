@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 CALLS_AT_ONCE = 4
-"""``http`` and ``sql`` attempts that one runner executes side by side, besides one script."""
+"""``http``, ``sql`` and ``connector`` attempts that one runner executes side by side, besides one script."""
 
 
 @dataclass(frozen=True)

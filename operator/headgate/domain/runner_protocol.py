@@ -16,17 +16,21 @@ HEARTBEAT_PATH = "/runner/v1/heartbeat"
 COMPLETE_PATH = "/runner/v1/complete"
 CREDENTIALS_PATH = "/runner/v1/credentials"
 RELEASE_PATH = "/runner/v1/release"
+CURSOR_PATH = "/runner/v1/cursor"
 PRINTED_BYTES = 65_536
 """Of what an attempt in a pool printed, at most that much is told with its end."""
 REQUEST_BYTES = 163_840
 """A request has at most that many: an output of 4096 bytes, a message, what was printed, and what encoding adds."""
 
+MARK_CHARACTERS = 16_384
+"""Characters of a cursor at most."""
+
 LONGEST_WAIT_SECONDS = 9.0
 """A gateway that is told to end answers what waits within that time, before it is killed."""
 
 RunId = Annotated[UUID, Field(strict=False)]
-Kind = Literal["http", "sql", "script"]
-Kinds = Annotated[tuple[Kind, ...], Field(max_length=3, strict=False)]
+Kind = Literal["http", "sql", "script", "connector"]
+Kinds = Annotated[tuple[Kind, ...], Field(max_length=4, strict=False)]
 """Kinds of nodes that a runner of a pool has room for."""
 
 
@@ -124,6 +128,23 @@ class Released(Message):
 
     values: Annotated[dict[str, dict[str, str]], Field(repr=False)]
     """By name of the credential and key."""
+
+
+class Mark(Message):
+    """How far a copy has come, in the words of its source."""
+
+    at: Annotated[str, StringConstraints(max_length=MARK_CHARACTERS)] | None = None
+    """All up to there is written; absent before the first batch."""
+    until: Annotated[str, StringConstraints(max_length=MARK_CHARACTERS)] | None = None
+    """Up to where a batch is being written that must be the same when it is written again."""
+
+
+class Cursor(Attempt):
+    """Asks for the cursor of an attempt's copy, which is that attempt's from then on; with ``moved``, moves it."""
+
+    moved: Mark | None = None
+    records: Annotated[int, Field(ge=0)] = 0
+    """Records that were written since the last move."""
 
 
 class Task(Attempt):

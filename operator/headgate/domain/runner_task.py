@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+from pydantic import BaseModel
 
 from headgate.api.builtin import CredentialKeyRef
 from headgate.api.container import SecretKeyRef
@@ -20,7 +22,7 @@ AUDIENCE = "headgate-runner"
 SECRET_PREFIX = "HEADGATE_SECRET_"  # noqa: S105 - the name of a variable, not a secret
 GRACE_SECONDS = 30.0
 """What a script has to end between SIGTERM and SIGKILL: as long as Kubernetes gives the pod of a container node."""
-KINDS = ("http", "sql", "script")
+KINDS = ("http", "sql", "script", "connector")
 """The members of a node's config that a runner executes."""
 LOSSES = 3
 """Runners that may die before an attempt is given up, and its retry decides."""
@@ -84,7 +86,22 @@ def _references(config: NodeConfig) -> tuple[SecretKeyRef | CredentialKeyRef | N
     if config.script is not None:
         for source in (variable.value_from for variable in config.script.env if variable.value_from):
             found += [source.secret_key_ref, source.credential_key_ref]
+    if config.connector is not None:
+        found += _references_in(config.connector)
     return tuple(found)
+
+
+def _references_in(part: Any) -> Iterator[SecretKeyRef | CredentialKeyRef]:
+    """Those in a part of a config, wherever they stand."""
+    match part:
+        case SecretKeyRef() | CredentialKeyRef():
+            yield part
+        case BaseModel():
+            for _, member in part:
+                yield from _references_in(member)
+        case tuple():
+            for item in part:
+                yield from _references_in(item)
 
 
 def secrets_of_all(configs: Iterable[NodeConfig]) -> tuple[SecretKeyRef, ...]:

@@ -15,13 +15,36 @@ _TEMPLATED: Mapping[str, tuple[tuple[str, ...], ...]] = MappingProxyType(
         "script": (("env", "value"),),
         "http": (("url",), ("headers", "value"), ("body",)),
         "sql": (("parameters", "value"),),
+        "connector": (
+            ("http", "url"),
+            ("http", "headers", "value"),
+            ("http", "body"),
+            ("postgres", "parameters", "value"),
+            ("s3", "get", "key"),
+            ("s3", "put", "key"),
+            ("s3", "put", "content"),
+            ("s3", "list", "prefix"),
+            ("s3", "delete", "key"),
+            ("smtp", "to"),
+            ("smtp", "cc"),
+            ("smtp", "subject"),
+            ("smtp", "text"),
+            ("slack", "text"),
+            ("git", "read", "paths"),
+            ("git", "push", "message"),
+            ("git", "push", "files", "path"),
+            ("git", "push", "files", "content"),
+            ("kafka", "produce", "records", "key"),
+            ("kafka", "produce", "records", "value"),
+        ),
         "workflow": (("inputs",),),
         "approval": (("message",),),
     }
 )
 """Of each member of a config, the paths of what is replaced; lists on the way are gone through.
 
-What would become code is not among them: the source of a script, and the text of a statement.
+What would become code is not among them: the source of a script, and the text of a statement. Nothing of a copy is
+either, which has to be the same in every run.
 """
 
 

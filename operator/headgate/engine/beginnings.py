@@ -20,6 +20,7 @@ KINDS = {
     "script": "runner",
     "http": "runner",
     "sql": "runner",
+    "connector": "runner",
     "workflow": "call",
     "approval": "approval",
 }

@@ -42,6 +42,7 @@ from headgate.engine.runner_tasks import RunnerTasks
 from headgate.engine.search import Search
 from headgate.engine.starter import Starter
 from headgate.engine.step_logs import StepLogs
+from headgate.engine.sync.cursors import SyncCursors
 from headgate.engine.types import (
     Admitted,
     Claimed,
@@ -108,6 +109,8 @@ class Engine:
         """What workflows were before."""
         self.credentials = Credentials(self._context, keys)
         """What nodes are given to prove who they are."""
+        self.cursors = SyncCursors(self._context)
+        """How far copies between systems have come."""
         self.api_keys = ApiKeys(self._context)
         """By what programs call the gateway."""
         self.webhooks = Webhooks(self._context, self._starter, keys)

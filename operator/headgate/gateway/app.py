@@ -73,6 +73,7 @@ def gateway(
     app.router.routes += runner_routes(
         engine.runner_tasks,
         engine.credentials,
+        engine.cursors,
         authenticator,
         lease=lease,
         wall=wall,

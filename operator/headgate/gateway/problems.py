@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
 
@@ -16,6 +16,7 @@ from starlette.routing import Match
 
 from headgate.domain.envelope import CannotOpen, UnknownKey
 from headgate.engine.credential_types import CredentialMissing, CredentialRefused, KeysMissing
+from headgate.engine.sync.cursors import CursorBusy, CursorRefused
 from headgate.engine.types import LeaseLost
 from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable
 
@@ -79,6 +80,20 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, 
     return JSONResponse(body, status_code=status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
 
 
+_TOLD: Mapping[type[Exception], HTTPStatus] = MappingProxyType(
+    {
+        LeaseLost: HTTPStatus.CONFLICT,
+        CursorBusy: HTTPStatus.LOCKED,
+        CursorRefused: HTTPStatus.FORBIDDEN,
+        CredentialRefused: HTTPStatus.FORBIDDEN,
+        CredentialMissing: HTTPStatus.NOT_FOUND,
+        # Not an error of the server, which would be asked again: what was changed stays changed.
+        CannotOpen: HTTPStatus.GONE,
+    }
+)
+"""Exceptions that say all that the caller has to know."""
+
+
 def answer_with_problems(app: FastAPI) -> None:
     """Have every refusal of the application take this form."""
 
@@ -99,22 +114,8 @@ def answer_with_problems(app: FastAPI) -> None:
         mistakes = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(mistakes[:_MISTAKES]))
 
-    @app.exception_handler(LeaseLost)
-    async def _lost(_: Request, error: LeaseLost) -> JSONResponse:
-        return problem(HTTPStatus.CONFLICT, str(error))
-
-    @app.exception_handler(CredentialRefused)
-    async def _refused(_: Request, error: CredentialRefused) -> JSONResponse:
-        return problem(HTTPStatus.FORBIDDEN, str(error))
-
-    @app.exception_handler(CredentialMissing)
-    async def _missing(_: Request, error: CredentialMissing) -> JSONResponse:
-        return problem(HTTPStatus.NOT_FOUND, str(error))
-
-    @app.exception_handler(CannotOpen)
-    async def _unreadable(_: Request, error: CannotOpen) -> JSONResponse:
-        # Not an error of the server, which would be asked again: what was changed stays changed.
-        return problem(HTTPStatus.GONE, str(error))
+    for kind, status in _TOLD.items():
+        app.add_exception_handler(kind, _telling(status))
 
     @app.exception_handler(KeysMissing)
     @app.exception_handler(UnknownKey)
@@ -131,6 +132,13 @@ def answer_with_problems(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def _ours(_: Request, _error: Exception) -> JSONResponse:
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the gateway failed; its log says why")
+
+
+def _telling(status: HTTPStatus) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:
+    async def handle(_: Request, error: Exception) -> JSONResponse:
+        return problem(status, str(error))
+
+    return handle
 
 
 def _allowed(request: Request) -> str:

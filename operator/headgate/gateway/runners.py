@@ -14,21 +14,26 @@ from headgate.domain.runner_protocol import (
     CLAIM_PATH,
     COMPLETE_PATH,
     CREDENTIALS_PATH,
+    CURSOR_PATH,
     HEARTBEAT_PATH,
     RELEASE_PATH,
     Answer,
     Attempt,
     Claim,
     Completion,
+    Cursor,
     Kept,
+    Mark,
     Released,
     Task,
     Wanted,
 )
 from headgate.domain.runner_task import KINDS, RunnerTask, is_pool_runner, is_runner_of
+from headgate.domain.sync import Reached
 from headgate.domain.task import Outcome, TaskRef
 from headgate.engine.credentials import Credentials
 from headgate.engine.runner_tasks import RunnerTasks
+from headgate.engine.sync.cursors import SyncCursors
 from headgate.engine.types import Effects
 from headgate.gateway.authentication import Authenticator, Runner
 from headgate.gateway.messages import message_route
@@ -39,6 +44,7 @@ from headgate.gateway.waiting_room import WaitingRoom
 def runner_routes(
     tasks: RunnerTasks,
     credentials: Credentials,
+    cursors: SyncCursors,
     authenticator: Authenticator,
     *,
     lease: timedelta,
@@ -88,10 +94,19 @@ def runner_routes(
 
     async def release(body: Wanted, caller: Runner, _: Request) -> Released:
         """What the node of an attempt that the runner holds names of credentials, each time recorded."""
-        if not (is_pool_runner(caller.pod) or is_runner_of(caller.pod, body.run_id)):
-            raise Problem(HTTPStatus.FORBIDDEN, f"pod {caller.pod} is no runner of that run")
+        _check_runner(caller, body)
         found = await credentials.release(_ref(caller, body), body.names, caller.holder)
         return Released(values={name: dict(values.by_key) for name, values in found.items()})
+
+    async def cursor(body: Cursor, caller: Runner, _: Request) -> Mark:
+        """How far the copy of an attempt that the runner holds has come, or that it has come further."""
+        _check_runner(caller, body)
+        ref = _ref(caller, body)
+        if body.moved is None:
+            reached = await cursors.take(ref, caller.holder)
+            return Mark(at=reached.at, until=reached.until)
+        await cursors.move(ref, caller.holder, Reached(body.moved.at, body.moved.until), body.records)
+        return body.moved
 
     return [
         message_route(CLAIM_PATH, Claim, authenticator, claim),
@@ -99,7 +114,13 @@ def runner_routes(
         message_route(COMPLETE_PATH, Completion, authenticator, complete),
         message_route(RELEASE_PATH, Attempt, authenticator, give_back),
         message_route(CREDENTIALS_PATH, Wanted, authenticator, release, secret=True),
+        message_route(CURSOR_PATH, Cursor, authenticator, cursor),
     ]
+
+
+def _check_runner(caller: Runner, attempt: Attempt) -> None:
+    if not (is_pool_runner(caller.pod) or is_runner_of(caller.pod, attempt.run_id)):
+        raise Problem(HTTPStatus.FORBIDDEN, f"pod {caller.pod} is no runner of that run")
 
 
 def _claims_of_any(

@@ -42,6 +42,7 @@ async def work(settings: RunnerSettings, secrets: Secrets) -> int:
             FrameWriter(_emit),
             grace=settings.grace_seconds,
             release=queue.credentials,
+            cursors=queue,
             file_bytes=settings.file_bytes,
             memory_bytes=settings.memory_bytes,
         )
@@ -84,9 +85,11 @@ def main() -> int:
 
 
 def _quieten_libraries() -> None:
-    """Keep libraries from logging urls, in which a workflow may have put anything."""
+    """Keep libraries from logging urls and names, in which a workflow may have put anything."""
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in ("aiokafka", "aiosmtplib", "dulwich", "urllib3"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 if __name__ == "__main__":

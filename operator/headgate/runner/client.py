@@ -17,14 +17,17 @@ from headgate.domain.runner_protocol import (
     CLAIM_PATH,
     COMPLETE_PATH,
     CREDENTIALS_PATH,
+    CURSOR_PATH,
     HEARTBEAT_PATH,
     RELEASE_PATH,
     Answer,
     Attempt,
     Claim,
     Completion,
+    Cursor,
     Kept,
     Kind,
+    Mark,
     Message,
     Released,
     Result,
@@ -121,6 +124,16 @@ class Gateway:
         """What the attempt's node names of these credentials, by name and key. Raises ``NotOurs``."""
         wanted = Wanted(run_id=task.run_id, node=task.node, attempt=task.attempt, names=tuple(names))
         return _read(Released, await self._post(CREDENTIALS_PATH, wanted)).values
+
+    async def cursor(self, task: Task) -> Mark:
+        """How far the attempt's copy has come; it alone may move on from there. Raises ``NotOurs``."""
+        wanted = Cursor(run_id=task.run_id, node=task.node, attempt=task.attempt)
+        return _read(Mark, await self._post(CURSOR_PATH, wanted))
+
+    async def move_cursor(self, task: Task, mark: Mark, records: int) -> None:
+        """The attempt's copy has come that far, by so many records. Raises ``NotOurs``."""
+        moved = Cursor(run_id=task.run_id, node=task.node, attempt=task.attempt, moved=mark, records=records)
+        await self._post(CURSOR_PATH, moved)
 
     async def _post(self, path: str, message: Message) -> bytes:
         # What is not said has its default, also for a gateway that does not know of it yet.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -17,6 +17,10 @@ from headgate.domain.runner_task import GRACE_SECONDS, KINDS, credentials_of
 from headgate.engine.bounds import OUTPUT_BYTES, check_json, clip
 from headgate.runner import http, program, script, sql
 from headgate.runner.client import GatewayRefused, GatewayUnavailable, NotOurs, patiently
+from headgate.runner.connectors import dispatch
+from headgate.runner.connectors.hidden import parts_of
+from headgate.runner.connectors.reach import Reach
+from headgate.runner.copying.kept_cursor import Cursors, KeptCursor, NoCursors
 from headgate.runner.errors import NodeFailed
 from headgate.runner.networks import Networks
 from headgate.runner.printed_logs import PrintedLogs
@@ -51,6 +55,8 @@ class Executor:
     """Seconds that a script has to end when it is asked to."""
     release: Release = no_credentials
     """Where credentials come from."""
+    cursors: Cursors = field(default_factory=NoCursors)
+    """Where it is kept how far copies have come."""
     programs: script.Run = program.run
     """Where scripts are executed."""
     file_bytes: int | None = None
@@ -118,6 +124,9 @@ class Executor:
             return http.execute(config.http, secrets, self.networks)
         if config.sql is not None:
             return sql.execute(config.sql, secrets, task.timeout_seconds)
+        if config.connector is not None:
+            reach, cursor = Reach(self.networks), KeptCursor(self.cursors, task)
+            return dispatch.execute(config.connector, task, secrets, reach, cursor, redactor)
         if config.script is None:
             raise NodeFailed("InvalidTask", "this runner does not know what the node asks for")
 
@@ -135,7 +144,8 @@ class Executor:
 
 def _redactor(config: NodeConfig, secrets: Secrets) -> Redactor:
     password = sql.password_of(sql.connection_of(config.sql, secrets)) if config.sql is not None else None
-    return secrets.redactor([password] if password else [])
+    parts = parts_of(config, secrets) if config.connector is not None else ()
+    return secrets.redactor([*parts, password] if password else parts)
 
 
 def _about(task: Task) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from http import HTTPStatus
@@ -14,7 +14,7 @@ import aiohttp
 import httpx
 from yarl import URL
 
-from headgate.api.builtin import Http
+from headgate.api.builtin import Header, Http
 from headgate.runner.errors import NodeFailed
 from headgate.runner.networks import Networks, Resolve, checked, system_resolve
 from headgate.runner.secrets import Redactor, Secrets
@@ -32,7 +32,9 @@ _PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
-class _Request:
+class Request:
+    """One request, before its redirects."""
+
     method: str
     url: httpx.URL
     headers: Mapping[str, str]
@@ -44,9 +46,9 @@ class _Request:
 async def execute(node: Http, secrets: Secrets, networks: Networks, *, resolve: Resolve = system_resolve) -> Any:
     """The output of the node, ``{status, headers, body}``. Raises ``NodeFailed``."""
     request = _first(node, secrets)
-    async with _client() as client:
+    async with client() as http:
         for _ in range(node.max_redirects + 1):
-            status, headers, body = await _send(client, request, networks, resolve)
+            status, headers, body = await send(http, request, networks, resolve)
             target = headers.get("location")
             if status not in _REDIRECTS or target is None or status in node.expect_status:
                 return _output(node, request, status, headers, body, secrets.redactor())
@@ -54,12 +56,12 @@ async def execute(node: Http, secrets: Secrets, networks: Networks, *, resolve: 
     raise NodeFailed("HttpRedirects", f"there were more than {node.max_redirects} redirects")
 
 
-def _client() -> aiohttp.ClientSession:
-    """What sends the requests of one node, each on a connection of its own: nothing of it is there for another node."""
+def client() -> aiohttp.ClientSession:
+    """For ``send``: one node's, each request on a connection of its own, so that nothing of it is there for another."""
     # No proxy and no .netrc of the environment: the address that was checked is the one that is connected to.
-    client = aiohttp.ClientSession(
+    session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
-            ssl=_trust(),
+            ssl=trust(),
             resolver=aiohttp.ThreadedResolver(),
             use_dns_cache=False,
             force_close=True,
@@ -75,20 +77,27 @@ def _client() -> aiohttp.ClientSession:
         max_field_size=_HEADER_BYTES,
     )
     # A request is sent once, also where its connection breaks off before the answer and its method could be repeated.
-    client._retry_connection = False  # noqa: SLF001 - there is no other way to say so
-    return client
+    session._retry_connection = False  # noqa: SLF001 - there is no other way to say so
+    return session
 
 
 @cache
-def _trust() -> ssl.SSLContext:
+def trust() -> ssl.SSLContext:
     """Whom requests trust. It takes longer to make than most requests, and is the same for all."""
     return httpx.create_ssl_context(trust_env=False)
 
 
-def _first(node: Http, secrets: Secrets) -> _Request:
+def _first(node: Http, secrets: Secrets) -> Request:
+    headers, secret = headers_of(node.headers, secrets)
+    body = node.body.encode() if node.body is not None else None
+    return Request(node.method, url_of(node.url), headers, secret, body)
+
+
+def headers_of(given: Iterable[Header], secrets: Secrets) -> tuple[dict[str, str], frozenset[str]]:
+    """The headers, and the names of those that another origin must not see. Raises ``NodeFailed``."""
     headers: dict[str, str] = {}
     secret = set(_CREDENTIALS)
-    for header in node.headers:
+    for header in given:
         name = header.name.lower()
         if name in _OURS:
             raise NodeFailed("InvalidRequest", f"the header {header.name} cannot be set")
@@ -98,11 +107,11 @@ def _first(node: Http, secrets: Secrets) -> _Request:
             headers[name] = secrets.value(ref).strip()
         else:
             headers[name] = header.value or ""
-    body = node.body.encode() if node.body is not None else None
-    return _Request(node.method, _url(node.url), headers, frozenset(secret), body)
+    return headers, frozenset(secret)
 
 
-def _url(text: str) -> httpx.URL:
+def url_of(text: str) -> httpx.URL:
+    """The url. Raises ``NodeFailed``, and does not show it."""
     try:
         url = httpx.URL(text)
     except httpx.InvalidURL:
@@ -114,9 +123,10 @@ def _url(text: str) -> httpx.URL:
     return url
 
 
-async def _send(
-    client: aiohttp.ClientSession, request: _Request, networks: Networks, resolve: Resolve
+async def send(
+    http: aiohttp.ClientSession, request: Request, networks: Networks, resolve: Resolve, *, most_bytes: int = BODY_BYTES
 ) -> tuple[int, dict[str, str], bytes]:
+    """The answer to one request: status, headers, and a body of ``most_bytes`` at most. Raises ``NodeFailed``."""
     url = request.url
     port = url.port or _PORTS[url.scheme]
     headers = {
@@ -130,7 +140,7 @@ async def _send(
     last: Exception | None = None
     for address in await checked(url.host, port, networks, resolve):
         try:
-            response = await client.request(
+            response = await http.request(
                 request.method,
                 URL(str(url.copy_with(host=address, port=port)), encoded=True),
                 headers=headers,
@@ -146,7 +156,7 @@ async def _send(
         except ValueError:
             raise NodeFailed("InvalidRequest", "a header holds characters that no header can") from None
         try:
-            return response.status, _headers(response), await _body(response, url.host)
+            return response.status, _headers(response), await _body(response, url.host, most_bytes)
         except aiohttp.ClientError as error:
             raise NodeFailed("HttpConnection", f"the answer of {url.host} broke off: {type(error).__name__}") from None
         finally:
@@ -183,20 +193,20 @@ def _text(raw: bytes) -> str:
         return raw.decode("latin-1")
 
 
-async def _body(response: aiohttp.ClientResponse, host: str) -> bytes:
+async def _body(response: aiohttp.ClientResponse, host: str, most_bytes: int) -> bytes:
     if response.headers.get("content-encoding", "identity") != "identity":
         raise NodeFailed("InvalidOutput", f"the answer of {host} is compressed, although it was asked not to be")
     read = bytearray()
     async for chunk in response.content.iter_any():
         read += chunk
-        if len(read) > BODY_BYTES:
-            raise NodeFailed("InvalidOutput", f"the answer of {host} has more than {BODY_BYTES} bytes")
+        if len(read) > most_bytes:
+            raise NodeFailed("InvalidOutput", f"the answer of {host} has more than {most_bytes} bytes")
     return bytes(read)
 
 
-def _redirected(request: _Request, status: int, target: str) -> _Request:
+def _redirected(request: Request, status: int, target: str) -> Request:
     try:
-        url = _url(str(request.url.join(target)))
+        url = url_of(str(request.url.join(target)))
     except httpx.InvalidURL:
         raise NodeFailed("HttpRedirects", "a redirect leads to what is no url") from None
     headers = dict(request.headers)
@@ -213,7 +223,7 @@ def _origin(url: httpx.URL) -> tuple[str, str, int]:
 
 
 def _output(
-    node: Http, request: _Request, status: int, headers: dict[str, str], body: bytes, redactor: Redactor
+    node: Http, request: Request, status: int, headers: dict[str, str], body: bytes, redactor: Redactor
 ) -> dict[str, Any]:
     expected = status in node.expect_status if node.expect_status else HTTPStatus(200) <= status < HTTPStatus(300)
     text = body.decode("utf-8", "replace")

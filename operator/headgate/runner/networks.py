@@ -52,20 +52,24 @@ class Networks:
         )
 
 
-async def checked(host: str, port: int, networks: Networks, resolve: Resolve) -> list[str]:
-    """The addresses of a host. Raises ``NodeFailed`` where there are none, or one of them may not be reached."""
+async def checked(host: str, port: int, networks: Networks, resolve: Resolve, *, what: str = "Http") -> list[str]:
+    """The addresses of a host. Raises ``NodeFailed`` where there are none, or one of them may not be reached.
+
+    Its reasons begin with ``what``.
+    """
     try:
         addresses = await resolve(host, port)
     except OSError as error:
-        raise NodeFailed("HttpConnection", f"{host} has no address: {error.strerror or type(error).__name__}") from None
+        said = error.strerror or type(error).__name__
+        raise NodeFailed(f"{what}Connection", f"{host} has no address: {said}") from None
     except UnicodeError:
-        raise NodeFailed("HttpConnection", f"{host} is no name of a host") from None
+        raise NodeFailed(f"{what}Connection", f"{host} is no name of a host") from None
     if not addresses:
-        raise NodeFailed("HttpConnection", f"{host} has no address")
+        raise NodeFailed(f"{what}Connection", f"{host} has no address")
     refused = [address for address in addresses if not networks.allow(address)]
     if refused:
         raise NodeFailed(
-            "HttpAddress",
+            f"{what}Address",
             f"{host} has the address {refused[0]}, which may not be reached: it is private, link-local or the "
             "cluster's. A cidr in spec.network.egress of the Workspace can allow it",
         )

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import tuple_row
 
-from headgate.api.builtin import Sql
+from headgate.api.builtin import Parameter, Sql
 from headgate.runner.errors import NodeFailed
 from headgate.runner.secrets import REDACTED, Secrets
 
@@ -21,20 +22,56 @@ _CONNECT_SECONDS = 10
 _EXACT = 2**53
 
 
+class Statement(Protocol):
+    """A statement with its values, and what of its answer is wanted."""
+
+    @property
+    def query(self) -> str:
+        """The statement."""
+        ...
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Its values."""
+        ...
+
+    @property
+    def max_rows(self) -> int:
+        """Rows that are wanted at most."""
+        ...
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it may only read."""
+        ...
+
+
 async def execute(node: Sql, secrets: Secrets, timeout_seconds: float) -> Any:
     """The output of the node, ``{rowCount, rows}``. Raises ``NodeFailed``."""
-    settings = _settings(connection_of(node, secrets))
-    connection = await _connect(settings, read_only=node.read_only)
+    return await run(node, settings_of(connection_of(node, secrets)), timeout_seconds)
+
+
+async def run(statement: Statement, settings: Mapping[str, Any], timeout_seconds: float) -> Any:
+    """What the statement gives on a connection of its own, ``{rowCount, rows}``. Raises ``NodeFailed``."""
+    connection = await connect(settings, read_only=statement.read_only)
     try:
-        async with connection, connection.transaction():
-            return await _run(node, connection, timeout_seconds)
+        with failing():
+            async with connection, connection.transaction():
+                return await _run(statement, connection, timeout_seconds)
+    finally:
+        await connection.close()
+
+
+@contextmanager
+def failing() -> Iterator[None]:
+    """Tells an error of the driver as ``NodeFailed``."""
+    try:
+        yield
     except psycopg.errors.QueryCanceled:
         raise NodeFailed("Timeout", "the statement took longer than the node's timeout") from None
     except psycopg.Error as error:
         said = error.diag.message_primary or type(error).__name__
         raise NodeFailed("SqlError", f"{error.sqlstate or 'no state'}: {said}") from None
-    finally:
-        await connection.close()
 
 
 def connection_of(node: Sql, secrets: Secrets) -> str:
@@ -54,7 +91,8 @@ def password_of(connection: str) -> str | None:
     return None if password is None else str(password)
 
 
-def _settings(text: str) -> dict[str, Any]:
+def settings_of(text: str) -> dict[str, Any]:
+    """What a connection string says. Raises ``NodeFailed``, and does not show it."""
     try:
         return conninfo_to_dict(text.strip())
     except psycopg.Error:
@@ -62,7 +100,8 @@ def _settings(text: str) -> dict[str, Any]:
         raise NodeFailed("SqlConnection", "the Secret or credential holds no connection string of Postgres") from None
 
 
-async def _connect(settings: Mapping[str, Any], *, read_only: bool) -> psycopg.AsyncConnection[tuple[Any, ...]]:
+async def connect(settings: Mapping[str, Any], *, read_only: bool) -> psycopg.AsyncConnection[tuple[Any, ...]]:
+    """A connection that commits each statement. Raises ``NodeFailed``, which tells nothing of the settings."""
     given = {"connect_timeout": _CONNECT_SECONDS, "application_name": "headgate-runner", **settings}
     try:
         connection = await psycopg.AsyncConnection.connect(
@@ -80,7 +119,7 @@ async def _connect(settings: Mapping[str, Any], *, read_only: bool) -> psycopg.A
 
 
 async def _run(
-    node: Sql, connection: psycopg.AsyncConnection[tuple[Any, ...]], timeout_seconds: float
+    node: Statement, connection: psycopg.AsyncConnection[tuple[Any, ...]], timeout_seconds: float
 ) -> dict[str, Any]:
     milliseconds = str(max(1, math.ceil(timeout_seconds * 1000)))
     bound = {parameter.name: parameter.value for parameter in node.parameters}

@@ -130,7 +130,8 @@ async def release(tx: Transaction, workspace_id: UUID, run_id: UUID, holders: st
 _OPEN = """
     SELECT t.workspace_id, t.execution_id, t.node, t.attempt, w.name AS workspace, t.namespace, t.workflow,
         t.due_at, t.expires_at, t.holder, t.losses, t.stopping, t.needs_secrets,
-        CASE WHEN t.work ? 'script' THEN 'script' WHEN t.work ? 'sql' THEN 'sql' ELSE 'http' END AS config
+        CASE WHEN t.work ? 'script' THEN 'script' WHEN t.work ? 'sql' THEN 'sql'
+            WHEN t.work ? 'connector' THEN 'connector' ELSE 'http' END AS config
     FROM headgate.tasks t JOIN headgate.workspaces w ON w.id = t.workspace_id
     WHERE t.kind = 'runner'
     ORDER BY t.workspace_id, t.execution_id, t.node, t.attempt

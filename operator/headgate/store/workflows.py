@@ -143,13 +143,16 @@ _RETIRE = """
     ), unhooked AS (
         DELETE FROM headgate.workflow_webhooks
         WHERE workspace_id = %(workspace_id)s AND workflow_id = %(workflow_id)s
+    ), forgotten AS (
+        DELETE FROM headgate.sync_cursors
+        WHERE workspace_id = %(workspace_id)s AND workflow_id = %(workflow_id)s
     )
     UPDATE headgate.workflows SET deleted_at = %(now)s WHERE workspace_id = %(workspace_id)s AND id = %(workflow_id)s
 """
 
 
 async def retire(tx: Transaction, workspace_id: UUID, workflow_id: UUID, now: datetime) -> None:
-    """Free the name and remove the schedules, event triggers and webhooks. Versions and runs stay."""
+    """Free the name and remove the schedules, event triggers, webhooks and cursors. Versions and runs stay."""
     await tx.execute(_RETIRE, {"workspace_id": workspace_id, "workflow_id": workflow_id, "now": now})
 
 
@@ -181,7 +184,8 @@ async def version_content(tx: Transaction, workspace_id: UUID, version_id: UUID)
 _RETIRE_ALL = """
     WITH unscheduled AS (DELETE FROM headgate.workflow_schedules WHERE workspace_id = %(workspace_id)s),
         unheard AS (DELETE FROM headgate.workflow_events WHERE workspace_id = %(workspace_id)s),
-        unhooked AS (DELETE FROM headgate.workflow_webhooks WHERE workspace_id = %(workspace_id)s)
+        unhooked AS (DELETE FROM headgate.workflow_webhooks WHERE workspace_id = %(workspace_id)s),
+        forgotten AS (DELETE FROM headgate.sync_cursors WHERE workspace_id = %(workspace_id)s)
     UPDATE headgate.workflows SET deleted_at = %(now)s WHERE workspace_id = %(workspace_id)s AND deleted_at IS NULL
 """
 

@@ -35,7 +35,17 @@ SCRIPT = {
 }
 
 
-@pytest.mark.parametrize("config", [HTTP, SCRIPT])
+CONNECTOR = {
+    "connector": {
+        "sync": {
+            "source": {"postgres": {"connection": {"secretKeyRef": KEY}, "table": "orders", "cursor": ["id"]}},
+            "target": {"postgres": {"connection": {"credentialKeyRef": KEY}, "table": "orders", "key": ["id"]}},
+        }
+    }
+}
+
+
+@pytest.mark.parametrize("config", [HTTP, SCRIPT, CONNECTOR])
 def test_secrets_and_credentials_are_told_apart(config: dict[str, Any]) -> None:
     read = NodeConfig.model_validate(config)
 

@@ -55,6 +55,22 @@ VALUES = {"inputs.n": 3, "inputs.list": [1, 2], "inputs.text": "x"}
             {"workflow": {"name": "${{ inputs.n }}", "inputs": {"whole": [1, 2], "part": "a3"}}},
         ),
         ({"approval": {"message": "ship ${{ inputs.text }}?"}}, {"approval": {"message": "ship x?"}}),
+        (
+            {
+                "connector": {
+                    "smtp": {"host": "${{ inputs.n }}", "to": ["a", "${{ inputs.text }}"], "text": "n=${{ inputs.n }}"}
+                }
+            },
+            {"connector": {"smtp": {"host": "${{ inputs.n }}", "to": ["a", "x"], "text": "n=3"}}},
+        ),
+        (
+            {"connector": {"kafka": {"produce": {"topic": "t", "records": [{"value": "${{ inputs.n }}"}]}}}},
+            {"connector": {"kafka": {"produce": {"topic": "t", "records": [{"value": "3"}]}}}},
+        ),
+        (
+            {"connector": {"sync": {"source": {"http": {"url": "https://x/${{ inputs.n }}"}}}}},
+            {"connector": {"sync": {"source": {"http": {"url": "https://x/${{ inputs.n }}"}}}}},
+        ),
         ({"transform": {"expression": "${{ inputs.n }}"}}, {"transform": {"expression": "${{ inputs.n }}"}}),
         ({"http": {"url": "https://x"}}, {"http": {"url": "https://x"}}),
     ],

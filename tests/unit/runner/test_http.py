@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 
@@ -17,50 +13,14 @@ from headgate.api.builtin import Http
 from headgate.runner import http
 from headgate.runner.errors import NodeFailed
 from headgate.runner.networks import Networks
+from tests.support.http_server import Served, serving
 from tests.unit.runner.tasks import HERE, a_task, an_executor, secrets
-
-
-@dataclass
-class Served:
-    """A server, and what it was asked."""
-
-    port: int
-    answers: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
-    asked: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
-
-    def url(self, path: str, host: str = "127.0.0.1") -> str:
-        return f"http://{host}:{self.port}{path}"
 
 
 @pytest.fixture
 def server() -> Iterator[Served]:
-    class Handler(BaseHTTPRequestHandler):
-        def _any(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            served.asked.append((self.command, self.path, headers, body))
-            status, headers, body = served.answers.get(self.path, (404, {}, b"nothing here"))
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
-
-        do_GET = do_POST = do_HEAD = do_PUT = _any  # noqa: N815 - the names that the library asks for
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    served = Served(listening.server_address[1])
-    thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield served
-    listening.shutdown()
-    listening.server_close()
-    thread.join()
+    with serving() as served:
+        yield served
 
 
 async def here(_host: str, _port: int) -> list[str]:
@@ -110,7 +70,7 @@ async def test_nothing_is_sent_that_nobody_asked_for_and_the_path_as_it_is_writt
     assert asked[0] == asked[1]
     line, *fields = asked[0].decode().lower().split("\r\n")
     assert line == "post /%41//..%2f?q=%7e http/1.1"
-    assert {field.partition(":")[0] for field in fields if field} == {
+    assert {name.partition(":")[0] for name in fields if name} == {
         "host", "user-agent", "accept", "accept-encoding", "content-length", "connection",
     }  # fmt: skip
 

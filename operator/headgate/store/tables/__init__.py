@@ -19,6 +19,7 @@ from headgate.store.tables.history import (
 from headgate.store.tables.rate_limits import loans, pot_rate_limits, rate_limits
 from headgate.store.tables.replication import beats
 from headgate.store.tables.search import recommendations, run_documents, upkeep_days, workflow_documents
+from headgate.store.tables.sync import sync_cursors
 from headgate.store.tables.tasks import borrowed_places, pool_logs, tasks, turns
 from headgate.store.tables.tenants import breakers, pots, quotas, retention_policies, usage, workspaces
 from headgate.store.tables.webhooks import deliveries, refusals, webhooks
@@ -64,6 +65,7 @@ __all__ = [
     "run_documents",
     "run_endings",
     "schedules",
+    "sync_cursors",
     "tasks",
     "turns",
     "upkeep_days",

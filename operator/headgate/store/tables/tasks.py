@@ -25,6 +25,7 @@ from headgate.store.tables.tenants import workspaces
 NEEDS_SECRETS = """
     work @? '$.http.headers[*].secretKeyRef ? (@ != null)' OR work @? '$.sql.connection ? (@ != null)'
     OR work @? '$.script.env[*].valueFrom.secretKeyRef ? (@ != null)'
+    OR work @? '$.connector.**.secretKeyRef ? (@ != null)'
 """
 """Whether an attempt's node names Secrets, which only the pod of a runner of its run's own is given."""
 

@@ -1,0 +1,1 @@
+"""Connectors: other systems, each by a library that is imported when the first node asks for it."""

@@ -1,0 +1,6 @@
+ALTER TABLE headgate.tasks DROP COLUMN needs_secrets;
+ALTER TABLE headgate.tasks ADD COLUMN needs_secrets boolean GENERATED ALWAYS AS (
+    work @? '$.http.headers[*].secretKeyRef ? (@ != null)' OR work @? '$.sql.connection ? (@ != null)'
+    OR work @? '$.script.env[*].valueFrom.secretKeyRef ? (@ != null)'
+) STORED;
+DROP TABLE headgate.sync_cursors;
