@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 
 from headgate.domain.search import SearchKind
+from headgate.domain.sync import Reached
 from headgate.engine.types import Outcome, RunFilter, Waiting
 from headgate.store import (
     analytics,
@@ -43,6 +45,7 @@ from headgate.store import (
     workspaces,
 )
 from tests.builders import a_workflow, container
+from tests.component.copies import table
 from tests.component.ledger import ALICE, SIGNING
 from tests.component.priced import ONE_CPU, priced
 from tests.component.vault import BOTH, Vault
@@ -245,6 +248,21 @@ async def test_making_a_call_takes_six_and_six(warm: World, sent: list[str]) -> 
     with counted(sent):
         await warm.engine.chain_runs(warm.clock.advance(seconds=1))
     assert len(sent) == 3 + 3 + 3 + 6
+
+
+async def test_taking_and_moving_the_cursor_of_a_copy_take_four_each(warm: World, sent: list[str]) -> None:
+    sync = {"source": table("orders", cursor=["id"]), "target": table("copy", key=["id"])}
+    await warm.given(a_workflow("copying").with_node("copy", {"connector": {"sync": sync}}))
+    run, lease = await warm.admit("copying"), timedelta(seconds=15)
+    task, _ = await warm.engine.runner_tasks.claim(warm.ids["acme"], "acme", run, "pod-1", lease)
+    assert task is not None
+
+    with counted(sent):
+        await warm.engine.cursors.take(task.ref, "pod-1")
+    assert len(sent) == 4
+    with counted(sent):
+        await warm.engine.cursors.move(task.ref, "pod-1", Reached("[7]"), 7)
+    assert len(sent) == 4
 
 
 async def test_what_credentials_cost_and_their_keys(warm: World, sent: list[str]) -> None:
