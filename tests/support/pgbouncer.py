@@ -49,7 +49,8 @@ class PgBouncer:
             "pool_mode": "transaction",
             "default_pool_size": self.connections,
             "max_client_conn": 200,
-            "server_lifetime": 60,
+            # It would leave Postgres alone for 15 seconds after a login that was cut off.
+            "server_login_retry": 1,
             "logfile": self.folder / "pgbouncer.log",
         }
         path = self.folder / "pgbouncer.ini"
