@@ -81,7 +81,8 @@ _OF_NAMESPACE = "clustername = 'default' AND instanceid = '' AND namespace = %(n
 _PAGE = f"""
     WITH workflows AS (
         SELECT name, namespace, uid, phase, startedat, finishedat,
-            coalesce(workflow -> 'metadata', '{{{{}}}}') AS metadata, coalesce(workflow -> 'status', '{{{{}}}}') AS status
+            coalesce(workflow -> 'metadata', '{{{{}}}}') AS metadata,
+            coalesce(workflow -> 'status', '{{{{}}}}') AS status
         FROM argo.archived a WHERE {_OF_NAMESPACE} {{wanted}}
         ORDER BY startedat DESC LIMIT 50 OFFSET %(offset)s
     )
