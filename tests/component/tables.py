@@ -38,7 +38,8 @@ TENANT_TABLES = (
     "run_durations_daily",
     "node_analytics_daily",
     "label_costs_daily",
+    "archive_parts",
 )
 """Every table of workspaces' rows; each after those that it refers to."""
-SHARED_TABLES = ("quota_pots", "dispatch_turns", "pot_rate_limits", "audit_rounds", "price_tables")
+SHARED_TABLES = ("quota_pots", "dispatch_turns", "pot_rate_limits", "audit_rounds", "price_tables", "archive_rounds")
 """Tables of rows that several workspaces share, or that no single one may see."""

@@ -13,6 +13,7 @@ from headgate.domain.prices import PriceTable
 from headgate.engine.definition import Definitions
 from headgate.engine.definition_changes import DefinitionChanges
 from headgate.engine.types import Evaluator
+from headgate.objects.object_store import ObjectStore
 from headgate.store.database import Database
 from headgate.store.records import RunKey
 
@@ -34,6 +35,8 @@ class Context:
     """Whom to tell that a workspace's workflows were changed; None where nobody keeps them."""
     prices: PriceTable | None = None
     """At which attempts begin; None where nobody said any."""
+    archive: ObjectStore | None = None
+    """Where runs lie that have left the history; None where that is not known, or there are none."""
 
     def now(self) -> datetime:
         """The time now, in UTC."""

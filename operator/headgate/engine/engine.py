@@ -27,6 +27,7 @@ from headgate.engine import (
 )
 from headgate.engine.analytics import Analytics
 from headgate.engine.api_keys import ApiKeys
+from headgate.engine.archive.archiver import Archiver
 from headgate.engine.audit import Audit
 from headgate.engine.call_limits import CallLimits
 from headgate.engine.context import Context
@@ -63,6 +64,7 @@ from headgate.engine.types import (
 )
 from headgate.engine.versions import Versions
 from headgate.engine.webhooks import Webhooks
+from headgate.objects.object_store import ObjectStore
 from headgate.store import maintenance, open_runs
 from headgate.store.database import Database
 from headgate.store.lent_calls import LentCalls
@@ -82,14 +84,16 @@ class Engine:
         reads: DefinitionReads | None = None,
         changes: DefinitionChanges | None = None,
         prices: PriceTable | None = None,
+        archive: ObjectStore | None = None,
     ) -> None:
         """``clock`` gives the time with its zone, ``randomness`` as many unpredictable bytes as it is asked for.
 
         ``keys`` are the key-encryption keys, without which no credential is kept or handed out. ``reads`` remembers
         definitions that are looked at, and ``changes`` is told of those that change. ``prices`` are
-        those at which attempts begin; without any, what they cost is not known.
+        those at which attempts begin; without any, what they cost is not known. ``archive`` is where runs lie that have
+        left the history.
         """
-        self._context = Context(database, clock, randomness, evaluator, changes=changes, prices=prices)
+        self._context = Context(database, clock, randomness, evaluator, changes=changes, prices=prices, archive=archive)
         self._starter = Starter(self._context)
         self.control = RunControl(self._context, self._starter)
         """What people, and time, do to runs."""
@@ -113,6 +117,10 @@ class Engine:
         """What became of it."""
         self.analytics = Analytics(self._context)
         """What runs cost and how they fare, day by day."""
+
+    def archiver(self, logs: ObjectStore | None) -> Archiver | None:
+        """What moves runs to the archive, and deletes them there and their ``logs``. None where there is no archive."""
+        return Archiver(self._context, self._context.archive, logs) if self._context.archive is not None else None
 
     async def ping(self) -> None:
         """Return when Postgres answers. Raises ``DatabaseUnavailable``, or ``DatabaseNotMigrated``."""

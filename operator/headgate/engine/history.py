@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,8 @@ from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.apart import Apart
 from headgate.domain.ids import uuid7_time
 from headgate.domain.spread import index_of, node_of
+from headgate.engine.archive.listing import ArchiveListing, Asked
+from headgate.engine.archive.reading import ArchiveReader
 from headgate.engine.bounds import clip
 from headgate.engine.context import Context, run_key
 from headgate.engine.definition import UnreadableVersion
@@ -25,29 +28,40 @@ from headgate.engine.reasons import (
 )
 from headgate.engine.types import NodeView, RunFilter, RunPage, RunSummary, RunView, TriggerKind, Waiting
 from headgate.store import history
+from headgate.store.database import Transaction
+from headgate.store.records import RunKey
 
 PAGE_SIZE = 500
 """Runs in a page at most."""
 
 
 async def run_view(context: Context, workspace_id: UUID, run_id: UUID) -> RunView | None:
-    """A run as recorded, or None when the workspace has no such run."""
+    """A run as recorded, here or in the archive, or None when the workspace has no such run."""
     key = run_key(workspace_id, run_id)
     if key is None:
         return None
     async with context.database.tenant(workspace_id) as tx:
         row = await history.run(tx, key)
-        if row is None:
-            return None
-        steps = {step["node"]: step for step in row.steps or ()}
-        try:
-            definition = await context.definitions.get(tx, workspace_id, row.version_id)
-        except UnreadableVersion as problem:
-            content, order = problem.content, tuple(steps)
-            named = (content.namespace, content.name, content.number)
-        else:
-            named = (definition.namespace, definition.workflow, definition.number)
-            order = tuple(node.id for node in definition.graph.nodes if node.type is not NodeType.TRIGGER)
+        if row is not None:
+            return await _shown(context, tx, key, row)
+    found = await ArchiveReader(context, context.archive).run(workspace_id, run_id)
+    if found is None:
+        return None
+    async with context.database.tenant(workspace_id) as tx:
+        return replace(await _shown(context, tx, key, found.shown()), archived=True)
+
+
+async def _shown(context: Context, tx: Transaction, key: RunKey, row: Any) -> RunView:
+    workspace_id, run_id = key.workspace_id, key.id
+    steps = {step["node"]: step for step in row.steps or ()}
+    try:
+        definition = await context.definitions.get(tx, workspace_id, row.version_id)
+    except UnreadableVersion as problem:
+        content, order = problem.content, tuple(steps)
+        named = (content.namespace, content.name, content.number)
+    else:
+        named = (definition.namespace, definition.workflow, definition.number)
+        order = tuple(node.id for node in definition.graph.nodes if node.type is not NodeType.TRIGGER)
     apart = Apart.of(row.mode, row.options)
     return RunView(
         workspace_id=workspace_id,
@@ -102,6 +116,12 @@ async def list_runs(
             before=before,
             limit=limit,
         )
+        listing = ArchiveListing(context, ArchiveReader(context, context.archive))
+        asked = Asked(workspace_id, filters, before[1] if before is not None else None, limit)
+        holding = await listing.holding(tx, asked, rows) if context.archive is not None else []
+    archived = await listing.page(asked, rows, holding) if holding else None
+    if archived is not None:
+        rows = list(archived.rows)
     runs = tuple(
         RunSummary(
             run_id=row.id,
@@ -120,7 +140,8 @@ async def list_runs(
         )
         for row in rows
     )
-    return RunPage(runs, str(runs[-1].run_id) if len(runs) == limit else None)
+    following = archived.next_cursor if archived is not None else runs[-1].run_id if len(runs) == limit else None
+    return RunPage(runs, str(following) if following is not None else None)
 
 
 def _position(cursor: str) -> tuple[datetime, UUID]:

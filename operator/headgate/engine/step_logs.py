@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from headgate.api.workflow_run import NodePhase
 from headgate.domain.task import TaskRef
+from headgate.engine.archive.reading import ArchiveReader, Shown
 from headgate.engine.context import Context, run_key
 from headgate.engine.types import StepLog
 from headgate.store import step_logs
@@ -54,9 +56,26 @@ class StepLogs:
             return ()
         async with self._context.database.tenant(workspace_id) as tx:
             rows = await step_logs.find(tx, key, node, attempt)
+        if not rows:
+            rows = _archived(
+                await ArchiveReader(self._context, self._context.archive).steps(workspace_id, run_id), node, attempt
+            )
         # What has not started comes last.
         rows.sort(key=lambda row: (row.began is None, row.began or _FIRST, row.node))
         return tuple(_log(row, workspace_id, run_id) for row in rows)
+
+
+def _archived(steps: Sequence[Mapping[str, Any]], node: str | None, attempt: int | None) -> list[Any]:
+    """What ``step_logs.find`` would give of an archived run."""
+    wanted = [
+        step
+        for step in sorted(steps, key=lambda step: step["attempt"])
+        if step["attempt"] > 0 and node in (None, step["node"]) and attempt in (None, step["attempt"])
+    ]
+    latest = {step["node"]: step for step in wanted}
+    return [
+        Shown({**step, "began": step["attempt_started_at"] or step["attempt_finished_at"]}) for step in latest.values()
+    ]
 
 
 def _log(row: Any, workspace_id: UUID, run_id: UUID) -> StepLog:

@@ -13,9 +13,12 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from headgate.domain.envelope import CannotOpen, UnknownKey
+from headgate.engine.archive.files import ArchiveDamaged
+from headgate.engine.archive.reading import NoArchive
 from headgate.engine.credential_types import CredentialMissing, CredentialRefused, KeysMissing
 from headgate.engine.types import LeaseLost
-from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable
+from headgate.objects.object_store import StoreUnavailable
+from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable, RunFrozen
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = "2"
@@ -79,6 +82,7 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, 
 
 def answer_with_problems(app: FastAPI) -> None:
     """Have every refusal of the application take this form."""
+    _answer_of_the_archive(app)
 
     @app.exception_handler(Problem)
     async def _own(_: Request, error: Problem) -> JSONResponse:
@@ -126,3 +130,16 @@ def answer_with_problems(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def _ours(_: Request, _error: Exception) -> JSONResponse:
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the gateway failed; its log says why")
+
+
+def _answer_of_the_archive(app: FastAPI) -> None:
+    @app.exception_handler(RunFrozen)
+    @app.exception_handler(NoArchive)
+    async def _moved(_: Request, error: Exception) -> JSONResponse:
+        return problem(HTTPStatus.CONFLICT, str(error))
+
+    @app.exception_handler(StoreUnavailable)
+    @app.exception_handler(ArchiveDamaged)
+    async def _unread(_: Request, _error: Exception) -> JSONResponse:
+        detail = "the archive, in which the run is, cannot be read right now: try again"
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": RETRY_SECONDS})

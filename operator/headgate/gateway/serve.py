@@ -77,6 +77,9 @@ async def serve_gateway(settings: GatewaySettings) -> int:
         stack.push_async_callback(evaluator.aclose)
         database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
         stack.push_async_callback(database.close)
+        archive = ObjectStore(settings.archive_store) if settings.archive_store is not None else None
+        if archive is not None:
+            stack.callback(archive.close)
         redis = await _redis(settings, stack)
         reads = None if redis is None else DefinitionReads(DefinitionCache(redis), monotonic=time.monotonic)
         engine = Engine(
@@ -87,6 +90,7 @@ async def serve_gateway(settings: GatewaySettings) -> int:
             keys=keys,
             reads=reads,
             prices=prices,
+            archive=archive,
         )
         limits = engine.call_limits(
             burst=settings.calls_per_minute,

@@ -1,0 +1,119 @@
+"""Goes on with a list of runs where the history ends: in the archive, in one order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from headgate.domain.ids import uuid7
+from headgate.engine.archive.reading import ArchiveReader, Shown
+from headgate.engine.context import Context
+from headgate.engine.views import RunFilter
+from headgate.objects.parquet import Row
+from headgate.store.archive import names, parts
+from headgate.store.archive.parts import Part
+from headgate.store.database import Transaction
+
+MOST_PARTS = 4
+"""Parts that are read for one page: where few of their runs are asked for, pages are short."""
+_FIRST, _LAST = UUID(int=0), UUID(int=2**128 - 1)
+_NO_RANDOMNESS = bytes(10)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Rows as the history gives them, and where the next page begins."""
+
+    rows: Sequence[Any]
+    next_cursor: UUID | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a page is of."""
+
+    workspace_id: UUID
+    filters: RunFilter
+    before: UUID | None
+    limit: int
+
+
+class ArchiveListing:
+    """Lists archived runs beside those that are not. Raises as ``ArchiveReader`` does."""
+
+    def __init__(self, context: Context, reader: ArchiveReader) -> None:
+        self._context = context
+        self._reader = reader
+
+    async def holding(self, tx: Transaction, asked: Asked, hot: Sequence[Any]) -> list[Part]:
+        """Parts in which runs of a page may be, given those that the history has of it. One statement."""
+        filters = asked.filters
+        first = hot[-1].id if len(hot) == asked.limit else _bound(filters.since, _FIRST)
+        last = min(asked.before or _LAST, _bound(filters.until, _LAST))
+        return await parts.holding(tx, asked.workspace_id, first, last, MOST_PARTS + 1)
+
+    async def page(self, asked: Asked, hot: Sequence[Any], holding: Sequence[Part]) -> Page:
+        """The page, of what the history has and what these parts have.
+
+        A run that is in both is in it once. After ``MOST_PARTS`` parts the page ends where they do.
+        """
+        found = {row.id: row for row in hot}
+        workflow_id = await self._workflow(asked)
+        end = None
+        for index, part in enumerate(holding):
+            last = part.last_run or _LAST
+            if sum(run_id > last for run_id in found) >= asked.limit:
+                break
+            if index == MOST_PARTS:
+                end = last
+                break
+            for row in await self._reader.listed(part):
+                if _fits(row, asked, workflow_id):
+                    found.setdefault(UUID(row["id"]), row)
+        ids = sorted((run_id for run_id in found if end is None or run_id > end), reverse=True)[: asked.limit]
+        shown = await self._named(asked.workspace_id, [found[run_id] for run_id in ids])
+        if len(ids) == asked.limit:
+            return Page(shown, ids[-1])
+        return Page(shown, None if end is None else UUID(int=end.int + 1))
+
+    async def _workflow(self, asked: Asked) -> str | None:
+        if asked.filters.workflow is None:
+            return None
+        async with self._context.database.tenant(asked.workspace_id) as tx:
+            return str(await names.workflow_id(tx, asked.workspace_id, *asked.filters.workflow))
+
+    async def _named(self, workspace_id: UUID, rows: Sequence[Any]) -> list[Any]:
+        """The rows in the form of the history, those of the archive with what their runs ran."""
+        wanted = {UUID(row["version_id"]) for row in rows if isinstance(row, dict)}
+        if not wanted:
+            return list(rows)
+        async with self._context.database.tenant(workspace_id) as tx:
+            known = await names.versions(tx, workspace_id, wanted)
+        return [_shown(row, known) if isinstance(row, dict) else row for row in rows]
+
+
+def _bound(moment: datetime | None, otherwise: UUID) -> UUID:
+    """The first id that a run of that moment could have."""
+    return otherwise if moment is None else uuid7(moment.astimezone(UTC), _NO_RANDOMNESS)
+
+
+def _fits(row: Row, asked: Asked, workflow_id: str | None) -> bool:
+    filters = asked.filters
+    return (
+        (asked.before is None or UUID(row["id"]) < asked.before)
+        and (not filters.phases or row["status"] in {phase.value for phase in filters.phases})
+        and (filters.workflow is None or row["workflow_id"] == workflow_id)
+        and (filters.since is None or row["started_at"] >= filters.since)
+        and (filters.until is None or row["started_at"] < filters.until)
+        and (not filters.labels or dict(filters.labels).items() <= json.loads(row["labels"]).items())
+    )
+
+
+def _shown(row: Row, known: dict[UUID, Any]) -> Any:
+    version = known[UUID(row["version_id"])]
+    values = {**row, "id": UUID(row["id"]), "labels": json.loads(row["labels"]), "waiting_reason": None}
+    return Shown({**values, "namespace": version.namespace, "workflow": version.name, "version": version.number})
