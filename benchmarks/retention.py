@@ -2,7 +2,7 @@
 
     python -m benchmarks.retention [--runs 200000] [--workspaces 20]
 
-A month that was over long ago is put there by COPY, from a fixed seed: runs of two steps with inputs, outputs and labels.
+A month that was over long ago is put there by COPY, from a fixed seed: runs of two steps with inputs, outputs, labels.
 The issue's figure is a month of 10 million runs a year of 1,000 workspaces: ``--runs 833000 --workspaces 1000``.
 """
 
@@ -20,7 +20,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from pathlib import Path
 from uuid import UUID
 
 import psycopg
@@ -194,14 +193,13 @@ async def measure(count: int, workspaces: int) -> list[Figure]:
         done = await archiver.run(_now())
         took = time.perf_counter() - started
         after = stored(url) - empty
-        size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+        size = sum([item.size async for item in archive.list("archive")])
         print(f"{done.runs} runs in {done.parts} parts, {took:.1f} s; {done.removed} parts were removed row by row")
         print(f"before {before / 1e6:.1f} MB; after {after / 1e6:.1f} MB, and {size / 1e6:.1f} MB in the archive")
         # Runs take turns between workspaces.
         mine = [row[1] for row, _ in islice(runs_of(ids, count), 50 * len(ids))][:: len(ids)]
         workspace = ids[0][0]
-        mine = archived[:: len(ids)]
-        by_id = await timed(lambda n: engine.run_view(workspace, UUID(str(mine[n]))))
+        by_id = await timed(lambda n: engine.run_view(workspace, UUID(str(mine[n % len(mine)]))))
         page = await timed(lambda _: engine.list_runs(workspace, RunFilter(), None, 50))
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         archive.close()
