@@ -39,6 +39,9 @@ from headgate.store import (
     workflows,
     workspaces,
 )
+from headgate.store.archive import choosing, names
+from headgate.store.archive import months as archive_months
+from headgate.store.archive import parts as archive_parts
 from tests.builders import a_workflow, container
 from tests.component.ledger import ALICE, SIGNING
 from tests.component.priced import ONE_CPU, priced
@@ -299,6 +302,10 @@ async def test_what_credentials_cost_and_their_keys(warm: World, sent: list[str]
         pending,
         open_runs,
         plan_use,
+        choosing,
+        names,
+        archive_months,
+        archive_parts,
         prices,
         run_changes,
         run_facts,

@@ -22,6 +22,7 @@ MOST_PARTS = 4
 """Parts that are read for one page: where few of their runs are asked for, pages are short."""
 _FIRST, _LAST = UUID(int=0), UUID(int=2**128 - 1)
 _NO_RANDOMNESS = bytes(10)
+_BEFORE_ALL = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,12 @@ class ArchiveListing:
 
 def _bound(moment: datetime | None, otherwise: UUID) -> UUID:
     """The first id that a run of that moment could have."""
-    return otherwise if moment is None else uuid7(moment.astimezone(UTC), _NO_RANDOMNESS)
+    if moment is None:
+        return otherwise
+    try:
+        return uuid7(moment.astimezone(UTC), _NO_RANDOMNESS)
+    except (ValueError, OverflowError):
+        return _FIRST if moment < _BEFORE_ALL else _LAST
 
 
 def _fits(row: Row, asked: Asked, workflow_id: str | None) -> bool:

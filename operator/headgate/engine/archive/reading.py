@@ -36,7 +36,7 @@ class ArchivedRun:
 
     def shown(self) -> Any:
         """The run with the latest attempts of its nodes, as ``history.run`` gives those that are not archived."""
-        latest = {step["node"]: step for step in sorted(self.steps, key=lambda step: step["attempt"])}
+        latest = {step["node"]: step for step in sorted(self.steps, key=lambda step: (step["node"], step["attempt"]))}
         costs = [Decimal(step["cost"]) for step in self.steps if step["cost"] is not None]
         values = dict(self.run)
         for name in ("outputs", "labels", "options", "inputs", "event"):

@@ -77,11 +77,23 @@ async def write(context: Context, files: ArchiveFiles, workspace_id: UUID, part:
     recorded = False
     runs = cut(found, most_bytes=MOST_BYTES, most_steps=MOST_STEPS)
     if runs:
-        written = await _written(context, files, workspace_id, part, runs)
-        async with context.database.tenant(workspace_id) as tx:
-            recorded = await parts.verified(tx, workspace_id, part.id, written, context.now())
+        try:
+            written = await _written(context, files, workspace_id, part, runs)
+        except ArchiveDamaged:
+            # Another process may have been faster, and removed what was being read.
+            if await _is_being_written(context, workspace_id, part):
+                raise
+        else:
+            async with context.database.tenant(workspace_id) as tx:
+                recorded = await parts.verified(tx, workspace_id, part.id, written, context.now())
     await _clear(context, files, workspace_id, part)
     return len(runs) if recorded else 0
+
+
+async def _is_being_written(context: Context, workspace_id: UUID, part: Part) -> bool:
+    async with context.database.tenant(workspace_id) as tx:
+        known = await parts.one(tx, workspace_id, part.id)
+    return known is not None and known.files is None
 
 
 async def _until_settled(context: Context, workspace_id: UUID) -> None:
