@@ -100,7 +100,10 @@ COMMENT ON FUNCTION headgate.drop_archived_month IS 'Drops the partitions of a m
 CREATE FUNCTION headgate.months_before(_reference timestamptz) RETURNS SETOF date
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT m.month FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-    CROSS JOIN LATERAL (SELECT to_date(right(c.relname, 7), 'YYYY_MM') AS month) m
+    -- The planner may look at the names of other tables first.
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN c.relname ~ '_[0-9]{4}_[0-9]{2}$' THEN to_date(right(c.relname, 7), 'YYYY_MM') END AS month
+    ) m
     WHERE i.inhparent = 'headgate.workflow_executions'::regclass
         AND (m.month + interval '1 month') AT TIME ZONE 'UTC' <= _reference - interval '7 days'
     ORDER BY 1
