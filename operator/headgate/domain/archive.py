@@ -39,7 +39,8 @@ class ArchivedFile:
 
     path: str
     rows: int
-    bytes: int
+    size: int
+    """In bytes."""
     sha256: str
 
     @classmethod
@@ -49,7 +50,7 @@ class ArchivedFile:
 
     def fits(self, content: bytes) -> bool:
         """Whether that is what was written."""
-        return len(content) == self.bytes and hashlib.sha256(content).hexdigest() == self.sha256
+        return len(content) == self.size and hashlib.sha256(content).hexdigest() == self.sha256
 
 
 @dataclass(frozen=True)

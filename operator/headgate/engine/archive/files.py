@@ -51,12 +51,28 @@ class ArchiveFiles:
         self, file: ArchivedFile, columns: Iterable[str], *, by: str, wanted: frozenset[str] | None = None
     ) -> list[Row]:
         """Rows of a file; with ``wanted``, those whose column ``by`` is one of them. Raises ``ArchiveDamaged``."""
+        return await self.decoded(file, await self.content(file), columns, by=by, wanted=wanted)
+
+    async def content(self, file: ArchivedFile) -> bytes:
+        """A file as it was written. Raises ``ArchiveDamaged``."""
         try:
             content = await self._objects.get(file.path)
         except ObjectMissing:
             raise ArchiveDamaged(f"a file of the archive is missing: {file.path}") from None
         if not await asyncio.to_thread(file.fits, content):
             raise ArchiveDamaged(f"a file of the archive has another checksum than was recorded: {file.path}")
+        return content
+
+    async def decoded(
+        self,
+        file: ArchivedFile,
+        content: bytes,
+        columns: Iterable[str],
+        *,
+        by: str,
+        wanted: frozenset[str] | None = None,
+    ) -> list[Row]:
+        """``rows`` of a file whose content is known."""
         try:
             return await asyncio.to_thread(parquet.decode, content, columns, by=by, wanted=wanted)
         except NotParquet as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -63,7 +63,7 @@ class ArchiveListing:
         A run that is in both is in it once. After ``MOST_PARTS`` parts the page ends where they do.
         """
         found = {row.id: row for row in hot}
-        workflow_id = await self._workflow(asked)
+        fits = _chosen(asked, await self._workflow(asked))
         end = None
         for index, part in enumerate(holding):
             last = part.last_run or _LAST
@@ -72,9 +72,8 @@ class ArchiveListing:
             if index == MOST_PARTS:
                 end = last
                 break
-            for row in await self._reader.listed(part):
-                if _fits(row, asked, workflow_id):
-                    found.setdefault(UUID(row["id"]), row)
+            for row in await self._reader.listed(part, _chosen_by(asked.filters), fits, asked.limit):
+                found.setdefault(UUID(row["id"]), row)
         ids = sorted((run_id for run_id in found if end is None or run_id > end), reverse=True)[: asked.limit]
         shown = await self._named(asked.workspace_id, [found[run_id] for run_id in ids])
         if len(ids) == asked.limit:
@@ -107,16 +106,29 @@ def _bound(moment: datetime | None, otherwise: UUID) -> UUID:
         return _FIRST if moment < _BEFORE_ALL else _LAST
 
 
-def _fits(row: Row, asked: Asked, workflow_id: str | None) -> bool:
+def _chosen_by(filters: RunFilter) -> tuple[str, ...]:
+    """The columns by which runs are chosen. When they were asked for is in their ids."""
+    given = {"status": filters.phases, "workflow_id": filters.workflow, "labels": filters.labels}
+    return tuple(column for column, wanted in given.items() if wanted)
+
+
+def _chosen(asked: Asked, workflow_id: str | None) -> Callable[[Row], bool]:
+    """Whether a run is one that was asked for."""
     filters = asked.filters
-    return (
-        (asked.before is None or UUID(row["id"]) < asked.before)
-        and (not filters.phases or row["status"] in {phase.value for phase in filters.phases})
-        and (filters.workflow is None or row["workflow_id"] == workflow_id)
-        and (filters.since is None or row["started_at"] >= filters.since)
-        and (filters.until is None or row["started_at"] < filters.until)
-        and (not filters.labels or dict(filters.labels).items() <= json.loads(row["labels"]).items())
-    )
+    # Ids as texts are in the order of the ids.
+    first = str(_bound(filters.since, _FIRST))
+    end = str(min(asked.before or _LAST, _bound(filters.until, _LAST)))
+    phases, labels = {phase.value for phase in filters.phases}, dict(filters.labels).items()
+
+    def fits(row: Row) -> bool:
+        return (
+            first <= row["id"] < end
+            and (not phases or row["status"] in phases)
+            and (workflow_id is None or row["workflow_id"] == workflow_id)
+            and (not labels or labels <= json.loads(row["labels"]).items())
+        )
+
+    return fits
 
 
 def _shown(row: Row, known: dict[UUID, Any]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -100,10 +100,14 @@ class ArchiveReader:
         steps = await reader.rows(files[STEPS], FORMS[STEPS], by="execution_id", wanted=wanted)
         return ArchivedRun(runs[0], steps)
 
-    async def listed(self, part: Part) -> list[Row]:
-        """All runs of a part, the newest first, with what a list shows of them."""
-        rows = await self._reader().rows(files_of_record(part.files or {})[RUNS], LISTED, by="id")
-        return rows[::-1]
+    async def listed(self, part: Part, columns: Collection[str], fits: Callable[[Row], bool], limit: int) -> list[Row]:
+        """The newest ``limit`` runs of a part that fit, by these of their columns; with what a list shows of them."""
+        files = self._reader()
+        file = files_of_record(part.files or {})[RUNS]
+        content = await files.content(file)
+        found = [row["id"] for row in await files.decoded(file, content, ("id", *columns), by="id") if fits(row)]
+        # What a list shows is more than it is chosen by, and most of it would be for nothing.
+        return await files.decoded(file, content, LISTED, by="id", wanted=frozenset(found[-limit:]))
 
     async def _holding(self, workspace_id: UUID, first: UUID, last: UUID, limit: int) -> list[Part]:
         async with self._context.database.tenant(workspace_id) as tx:

@@ -168,6 +168,7 @@ async def _clear(context: Context, files: ArchiveFiles, workspace_id: UUID, part
         known = await parts.one(tx, workspace_id, part.id)
     if known is not None and known.files is None:
         return
-    keep = frozenset(file.path for file in files_of_record(known.files).values()) if known is not None else frozenset()
+    kept = files_of_record(known.files) if known is not None and known.files is not None else {}
+    keep = frozenset(file.path for file in kept.values())
     for kind in (RUNS, STEPS):
         await files.clear(workspace_id, kind, part.month, part.id, keep)
