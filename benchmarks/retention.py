@@ -90,7 +90,7 @@ def runs_of(
             error,
             labels,
         )
-        steps = []
+        steps: list[tuple[object, ...]] = []
         for index in range(2):
             node, middle = f"n{index}", at + (end - at) / 2
             phase = "Failed" if failed and index else "Succeeded"

@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from headgate.api.quota import Limits
@@ -212,6 +213,20 @@ async def test_a_month_with_a_run_that_is_not_archived_stays(archive: Archive) -
 
     assert (done.removed, await archive.hot()) == (1, [waiting])
     assert len(await partitions_of(world, "2026_03")) == 3
+
+
+async def test_a_month_that_somebody_reads_for_long_goes_row_by_row_and_then_as_a_whole(archive: Archive) -> None:
+    world = archive.world
+    run = await finished(world)
+    async with await psycopg.AsyncConnection.connect(world.superuser_url) as reader:
+        await reader.execute("LOCK TABLE headgate.workflow_executions IN ACCESS SHARE MODE")
+        done = await archive.round(days=121)
+    assert (done.removed, done.months, await archive.hot()) == (1, 0, [])
+    assert len(await partitions_of(world, "2026_03")) == 3
+
+    assert (await archive.round()).months > 0
+    assert await partitions_of(world, "2026_03") == []
+    assert await archive.archived() == [run]
 
 
 async def partitions_of(world: World, month: str) -> list[str]:
