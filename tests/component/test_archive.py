@@ -106,17 +106,18 @@ async def test_a_manifest_beside_the_files_says_what_is_in_them(archive: Archive
 
 async def test_what_belongs_to_a_run_that_has_not_ended_stays(archive: Archive) -> None:
     world = archive.world
-    await world.given(calling())
+    await world.given(calling().with_node("work", after=["call"]))
     caller = await world.admit("caller")
     await chain(world)
     [called] = [run for run in await archive.hot() if run != caller]
     await world.succeed(called)
-    assert (await world.phase(called)) is RunPhase.SUCCEEDED
+    await chain(world)
+    assert (await world.phase(called), await world.phase(caller)) == (RunPhase.SUCCEEDED, RunPhase.RUNNING)
 
     await archive.round(days=91)
     assert await archive.hot() == [caller, called]
 
-    await chain(world)
+    await world.succeed(caller)
     await archive.round(days=91)
     assert await archive.hot() == []
 
@@ -270,6 +271,31 @@ async def test_what_was_damaged_on_its_way_is_not_deleted(archive: Archive) -> N
     assert len(await archive.paths()) == 3
 
 
+async def test_what_was_written_before_a_kill_and_does_not_count_is_deleted(archive: Archive) -> None:
+    """The part is written anew with a run more, so that its files have other names."""
+    world, began = archive.world, archive.world.clock.now
+    first = await finished(world)
+    put = archive.objects.put
+
+    async def killed(path: str, content: bytes) -> None:
+        if path.endswith(".json"):
+            raise Killed
+        await put(path, content)
+
+    archive.objects.put = killed  # type: ignore[method-assign, assignment]
+    with pytest.raises(Killed):
+        await archive.round(days=91)
+    archive.objects.put = put  # type: ignore[method-assign]
+    later, world.clock.now = world.clock.now, began + timedelta(hours=1)
+    second = await finished(world)
+    world.clock.now = later
+
+    await archive.round()
+
+    assert await archive.archived() == [first, second]
+    assert len(await archive.paths()) == 3
+
+
 async def test_what_is_damaged_later_is_told_and_not_shown(archive: Archive) -> None:
     run = await finished(archive.world)
     await archive.round(days=91)
@@ -292,12 +318,13 @@ async def test_who_does_not_know_where_the_archive_is_says_so(archive: Archive) 
 async def test_two_at_once_archive_each_run_once(archive: Archive) -> None:
     runs = [await finished(archive.world) for _ in range(5)]
     archive.world.clock.advance(days=91)
+    young = await finished(archive.world)
 
     await asyncio.gather(*(archive.round() for _ in range(3)))
     await archive.round()
 
-    assert (await archive.archived(), await archive.hot()) == (runs, [])
-    assert (await archive.world.usage())["storage_bytes"] == 0
+    assert (await archive.archived(), await archive.hot()) == (runs, [young])
+    assert (await archive.world.usage())["storage_bytes"] == len('{"rows":7}') + len('{"day":null}')
     assert len(await archive.paths()) == 3
 
 
