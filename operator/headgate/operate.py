@@ -62,6 +62,9 @@ async def operate(settings: OperatorSettings) -> int:
     objects = ObjectStore(settings.object_store, folder_bytes=settings.object_folder_bytes)
     async with AsyncExitStack() as stack:
         stack.callback(objects.close)
+        archive = ObjectStore(settings.archive_store) if settings.archive_store is not None else None
+        if archive is not None:
+            stack.callback(archive.close)
         runner, port = await serve(application(health, registry), settings.http_host, settings.http_port)
         stack.push_async_callback(runner.cleanup)
         connection = connect(settings.kubeconfig)
@@ -84,6 +87,7 @@ async def operate(settings: OperatorSettings) -> int:
             evaluator=evaluator,
             changes=changes,
             prices=prices,
+            archive=archive,
         )
         health.ready = True
         log.info("standing by", http_port=port)

@@ -44,6 +44,7 @@ TENANT_TABLES = (
     "run_documents",
     "recommendations",
     "upkeep_days",
+    "archive_parts",
 )
 """Every table of workspaces' rows; each after those that it refers to."""
 SHARED_TABLES = (
@@ -53,5 +54,6 @@ SHARED_TABLES = (
     "audit_rounds",
     "price_tables",
     "replication_beats",
+    "archive_rounds",
 )
 """Tables of rows that several workspaces share, or that no single one may see."""

@@ -44,6 +44,9 @@ from headgate.store import (
     workflows,
     workspaces,
 )
+from headgate.store.archive import choosing, names
+from headgate.store.archive import months as archive_months
+from headgate.store.archive import parts as archive_parts
 from tests.builders import a_workflow, container
 from tests.component.copies import table
 from tests.component.ledger import ALICE, SIGNING
@@ -327,6 +330,10 @@ async def test_a_search_takes_six_and_three_where_nothing_is_found(warm: World, 
         pending,
         open_runs,
         plan_use,
+        choosing,
+        names,
+        archive_months,
+        archive_parts,
         prices,
         recommendations,
         run_changes,

@@ -113,6 +113,11 @@ async def two_tenants(world: World) -> World:
         )
         await world.rows("INSERT INTO headgate.upkeep_days SELECT %s, '2026-03-10' RETURNING 1", world.ids[workspace])
         await world.engine.webhooks.count_refusals(world.ids[workspace], {"orders": (1, world.clock.now)})
+        await world.rows(
+            "INSERT INTO headgate.archive_parts SELECT %s, gen_random_uuid(), '2026-01-01', 'Writing', now(), now()"
+            " RETURNING 1",
+            world.ids[workspace],
+        )
     await world.engine.analytics.fold()
     for workspace in ("acme", "other"):
         await world.rows(
@@ -243,6 +248,11 @@ async def test_another_workspaces_rows_cannot_be_changed(two_tenants: World, fre
         "UPDATE headgate.webhook_deliveries SET message_id = 'other'",
         "UPDATE headgate.audit_log SET actor_name = 'nobody'",
         "DELETE FROM headgate.audit_log",
+        "UPDATE headgate.archive_parts SET month = '2026-02-01'",
+        "UPDATE headgate.archive_parts SET ended_before = now()",
+        "SELECT headgate.remove_archived(gen_random_uuid(), '{}', '{}')",
+        "SELECT headgate.drop_archived_month('2026-01-01', now())",
+        "INSERT INTO headgate.archive_rounds VALUES (now(), now())",
         "INSERT INTO headgate.audit_log (workspace_id, sequence) VALUES (gen_random_uuid(), 1)",
         "DELETE FROM headgate.audit_heads",
         "DELETE FROM headgate.audit_checkpoints",

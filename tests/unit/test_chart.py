@@ -387,6 +387,7 @@ def test_alerts_speak_of_metrics_that_the_operator_has() -> None:
         "metrics": {"prometheusRule": {"enabled": True, "labels": {"team": "platform"}}},
         "audit": {"existingSecret": "headgate-audit"},
         "database": {**WITH_DATABASE["database"], "replica": {"enabled": True}},
+        "archive": {"url": "s3://old/runs"},
     }
     rule = render({**WITH_DATABASE, **enabled}).one("PrometheusRule", "headgate-operator")
     source = "".join(path.read_text() for path in (CHART.parents[1] / "operator" / "headgate").rglob("*.py"))
@@ -517,6 +518,22 @@ def test_operator_and_gateway_read_the_same_prices_and_start_anew_for_others() -
         assert {"name": "prices", "configMap": {"name": "headgate-prices"}} in pod["spec"]["volumes"]
         assert "prices" in [mount["name"] for mount in container["volumeMounts"]]
         assert pod["metadata"]["annotations"] != dearer.pods()[name]["metadata"]["annotations"]
+
+
+def test_operator_and_gateway_are_told_where_the_archive_is_and_may_get_at_it() -> None:
+    values = {**WITH_DATABASE, "archive": {"url": "s3://old/runs"}, "objectStore": {"existingSecret": "cloud"}}
+    pods = render(values).pods()
+    for name in ("headgate-operator", "headgate-gateway"):
+        [container] = pods[name]["spec"]["containers"]
+        assert {"name": "HEADGATE_ARCHIVE_STORE", "value": "s3://old/runs"} in container["env"]
+        assert container["envFrom"] == [{"secretRef": {"name": "cloud"}}]
+
+
+def test_a_folder_that_goes_with_its_pod_is_no_archive() -> None:
+    folder = {**WITH_DATABASE, "archive": {"url": "file:///var/lib/headgate/archive"}}
+    with pytest.raises(ChartError, match=r"archive\.url"):
+        render(folder)
+    render({**folder, "objectStore": {"existingClaim": "objects"}})
 
 
 def test_a_price_that_is_no_amount_is_refused() -> None:

@@ -32,6 +32,7 @@ from headgate.handlers.routing import Router
 from headgate.leader import Loop, Operator, Watching
 from headgate.objects.object_store import ObjectStore
 from headgate.probes import Health
+from headgate.reconcile.archive import ArchiveKeeper
 from headgate.reconcile.dispatch import Dispatcher
 from headgate.reconcile.facts import Facts
 from headgate.reconcile.keys import Key, Topic
@@ -82,6 +83,7 @@ def compose(
             *_timekeeping(base, runner_jobs, pools),
             logs.run,
             PoolLogs(engine.logs, logs, wall=wall).run,
+            ArchiveKeeper(engine.archiver(objects), registry, wall=wall).run,
             base.warnings.run,
             base.usage.run,
             facts.run,

@@ -13,6 +13,7 @@ from headgate.cli.credentials import credentials, delete_credential, put_credent
 from headgate.cli.database import complain, history, migrate
 from headgate.cli.logs import logs
 from headgate.cli.release import release
+from headgate.cli.retention import retention
 from headgate.cli.tenants import app as tenants
 from headgate.cli.versions import diff, rollback, versions
 from headgate.domain.json_bytes import RECURSION_LIMIT
@@ -63,6 +64,7 @@ app.command()(delete_credential)
 app.command("credential-releases")(releases)
 app.command()(rotate_keys)
 app.add_typer(audit, name="audit")
+app.add_typer(retention, name="retention")
 
 
 app.add_typer(tenants)

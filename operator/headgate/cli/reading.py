@@ -11,6 +11,7 @@ from headgate.clock import wall
 from headgate.domain.envelope import KeyRing
 from headgate.engine.engine import Engine
 from headgate.engine.types import ExpressionError
+from headgate.objects.object_store import ObjectStore
 from headgate.store.database import Database
 
 
@@ -27,11 +28,21 @@ class _NoEvaluator:
 
 
 @asynccontextmanager
-async def reading(url: str, keys: KeyRing | None = None) -> AsyncIterator[Engine]:
-    """The engine of the database of ``url``, for as long as it is used. ``keys`` are for those who need credentials."""
+async def reading(url: str, keys: KeyRing | None = None, archive: ObjectStore | None = None) -> AsyncIterator[Engine]:
+    """The engine of the database of ``url``, for as long as it is used.
+
+    ``keys`` are for those who need credentials, ``archive`` is for those who look at runs that have moved there.
+    """
     # A command repeats too little to gain by them, and a pooler may be between.
     database = Database(url, pool_size=1, prepared_statements=False)
     try:
-        yield Engine(database, clock=wall, randomness=secrets.token_bytes, evaluator=_NoEvaluator(), keys=keys)
+        yield Engine(
+            database,
+            clock=wall,
+            randomness=secrets.token_bytes,
+            evaluator=_NoEvaluator(),
+            keys=keys,
+            archive=archive,
+        )
     finally:
         await database.close()

@@ -567,6 +567,8 @@ class Run(TypedDict):
     """Why it does not go on right now."""
     nodes: list[RunNode]
     """In the workflow's order; triggers left out."""
+    archived: bool
+    """Whether it lies in the archive: it can be read, and not changed or replayed."""
 
 
 class RunItem(TypedDict):

@@ -31,6 +31,8 @@ CIRCUIT_CLOSED = "CircuitClosed"
 """Type of the condition that says whether new runs start: false while the circuit breaker holds them back."""
 WITHIN_BUDGET = "WithinBudget"
 """Type of the condition that is false once the month's budget is spent; there only where there is a budget."""
+LEGAL_HOLD = "LegalHold"
+"""Type of the condition that is true, and there, while nothing of the workspace is archived or deleted."""
 WITHIN_LIMITS = "WithinLimits"
 """Type of the condition that is false while more is used than a limit allows that was lowered meanwhile."""
 PAUSED = "Paused"
@@ -63,6 +65,7 @@ def workspace_status(workspace: Workspace, seen: Seen, now: datetime) -> Workspa
         conditions = tuple(condition for condition in conditions if condition.type != WITHIN_BUDGET)
     elif seen.spent is not None:
         conditions = with_budget(conditions, workspace.spec.budget, seen.spent, generation, now)
+    conditions = _with_hold(conditions, generation, now, held=workspace.spec.retention.legal_hold)
     if seen.usage is not None:
         conditions = _with_limits(conditions, seen.usage, generation, now)
     return WorkspaceStatus(
@@ -165,6 +168,13 @@ def with_budget(conditions: Conditions, budget: Budget, spent: Decimal, generati
         then = "no run starts until the month ends, unless spec.budget.monthly is raised" if stops else "runs go on"
         message = f"the month's budget of {budget.monthly} is spent: {then}"
     return update(conditions, WITHIN_BUDGET, status, reason, message, generation, now)
+
+
+def _with_hold(conditions: Conditions, generation: int, now: datetime, *, held: bool) -> Conditions:
+    if not held:
+        return tuple(condition for condition in conditions if condition.type != LEGAL_HOLD)
+    message = "nothing of it is moved to the archive or deleted because of spec.retention.legalHold"
+    return update(conditions, LEGAL_HOLD, ConditionStatus.TRUE, Reason.LEGAL_HOLD, message, generation, now)
 
 
 def _with_limits(conditions: Conditions, usage: tuple[Use, ...], generation: int, now: datetime) -> Conditions:

@@ -66,5 +66,7 @@ class Reason(StrEnum):
     """Much of the month's budget is spent."""
     BUDGET_EXCEEDED = "BudgetExceeded"
     """The month's budget is spent."""
+    LEGAL_HOLD = "LegalHold"
+    """Nothing of it is archived or deleted."""
     WAITING_FOR_SHARES = "WaitingForShares"
     """A namespace has less than its share until others have let go of it."""

@@ -14,6 +14,7 @@ from headgate.domain.prices import PriceTable
 from headgate.engine.definition import Definitions
 from headgate.engine.definition_changes import DefinitionChanges
 from headgate.engine.types import Evaluator
+from headgate.objects.object_store import ObjectStore
 from headgate.store.database import Database, Transaction
 from headgate.store.records import RunKey
 from headgate.store.standby import Standby
@@ -40,6 +41,8 @@ class Context:
     """At which attempts begin; None where nobody said any."""
     standby: Standby | None = None
     """Who is asked for what may be late; None where that is the primary too."""
+    archive: ObjectStore | None = None
+    """Where runs lie that have left the history; None where that is not known, or there are none."""
 
     def now(self) -> datetime:
         """The time now, in UTC."""

@@ -27,6 +27,7 @@ from headgate.engine import (
 )
 from headgate.engine.analytics import Analytics
 from headgate.engine.api_keys import ApiKeys
+from headgate.engine.archive.archiver import Archiver
 from headgate.engine.audit import Audit
 from headgate.engine.call_limits import CallLimits
 from headgate.engine.context import Context
@@ -66,6 +67,7 @@ from headgate.engine.types import (
 )
 from headgate.engine.versions import Versions
 from headgate.engine.webhooks import Webhooks
+from headgate.objects.object_store import ObjectStore
 from headgate.store import maintenance, open_runs
 from headgate.store.database import Database
 from headgate.store.lent_calls import LentCalls
@@ -87,15 +89,26 @@ class Engine:
         changes: DefinitionChanges | None = None,
         prices: PriceTable | None = None,
         standby: Standby | None = None,
+        archive: ObjectStore | None = None,
     ) -> None:
         """``clock`` gives the time with its zone, ``randomness`` as many unpredictable bytes as it is asked for.
 
         ``keys`` are the key-encryption keys, without which no credential is kept or handed out. ``reads`` remembers
         definitions that are looked at, and ``changes`` is told of those that change. ``prices`` are
         those at which attempts begin; without any, what they cost is not known. ``standby`` is asked for what may be
-        late: analytics, costs, and runs further back in a list.
+        late: analytics, costs, and runs further back in a list. ``archive`` is where runs lie that have left the
+        history.
         """
-        self._context = Context(database, clock, randomness, evaluator, changes=changes, prices=prices, standby=standby)
+        self._context = Context(
+            database,
+            clock,
+            randomness,
+            evaluator,
+            changes=changes,
+            prices=prices,
+            standby=standby,
+            archive=archive,
+        )
         self._starter = Starter(self._context)
         self.control = RunControl(self._context, self._starter)
         """What people, and time, do to runs."""
@@ -125,6 +138,10 @@ class Engine:
         """What could go better."""
         self.search = Search(self._context)
         """What has words that are looked for."""
+
+    def archiver(self, logs: ObjectStore | None) -> Archiver | None:
+        """What moves runs to the archive, and deletes them there and their ``logs``. None where there is no archive."""
+        return Archiver(self._context, self._context.archive, logs) if self._context.archive is not None else None
 
     async def ping(self) -> None:
         """Return when Postgres answers. Raises ``DatabaseUnavailable``, or ``DatabaseNotMigrated``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,8 @@ from uuid import UUID
 from headgate.api.workflow_run import RunPhase
 from headgate.domain.apart import Apart
 from headgate.domain.ids import uuid7_time
+from headgate.engine.archive.listing import ArchiveListing, Asked
+from headgate.engine.archive.reading import ArchiveReader
 from headgate.engine.bounds import clip
 from headgate.engine.context import Context, run_key
 from headgate.engine.definition import UnreadableVersion
@@ -16,7 +19,9 @@ from headgate.engine.reasons import WAITING_MESSAGES, waiting_for_mutex, waiting
 from headgate.engine.run_views import node_views, node_waiting, shown_nodes, utc
 from headgate.engine.types import RunFilter, RunPage, RunSummary, RunView, TriggerKind, Waiting
 from headgate.store import history
+from headgate.store.archive.parts import Part
 from headgate.store.database import Transaction
+from headgate.store.records import RunKey
 
 PAGE_SIZE = 500
 """Runs in a page at most."""
@@ -25,23 +30,32 @@ SETTLED = timedelta(minutes=5)
 
 
 async def run_view(context: Context, workspace_id: UUID, run_id: UUID) -> RunView | None:
-    """A run as recorded, or None when the workspace has no such run."""
+    """A run as recorded, here or in the archive, or None when the workspace has no such run."""
     key = run_key(workspace_id, run_id)
     if key is None:
         return None
     async with context.database.tenant(workspace_id) as tx:
         row = await history.run(tx, key)
-        if row is None:
-            return None
-        steps = {step["node"]: step for step in row.steps or ()}
-        try:
-            definition = await context.definitions.get(tx, workspace_id, row.version_id)
-        except UnreadableVersion as problem:
-            content, order = problem.content, tuple(steps)
-            named = (content.namespace, content.name, content.number)
-        else:
-            named = (definition.namespace, definition.workflow, definition.number)
-            order = shown_nodes(definition)
+        if row is not None:
+            return await _shown(context, tx, key, row)
+    found = await ArchiveReader(context, context.archive).run(workspace_id, run_id)
+    if found is None:
+        return None
+    async with context.database.tenant(workspace_id) as tx:
+        return replace(await _shown(context, tx, key, found.shown()), archived=True)
+
+
+async def _shown(context: Context, tx: Transaction, key: RunKey, row: Any) -> RunView:
+    workspace_id, run_id = key.workspace_id, key.id
+    steps = {step["node"]: step for step in row.steps or ()}
+    try:
+        definition = await context.definitions.get(tx, workspace_id, row.version_id)
+    except UnreadableVersion as problem:
+        content, order = problem.content, tuple(steps)
+        named = (content.namespace, content.name, content.number)
+    else:
+        named = (definition.namespace, definition.workflow, definition.number)
+        order = shown_nodes(definition)
     apart = Apart.of(row.mode, row.options)
     return RunView(
         workspace_id=workspace_id,
@@ -85,8 +99,11 @@ async def list_runs(
     before = _position(cursor) if cursor is not None else None
     statuses = tuple(sorted(phase.value for phase in filters.phases))
 
-    async def read(tx: Transaction) -> list[Any]:
-        return await history.page(
+    listing = ArchiveListing(context, ArchiveReader(context, context.archive))
+    asked = Asked(workspace_id, filters, before[1] if before is not None else None, limit)
+
+    async def read(tx: Transaction) -> tuple[list[Any], list[Part]]:
+        rows = await history.page(
             tx,
             workspace_id,
             statuses=statuses,
@@ -97,12 +114,16 @@ async def list_runs(
             before=before,
             limit=limit,
         )
+        return rows, await listing.holding(tx, asked, rows) if context.archive is not None else []
 
     if _is_settled(before, filters.until, context.now()):
-        rows = await context.late(workspace_id, read)
+        rows, holding = await context.late(workspace_id, read)
     else:
         async with context.database.tenant(workspace_id) as tx:
-            rows = await read(tx)
+            rows, holding = await read(tx)
+    archived = await listing.page(asked, rows, holding) if holding else None
+    if archived is not None:
+        rows = list(archived.rows)
     runs = tuple(
         RunSummary(
             run_id=row.id,
@@ -121,7 +142,8 @@ async def list_runs(
         )
         for row in rows
     )
-    return RunPage(runs, str(runs[-1].run_id) if len(runs) == limit else None)
+    following = archived.next_cursor if archived is not None else runs[-1].run_id if len(runs) == limit else None
+    return RunPage(runs, str(following) if following is not None else None)
 
 
 def _is_settled(before: tuple[datetime, UUID] | None, until: datetime | None, now: datetime) -> bool:

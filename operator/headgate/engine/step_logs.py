@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +11,7 @@ from uuid import UUID
 from headgate.api.workflow_run import NodePhase
 from headgate.domain.step_log import CutLog
 from headgate.domain.task import TaskRef
+from headgate.engine.archive.reading import ArchiveReader, Shown
 from headgate.engine.context import Context, run_key
 from headgate.engine.types import Execution, StepLog
 from headgate.store import pool_logs, step_logs
@@ -97,9 +99,26 @@ class StepLogs:
             return ()
         async with self._context.database.tenant(workspace_id) as tx:
             rows = await step_logs.find(tx, key, node, attempt)
+        if not rows:
+            rows = _archived(
+                await ArchiveReader(self._context, self._context.archive).steps(workspace_id, run_id), node, attempt
+            )
         # What has not started comes last.
         rows.sort(key=lambda row: (row.began is None, row.began or _FIRST, row.node))
         return tuple(_log(row, workspace_id, run_id) for row in rows)
+
+
+def _archived(steps: Sequence[Mapping[str, Any]], node: str | None, attempt: int | None) -> list[Any]:
+    """What ``step_logs.find`` would give of an archived run."""
+    wanted = [
+        step
+        for step in sorted(steps, key=lambda step: step["attempt"])
+        if step["attempt"] > 0 and node in (None, step["node"]) and attempt in (None, step["attempt"])
+    ]
+    latest = {step["node"]: step for step in wanted}
+    return [
+        Shown({**step, "began": step["attempt_started_at"] or step["attempt_finished_at"]}) for step in latest.values()
+    ]
 
 
 def _log(row: Any, workspace_id: UUID, run_id: UUID) -> StepLog:

@@ -126,6 +126,8 @@ class RunView:
     """What its attempts cost that have ended, all of them; None where none had a price."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """By which it can be found."""
+    archived: bool = False
+    """Whether it lies in the archive: it can be read, and nothing else."""
 
 
 @dataclass(frozen=True)

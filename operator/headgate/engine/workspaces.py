@@ -153,4 +153,5 @@ def _settings(record: WorkspaceRecord) -> dict[str, Any]:
         "audit_logs_days": retention.audit_days,
         "webhook_logs_days": retention.webhook_days,
         "compliance_logs_days": retention.compliance_days,
+        "legal_hold": retention.legal_hold,
     }

@@ -15,10 +15,13 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from headgate.domain.envelope import CannotOpen, UnknownKey
+from headgate.engine.archive.files import ArchiveDamaged
+from headgate.engine.archive.reading import NoArchive
 from headgate.engine.credential_types import CredentialMissing, CredentialRefused, KeysMissing
 from headgate.engine.sync.cursors import CursorBusy, CursorRefused
 from headgate.engine.types import LeaseLost
-from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable
+from headgate.objects.object_store import StoreUnavailable
+from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable, RunFrozen
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = "2"
@@ -89,6 +92,8 @@ _TOLD: Mapping[type[Exception], HTTPStatus] = MappingProxyType(
         CredentialMissing: HTTPStatus.NOT_FOUND,
         # Not an error of the server, which would be asked again: what was changed stays changed.
         CannotOpen: HTTPStatus.GONE,
+        RunFrozen: HTTPStatus.CONFLICT,
+        NoArchive: HTTPStatus.CONFLICT,
     }
 )
 """Exceptions that say all that the caller has to know."""
@@ -96,6 +101,7 @@ _TOLD: Mapping[type[Exception], HTTPStatus] = MappingProxyType(
 
 def answer_with_problems(app: FastAPI) -> None:
     """Have every refusal of the application take this form."""
+    _answer_of_the_archive(app)
 
     @app.exception_handler(Problem)
     async def _own(_: Request, error: Problem) -> JSONResponse:
@@ -151,3 +157,11 @@ def _allowed(request: Request) -> str:
         for method in route.methods or ()
     }
     return ", ".join(sorted(methods))
+
+
+def _answer_of_the_archive(app: FastAPI) -> None:
+    @app.exception_handler(StoreUnavailable)
+    @app.exception_handler(ArchiveDamaged)
+    async def _unread(_: Request, _error: Exception) -> JSONResponse:
+        detail = "the archive, in which the run is, cannot be read right now: try again"
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": RETRY_SECONDS})

@@ -85,6 +85,9 @@ async def serve_gateway(settings: GatewaySettings) -> int:
         )
         stack.push_async_callback(database.close)
         standby = _standby(settings, database, stack)
+        archive = ObjectStore(settings.archive_store) if settings.archive_store is not None else None
+        if archive is not None:
+            stack.callback(archive.close)
         redis = await _redis(settings, stack)
         reads = None if redis is None else DefinitionReads(DefinitionCache(redis), monotonic=time.monotonic)
         engine = Engine(
@@ -96,6 +99,7 @@ async def serve_gateway(settings: GatewaySettings) -> int:
             reads=reads,
             prices=prices,
             standby=standby,
+            archive=archive,
         )
         limits = engine.call_limits(
             burst=settings.calls_per_minute,

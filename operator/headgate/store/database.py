@@ -12,7 +12,13 @@ from uuid import UUID
 import psycopg
 
 from headgate.store.connection_pool import ConnectionPool, Pooled
-from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable, PartitionMissing, StatementRefused
+from headgate.store.errors import (
+    DatabaseNotMigrated,
+    DatabaseUnavailable,
+    PartitionMissing,
+    RunFrozen,
+    StatementRefused,
+)
 from headgate.store.roles import APP, SYSTEM
 
 Parameters = Mapping[str, Any]
@@ -208,6 +214,8 @@ def _meaning(error: BaseException | None) -> BaseException:
             meaning = DatabaseNotMigrated("Headgate's tables or roles are missing; run `headgate migrate`")
         case psycopg.errors.InsufficientPrivilege() if "set role" in text:
             meaning = DatabaseNotMigrated("the login lacks Headgate's roles; run `headgate migrate`")
+        case psycopg.errors.ObjectInUse():
+            meaning = RunFrozen("the run is being moved to the archive: it can be read, and not changed any more")
         case psycopg.OperationalError() if any(words in text for words in _REFUSED_LOGIN):
             meaning = DatabaseUnavailable("Postgres refuses the login: check role, password and database of its URL")
         case psycopg.OperationalError() | psycopg.InterfaceError():

@@ -211,7 +211,8 @@ _FORGET = """
             WHERE workspace_id = %(workspace_id)s ORDER BY id LIMIT %(limit)s
         ) o
         WHERE o.received_at < CAST(%(now)s AS timestamptz) - make_interval(days => (
-            SELECT webhook_logs_days FROM headgate.data_retention_policies WHERE workspace_id = %(workspace_id)s
+            SELECT webhook_logs_days FROM headgate.data_retention_policies
+            WHERE workspace_id = %(workspace_id)s AND NOT legal_hold
         ))
     ), gone AS (
         DELETE FROM headgate.webhook_deliveries d USING old

@@ -23,5 +23,9 @@ class StatementRefused(Exception):  # noqa: N818 - what Postgres said, not what 
     """Postgres refused a statement: a defect of Headgate. The message quotes no value of a row."""
 
 
+class RunFrozen(StatementRefused):
+    """The run is being moved to the archive, and is not changed any more."""
+
+
 class PartitionMissing(Exception):  # noqa: N818 - a state of the world, not a mistake
     """There is no partition for the month of a new row yet."""

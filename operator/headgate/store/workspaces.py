@@ -18,7 +18,7 @@ LIMITS = tuple(column.name for column in quotas.columns if column.name.startswit
 """Names of the limits, as in ``Limits``."""
 _PLAN = (*LIMITS, "on_exceeded", "weight", "budget", "budget_stops")
 _BREAKER = ("failure_threshold", "failure_window", "cool_down", "half_open_runs")
-_RETENTION = tuple(column.name for column in retention_policies.columns if column.name.endswith("_days"))
+_RETENTION = tuple(column.name for column in retention_policies.columns if not column.primary_key)
 _SETTINGS = (*_PLAN, *_BREAKER, *_RETENTION)
 
 

@@ -258,3 +258,12 @@ def test_without_a_budget_nothing_is_said_of_one() -> None:
     told = workspace_status(a_workspace(budget={"monthly": "10"}), seen(spent=Decimal(1)), NOON)
     without = workspace_status(after(a_workspace(), told), seen(spent=Decimal(1)), NOON)
     assert find(without.conditions, "WithinBudget") is None
+
+
+def test_a_legal_hold_is_told_for_as_long_as_there_is_one() -> None:
+    told = workspace_status(a_workspace(retention={"legalHold": True}), seen(), NOON)
+    held = condition(told, "LegalHold")
+    assert (held.status, held.reason) == ("True", "LegalHold")
+    assert "spec.retention.legalHold" in held.message
+    without = workspace_status(after(a_workspace(), told), seen(), NOON)
+    assert find(without.conditions, "LegalHold") is None

@@ -172,6 +172,8 @@ class Run(RunHead):
     """Why it does not go on right now."""
     nodes: tuple[RunNode, ...]
     """In the workflow's order; triggers left out."""
+    archived: bool
+    """Whether it lies in the archive: it can be read, and not changed or replayed."""
 
 
 class RunItem(RunHead):
@@ -213,6 +215,7 @@ def run_of(view: RunView) -> Run:
         outputs=dict(view.outputs) if view.outputs is not None else None,
         waiting_for=tuple(_waiting(item) for item in view.waiting),
         nodes=tuple(_node(node) for node in view.nodes),
+        archived=view.archived,
     )
 
 

@@ -84,7 +84,12 @@ def steering_routes(engine: Engine, access: Access, *, heard: Callable[[str, Eff
 
 
 def steered_here(view: RunView, field: str) -> None:
-    """Raises ``Problem`` 409 for a run of which Kubernetes says what is wanted: it would be changed back."""
+    """Raises ``Problem`` 409 for a run of which Kubernetes says what is wanted: it would be changed back.
+
+    And for one that is in the archive, which nobody changes.
+    """
+    if view.archived:
+        raise conflict("the run is in the archive: it can be read, and not changed; start a new one")
     if view.resource is not None:
         raise conflict(f"WorkflowRun {view.resource} steers this run: change {field} of it")
 

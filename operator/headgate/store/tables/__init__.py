@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from headgate.store.tables.analytics import analytics, deltas, durations, label_costs, nodes, price_tables
 from headgate.store.tables.api_keys import api_keys
+from headgate.store.tables.archive import archive_parts, archive_rounds
 from headgate.store.tables.audit import audit_checkpoints, audit_heads, audit_log, audit_rounds
 from headgate.store.tables.base import SCHEMA, metadata
 from headgate.store.tables.credentials import credentials, data_keys, releases
@@ -29,6 +30,8 @@ __all__ = [
     "SCHEMA",
     "analytics",
     "api_keys",
+    "archive_parts",
+    "archive_rounds",
     "audit_checkpoints",
     "audit_heads",
     "audit_log",

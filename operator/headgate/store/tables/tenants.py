@@ -98,4 +98,5 @@ retention_policies = Table(
     Column("audit_logs_days", Integer, nullable=False, server_default="365"),
     Column("webhook_logs_days", Integer, nullable=False, server_default="30"),
     Column("compliance_logs_days", Integer, nullable=False, server_default="2555"),
+    Column("legal_hold", Boolean, nullable=False, server_default="false"),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from headgate.store.migrations.scripts import run_scripts
 
 revision = "0014"
-down_revision = "0012"
+down_revision = "0013a"
 branch_labels = None
 depends_on = None
 

@@ -17,6 +17,12 @@ BEGIN
     END LOOP;
 END
 $$;
+-- What runs that are archived leave, as 0013 has it for themselves.
+CREATE POLICY removal ON headgate.run_documents TO headgate_owner USING (
+    (SELECT current_setting('headgate.removing', true)) = 'month'
+    OR (SELECT current_setting('headgate.removing', true)) = 'part'
+    AND workspace_id = NULLIF(current_setting('app.workspace_id', true), '')::uuid);
+
 GRANT SELECT ON headgate.workflow_documents, headgate.run_documents TO headgate_system;
 GRANT SELECT (workspace_id, id, document) ON headgate.recommendations TO headgate_system;
 GRANT UPDATE (message, made_at) ON headgate.recommendations TO headgate_app;

@@ -1,0 +1,63 @@
+"""Commands about retention: a round of the archive at once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from headgate.cli.database import URL, complain, required
+from headgate.cli.reading import reading
+from headgate.clock import wall
+from headgate.engine.archive.archiver import Round
+from headgate.objects.object_store import InvalidObjectStore, ObjectStore, StoreUnavailable
+from headgate.settings import OperatorSettings
+from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable
+
+retention = typer.Typer(no_args_is_help=True, help="How long runs are kept where, and moving them to the archive.")
+
+
+@retention.callback()
+def about() -> None:
+    """How long runs are kept where, and moving them to the archive."""
+
+
+@retention.command()
+def run(
+    workspace: Annotated[str | None, typer.Option(help="Only this Workspace; all of them when absent.")] = None,
+) -> None:
+    """Do now what is done every day at 02:00 UTC: archive, verify, remove, and delete what was kept long enough.
+
+    It takes HEADGATE_DATABASE_URL, HEADGATE_ARCHIVE_STORE and HEADGATE_OBJECT_STORE as the operator does, and may run
+    beside it. Exit code 1 where something is wrong with a workspace.
+    """
+    try:
+        done = asyncio.run(_run(required(URL), workspace))
+    except (DatabaseNotMigrated, DatabaseUnavailable, InvalidObjectStore, StoreUnavailable) as error:
+        raise typer.Exit(complain(str(error))) from None
+    typer.echo(
+        f"{done.runs} runs were archived in {done.parts} parts, {done.months} months were dropped as a whole, "
+        f"{done.expired} parts were deleted; {done.held} workspaces are under legal hold"
+    )
+    for workspace_id, why in done.failed.items():
+        complain(f"workspace {workspace_id}: {why}")
+    if done.failed:
+        raise typer.Exit(1)
+
+
+async def _run(url: str, workspace: str | None) -> Round:
+    settings = OperatorSettings()
+    if settings.archive_store is None:
+        raise typer.Exit(complain("set HEADGATE_ARCHIVE_STORE: nothing is deleted that is not in an archive"))
+    archive, logs = ObjectStore(settings.archive_store), ObjectStore(settings.object_store)
+    try:
+        async with reading(url, archive=archive) as engine:
+            archiver = engine.archiver(logs)
+            workspace_id = await engine.workspace_id(workspace) if workspace is not None else None
+            if archiver is None or (workspace is not None and workspace_id is None):
+                raise typer.Exit(complain(f"there is no workspace {workspace} in the database"))
+            return await archiver.run(wall(), workspace_id)
+    finally:
+        archive.close()
+        logs.close()

@@ -1,0 +1,53 @@
+"""The columns of archived tables: as they are selected, and what files hold of them.
+
+They are taken from the tables, so that a column that is added is archived too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import ARRAY, Boolean, Column, DateTime, Integer, Table
+
+from headgate.domain.archive import RUNS, STEPS, Form
+from headgate.store.tables import execution_steps, executions
+
+
+def _form(column: Column[object]) -> Form:
+    match column.type:
+        case DateTime():
+            return Form.TIME
+        case Integer():
+            return Form.INTEGER
+        case Boolean():
+            return Form.BOOLEAN
+        case _:
+            return Form.TEXT
+
+
+def _forms(table: Table) -> Mapping[str, Form]:
+    return {column.name: _form(column) for column in table.columns if column.computed is None}
+
+
+_TABLES = {RUNS: executions, STEPS: execution_steps}
+FORMS: Mapping[str, Mapping[str, Form]] = {kind: _forms(table) for kind, table in _TABLES.items()}
+"""The columns of each kind of file, in the order in which ``selected`` gives them."""
+
+
+def selected(kind: str, alias: str) -> str:
+    """A list for SELECT that gives the columns as files have them: times in microseconds, arrays as JSON."""
+    columns = _TABLES[kind].columns
+    return ", ".join(_value(alias, columns[name], form) for name, form in FORMS[kind].items())
+
+
+def _value(alias: str, column: Column[object], form: Form) -> str:
+    value = f"{alias}.{column.name}"
+    if isinstance(column.type, ARRAY):
+        value = f"to_json({value})"
+    match form:
+        case Form.TIME:
+            return f"CAST(extract(epoch FROM {value}) * 1000000 AS bigint) AS {column.name}"
+        case Form.TEXT:
+            return f"CAST({value} AS text) AS {column.name}"
+        case _:
+            return value
