@@ -114,6 +114,7 @@ class TestRuns:
         run = await failed(world, "disk full")
         await world.engine.control.retry(world.ids["acme"], run, 1)
         assert await runs(world, "disk") == []
+        assert await world.rows("SELECT FROM headgate.run_documents") == []
 
         await world.engine.complete(world.ref(run, "work", 2), Outcome(False, reason="ExitCode", message="no route"))
 
