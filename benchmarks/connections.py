@@ -26,7 +26,7 @@ from hack.postgres import MIGRATOR, RUNTIME, SUPERUSER, Server
 from headgate.api.members import Role
 from headgate.engine.api_keys import NewKey
 from headgate.engine.engine import Engine
-from headgate.engine.types import WorkspaceRecord
+from headgate.engine.types import RunFilter, WorkspaceRecord
 from headgate.store import migrate
 from headgate.store.database import Database
 from tests.support.warm_processes import GatewayProcess, believing_api_server
@@ -91,7 +91,7 @@ async def one_each(server: Server, callers: int, calls: int) -> int:
         assert workspace is not None
         await together.wait()
         for _ in range(calls):
-            await engine.list_runs(workspace)
+            await engine.list_runs(workspace, RunFilter())
         await together.wait()
         await database.close()
 
