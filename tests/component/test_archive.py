@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -450,3 +451,26 @@ async def test_the_daily_round_is_due_at_two_and_done_once(archive: Archive) -> 
     assert first.runs == 1
     assert again is None
     assert after_two is not None
+
+
+async def test_what_it_costs_in_messages_to_postgres(archive: Archive, sent: list[str]) -> None:
+    """docs/design/0026 gives the same numbers."""
+    world, acme = archive.world, archive.world.ids["acme"]
+    run = await finished(world)
+
+    async def counted(work: Awaitable[object]) -> int:
+        sent.clear()
+        await work
+        return len(sent)
+
+    async def of_round() -> int:
+        """Of a round, but for its look at each month."""
+        months = await world.rows("SELECT headgate.months_before(%s)", world.clock.now)
+        return await counted(archive.archiver.run(world.clock.now, acme)) - 4 * len(months)
+
+    await archive.archiver.run(world.clock.now, acme)
+    idle, listing = await of_round(), await counted(archive.listed())
+    world.clock.advance(days=91)
+    moving, view = await of_round(), await counted(world.view(run))
+
+    assert (idle, moving - idle, listing, view) == (25, 30, 4, 8)

@@ -70,18 +70,21 @@ BEGIN
         PERFORM set_config('headgate.removing', '', true);
         RETURN 'NotArchived';
     END IF;
-    -- A run is covered by a verified part, does not change, and none is in two of them: so it is enough to count.
+    -- What is in a verified part does not change, and no run is in two of them: so it is enough to count, which an index does.
     SELECT count(*) INTO others FROM (
-        SELECT e.workspace_id, count(*) AS runs, bool_and(e.finished_at IS NOT NULL) AS ended, max(e.finished_at) AS last_end
+        SELECT e.workspace_id, count(*) AS runs
         FROM headgate.workflow_executions e
         WHERE e.started_at >= lower_end AND e.started_at < upper_end GROUP BY e.workspace_id
     ) h FULL JOIN (
-        SELECT p.workspace_id, sum(p.runs) AS runs, min(p.ended_before) AS ended_before
+        SELECT p.workspace_id, sum(p.runs) AS runs
         FROM headgate.archive_parts p WHERE p.month = _month AND p.state = 'Verified' GROUP BY p.workspace_id
     ) p ON p.workspace_id = h.workspace_id
     LEFT JOIN headgate.data_retention_policies r ON r.workspace_id = h.workspace_id
-    WHERE h.runs IS DISTINCT FROM p.runs OR NOT h.ended OR h.last_end >= p.ended_before OR r.legal_hold;
-    IF others > 0 THEN
+    WHERE h.runs IS DISTINCT FROM p.runs OR r.legal_hold;
+    IF others > 0 OR EXISTS (
+        SELECT FROM headgate.workflow_executions e
+        WHERE e.started_at >= lower_end AND e.started_at < upper_end AND e.status IN ('Pending', 'Running', 'Suspended')
+    ) THEN
         PERFORM set_config('headgate.removing', '', true);
         RETURN 'NotArchived';
     END IF;
