@@ -23,9 +23,9 @@ from benchmarks.engine import NoExpressions, a_chain, a_server
 from benchmarks.report import Figure, show
 from hack.postgres import MIGRATOR, RUNTIME, Server
 from headgate.api.quota import Limits
-from headgate.engine.call_limits import CallLimits
-from headgate.engine.definition_changes import DefinitionChanges
-from headgate.engine.definition_reads import DefinitionReads
+from headgate.engine.call_limits.limits import CallLimits
+from headgate.engine.definitions.changes import DefinitionChanges
+from headgate.engine.definitions.reads import DefinitionReads
 from headgate.engine.engine import Engine
 from headgate.engine.types import WorkspaceRecord
 from headgate.store import migrate

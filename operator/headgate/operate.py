@@ -24,7 +24,7 @@ from headgate.clock import wall
 from headgate.cluster.client import KubeClient
 from headgate.cluster.connection import connect
 from headgate.cluster.lease import Leadership, LeaseSettings, LostLeadership
-from headgate.engine.definition_changes import DefinitionChanges
+from headgate.engine.definitions.changes import DefinitionChanges
 from headgate.engine.engine import Engine
 from headgate.engine.expressions.checker import ExpressionChecker
 from headgate.engine.expressions.evaluator import CelEvaluator

@@ -24,9 +24,9 @@ from hack.postgres import MIGRATOR, RUNTIME, SUPERUSER
 from hack.record import NAMESPACE as OWN_NAMESPACE
 from hack.record import ROOT
 from headgate.cluster.resources import LEASES
-from headgate.engine.call_limits import CallLimits
-from headgate.engine.definition_reads import DefinitionReads
-from headgate.engine.run_changes import RunChanges
+from headgate.engine.call_limits.limits import CallLimits
+from headgate.engine.definitions.reads import DefinitionReads
+from headgate.engine.reading.run_changes import RunChanges
 from headgate.gateway.metrics import CallCounts, DefinitionReadCounts, GatewayMetrics, HookMetrics, StandbyState
 from headgate.gateway.streams import Streams
 from headgate.store.standby import Standby

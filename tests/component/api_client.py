@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from headgate.api.members import Role
 from headgate.cluster.client import KubeClient
 from headgate.engine.api_keys import Issued, NewKey
-from headgate.engine.call_limits import CallLimits
+from headgate.engine.call_limits.limits import CallLimits
 from headgate.engine.engine import Engine
 from headgate.engine.types import Effects
 from headgate.gateway.app import gateway

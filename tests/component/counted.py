@@ -10,7 +10,7 @@ from datetime import datetime
 
 import psycopg
 
-from headgate.engine.call_limits import CallDecision, CallLimits
+from headgate.engine.call_limits.limits import CallDecision, CallLimits
 from headgate.engine.engine import Engine
 from headgate.store.database import Database
 from headgate.store.lent_calls import LentCalls

@@ -10,8 +10,8 @@ from uuid import UUID
 from headgate.domain.amounts import Amount
 from headgate.domain.cost import Footprint
 from headgate.domain.prices import PriceTable, parse_prices
-from headgate.engine.analytics import AnalyticsView
 from headgate.engine.engine import Engine
+from headgate.engine.reading.analytics import AnalyticsView
 from headgate.engine.types import Effects, Outcome
 from tests.component.world import KEYS, World
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from headgate.engine.call_counting import LOAN
+from headgate.engine.call_limits.counting import LOAN
 from tests.component.counted import Counting, PostgresClock, counting_replicas, looking, stopped_clock
 from tests.component.world import World
 from tests.support.databases import TestDatabase

@@ -11,7 +11,7 @@ import pytest
 
 from headgate.domain.credentials import Values
 from headgate.domain.envelope import CannotOpen
-from headgate.engine.credential_types import CredentialConflict, CredentialMissing, CredentialRefused
+from headgate.engine.credentials.types import CredentialConflict, CredentialMissing, CredentialRefused
 from headgate.engine.types import LeaseLost, TaskRef
 from headgate.store.errors import StatementRefused
 from tests.component.tables import SHARED_TABLES, TENANT_TABLES

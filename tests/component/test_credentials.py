@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from headgate.domain.credentials import MOST_CREDENTIALS, CredentialInvalid, Values
-from headgate.engine import credentials as use_cases
-from headgate.engine.credential_types import (
+from headgate.engine.credentials import credentials as use_cases
+from headgate.engine.credentials.types import (
     CredentialConflict,
     CredentialMissing,
     CredentialRefused,

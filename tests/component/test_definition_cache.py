@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from redis.asyncio.client import PubSub
 
-from headgate.engine.definition_changes import DefinitionChanges
-from headgate.engine.definition_reads import DefinitionReads
+from headgate.engine.definitions.changes import DefinitionChanges
+from headgate.engine.definitions.reads import DefinitionReads
 from headgate.engine.engine import Engine
 from headgate.store.definition_cache import DefinitionCache
 from headgate.store.redis import Dependency, RedisAway

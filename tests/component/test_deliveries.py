@@ -15,8 +15,8 @@ from headgate.api.quota import Limits
 from headgate.api.retention import Retention
 from headgate.domain.envelope import DeliveryPlace
 from headgate.domain.ids import uuid7
-from headgate.engine import deliveries
 from headgate.engine.types import WorkspaceRecord
+from headgate.engine.webhooks import deliveries
 from headgate.store import deliveries as store
 from tests.builders import a_workflow
 from tests.component.api_client import Api

@@ -11,7 +11,7 @@ import pytest
 from headgate.api.debugging import RunMode
 from headgate.api.quota import OnExceeded
 from headgate.api.workflow_run import RunPhase
-from headgate.engine import endings as acts
+from headgate.engine.triggers import endings as acts
 from headgate.engine.types import DefinitionError, Effects, Fired, Outcome, RunFilter, RunSummary, TriggerKind
 from headgate.store.errors import DatabaseUnavailable
 from tests.builders import WorkflowBuilder, a_workflow, container

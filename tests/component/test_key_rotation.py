@@ -12,9 +12,9 @@ import psycopg
 import pytest
 
 from headgate.domain.envelope import KeyRing, UnknownKey
-from headgate.engine import key_rotation
-from headgate.engine.credential_types import Rewrapping, Rotation
-from headgate.engine.credentials import Credentials
+from headgate.engine.credentials import key_rotation
+from headgate.engine.credentials.credentials import Credentials
+from headgate.engine.credentials.types import Rewrapping, Rotation
 from headgate.engine.types import TaskRef
 from headgate.store import credentials
 from headgate.store.database import Database

@@ -8,7 +8,7 @@ import pytest
 
 from headgate.domain.recommendations import Recommendation, Rule
 from headgate.domain.search import SearchKind
-from headgate.engine import recommendations as use_case
+from headgate.engine.reading import recommendations as use_case
 from headgate.engine.types import VersionRecord
 from headgate.store import recommendations
 from tests.component.api_client import Api

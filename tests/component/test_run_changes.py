@@ -7,7 +7,7 @@ from uuid import UUID
 import psycopg
 
 from headgate.domain.change_position import Position
-from headgate.engine.run_changes import PAGE_SIZE, RunChange
+from headgate.engine.reading.run_changes import PAGE_SIZE, RunChange
 from tests.component.world import World, one_node
 
 LONG_AGO = """

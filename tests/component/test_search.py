@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from headgate.domain.search import SearchKind
-from headgate.engine.search import Hit
+from headgate.engine.reading.search import Hit
 from headgate.engine.types import Outcome
 from headgate.store.search import _RUNS
 from tests.builders import a_workflow

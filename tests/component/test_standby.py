@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from hack.postgres import RUNTIME, SUPERUSER
 from headgate.engine.engine import Engine
-from headgate.engine.history import SETTLED
+from headgate.engine.reading.history import SETTLED
 from headgate.engine.types import RunFilter
 from headgate.gateway.metrics import StandbyState
 from headgate.store.database import Transaction

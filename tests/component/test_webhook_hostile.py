@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from headgate.domain.envelope import KeyRing
 from headgate.domain.webhooks import BODY_BYTES
 from headgate.engine.engine import Engine
-from headgate.engine.webhook_secrets import CHECKS
-from headgate.engine.webhooks import KEPT_BYTES
+from headgate.engine.webhooks.secrets import CHECKS
+from headgate.engine.webhooks.webhooks import KEPT_BYTES
 from headgate.gateway.limits import BodyLimit
 from tests.component.api_client import Api, Ticking, replica
 from tests.component.webhook_client import KEY, OTHER_KEY, PAID, Sender, github, hooked, standard

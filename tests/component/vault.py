@@ -9,8 +9,8 @@ from typing import Any
 
 from headgate.domain.credentials import Values
 from headgate.domain.envelope import KeyRing
-from headgate.engine.credential_types import CredentialView
-from headgate.engine.credentials import Credentials
+from headgate.engine.credentials.credentials import Credentials
+from headgate.engine.credentials.types import CredentialView
 from headgate.engine.engine import Engine
 from headgate.engine.types import TaskRef
 from headgate.store.database import Database

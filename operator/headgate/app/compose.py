@@ -25,9 +25,9 @@ from headgate.cluster.reflector import Reflector
 from headgate.cluster.resources import LABELLED_RESOURCES
 from headgate.desired.context import ClusterFacts
 from headgate.domain.audit_keys import SigningKeys
+from headgate.engine.credentials.key_source import signing_keys
 from headgate.engine.engine import Engine
 from headgate.engine.expressions.checker import ExpressionChecker
-from headgate.engine.key_source import signing_keys
 from headgate.handlers.routing import Router
 from headgate.leader import Loop, Operator, Watching
 from headgate.objects.object_store import ObjectStore

@@ -18,8 +18,8 @@ from headgate.domain.audit_chain import Finding
 from headgate.domain.audit_keys import PublicKeys
 from headgate.domain.key_ring import KeyRingInvalid
 from headgate.engine.audit import Verified
+from headgate.engine.credentials.key_source import public_keys, signing_keys
 from headgate.engine.engine import Engine
-from headgate.engine.key_source import public_keys, signing_keys
 from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable
 
 T = TypeVar("T")

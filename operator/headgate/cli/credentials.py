@@ -20,9 +20,9 @@ from headgate.domain.audit import Actor, ActorKind
 from headgate.domain.credentials import CredentialInvalid, Values
 from headgate.domain.envelope import CannotOpen, KeyRing, UnknownKey
 from headgate.domain.key_ring import KeyRingInvalid
-from headgate.engine.credential_types import CredentialConflict, KeysMissing, Rotation
+from headgate.engine.credentials.key_source import key_ring
+from headgate.engine.credentials.types import CredentialConflict, KeysMissing, Rotation
 from headgate.engine.engine import Engine
-from headgate.engine.key_source import key_ring
 from headgate.store.errors import DatabaseUnavailable
 
 T = TypeVar("T")

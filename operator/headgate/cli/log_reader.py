@@ -15,7 +15,7 @@ from headgate.desired.runner_pod import COMPONENT, COMPONENT_LABEL
 from headgate.desired.runner_pool import POOL_LABEL
 from headgate.domain.attempt import CONTAINER, has_ended
 from headgate.domain.runner_log import AttemptFrames
-from headgate.engine.step_logs import StepLogs
+from headgate.engine.reading.step_logs import StepLogs
 from headgate.engine.types import StepLog
 from headgate.objects.object_store import ObjectMissing, ObjectStore
 

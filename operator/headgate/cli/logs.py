@@ -19,7 +19,7 @@ from headgate.cluster.errors import ApiError, Unreachable
 from headgate.cluster.resources import WORKFLOW_RUNS
 from headgate.desired.keys import NAMESPACE, ApiResource
 from headgate.desired.manifest import owner_of
-from headgate.engine.step_logs import StepLogs
+from headgate.engine.reading.step_logs import StepLogs
 from headgate.engine.types import StepLog
 from headgate.objects.object_store import InvalidObjectStore, ObjectStore, StoreUnavailable
 from headgate.settings import OperatorSettings

@@ -11,7 +11,7 @@ from uuid import UUID
 from headgate.api.workflow_run import Decision
 from headgate.domain.audit import Act, Action, Actor, ActorKind
 from headgate.engine.bounds import clip
-from headgate.engine.definition import Definition
+from headgate.engine.definitions.definition import Definition
 from headgate.engine.types import RunRequest, TaskRef
 
 DECIDED_VIA = "Kubernetes admission"

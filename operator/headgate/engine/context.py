@@ -11,8 +11,8 @@ from uuid import UUID
 from headgate.domain.cost import Footprint, Rate, rate
 from headgate.domain.ids import uuid7, uuid7_time
 from headgate.domain.prices import PriceTable
-from headgate.engine.definition import Definitions
-from headgate.engine.definition_changes import DefinitionChanges
+from headgate.engine.definitions.changes import DefinitionChanges
+from headgate.engine.definitions.definition import Definitions
 from headgate.engine.types import Evaluator
 from headgate.objects.object_store import ObjectStore
 from headgate.store.database import Database, Transaction

@@ -12,38 +12,31 @@ from headgate.domain.audit import Actor
 from headgate.domain.cost import Footprint
 from headgate.domain.envelope import KeyRing
 from headgate.domain.prices import PriceTable
-from headgate.engine import (
-    admission,
-    breakers,
-    chaining,
-    completion,
-    dispatch,
-    history,
-    partitions,
-    plan_use,
-    schedules,
-    workflows,
-    workspaces,
-)
-from headgate.engine.analytics import Analytics
+from headgate.engine import breakers, partitions, plan_use, workspaces
 from headgate.engine.api_keys import ApiKeys
 from headgate.engine.archive.archiver import Archiver
 from headgate.engine.audit import Audit
-from headgate.engine.call_limits import CallLimits
+from headgate.engine.call_limits.limits import CallLimits
 from headgate.engine.context import Context
-from headgate.engine.credentials import Credentials
-from headgate.engine.definition_changes import DefinitionChanges
-from headgate.engine.definition_reads import DefinitionReads
-from headgate.engine.deliveries import Deliveries
+from headgate.engine.control.run_control import RunControl
+from headgate.engine.credentials.credentials import Credentials
+from headgate.engine.definitions import workflows
+from headgate.engine.definitions.changes import DefinitionChanges
+from headgate.engine.definitions.reads import DefinitionReads
+from headgate.engine.definitions.versions import Versions
 from headgate.engine.plan_use import PlanUse
-from headgate.engine.recommendations import Recommendations
-from headgate.engine.run_changes import RunChanges
-from headgate.engine.run_control import RunControl
-from headgate.engine.runner_tasks import RunnerTasks
-from headgate.engine.search import Search
-from headgate.engine.starter import Starter
-from headgate.engine.step_logs import StepLogs
+from headgate.engine.reading import history
+from headgate.engine.reading.analytics import Analytics
+from headgate.engine.reading.recommendations import Recommendations
+from headgate.engine.reading.run_changes import RunChanges
+from headgate.engine.reading.search import Search
+from headgate.engine.reading.step_logs import StepLogs
+from headgate.engine.starting import admission
+from headgate.engine.starting.starter import Starter
+from headgate.engine.steps import completion, dispatch
+from headgate.engine.steps.runner_tasks import RunnerTasks
 from headgate.engine.sync.cursors import SyncCursors
+from headgate.engine.triggers import chaining, schedules
 from headgate.engine.types import (
     Admitted,
     Claimed,
@@ -65,8 +58,8 @@ from headgate.engine.types import (
     WorkspaceRecord,
     WorkspaceUsage,
 )
-from headgate.engine.versions import Versions
-from headgate.engine.webhooks import Webhooks
+from headgate.engine.webhooks.deliveries import Deliveries
+from headgate.engine.webhooks.webhooks import Webhooks
 from headgate.objects.object_store import ObjectStore
 from headgate.store import maintenance, open_runs
 from headgate.store.database import Database

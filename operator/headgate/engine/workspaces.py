@@ -14,8 +14,8 @@ from headgate.domain.durations import parse_duration
 from headgate.engine import audit
 from headgate.engine.acts import workspace_act
 from headgate.engine.breakers import view
-from headgate.engine.cancellation import cancel_run
 from headgate.engine.context import Context
+from headgate.engine.control.cancellation import cancel_run
 from headgate.engine.types import Effects, RecordedWorkspace, WorkspaceRecord, WorkspaceUsage
 from headgate.store import credentials, open_runs, workflows, workspaces
 

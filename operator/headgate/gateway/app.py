@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from headgate.domain.runner_protocol import REQUEST_BYTES
 from headgate.domain.webhooks import BODY_BYTES
-from headgate.engine.call_limits import CallLimits
+from headgate.engine.call_limits.limits import CallLimits
 from headgate.engine.engine import Engine
 from headgate.engine.types import Effects
 from headgate.gateway import api, hooks

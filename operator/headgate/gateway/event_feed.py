@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from headgate.api.workflow_run import RunPhase
-from headgate.engine.run_changes import Changes, RunChange, RunChanges
+from headgate.engine.reading.run_changes import Changes, RunChange, RunChanges
 from headgate.gateway.models.base import ApiModel
 from headgate.gateway.models.events import EndEvent, LostEvent, RunEvent, event_of
 from headgate.gateway.news import News

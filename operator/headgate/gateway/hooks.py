@@ -18,7 +18,7 @@ from headgate.api.scalars import LABEL_PATTERN, SUBDOMAIN_PATTERN
 from headgate.domain.webhooks import KEPT_HEADERS, NOT_SIGNED, OUT_OF_TIME, Unsigned, kept, signed
 from headgate.engine.engine import Engine
 from headgate.engine.types import Effects
-from headgate.engine.webhook_types import Arrival, Outcome, Received, Result, outcome_of
+from headgate.engine.webhooks.types import Arrival, Outcome, Received, Result, outcome_of
 from headgate.gateway.metrics import HookMetrics
 from headgate.gateway.problems import Problem
 from headgate.gateway.rate_limits import RateLimits

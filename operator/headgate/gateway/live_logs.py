@@ -19,7 +19,7 @@ from headgate.desired.manifest import WORKSPACE_LABEL
 from headgate.domain.attempt import CONTAINER
 from headgate.domain.runner_log import AttemptFrames
 from headgate.domain.stamped_log import NotStamped, StampedLog
-from headgate.engine.step_logs import StepLogs
+from headgate.engine.reading.step_logs import StepLogs
 from headgate.engine.types import Execution, StepLog
 from headgate.gateway.pace import Pace
 

@@ -13,8 +13,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from headgate.engine.call_limits import CallLimits
-from headgate.engine.definition_reads import DefinitionReads
+from headgate.engine.call_limits.limits import CallLimits
+from headgate.engine.definitions.reads import DefinitionReads
 from headgate.store.standby import Standby
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 
 from headgate.cancellation import heed
-from headgate.engine.run_changes import RunChanges
+from headgate.engine.reading.run_changes import RunChanges
 
 LOOK_SECONDS = 0.25
 """Between looks, while anybody follows."""

@@ -17,7 +17,7 @@ from starlette.routing import Match
 from headgate.domain.envelope import CannotOpen, UnknownKey
 from headgate.engine.archive.files import ArchiveDamaged
 from headgate.engine.archive.reading import NoArchive
-from headgate.engine.credential_types import CredentialMissing, CredentialRefused, KeysMissing
+from headgate.engine.credentials.types import CredentialMissing, CredentialRefused, KeysMissing
 from headgate.engine.sync.cursors import CursorBusy, CursorRefused
 from headgate.engine.types import LeaseLost
 from headgate.objects.object_store import StoreUnavailable

@@ -15,7 +15,7 @@ from fastapi import Request
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from headgate.engine.call_limits import CallDecision, CallLimits, LimitState
+from headgate.engine.call_limits.limits import CallDecision, CallLimits, LimitState
 from headgate.gateway.metrics import GatewayMetrics
 from headgate.gateway.problems import Problem
 

@@ -31,8 +31,8 @@ from headgate.domain.runner_protocol import (
 from headgate.domain.runner_task import KINDS, RunnerTask, is_pool_runner, is_runner_of
 from headgate.domain.sync import Reached
 from headgate.domain.task import Outcome, TaskRef
-from headgate.engine.credentials import Credentials
-from headgate.engine.runner_tasks import RunnerTasks
+from headgate.engine.credentials.credentials import Credentials
+from headgate.engine.steps.runner_tasks import RunnerTasks
 from headgate.engine.sync.cursors import SyncCursors
 from headgate.engine.types import Effects
 from headgate.gateway.authentication import Authenticator, Runner

@@ -22,10 +22,10 @@ from headgate.clock import wall
 from headgate.cluster.client import KubeClient
 from headgate.cluster.connection import connect
 from headgate.domain.runner_task import KINDS
-from headgate.engine.definition_reads import DefinitionReads
+from headgate.engine.credentials.key_source import key_ring
+from headgate.engine.definitions.reads import DefinitionReads
 from headgate.engine.engine import Engine
 from headgate.engine.expressions.evaluator import CelEvaluator
-from headgate.engine.key_source import key_ring
 from headgate.engine.price_source import price_table
 from headgate.engine.run_metrics import RunMetrics
 from headgate.engine.types import Effects

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from headgate.engine.run_changes import RunChanges
+from headgate.engine.reading.run_changes import RunChanges
 from headgate.gateway.news import News
 from headgate.gateway.problems import RETRY_SECONDS, Problem
 

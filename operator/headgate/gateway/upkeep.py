@@ -7,8 +7,8 @@ from contextlib import suppress
 
 import structlog
 
-from headgate.engine.call_limits import CallLimits
-from headgate.engine.definition_reads import DefinitionReads
+from headgate.engine.call_limits.limits import CallLimits
+from headgate.engine.definitions.reads import DefinitionReads
 from headgate.engine.engine import Engine
 from headgate.gateway.refusals import FLUSH_SECONDS, Refusals
 from headgate.probes import Health

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from headgate.engine.step_logs import StepLogs, WaitingLog
+from headgate.engine.reading.step_logs import StepLogs, WaitingLog
 from headgate.objects.object_store import StoreUnavailable
 from headgate.reconcile.loops import forever
 from headgate.reconcile.step_logs import LogKeeper

@@ -20,7 +20,7 @@ from headgate.desired.runner_pod import RunnerPods
 from headgate.domain.attempt import Finished, Starting, explain, judge
 from headgate.domain.runner_task import OpenRunnerTask
 from headgate.domain.task import Outcome, Waiting
-from headgate.engine.runner_tasks import RunnerTasks
+from headgate.engine.steps.runner_tasks import RunnerTasks
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.keys import Key
 from headgate.reconcile.step_logs import LogKeeper, RunnerOf

@@ -17,11 +17,11 @@ from headgate.domain.conditions import not_ready
 from headgate.domain.labels import given_labels
 from headgate.domain.reasons import Reason
 from headgate.domain.run_status import patience, seconds, waiting_column
-from headgate.engine.apart import INVALID_DEBUG
+from headgate.engine.control.suspension import RUN_SUSPENDED
 from headgate.engine.engine import Engine
-from headgate.engine.replay import UNKNOWN_RUN, UNKNOWN_VERSION
-from headgate.engine.requests import INVALID_LABELS
-from headgate.engine.suspension import RUN_SUSPENDED
+from headgate.engine.starting.apart import INVALID_DEBUG
+from headgate.engine.starting.replay import UNKNOWN_RUN, UNKNOWN_VERSION
+from headgate.engine.starting.requests import INVALID_LABELS
 from headgate.engine.types import Admitted, Refused, RunRequest, RunView, TriggerKind
 from headgate.reconcile.dependents import Dependents
 from headgate.reconcile.effects import EffectHandler

@@ -12,7 +12,7 @@ from headgate.cli.log_reader import LogReader, Unanswered
 from headgate.cluster.errors import ApiError
 from headgate.cluster.resources import PODS
 from headgate.domain.runner_log import FrameWriter
-from headgate.engine.step_logs import StepLogs
+from headgate.engine.reading.step_logs import StepLogs
 from headgate.engine.types import StepLog
 from headgate.objects.object_store import ObjectStore
 from tests.unit.cluster.fake_kube import FakeKube

@@ -5,7 +5,7 @@ from typing import Any
 from headgate.api.workflow import WorkflowSpec
 from headgate.cli.versions import replaced
 from headgate.domain.spec_diff import difference, text
-from headgate.engine.definition import content_of
+from headgate.engine.definitions.definition import content_of
 from tests.builders import a_workflow
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headgate.engine.definition import content_of
+from headgate.engine.definitions.definition import content_of
 from tests.builders import a_workflow
 
 

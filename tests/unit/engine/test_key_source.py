@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from headgate.domain.key_ring import KeyRingInvalid
-from headgate.engine.key_source import key_ring
+from headgate.engine.credentials.key_source import key_ring
 from headgate.settings import GatewaySettings
 
 KEY = bytes(range(32))

@@ -7,8 +7,8 @@ from collections.abc import Collection
 from typing import cast
 from uuid import UUID
 
-from headgate.engine.run_changes import News as Found
-from headgate.engine.run_changes import RunChanges
+from headgate.engine.reading.run_changes import News as Found
+from headgate.engine.reading.run_changes import RunChanges
 from headgate.gateway.news import News
 
 

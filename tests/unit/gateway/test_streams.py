@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from headgate.domain.change_position import NotAPosition, Position, parse_position
-from headgate.engine.run_changes import Changes, RunChanges
+from headgate.engine.reading.run_changes import Changes, RunChanges
 from headgate.gateway import event_feed
 from headgate.gateway.event_feed import Feed
 from headgate.gateway.problems import Problem

@@ -10,12 +10,12 @@ from headgate.api.container import SecretKeyRef
 from headgate.domain.cost import Footprint
 from headgate.domain.runner_task import OpenRunnerTask
 from headgate.domain.task import Outcome, TaskRef, Waiting
-from headgate.engine.analytics import Analytics
-from headgate.engine.deliveries import Deliveries
 from headgate.engine.engine import Engine
-from headgate.engine.runner_tasks import RunnerTasks
-from headgate.engine.step_logs import StepLogs
+from headgate.engine.reading.analytics import Analytics
+from headgate.engine.reading.step_logs import StepLogs
+from headgate.engine.steps.runner_tasks import RunnerTasks
 from headgate.engine.types import Effects, Fired, WorkspaceRecord, WorkspaceUsage
+from headgate.engine.webhooks.deliveries import Deliveries
 
 
 class FakeEngine(Engine):

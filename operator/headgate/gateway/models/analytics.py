@@ -12,8 +12,8 @@ from pydantic import Field, PlainSerializer, StringConstraints
 from headgate.domain.analytics import Tally
 from headgate.domain.labels import LABEL_KEY
 from headgate.domain.recommendations import Rule
-from headgate.engine.analytics import AnalyticsView, CostPage, DayView, NodeTimes
-from headgate.engine.recommendations import RecommendationView
+from headgate.engine.reading.analytics import AnalyticsView, CostPage, DayView, NodeTimes
+from headgate.engine.reading.recommendations import RecommendationView
 from headgate.gateway.models.base import ApiModel, Namespace, ObjectName, PageQuery
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr, StringConstraints
 
 from headgate.domain.credentials import KIND_CHARACTERS, MOST_VALUES
-from headgate.engine.credential_types import CredentialView, Rotation
+from headgate.engine.credentials.types import CredentialView, Rotation
 from headgate.gateway.models.base import LARGEST_INTEGER, ApiModel
 
 _Kind = Annotated[str, StringConstraints(min_length=1, max_length=KIND_CHARACTERS, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]

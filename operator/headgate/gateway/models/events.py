@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from headgate.api.workflow_run import NodePhase, RunPhase
-from headgate.engine.run_changes import RunChange
+from headgate.engine.reading.run_changes import RunChange
 from headgate.gateway.models.base import ApiModel
 
 

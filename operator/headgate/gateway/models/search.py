@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints
 
 from headgate.api.workflow_run import RunPhase
 from headgate.domain.search import LONGEST, SearchKind
-from headgate.engine.search import Hit, Hits
+from headgate.engine.reading.search import Hit, Hits
 from headgate.gateway.models.base import ApiModel, PageQuery
 
 

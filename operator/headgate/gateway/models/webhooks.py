@@ -10,7 +10,7 @@ from pydantic import StringConstraints
 
 from headgate.api.scalars import LABEL_PATTERN
 from headgate.api.webhook import WebhookFormat
-from headgate.engine.webhook_types import (
+from headgate.engine.webhooks.types import (
     DeliveryPage,
     DeliveryView,
     Outcome,

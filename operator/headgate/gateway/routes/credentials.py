@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response, Security
 
 from headgate.domain.api_keys import Scope
 from headgate.domain.credentials import CredentialInvalid, Values
-from headgate.engine.credential_types import CredentialConflict
+from headgate.engine.credentials.types import CredentialConflict
 from headgate.engine.engine import Engine
 from headgate.gateway.access import Access
 from headgate.gateway.callers import Caller

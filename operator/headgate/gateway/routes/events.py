@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Response, Security
 from headgate.domain.api_keys import Scope
 from headgate.domain.change_position import NotAPosition, Position, parse_position
 from headgate.engine.engine import Engine
-from headgate.engine.run_changes import Changes
+from headgate.engine.reading.run_changes import Changes
 from headgate.gateway.access import Access, Standing
 from headgate.gateway.event_feed import MEDIA_TYPE, Feed
 from headgate.gateway.problems import Problem

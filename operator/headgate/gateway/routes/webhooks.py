@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Response, Security
 from headgate.domain.api_keys import Scope
 from headgate.engine.engine import Engine
 from headgate.engine.types import Effects
-from headgate.engine.webhook_types import NotKept
+from headgate.engine.webhooks.types import NotKept
 from headgate.gateway.access import Access
 from headgate.gateway.callers import Caller
 from headgate.gateway.models.base import PageQuery

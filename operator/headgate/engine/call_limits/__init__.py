@@ -1,0 +1,1 @@
+"""Lets calls of the API pass, as many as the plan has."""

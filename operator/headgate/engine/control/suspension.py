@@ -1,0 +1,109 @@
+"""Holds a run where it is, and lets it go on exactly there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID
+
+from headgate.api.workflow_run import RunPhase
+from headgate.domain.apart import Apart
+from headgate.domain.audit import Act, Action, Actor
+from headgate.domain.runner_task import KINDS
+from headgate.engine.acts import steered
+from headgate.engine.audit import record
+from headgate.engine.bounds import clip
+from headgate.engine.context import Context, run_key
+from headgate.engine.control.unreadable import fail_unreadable
+from headgate.engine.definitions.definition import UnreadableVersion
+from headgate.engine.steps.ending import conclude
+from headgate.engine.steps.facts import Facts
+from headgate.engine.steps.outcome import states_of
+from headgate.engine.steps.stepping import advance
+from headgate.engine.types import Effects
+from headgate.store import control, runs
+from headgate.store.records import RunKey, for_runners
+from headgate.store.runs import LoadedRun, Room
+
+RUN_SUSPENDED = "RunSuspended"
+
+
+async def suspend_run(
+    context: Context, workspace_id: UUID, run_id: UUID, why: str, by: Actor | None = None
+) -> tuple[Effects, Room]:
+    """Let nothing more of a run start, in one transaction. See ``RunControl.suspend``."""
+    key = run_key(workspace_id, run_id)
+    if key is None:
+        return Effects(), Room()
+    async with context.database.tenant(workspace_id, lock=run_id) as tx:
+        run = await runs.load(tx, key)
+        if run is None or run.status not in (RunPhase.PENDING, RunPhase.RUNNING) or run.cancelling:
+            return Effects(frozenset([run_id]) if run is not None else frozenset()), Room()
+        await control.suspend(tx, key, clip(f"{RUN_SUSPENDED}: {why}"))
+        if run.is_queued:
+            await control.count(tx, workspace_id, context.now(), queued=-1)
+        await record(tx, workspace_id, context.now(), steered(by, Action.RUN_SUSPEND, run_id, why))
+    return Effects(frozenset([run_id])), Room(waiting=run.is_queued)
+
+
+async def resume_run(
+    context: Context, workspace_id: UUID, run_id: UUID, passing: int | None = None, by: Actor | None = None
+) -> tuple[Effects, Room]:
+    """Let a Suspended run go on, in one transaction. See ``RunControl.resume`` and ``RunControl.pass_breakpoint``."""
+    key = run_key(workspace_id, run_id)
+    if key is None:
+        return Effects(), Room()
+    act = steered(by, Action.RUN_RESUME, run_id)
+    try:
+        return await _resume(context, key, passing, act)
+    except UnreadableVersion as problem:
+        return await fail_unreadable(context, key, problem, act), Room(waiting=True)
+
+
+async def _resume(context: Context, key: RunKey, passing: int | None, act: Act | None) -> tuple[Effects, Room]:
+    async with context.database.tenant(key.workspace_id, lock=key.id) as tx:
+        run = await runs.load(tx, key)
+        if run is None or run.status != RunPhase.SUSPENDED or not _may_go_on(run, passing):
+            return Effects(frozenset([key.id]) if run is not None else frozenset()), Room()
+        if passing is not None:
+            run = replace(run, apart=_past(run.apart, passing))
+            await control.note(tx, key, run.apart.options())
+        now, effects = context.now(), Effects(frozenset([key.id]))
+        if not run.has_place:
+            await control.queue(tx, key, now, retries=run.retries)
+            await record(tx, key.workspace_id, now, act)
+            return effects, Room(waiting=True)
+        definition = await context.definitions.get(tx, key.workspace_id, run.version_id)
+        released = await control.release(tx, key, now)
+        states = states_of(definition.graph, run)
+        facts = Facts(tx, key, definition.workflow_id)
+        progress = await advance(definition, key.id, states, facts, context.evaluator, now, apart=run.apart)
+        await control.go_on(
+            tx,
+            key,
+            namespace=definition.namespace,
+            workflow=definition.workflow,
+            steps=progress.steps,
+            tasks=progress.tasks,
+        )
+        kept = sum(step.bytes for step in progress.steps)
+        if kept:
+            await control.count(tx, key.workspace_id, now, bytes_=kept)
+        ended, room = await conclude(tx, definition, run, progress, now)
+        await record(tx, key.workspace_id, now, act)
+    effects |= Effects(
+        tasks_queued=bool(progress.tasks or released),
+        for_runners=for_runners(progress.tasks) + (KINDS if released else ()),
+    )
+    return effects | ended, room
+
+
+def _may_go_on(run: LoadedRun, passing: int | None) -> bool:
+    """Whether what is to be lifted holds the run: a breakpoint, once for each higher number, or anything else."""
+    if passing is None:
+        return run.apart.at is None
+    return run.apart.at is not None and passing > run.apart.resumed
+
+
+def _past(apart: Apart, number: int) -> Apart:
+    passed = apart.passed | ({apart.at} if apart.at is not None else frozenset())
+    return replace(apart, passed=passed, at=None, resumed=number)

@@ -1,0 +1,1 @@
+"""What nodes are given to prove who they are."""

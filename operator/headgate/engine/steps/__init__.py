@@ -1,0 +1,1 @@
+"""Takes runs from node to node."""

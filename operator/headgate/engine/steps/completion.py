@@ -1,0 +1,218 @@
+"""Records how an attempt ended, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime
+
+from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.domain.cost import Rate
+from headgate.domain.durations import format_duration
+from headgate.domain.graph import NodeState
+from headgate.domain.retry import delay_before_next
+from headgate.engine.bounds import OUTPUT_BYTES, REASON_BYTES, check_json, clip
+from headgate.engine.context import Context, run_key
+from headgate.engine.control.unreadable import fail_unreadable
+from headgate.engine.definitions.definition import Definition, UnreadableVersion
+from headgate.engine.steps.ending import ending_of, follow
+from headgate.engine.steps.facts import Facts
+from headgate.engine.steps.outcome import states_of
+from headgate.engine.steps.repeating import luck, refusal_to_repeat
+from headgate.engine.steps.stepping import CANCELLED, Progress, advance
+from headgate.engine.types import Effects, LeaseLost, Outcome, TaskRef
+from headgate.store import memos, runs
+from headgate.store.database import Transaction
+from headgate.store.records import RunKey, StepRow, TaskRow, for_runners
+from headgate.store.runs import Ending, Room
+
+INVALID_OUTPUT = "InvalidOutput"
+STORAGE_LIMIT = "StorageLimit"
+Then = Callable[[Transaction], Awaitable[None]]
+"""What is to be done in the transaction that records an end, once it is recorded."""
+_SUCCEEDED = NodePhase.SUCCEEDED.value
+
+
+async def complete(
+    context: Context, ref: TaskRef, outcome: Outcome, *, holder: str | None = None, then: Then | None = None
+) -> tuple[Effects, Room]:
+    """Record the end of an attempt in one transaction. The last value says who may start now.
+
+    Repeats the attempt where the node's retry says so; otherwise steps the run, and ends it when nothing is left. An
+    attempt that is not open, because its end was recorded before or its run was ended, changes nothing; the run is
+    named all the same, as the first answer may never have arrived.
+
+    With ``holder`` the attempt must be open and that holder's. Raises ``LeaseLost`` otherwise, and has written nothing.
+    ``then`` is done in the same transaction, where an end was recorded.
+    """
+    key = run_key(ref.workspace_id, ref.run_id)
+    if key is None:
+        return Effects(), Room()
+    try:
+        return await _complete(context, key, ref, bounded(outcome), holder, then)
+    except UnreadableVersion as problem:
+        return await fail_unreadable(context, key, problem), Room(waiting=True)
+
+
+async def _complete(
+    context: Context, key: RunKey, ref: TaskRef, outcome: Outcome, holder: str | None, then: Then | None
+) -> tuple[Effects, Room]:
+    async with context.database.tenant(ref.workspace_id, lock=ref.run_id) as tx:
+        run = await runs.load(tx, key, ref.node, ref.attempt)
+        if holder is not None and (run is None or run.task is None or run.task.holder != holder):
+            raise LeaseLost(ref)
+        if run is None or run.task is None:
+            return Effects(frozenset([ref.run_id]) if run is not None else frozenset()), Room()
+        definition = await context.definitions.get(tx, ref.workspace_id, run.version_id)
+        try:
+            recorded = await _take_in(context, tx, definition, run, run.task, ref, outcome)
+        except _NoRoomForOutputs as problem:
+            refused = replace(outcome, succeeded=False, output=None, reason=STORAGE_LIMIT, message=str(problem))
+            recorded = await _take_in(context, tx, definition, run, run.task, ref, refused)
+        if then is not None:
+            await then(tx)
+        return recorded
+
+
+async def _take_in(
+    context: Context,
+    tx: Transaction,
+    definition: Definition,
+    run: runs.LoadedRun,
+    task: runs.OpenTask,
+    ref: TaskRef,
+    outcome: Outcome,
+) -> tuple[Effects, Room]:
+    now = context.now()
+    ended = _step_row(ref, outcome, now, context.rate(outcome.footprint))
+    if task.stopping and not outcome.succeeded:
+        ended = replace(ended, phase=NodePhase.CANCELLED.value, reason=CANCELLED, message="")
+    # Repeating the attempt would make no room for its output, nor another decision.
+    may_repeat = (
+        not outcome.succeeded and outcome.reason != STORAGE_LIMIT and not task.stopping and task.kind != "approval"
+    )
+    node = definition.node(ref.node)
+    facts = Facts(tx, run.key, definition.workflow_id)
+    tries = ref.attempt - task.first_attempt + 1
+    delay = delay_before_next(node.retry, tries, luck(context.randomness)) if may_repeat else None
+    if delay is not None and node.retry.when is not None:
+        states = states_of(definition.graph, run)
+        refusal = await refusal_to_repeat(context.evaluator, definition, node, run.key, facts, states, ended)
+        if refusal is not None:
+            ended, delay = replace(ended, message=clip(f"{ended.message}; {refusal}".removeprefix("; "))), None
+    if delay is None:
+        if outcome.succeeded and (digest := task.work.get("memo")) is not None:
+            await memos.put(tx, ref.workspace_id, definition.workflow_id, node.id, digest, outcome.output, now)
+        return await _go_on(context, tx, definition, run, ref, ended, facts, now)
+    again = TaskRow(
+        ref.node,
+        ref.attempt + 1,
+        task.work,
+        task.timeout_seconds,
+        due_at=now + delay if run.status != RunPhase.SUSPENDED else None,
+        kind=task.kind,
+        first_attempt=task.first_attempt,
+        waiting_reason="Retry",
+        waiting_message=clip(
+            f"attempt {ref.attempt} failed ({outcome.reason}); the next one starts in {format_duration(delay)}"
+        ),
+        waiting_until=now + delay,
+    )
+    queued = StepRow(ref.node, ref.attempt + 1, NodePhase.QUEUED.value)
+    await _record(tx, definition, run.key, ref, (ended, queued), (again,))
+    return Effects(frozenset([ref.run_id]), tasks_queued=True), Room()
+
+
+async def _go_on(
+    context: Context,
+    tx: Transaction,
+    definition: Definition,
+    run: runs.LoadedRun,
+    ref: TaskRef,
+    ended: StepRow,
+    facts: Facts,
+    now: datetime,
+) -> tuple[Effects, Room]:
+    states = states_of(definition.graph, run)
+    states[ref.node] = NodeState(NodePhase(ended.phase), ref.attempt, None, ended.reason, ended.message)
+    if ended.phase == _SUCCEEDED:
+        facts.fresh[ref.node] = ended.output
+    if run.status == RunPhase.SUSPENDED:
+        progress = Progress(states, None, (), ())
+    else:
+        progress = await advance(
+            definition,
+            ref.run_id,
+            states,
+            facts,
+            context.evaluator,
+            now,
+            cancelling=run.cancelling,
+            apart=run.apart,
+        )
+    ending = ending_of(definition, run, progress, now)
+    room = await _record(tx, definition, run.key, ref, (ended, *progress.steps), progress.tasks, ending)
+    effects = Effects(
+        frozenset([ref.run_id]), tasks_queued=bool(progress.tasks), for_runners=for_runners(progress.tasks)
+    )
+    return effects | await follow(tx, definition, run, progress, ending), room
+
+
+def bounded(outcome: Outcome) -> Outcome:
+    """The outcome in a form that can be stored; a success whose output cannot be is a failure."""
+    outcome = replace(outcome, reason=clip(outcome.reason, REASON_BYTES), message=clip(outcome.message))
+    try:
+        check_json(outcome.output, OUTPUT_BYTES, "the output")
+    except ValueError as error:
+        if not outcome.succeeded:
+            return replace(outcome, output=None)
+        return replace(outcome, succeeded=False, output=None, reason=INVALID_OUTPUT, message=clip(str(error)))
+    return outcome
+
+
+def _step_row(ref: TaskRef, outcome: Outcome, now: datetime, rate: Rate | None) -> StepRow:
+    return StepRow(
+        node=ref.node,
+        attempt=ref.attempt,
+        phase=(NodePhase.SUCCEEDED if outcome.succeeded else NodePhase.FAILED).value,
+        reason=outcome.reason,
+        message=outcome.message,
+        exit_code=outcome.exit_code,
+        output=outcome.output,
+        attempt_started_at=outcome.started_at,
+        attempt_finished_at=outcome.finished_at or now,
+        hourly_rate=rate.hourly if rate is not None else None,
+        price_version=rate.version if rate is not None else None,
+    )
+
+
+async def _record(
+    tx: Transaction,
+    definition: Definition,
+    key: RunKey,
+    ref: TaskRef,
+    steps: tuple[StepRow, ...],
+    tasks: tuple[TaskRow, ...],
+    ending: Ending | None = None,
+) -> Room:
+    """Raises ``_NoRoomForOutputs``, and has written nothing then."""
+    room = await runs.record(
+        tx,
+        key,
+        namespace=definition.namespace,
+        workflow=definition.workflow,
+        done=(ref.node, ref.attempt),
+        steps=steps,
+        tasks=tasks,
+        ending=ending,
+    )
+    if room is None:
+        raise _NoRoomForOutputs(
+            "its output, and what follows from it, would take more than maxStorageMB of the quota allows: "
+            "raise the limit, or write less"
+        )
+    return room
+
+
+class _NoRoomForOutputs(Exception):  # noqa: N818 - a state of the workspace, not a mistake of ours
+    """What an attempt gave does not fit into what the workspace may keep; the message is for the workflow's author."""

@@ -1,0 +1,300 @@
+"""Takes a run as far as it goes by itself: skips, conditions, transforms, and queueing of what is ready."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from headgate.api.node import Node
+from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.domain import approvals
+from headgate.domain.apart import NEEDS_MOCK, NORMAL, Apart, needs_mock
+from headgate.domain.durations import parse_duration
+from headgate.domain.graph import NodeState, step
+from headgate.domain.spread import item_name, items_of, spread
+from headgate.engine.bounds import VALUE_BYTES, check_json, clip
+from headgate.engine.definitions.definition import OUTPUTS, Definition
+from headgate.engine.starting.apart import mocked
+from headgate.engine.steps.beginnings import Unready, branch_of, check_value, list_of, memo_key, work_of
+from headgate.engine.steps.facts import Facts
+from headgate.engine.steps.variables import variables
+from headgate.engine.types import Evaluator, ExpressionError
+from headgate.store.records import StepRow, TaskRow, size
+
+INVALID_EXPRESSION = "InvalidExpression"
+INVALID_OUTPUT = "InvalidOutput"
+MEMOIZED = "Memoized"
+ITEMS_FAILED = "ItemsFailed"
+CANCELLED = "Cancelled"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a run did by itself."""
+
+    states: Mapping[str, NodeState]
+    outcome: RunPhase | None
+    steps: tuple[StepRow, ...]
+    tasks: tuple[TaskRow, ...]
+    outputs: Mapping[str, Any] | None = None
+    """What the run gives, once it has succeeded and declares outputs."""
+    error: str | None = None
+    """Why it failed, where that is not the failure of a node."""
+    held: str | None = None
+    """The breakpoint that it has come to."""
+
+
+async def advance(
+    definition: Definition,
+    run_id: UUID,
+    states: Mapping[str, NodeState],
+    facts: Facts,
+    evaluator: Evaluator,
+    now: datetime,
+    *,
+    cancelling: bool = False,
+    apart: Apart = NORMAL,
+) -> Progress:
+    """Step the run until everything that is left waits for an attempt, or it has ended.
+
+    Reads ``facts`` only where an expression has to be evaluated. Raises what the evaluator raises besides
+    ``ExpressionError``, which fails the node. With ``cancelling`` no further item starts, but for final nodes.
+    """
+    walk = _Walk(definition, run_id, dict(states), facts, evaluator, now, cancelling, apart)
+    while True:
+        decided = step(definition.graph, walk.states)
+        for node_id, state in decided.skipped.items():
+            walk.states[node_id] = state
+            walk.steps.append(StepRow(node_id, state.attempt, state.phase.value, reason=state.reason))
+        # A run that was asked to end stops nowhere before.
+        at = apart.stop(decided.ready, walk.states) if not cancelling else None
+        if at is not None:
+            return Progress(walk.states, None, _merged(walk.steps), tuple(walk.tasks), held=at)
+        for node_id in decided.ready:
+            await walk.start(definition.graph.by_id[node_id])
+        moved = [await walk.go_on(node) for node in walk.spreading()]
+        if not decided.ready and not any(moved):
+            return await walk.ended(decided.outcome)
+
+
+@dataclass
+class _Walk:
+    definition: Definition
+    run_id: UUID
+    states: dict[str, NodeState]
+    facts: Facts
+    evaluator: Evaluator
+    now: datetime
+    cancelling: bool
+    apart: Apart
+    lists: dict[str, list[Any]] = field(default_factory=dict)
+    """The items of nodes that run for each of them, as far as they are at hand."""
+    steps: list[StepRow] = field(default_factory=list)
+    tasks: list[TaskRow] = field(default_factory=list)
+
+    async def start(self, node: Node) -> None:
+        """Begin a node that is ready."""
+        if not self.apart.is_normal and self._stood_in_for(node):
+            return
+        if node.for_each is None:
+            await self._begin(node, node.id, {})
+            return
+        try:
+            expression = node.for_each.items
+            values = await self._evaluate(node, self.definition.entry.get(node.id, ()), {})
+            items = list_of(node, expression, values[expression])
+        except Unready as problem:
+            self._fail(node.id, INVALID_EXPRESSION, str(problem))
+            return
+        self.lists[node.id] = items
+        attempt = self._attempt(node.id)
+        self.states[node.id] = NodeState(NodePhase.RUNNING, attempt)
+        # Until they have all ended, the items are kept in the place of the output.
+        self.steps.append(StepRow(node.id, attempt, NodePhase.RUNNING.value, output=items, attempt_started_at=self.now))
+
+    def _stood_in_for(self, node: Node) -> bool:
+        mock = self.apart.mock(node.id)
+        if mock is not None:
+            row = mocked(node, mock)
+            self.facts.fresh[node.id] = row.output
+            self._record(
+                node.id, NodePhase(row.phase), row.reason, clip(row.message), branch=row.branch, output=row.output
+            )
+            return True
+        problem = needs_mock(node.config.to_wire())
+        if problem is not None:
+            self._fail(node.id, NEEDS_MOCK, problem)
+        return problem is not None
+
+    def _attempt(self, name: str) -> int:
+        """The number of the attempt that is being made: 1, unless the run was retried."""
+        state = self.states.get(name)
+        return max(1, state.attempt) if state is not None else 1
+
+    def spreading(self) -> list[Node]:
+        """The nodes that are being run for every item of a list."""
+        return [
+            node
+            for node in self.definition.graph.nodes
+            if node.for_each is not None and self.states[node.id].phase is NodePhase.RUNNING
+        ]
+
+    async def go_on(self, node: Node) -> bool:
+        """Start the next items of a node, or end it. Whether there was anything to do."""
+        if node.id not in self.lists:
+            self.lists[node.id] = await self.facts.items(node.id)
+        items = self.lists[node.id]
+        if self.cancelling and not node.final:
+            if any(not state.phase.is_final for state in items_of(node.id, self.states).values()):
+                return False
+            self._record(node.id, NodePhase.CANCELLED, CANCELLED, replaces=size(items))
+            return True
+        decided = spread(node, len(items), items_of(node.id, self.states))
+        for index in decided.start:
+            await self._begin(node, item_name(node.id, index), {"item": items[index], "index": index})
+        if decided.phase is None:
+            return bool(decided.start)
+        told = f"{decided.failed} of {len(items)} items failed" if decided.failed else ""
+        if decided.phase is NodePhase.FAILED:
+            self._record(node.id, NodePhase.FAILED, ITEMS_FAILED, told, replaces=size(items))
+            return True
+        results = await self.facts.results(node.id, len(items))
+        try:
+            check_json(results, VALUE_BYTES, "the list of all outputs")
+        except ValueError as error:
+            self._record(node.id, NodePhase.FAILED, INVALID_OUTPUT, str(error), replaces=size(items))
+            return True
+        self.facts.fresh[node.id] = results
+        self._record(node.id, NodePhase.SUCCEEDED, "", told, output=results, replaces=size(items))
+        return True
+
+    async def ended(self, outcome: RunPhase | None) -> Progress:
+        """All of it, with the run's outputs where it has succeeded."""
+        outputs: dict[str, Any] | None = None
+        error = None
+        if outcome is RunPhase.SUCCEEDED and self.definition.spec.outputs:
+            try:
+                outputs = await self._outputs()
+            except Unready as problem:
+                outcome, error = RunPhase.FAILED, clip(str(problem))
+        return Progress(self.states, outcome, _merged(self.steps), tuple(self.tasks), outputs, error)
+
+    async def _outputs(self) -> dict[str, Any]:
+        declared = self.definition.spec.outputs
+        values = await self._values(OUTPUTS, tuple(dict.fromkeys(item.expression for item in declared)), {})
+        for item in declared:
+            if isinstance(problem := values[item.expression], ExpressionError):
+                raise Unready(f"output {item.name}: {problem}")
+        outputs = {item.name: values[item.expression] for item in declared}
+        try:
+            check_json(outputs, VALUE_BYTES, "the outputs of the run together")
+        except ValueError as error:
+            raise Unready(str(error)) from None
+        return outputs
+
+    async def _begin(self, node: Node, name: str, more: Mapping[str, Any]) -> None:
+        try:
+            values = await self._evaluate(node, self.definition.work.get(node.id, ()), more)
+            if node.config.expression is not None:
+                value = values[node.config.expression]
+                branch = branch_of(node, value)
+                self.facts.fresh[name] = value
+                self._record(name, NodePhase.SUCCEEDED, branch=branch, output=value)
+            elif node.config.transform is not None:
+                value = values[node.config.transform.expression]
+                check_value(node, node.config.transform.expression, value)
+                self.facts.fresh[name] = value
+                self._record(name, NodePhase.SUCCEEDED, output=value)
+            else:
+                await self._queue(node, name, values)
+        except Unready as problem:
+            self._fail(name, INVALID_EXPRESSION, str(problem))
+
+    async def _queue(self, node: Node, name: str, values: Mapping[str, Any]) -> None:
+        kind, work = work_of(node, values)
+        digest = memo_key(node, values)
+        # What a test gives is neither remembered nor taken from what was.
+        if node.memoize is not None and digest is not None and self.apart.is_normal:
+            since = self.now - parse_duration(node.memoize.max_age)
+            known = await self.facts.remembered(node.id, digest, since)
+            if known is not None:
+                self.facts.fresh[name] = known.output
+                self._record(name, NodePhase.SUCCEEDED, MEMOIZED, output=known.output)
+                return
+            work = {**work, "memo": digest}
+        if not self.apart.is_normal:
+            work = {**work, "mode": self.apart.mode.value}
+        attempt = self._attempt(name)
+        self.states[name] = NodeState(NodePhase.QUEUED, attempt)
+        self.steps.append(StepRow(name, attempt, NodePhase.QUEUED.value))
+        timeout = max(1, math.ceil(parse_duration(node.timeout).total_seconds()))
+        # An approval falls due when nobody has decided in time.
+        due_at = self.now + timedelta(seconds=timeout) if kind == "approval" else self.now
+        task = TaskRow(name, attempt, work, timeout, due_at, kind=kind, first_attempt=attempt)
+        self.tasks.append(_told(task) if kind == "approval" else task)
+
+    async def _evaluate(self, node: Node, expressions: tuple[str, ...], more: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of a node's expressions. Raises ``Unready`` for one that has none."""
+        values = await self._values(node.id, expressions, more, final=node.final)
+        for value in values.values():
+            if isinstance(value, ExpressionError):
+                raise Unready(f"node {node.id}: {value}")
+        return values
+
+    async def _values(
+        self, reader: str, expressions: tuple[str, ...], more: Mapping[str, Any], *, final: bool = False
+    ) -> dict[str, Any]:
+        if not expressions:
+            return {}
+        names = self.definition.reads.get(reader, frozenset())
+        known = await self.facts.known(names)
+        common = variables(self.definition, self.run_id, names, known, self.states, self.facts.event, final=final)
+        read = {**common, **more}
+        return dict(zip(expressions, await self.evaluator.evaluate_many(expressions, read), strict=True))
+
+    def _fail(self, name: str, reason: str, message: str) -> None:
+        self._record(name, NodePhase.FAILED, reason, clip(message))
+
+    def _record(
+        self,
+        name: str,
+        phase: NodePhase,
+        reason: str = "",
+        message: str = "",
+        *,
+        branch: str | None = None,
+        output: Any = None,
+        replaces: int = 0,
+    ) -> None:
+        attempt = self._attempt(name)
+        self.states[name] = NodeState(phase, attempt, branch, reason, message)
+        started = None if replaces else self.now
+        self.steps.append(
+            StepRow(name, attempt, phase.value, branch, reason, message, None, output, started, self.now, replaces)
+        )
+
+
+def _told(task: TaskRow) -> TaskRow:
+    """An approval says from the beginning what it waits for."""
+    waiting = approvals.waiting(approvals.approval_of(task.work), task.node, task.due_at)
+    return replace(
+        task, waiting_reason=waiting.reason, waiting_message=clip(waiting.message), waiting_until=waiting.until
+    )
+
+
+def _merged(steps: list[StepRow]) -> tuple[StepRow, ...]:
+    """One row for each attempt, the latest: a node may begin and end in the same step of the run."""
+    merged: dict[tuple[str, int], StepRow] = {}
+    for row in steps:
+        before = merged.get((row.node, row.attempt))
+        merged[row.node, row.attempt] = row if before is None else _over(before, row)
+    return tuple(merged.values())
+
+
+def _over(before: StepRow, after: StepRow) -> StepRow:
+    left = after.replaces - size(before.output)
+    return replace(after, attempt_started_at=before.attempt_started_at, replaces=left)

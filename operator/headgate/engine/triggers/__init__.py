@@ -1,0 +1,1 @@
+"""What starts runs by itself: time, and the ends of other runs."""
