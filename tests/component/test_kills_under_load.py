@@ -34,7 +34,7 @@ from tests.support.waiting import eventually
 from tests.support.warm_processes import GatewayProcess, RunnerProcess, believing_api_server
 
 CALLERS = 8
-BETWEEN_KILLS = 20
+BETWEEN_KILLS = 12
 """Accepted runs from one kill to the next."""
 GIVEN_UP = 10
 """Of so many requests one is never repeated, whatever becomes of it."""
