@@ -78,7 +78,7 @@ async def headgate(world: World, folder: Path, *words: str, store: str | None = 
         "HEADGATE_OBJECT_STORE": f"file://{folder}/logs",
         "HEADGATE_ARCHIVE_STORE": f"file://{folder}/archive" if store is None else store,
     }
-    return await asyncio.to_thread(lambda: CliRunner().invoke(app, ["retention", *words], None, environment))
+    return await asyncio.to_thread(lambda: CliRunner().invoke(app, words, None, environment))
 
 
 async def test_a_round_by_command_says_what_it_did(world: World, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ async def test_a_round_by_command_says_what_it_did(world: World, tmp_path: Path)
     await world.engine.ensure_partitions(world.clock.now)
     await finished(world)
 
-    found = await headgate(world, tmp_path, "run", "--workspace", "acme")
+    found = await headgate(world, tmp_path, "retention", "run", "--workspace", "acme")
 
     assert found.exit_code == 0, found.output
     assert found.output.startswith("1 runs were archived in 1 parts, ")
@@ -96,15 +96,30 @@ async def test_a_round_by_command_says_what_it_did(world: World, tmp_path: Path)
     archive.close()
 
 
+async def test_the_history_by_command_shows_an_archived_run(world: World, tmp_path: Path) -> None:
+    await world.given(one_node())
+    world.clock.now = world.clock.now.replace(year=2025)
+    await world.engine.ensure_partitions(world.clock.now)
+    run = await finished(world)
+    await headgate(world, tmp_path, "retention", "run")
+    asked = "history", "--workspace", "acme", "--run", str(run)
+
+    found = await headgate(world, tmp_path, *asked)
+    without = await headgate(world, tmp_path, *asked, store="")
+
+    assert (found.exit_code, "Succeeded" in found.output) == (0, True), found.output
+    assert (without.exit_code, "set HEADGATE_ARCHIVE_STORE" in without.output) == (1, True), without.output
+
+
 async def test_without_an_archive_the_command_says_what_to_set(world: World, tmp_path: Path) -> None:
-    found = await headgate(world, tmp_path, "run", store="")
+    found = await headgate(world, tmp_path, "retention", "run", store="")
 
     assert found.exit_code != 0
     assert "HEADGATE_ARCHIVE_STORE" in found.output
 
 
 async def test_the_command_knows_of_no_other_workspace(world: World, tmp_path: Path) -> None:
-    found = await headgate(world, tmp_path, "run", "--workspace", "nobody")
+    found = await headgate(world, tmp_path, "retention", "run", "--workspace", "nobody")
 
     assert found.exit_code != 0
     assert "no workspace nobody" in found.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -31,6 +32,9 @@ class Postgres(FakeEngine):
     async def ping(self) -> None:
         if not self.up:
             raise DatabaseUnavailable("no route")
+
+    def archiver(self, logs: Any) -> None:
+        return None
 
 
 class World:

@@ -17,6 +17,7 @@ from headgate.engine.types import RunSummary, RunView, Waiting
 
 URL = "HEADGATE_DATABASE_URL"
 MIGRATION_URL = "HEADGATE_DATABASE_MIGRATION_URL"
+ARCHIVE = "HEADGATE_ARCHIVE_STORE"
 
 
 def migrate() -> None:
@@ -44,10 +45,21 @@ def history(
     run: Annotated[str | None, typer.Option(help="Id of a run, to see its steps.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=500, help="Runs to list at most.")] = 20,
 ) -> None:
-    """Show what Postgres recorded: a workspace's newest runs, or one run with its steps."""
-    from headgate.cli.history import read
+    """Show what Postgres recorded: a workspace's newest runs, or one run with its steps.
 
-    runs, view = asyncio.run(read(required(URL), workspace, _run_id(run), limit))
+    Runs that have moved to the archive are found where HEADGATE_ARCHIVE_STORE says where that is.
+    """
+    from headgate.cli.history import read
+    from headgate.engine.archive.files import ArchiveDamaged
+    from headgate.engine.archive.reading import NoArchive
+    from headgate.objects.object_store import InvalidObjectStore, StoreUnavailable
+
+    try:
+        runs, view = asyncio.run(read(required(URL), workspace, _run_id(run), limit, os.environ.get(ARCHIVE) or None))
+    except NoArchive:
+        raise typer.Exit(complain(f"run {run} is in the archive: set {ARCHIVE}, as the operator has it")) from None
+    except (ArchiveDamaged, InvalidObjectStore, StoreUnavailable) as error:
+        raise typer.Exit(complain(str(error))) from None
     console = Console(highlight=False)
     if runs is None:
         raise typer.Exit(complain(f"there is no workspace {workspace} in the database"))

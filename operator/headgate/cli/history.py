@@ -9,10 +9,14 @@ from headgate.engine.types import RunFilter, RunSummary, RunView
 
 
 async def read(
-    url: str, workspace: str, run: UUID | None, limit: int
+    url: str, workspace: str, run: UUID | None, limit: int, archive_store: str | None
 ) -> tuple[tuple[RunSummary, ...] | None, RunView | None]:
-    """The newest runs of the workspace, or one run; no runs at all (None) where there is no such workspace."""
-    async with reading(url) as engine:
+    """The newest runs of the workspace, or one run; no runs at all (None) where there is no such workspace.
+
+    Raises ``NoArchive`` for a run that has moved there, where ``archive_store`` does not say where that is, and
+    ``StoreUnavailable``.
+    """
+    async with reading(url, archive_store=archive_store) as engine:
         workspace_id = await engine.workspace_id(workspace)
         if workspace_id is None:
             return None, None

@@ -19,6 +19,7 @@ from headgate.cluster.errors import ApiError, Unreachable
 from headgate.cluster.resources import WORKFLOW_RUNS
 from headgate.desired.keys import NAMESPACE, ApiResource
 from headgate.desired.manifest import owner_of
+from headgate.engine.archive.reading import NoArchive
 from headgate.engine.reading.step_logs import StepLogs
 from headgate.engine.types import StepLog
 from headgate.objects.object_store import InvalidObjectStore, ObjectStore, StoreUnavailable
@@ -35,7 +36,8 @@ def logs(
 ) -> None:
     """Show what the nodes of a run wrote: what is kept of it, or what their pods have.
 
-    Reads HEADGATE_DATABASE_URL, HEADGATE_OBJECT_STORE and HEADGATE_KUBECONFIG, as the operator does.
+    Reads HEADGATE_DATABASE_URL, HEADGATE_OBJECT_STORE, HEADGATE_ARCHIVE_STORE and HEADGATE_KUBECONFIG, as the operator
+    does.
     """
     namespace, slash, name = run.partition("/")
     if not (namespace and slash and name):
@@ -48,6 +50,8 @@ def logs(
     url = settings.database_url.get_secret_value()
     try:
         asyncio.run(_show(settings, url, namespace, name, node, attempt, workspace=workspace, follow=follow))
+    except NoArchive:
+        raise typer.Exit(_complain("the run is in the archive: set HEADGATE_ARCHIVE_STORE")) from None
     except (Unanswered, InvalidObjectStore, StoreUnavailable, DatabaseUnavailable, ApiError, Unreachable) as error:
         raise typer.Exit(_complain(str(error))) from None
 
@@ -71,7 +75,7 @@ async def _show(
     objects = ObjectStore(settings.object_store)
     kube = KubeClient(_connection(settings), KubeClient.counter(CollectorRegistry()))
     try:
-        async with reading(url) as engine:
+        async with reading(url, archive_store=settings.archive_store) as engine:
             workspace = workspace or await _workspace_of(kube, namespace)
             workspace_id = await engine.workspace_id(workspace)
             if workspace_id is None:

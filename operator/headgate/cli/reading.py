@@ -28,11 +28,13 @@ class _NoEvaluator:
 
 
 @asynccontextmanager
-async def reading(url: str, keys: KeyRing | None = None, archive: ObjectStore | None = None) -> AsyncIterator[Engine]:
+async def reading(url: str, keys: KeyRing | None = None, archive_store: str | None = None) -> AsyncIterator[Engine]:
     """The engine of the database of ``url``, for as long as it is used.
 
-    ``keys`` are for those who need credentials, ``archive`` is for those who look at runs that have moved there.
+    ``keys`` are for those who need credentials, and ``archive_store``, a URL, for those who look at runs that have
+    moved there. Raises ``InvalidObjectStore``.
     """
+    archive = ObjectStore(archive_store) if archive_store is not None else None
     # A command repeats too little to gain by them, and a pooler may be between.
     database = Database(url, pool_size=1, prepared_statements=False)
     try:
@@ -46,3 +48,5 @@ async def reading(url: str, keys: KeyRing | None = None, archive: ObjectStore | 
         )
     finally:
         await database.close()
+        if archive is not None:
+            archive.close()

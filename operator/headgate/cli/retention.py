@@ -50,14 +50,13 @@ async def _run(url: str, workspace: str | None) -> Round:
     settings = OperatorSettings()
     if settings.archive_store is None:
         raise typer.Exit(complain("set HEADGATE_ARCHIVE_STORE: nothing is deleted that is not in an archive"))
-    archive, logs = ObjectStore(settings.archive_store), ObjectStore(settings.object_store)
+    logs = ObjectStore(settings.object_store)
     try:
-        async with reading(url, archive=archive) as engine:
+        async with reading(url, archive_store=settings.archive_store) as engine:
             archiver = engine.archiver(logs)
             workspace_id = await engine.workspace_id(workspace) if workspace is not None else None
             if archiver is None or (workspace is not None and workspace_id is None):
                 raise typer.Exit(complain(f"there is no workspace {workspace} in the database"))
             return await archiver.run(wall(), workspace_id)
     finally:
-        archive.close()
         logs.close()
