@@ -15,7 +15,14 @@ from fastapi.routing import iter_route_contexts
 
 from headgate.domain.credentials import Values
 from headgate.domain.ids import uuid7
-from headgate.domain.runner_protocol import CLAIM_PATH, COMPLETE_PATH, CREDENTIALS_PATH, HEARTBEAT_PATH, RELEASE_PATH
+from headgate.domain.runner_protocol import (
+    CLAIM_PATH,
+    COMPLETE_PATH,
+    CREDENTIALS_PATH,
+    CURSOR_PATH,
+    HEARTBEAT_PATH,
+    RELEASE_PATH,
+)
 from headgate.gateway.api import DOCUMENT_PATH
 from headgate.gateway.hooks import HOOK_PATH
 from tests.builders import a_workspace
@@ -25,7 +32,7 @@ from tests.component.test_api_access import JWT, OF_A_WORKSPACE, ROUTES, Route
 from tests.component.webhook_client import SECRET, Sender, a_webhook
 from tests.component.world import NOON, World, one_node
 
-RUNNER_PATHS = (CLAIM_PATH, HEARTBEAT_PATH, COMPLETE_PATH, RELEASE_PATH, CREDENTIALS_PATH)
+RUNNER_PATHS = (CLAIM_PATH, HEARTBEAT_PATH, COMPLETE_PATH, RELEASE_PATH, CREDENTIALS_PATH, CURSOR_PATH)
 UNDOCUMENTED = {("GET", DOCUMENT_PATH), ("POST", HOOK_PATH), *(("POST", path) for path in RUNNER_PATHS)}
 """What has no key of the API: it is for everybody, or tells callers in a way of its own."""
 QUERIES: Mapping[str, tuple[str, ...]] = {

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from headgate.api.workflow_run import RunPhase
 from headgate.cluster.client import KubeClient
 from headgate.domain.ids import uuid7
+from headgate.domain.runner_protocol import REQUEST_BYTES
 from headgate.engine.types import Effects
 from headgate.gateway.app import gateway
 from headgate.gateway.authentication import REMEMBERED_SECONDS, Authenticator
@@ -201,10 +202,10 @@ async def test_what_is_not_in_the_form_is_refused_without_its_values(
 
 async def test_a_request_that_is_too_large_is_refused_told_or_not(served: Gateway, run: UUID) -> None:
     async def chunks() -> AsyncIterator[bytes]:
-        for _ in range(100):
+        for _ in range(REQUEST_BYTES // 1000 + 1):
             yield b" " * 1000
 
-    told = await served.post("claim", {"runId": str(run), "x": "x" * 70_000})
+    told = await served.post("claim", {"runId": str(run), "x": "x" * REQUEST_BYTES})
     untold = await served.http.post("/runner/v1/claim", content=chunks())
 
     assert (told.status_code, untold.status_code) == (413, 413)

@@ -141,10 +141,14 @@ class Storm:
     disturbances: Counter[str] = field(default_factory=Counter)
 
     async def caller(self, together: asyncio.Barrier) -> None:
-        """Transactions of either tenant until nothing is left to do. The first begins with those of all others."""
-        async with self.database.tenant(self.tenants[0].id) as tx:
-            self.served[tx._connection.info.backend_pid].add(self.tenants[0].id)
-            await together.wait()
+        """Transactions of either tenant until nothing is left to do. The first two begin with those of all others.
+
+        So that every connection has served both by then: those that are free are not given out in turns.
+        """
+        for tenant in self.tenants:
+            async with self.database.tenant(tenant.id) as tx:
+                self.served[tx._connection.info.backend_pid].add(tenant.id)
+                await together.wait()
         while self.left:
             if self.chance.random() < DISTURBED:
                 await self._disturbed()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -42,6 +43,11 @@ async def ended_run(world: World) -> UUID:
     return run_id
 
 
+def timeless(log: StepLog | None) -> StepLog | None:
+    """What is told of a log but for when its attempt began."""
+    return log and replace(log, started_at=None)
+
+
 async def stored(world: World, workspace: str = "acme") -> int:
     return int((await world.usage(workspace))["storage_bytes"])
 
@@ -53,7 +59,7 @@ async def test_where_a_log_lies_is_recorded_and_its_bytes_count(world: World) ->
 
     assert await world.engine.logs.record(ref, log_path(ref), 120, truncated=False)
 
-    assert await world.engine.logs.of(ref.workspace_id, run_id, "work") == StepLog(
+    assert timeless(await world.engine.logs.of(ref.workspace_id, run_id, "work")) == StepLog(
         ref, NodePhase.SUCCEEDED, log_path(ref), 120, truncated=False
     )
     assert await stored(world) == before + 120
@@ -67,7 +73,7 @@ async def test_recording_it_again_changes_nothing(world: World) -> None:
     assert await world.engine.logs.record(ref, log_path(ref), 120, truncated=False)
     assert await stored(world) == before + 120
     assert await world.engine.logs.record(ref, "elsewhere", 500, truncated=True)
-    found = await world.engine.logs.of(ref.workspace_id, run_id, "work")
+    found = timeless(await world.engine.logs.of(ref.workspace_id, run_id, "work"))
     assert found is not None
     assert (found.path, found.size, found.truncated) == (log_path(ref), 120, False)
 
@@ -81,7 +87,7 @@ async def test_of_an_attempt_that_was_executed_again_the_last_log_is_noted_and_c
     for _ in range(2):
         assert await world.engine.logs.record(ref, log_path(ref), 50, truncated=True, again=True)
 
-    found = await world.engine.logs.of(ref.workspace_id, run_id, "work")
+    found = timeless(await world.engine.logs.of(ref.workspace_id, run_id, "work"))
     assert found is not None
     assert (found.path, found.size, found.truncated) == (log_path(ref), 50, True)
     assert await stored(world) == before + 50
@@ -96,7 +102,7 @@ async def test_where_the_last_log_finds_no_room_the_one_before_takes_none(world:
 
     assert not await world.engine.logs.record(ref, log_path(ref), 1_000_001, truncated=False, again=True)
 
-    found = await world.engine.logs.of(ref.workspace_id, run_id, "work")
+    found = timeless(await world.engine.logs.of(ref.workspace_id, run_id, "work"))
     assert found == StepLog(ref, NodePhase.SUCCEEDED, None, 0, truncated=True)
     assert await stored(world) == before
     assert (await world.pot("team"))["storage_bytes"] == before
@@ -135,7 +141,7 @@ async def test_over_the_limit_the_log_is_cut_to_nothing_and_the_run_is_what_it_w
     assert not await world.engine.logs.record(ref, log_path(ref), 1_000_001, truncated=False)
     assert not await world.engine.logs.record(ref, log_path(ref), 10, truncated=False), "recorded once"
 
-    found = await world.engine.logs.of(ref.workspace_id, run_id, "work")
+    found = timeless(await world.engine.logs.of(ref.workspace_id, run_id, "work"))
     assert found == StepLog(ref, NodePhase.SUCCEEDED, None, 0, truncated=True)
     assert await world.phase(run_id) is RunPhase.SUCCEEDED
     assert await stored(world) == before
@@ -158,7 +164,7 @@ async def test_an_empty_log_has_no_path(world: World) -> None:
 
     await world.engine.logs.record(ref, None, 0, truncated=False)
 
-    found = await world.engine.logs.of(ref.workspace_id, run_id, "work")
+    found = timeless(await world.engine.logs.of(ref.workspace_id, run_id, "work"))
     assert found == StepLog(ref, NodePhase.SUCCEEDED, None, 0, truncated=False)
 
 
@@ -229,7 +235,7 @@ async def test_from_the_pod_into_the_store_and_into_the_row(world: World, object
 
     await keeper.once(key)
 
-    found = await world.engine.logs.of(world.ids["acme"], run_id, "work")
+    found = timeless(await world.engine.logs.of(world.ids["acme"], run_id, "work"))
     assert found is not None
     assert found.path is not None
     assert found.truncated

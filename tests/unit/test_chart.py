@@ -492,10 +492,13 @@ def test_metrics_of_operator_and_gateway_are_read() -> None:
 
 def test_every_alert_says_in_the_handbook_what_to_do() -> None:
     enabled = {"metrics": {"prometheusRule": {"enabled": True}}}
-    settings = {"audit": {"existingSecret": "headgate-audit"}, "redis": {"existingSecret": "headgate-redis"}}
-    [group] = render({**WITH_DATABASE, **enabled, **settings}).one("PrometheusRule", "headgate-operator")["spec"][
-        "groups"
-    ]
+    settings = {
+        "audit": {"existingSecret": "headgate-audit"},
+        "redis": {"existingSecret": "headgate-redis"},
+        "archive": {"url": "s3://old/runs"},
+        "database": {**WITH_DATABASE["database"], "replica": {"enabled": True}},
+    }
+    [group] = render({**enabled, **settings}).one("PrometheusRule", "headgate-operator")["spec"]["groups"]
 
     alerts = {rule["alert"] for rule in group["rules"]}
     told = re.findall(

@@ -49,12 +49,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     lower_end  timestamptz := _month::timestamp AT TIME ZONE 'UTC';
     upper_end  timestamptz := (_month + interval '1 month') AT TIME ZONE 'UTC';
-    parents    oid[] := ARRAY(
-        SELECT i.inhparent FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-        WHERE c.relnamespace = 'headgate'::regnamespace AND c.relname ~ ('_' || to_char(_month, 'YYYY_MM') || '$')
-        -- In the order in which they were made, which is that in which they are written.
-        ORDER BY i.inhparent
-    );
+    parents    oid[];
     parent     oid;
     others     bigint;
 BEGIN
@@ -92,6 +87,12 @@ BEGIN
     PERFORM set_config('headgate.removing', '', true);
     -- Whoever waits for such a lock has everybody else wait behind: better to come again.
     PERFORM set_config('lock_timeout', '250', true);
+    parents := ARRAY(
+        SELECT i.inhparent FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+        WHERE c.relnamespace = 'headgate'::regnamespace AND c.relname ~ ('_' || to_char(_month, 'YYYY_MM') || '$')
+        -- In the order in which they were made, which is that in which they are written.
+        ORDER BY i.inhparent
+    );
     FOREACH parent IN ARRAY parents LOOP
         EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', parent::regclass);
     END LOOP;
