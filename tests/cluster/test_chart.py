@@ -59,7 +59,9 @@ def apply(kube: Kube, kind: str, spec: dict[str, Any], *, name: str, namespace: 
 
 
 def allowed(kube: Kube, user: str, verb: str, resource: str, namespace: str) -> bool:
-    return kube.succeeds("auth", "can-i", verb, resource, f"--as={user}", f"--namespace={namespace}", "--quiet")
+    resource, _, subresource = resource.partition("/")
+    asked = (resource, f"--subresource={subresource}") if subresource else (resource,)
+    return kube.succeeds("auth", "can-i", verb, *asked, f"--as={user}", f"--namespace={namespace}", "--quiet")
 
 
 def pods(kube: Kube) -> list[str]:

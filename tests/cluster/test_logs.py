@@ -250,7 +250,9 @@ async def test_what_steps_write_is_followed_over_the_api_while_they_run(
     kube: Kube,
     image: str,
 ) -> None:
-    replica.extra = {**replica.extra, **with_runners(image), "HEADGATE_GATEWAY_ACCOUNT": f"{RELEASE}-gateway"}
+    # Pods stay for a while: where logs go on after them, this operator's object store, the gateway cannot look.
+    followed = {"HEADGATE_GATEWAY_ACCOUNT": f"{RELEASE}-gateway", "HEADGATE_JOB_TTL_SECONDS": "60"}
+    replica.extra = {**replica.extra, **with_runners(image), **followed}
     replica.start().wait_until_leading()
     await cluster.ready_workspace(
         a_workspace(acme).with_quota(acme).with_member("viewer", "ServiceAccount", "default", acme)

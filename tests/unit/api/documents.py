@@ -9,6 +9,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from tests.support.generate import briefly
+
 Schema = dict[str, Any]
 
 _FORM = re.compile(r"^self\.matches\(r?'(.*)'\)$")
@@ -109,17 +111,7 @@ def documents(schema: Schema) -> st.SearchStrategy[Any]:
         "integer": lambda schema: st.integers(schema.get("minimum"), schema.get("maximum")),
     }
     made = of_type[schema["type"]](schema)
-    return _briefly(made) if schema["type"] == "object" else made
-
-
-def _briefly(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """The same, under a name that is shorter than all that it is made of."""
-
-    @st.composite
-    def an_object(draw: st.DrawFn) -> Any:
-        return draw(inner)
-
-    return an_object()
+    return briefly(made) if schema["type"] == "object" else made
 
 
 def _any_json() -> st.SearchStrategy[Any]:
