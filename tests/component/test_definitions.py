@@ -164,6 +164,13 @@ class TestRetiredWorkflow:
         await world.engine.retire_workflow(world.ids["acme"], "acme", "missing")
 
 
+async def test_what_postgres_cannot_hold_is_not_recorded_and_its_place_is_named(world: World) -> None:
+    workflow = one_node().with_input("day", default={"at": ["\x00"]})
+
+    with pytest.raises(DefinitionError, match=r"spec\.inputs\[0\]\.default\.at\[0\] contains the character U\+0000"):
+        await world.given(workflow)
+
+
 @pytest.mark.parametrize(
     ("members", "words"),
     [

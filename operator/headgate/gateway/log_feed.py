@@ -191,6 +191,9 @@ class _Following:
             await live.close()
             if not found.truncated and not live.moves and (found.size or 0) >= live.given:
                 start = live.given
+                if start == found.size:
+                    # Where what is kept cannot be had, nobody need know of it.
+                    return
             else:
                 yield FROM_THE_BEGINNING
         async for piece in self._feed.reader.pieces(found, start):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -114,12 +115,29 @@ def content_of(spec: WorkflowSpec) -> tuple[str, str]:
     """Content hash and stored JSON of a spec.
 
     What is said and what is left to a default is the same content, so that a release that adds a field does not make
-    new versions of everything; the stored form spells defaults out, so that a version keeps its meaning.
+    new versions of everything; the stored form spells defaults out, so that a version keeps its meaning. Raises
+    ``DefinitionError`` for what Postgres cannot hold.
     """
     said = spec.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True, exclude={"suspend"})
     canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     stored = spec.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"suspend"})
+    if (place := _place_of_nul(stored, "spec")) is not None:
+        raise DefinitionError(f"{place} contains the character U+0000, which cannot be stored: take it out")
     return hashlib.sha256(canonical.encode()).hexdigest(), json.dumps(stored, ensure_ascii=False)
+
+
+def _place_of_nul(value: Any, place: str) -> str | None:
+    """Where in a JSON value there is a text with U+0000."""
+    inner: Iterable[tuple[str, Any]] = ()
+    if isinstance(value, str):
+        return place if "\x00" in value else None
+    if isinstance(value, dict):
+        if any("\x00" in key for key in value):
+            return f"a key of {place}"
+        inner = ((f"{place}.{key}", item) for key, item in value.items())
+    elif isinstance(value, list):
+        inner = ((f"{place}[{index}]", item) for index, item in enumerate(value))
+    return next((found for at, item in inner if (found := _place_of_nul(item, at)) is not None), None)
 
 
 class UnreadableVersion(Exception):  # noqa: N818 - a state of the world, not a mistake
