@@ -135,22 +135,6 @@ async def test_a_connection_that_breaks_loses_nothing_and_repeats_nothing(world:
     assert pod.readings[:2] == [None, "2026-11-26T09:59:59Z"]
 
 
-async def test_who_was_sent_all_of_it_is_not_told_of_a_store_that_cannot_be_had(
-    world: World, api: Api, run: UUID
-) -> None:
-    pod = await running(api, run)
-    pod.write(b"one\n")
-    async with following(api, run) as log:
-        await log.until(b"one\n")
-        del api.server.pods["work-1"]
-        pod.break_off()
-        await world.succeed(run)
-        ref = api.world.ref(run, "work")
-        await api.world.engine.logs.record(ref, log_path(ref), len(b"one\n"), truncated=False)
-
-        assert await log.whole() == b"one\n"
-
-
 async def test_what_a_pod_that_is_gone_did_not_tell_comes_from_what_is_kept(world: World, api: Api, run: UUID) -> None:
     pod = await running(api, run)
     pod.write(b"one\n")

@@ -41,6 +41,9 @@ class LogReader:
             if log.truncated:
                 raise not_kept("maxStorageMB of the quota left no room for it")
             return
+        if start >= size:
+            # Who has all of it need not know where it lies.
+            return
         if self.objects is None:
             raise elsewhere()
         try:
@@ -191,9 +194,6 @@ class _Following:
             await live.close()
             if not found.truncated and not live.moves and (found.size or 0) >= live.given:
                 start = live.given
-                if start == found.size:
-                    # Where what is kept cannot be had, nobody need know of it.
-                    return
             else:
                 yield FROM_THE_BEGINNING
         async for piece in self._feed.reader.pieces(found, start):
