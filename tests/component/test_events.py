@@ -373,7 +373,7 @@ async def test_who_dies_again_and_again_in_the_middle_gets_through_all_the_same(
             return await act(*arguments)
 
         with monkeypatch.context() as patched:
-            patched.setattr("headgate.engine.endings.act", dies_at_the_third)
+            patched.setattr("headgate.engine.triggers.endings.act", dies_at_the_third)
             with suppress(DatabaseUnavailable):
                 await chain(world)
         world.clock.advance(seconds=10)
@@ -392,7 +392,7 @@ async def test_who_begins_to_lead_need_not_wait_for_the_endings_of_whom_it_follo
         raise DatabaseUnavailable("killed")
 
     with monkeypatch.context() as patched:
-        patched.setattr("headgate.engine.endings.act", dies)
+        patched.setattr("headgate.engine.triggers.endings.act", dies)
         with suppress(DatabaseUnavailable):
             await chain(world)
     await chain(world)
