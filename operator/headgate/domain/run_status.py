@@ -31,10 +31,10 @@ ROOM_AT_LAST = timedelta(seconds=90)
 ROOM = frozenset(
     {
         *("Queued", "DailyLimit", "ConcurrencyLimit", "TestLimit", "WorkflowConcurrency", "Mutex"),
-        *("Unschedulable", "ComputeQuota", "CalledRun"),
+        *("Unschedulable", "ComputeQuota", "CalledRun", "ContainerCreating"),
     }
 )
-"""Reasons of waits that end by themselves, when others are done: nobody has to act."""
+"""Reasons of waits that end by themselves, when others are done, or the node is: nobody has to act."""
 
 
 def patience(before: WorkflowRunStatus, after: WorkflowRunStatus, *, beside: int = 0) -> timedelta:

@@ -190,6 +190,7 @@ async def test_a_status_counts_even_where_its_event_cannot_be_written() -> None:
         (trouble(), at_work(), None),
         (fine(), (), None),
         ((), trouble("Unschedulable"), None),
+        ((), trouble("ContainerCreating"), None),
         (trouble("Unschedulable"), trouble("ImagePullBackOff"), "Warning"),
         (trouble("ImagePullBackOff"), trouble("Unschedulable"), None),
         (trouble("ConcurrencyLimit"), fine(), None),
