@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from headgate.api.json_depth import MOST_LEVELS, is_too_deep
@@ -44,3 +45,17 @@ def check_json(value: Any, limit: int, what: str) -> None:
     # Every backslash of a string comes doubled, so a sequence that stands for NUL follows an even number of others.
     if b"\\u0000" in encoded.replace(b"\\\\", b""):
         raise ValueError(f"{what} contains the character U+0000")
+
+
+def place_of_nul(value: Any, place: str) -> str | None:
+    """Where a JSON value, which is called ``place``, has a text with U+0000; None where nowhere."""
+    inner: Iterable[tuple[str, Any]] = ()
+    if isinstance(value, str):
+        return place if "\x00" in value else None
+    if isinstance(value, dict):
+        if any("\x00" in key for key in value):
+            return f"a key of {place}"
+        inner = ((f"{place}.{key}", item) for key, item in value.items())
+    elif isinstance(value, list):
+        inner = ((f"{place}[{index}]", item) for index, item in enumerate(value))
+    return next((found for at, item in inner if (found := place_of_nul(item, at)) is not None), None)

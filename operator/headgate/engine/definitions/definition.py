@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -21,6 +20,7 @@ from headgate.domain.expressions import entry_expressions, expressions_of, reads
 from headgate.domain.graph import Graph
 from headgate.domain.input_schemas import InputSchema
 from headgate.domain.spread import node_of
+from headgate.engine.bounds import place_of_nul
 from headgate.engine.types import DefinitionError
 from headgate.store import workflows
 from headgate.store.database import Transaction
@@ -121,23 +121,9 @@ def content_of(spec: WorkflowSpec) -> tuple[str, str]:
     said = spec.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True, exclude={"suspend"})
     canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     stored = spec.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"suspend"})
-    if (place := _place_of_nul(stored, "spec")) is not None:
+    if (place := place_of_nul(stored, "spec")) is not None:
         raise DefinitionError(f"{place} contains the character U+0000, which cannot be stored: take it out")
     return hashlib.sha256(canonical.encode()).hexdigest(), json.dumps(stored, ensure_ascii=False)
-
-
-def _place_of_nul(value: Any, place: str) -> str | None:
-    """Where in a JSON value there is a text with U+0000."""
-    inner: Iterable[tuple[str, Any]] = ()
-    if isinstance(value, str):
-        return place if "\x00" in value else None
-    if isinstance(value, dict):
-        if any("\x00" in key for key in value):
-            return f"a key of {place}"
-        inner = ((f"{place}.{key}", item) for key, item in value.items())
-    elif isinstance(value, list):
-        inner = ((f"{place}[{index}]", item) for index, item in enumerate(value))
-    return next((found for at, item in inner if (found := _place_of_nul(item, at)) is not None), None)
 
 
 class UnreadableVersion(Exception):  # noqa: N818 - a state of the world, not a mistake

@@ -13,6 +13,7 @@ import orjson
 import structlog
 
 from headgate.domain.expressions import VARIABLES
+from headgate.engine.bounds import place_of_nul
 from headgate.engine.expressions.messages import shorten
 from headgate.engine.expressions.protocol import Limits
 from headgate.engine.expressions.worker import EvaluatorUnavailableError, Worker
@@ -117,7 +118,7 @@ class CelEvaluator:
                 f" {self._limits.variables_bytes} are allowed"
             )
         # The library would cut such a string short without a word.
-        if b"\\u0000" in encoded and _contains_nul(orjson.loads(encoded)):
+        if b"\\u0000" in encoded and place_of_nul(orjson.loads(encoded), "") is not None:
             raise ExpressionError("the values that expressions read contain a NUL character, which is not allowed")
         return encoded
 
@@ -205,11 +206,3 @@ class CelEvaluator:
 
 def _error(expression: str, message: str) -> ExpressionError:
     return ExpressionError(shorten(f"{shorten(expression, _QUOTED)!r}: {message}", _LONGEST))
-
-
-def _contains_nul(value: Any) -> bool:
-    if isinstance(value, str):
-        return "\0" in value
-    if isinstance(value, dict):
-        return any(_contains_nul(key) or _contains_nul(item) for key, item in value.items())
-    return isinstance(value, list) and any(_contains_nul(item) for item in value)

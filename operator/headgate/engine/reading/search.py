@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from headgate.api.workflow_run import RunPhase
@@ -11,6 +13,7 @@ from headgate.domain.ids import uuid7_time
 from headgate.domain.search import Place, SearchKind, parse_place, words_of
 from headgate.engine.context import Context
 from headgate.store import search
+from headgate.store.database import Transaction
 
 PAGE_SIZE = 500
 """How much is found at once at most."""
@@ -63,9 +66,25 @@ class Search:
             case SearchKind.RUN:
                 return await self._runs(workspace_id, words, cursor, limit)
             case SearchKind.WORKFLOW:
-                return await self._workflows(workspace_id, words, cursor, limit)
+                return await self._ranked(
+                    workspace_id,
+                    words,
+                    cursor,
+                    limit,
+                    lie=search.workflows,
+                    read=search.found_workflows,
+                    shown=_workflow,
+                )
             case SearchKind.RECOMMENDATION:
-                return await self._recommendations(workspace_id, words, cursor, limit)
+                return await self._ranked(
+                    workspace_id,
+                    words,
+                    cursor,
+                    limit,
+                    lie=search.recommendations,
+                    read=search.found_recommendations,
+                    shown=_recommendation,
+                )
 
     async def _runs(self, workspace_id: UUID, words: str, cursor: str | None, limit: int) -> Hits:
         before = _position(cursor) if cursor is not None else None
@@ -89,55 +108,37 @@ class Search:
         )
         return Hits(items, str(found[-1][1]) if len(found) == limit else None)
 
-    async def _workflows(self, workspace_id: UUID, words: str, cursor: str | None, limit: int) -> Hits:
+    async def _ranked(
+        self,
+        workspace_id: UUID,
+        words: str,
+        cursor: str | None,
+        limit: int,
+        *,
+        lie: Callable[[Transaction, UUID, str, Place | None, int], Awaitable[list[Place]]],
+        read: Callable[[Transaction, UUID, Sequence[UUID]], Awaitable[list[Any]]],
+        shown: Callable[[Any], Hit],
+    ) -> Hits:
+        """What fits best first: where it lies, by ``lie``, and what it says, by ``read``."""
         behind = parse_place(cursor) if cursor is not None else None
         async with self._context.database.system() as tx:
-            places = await search.workflows(tx, workspace_id, words, behind, limit)
+            places = await lie(tx, workspace_id, words, behind, limit)
         if not places:
             return Hits((), None)
         async with self._context.database.tenant(workspace_id) as tx:
-            rows = {row.id: row for row in await search.found_workflows(tx, workspace_id, _ids(places))}
-        items = tuple(
-            Hit(
-                SearchKind.WORKFLOW,
-                row.namespace,
-                row.name,
-                row.created_at.astimezone(UTC),
-                row.display_name or "",
-                version=row.number,
-            )
-            for row in (rows[place.id] for place in places if place.id in rows)
-        )
-        return Hits(items, _next(places, limit))
-
-    async def _recommendations(self, workspace_id: UUID, words: str, cursor: str | None, limit: int) -> Hits:
-        behind = parse_place(cursor) if cursor is not None else None
-        async with self._context.database.system() as tx:
-            places = await search.recommendations(tx, workspace_id, words, behind, limit)
-        if not places:
-            return Hits((), None)
-        async with self._context.database.tenant(workspace_id) as tx:
-            rows = {row.id: row for row in await search.found_recommendations(tx, workspace_id, _ids(places))}
-        items = tuple(
-            Hit(
-                SearchKind.RECOMMENDATION,
-                row.namespace,
-                row.name,
-                row.made_at.astimezone(UTC),
-                row.message,
-                node=row.node,
-            )
-            for row in (rows[place.id] for place in places if place.id in rows)
-        )
-        return Hits(items, _next(places, limit))
+            rows = {row.id: row for row in await read(tx, workspace_id, [place.id for place in places])}
+        items = tuple(shown(rows[place.id]) for place in places if place.id in rows)
+        return Hits(items, str(places[-1]) if len(places) == limit else None)
 
 
-def _ids(places: list[Place]) -> list[UUID]:
-    return [place.id for place in places]
+def _workflow(row: Any) -> Hit:
+    at = row.created_at.astimezone(UTC)
+    return Hit(SearchKind.WORKFLOW, row.namespace, row.name, at, row.display_name or "", version=row.number)
 
 
-def _next(places: list[Place], limit: int) -> str | None:
-    return str(places[-1]) if len(places) == limit else None
+def _recommendation(row: Any) -> Hit:
+    at = row.made_at.astimezone(UTC)
+    return Hit(SearchKind.RECOMMENDATION, row.namespace, row.name, at, row.message, node=row.node)
 
 
 def _position(cursor: str) -> tuple[datetime, UUID]:
