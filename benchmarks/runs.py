@@ -15,7 +15,7 @@ import argparse
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -101,13 +101,25 @@ async def main(count: int, rounds: int, state: Path, image: str) -> list[Figure]
 
 async def bare_jobs(cluster: Cluster, namespace: str, image: str, prefix: str, count: int) -> float:
     """Seconds from the first creation until the last of so many bare Jobs is complete."""
-    version = await cluster.kube.present_version(JOBS)
-    started = time.monotonic()
     wanted = [_bare(namespace, image, f"{prefix}-{number}") for number in range(count)]
-    await fleet.all_of([partial(cluster.kube.create, JOBS, job) for job in wanted], "Jobs created")
     names = {job["metadata"]["name"] for job in wanted}
-    async with asyncio.timeout(60 + count):
-        await until_all(cluster.kube, JOBS, names, version, lambda job: "completionTime" in job.get("status", {}))
+    creating = [partial(cluster.kube.create, JOBS, job) for job in wanted]
+    return await timed(cluster.kube, JOBS, names, creating, lambda job: "completionTime" in job.get("status", {}))
+
+
+async def timed(
+    kube: KubeClient,
+    kind: ApiResource,
+    names: set[str],
+    creating: list[Callable[[], Awaitable[Object]]],
+    ended: Callable[[Object], bool],
+) -> float:
+    """Seconds from the first creation until all have ended."""
+    version = await kube.present_version(kind)
+    started = time.monotonic()
+    async with asyncio.timeout(60 + len(names)), asyncio.TaskGroup() as group:
+        group.create_task(until_all(kube, kind, names, version, ended))
+        await fleet.all_of(creating, f"{kind.kind}s created")
     return time.monotonic() - started
 
 
@@ -116,7 +128,8 @@ async def until_all(
 ) -> None:
     """Return when these objects, created since ``version``, have ended.
 
-    They are watched: to list a thousand every other second is work that the API server does for none of those compared.
+    They are watched, from before the first is created: to list a thousand every other second is work that the API
+    server does for none of those compared, and it keeps what changed for a while only.
     """
     left = set(names)
     while left:
@@ -156,14 +169,9 @@ async def until_rested(cluster: Cluster, namespace: str, image: str) -> None:
 
 async def runs(cluster: Cluster, namespace: str, prefix: str, count: int) -> float:
     """Seconds from the first creation until the last of so many WorkflowRuns has Succeeded."""
-    version = await cluster.kube.present_version(WORKFLOW_RUNS)
-    started = time.monotonic()
     names = {f"{prefix}-{number}" for number in range(count)}
-    wanted = [a_run(name, namespace, "one") for name in sorted(names)]
-    await fleet.all_of([partial(cluster.create, run) for run in wanted], "WorkflowRuns created")
-    async with asyncio.timeout(60 + count):
-        await until_all(cluster.kube, WORKFLOW_RUNS, names, version, has_succeeded)
-    return time.monotonic() - started
+    creating = [partial(cluster.create, a_run(name, namespace, "one")) for name in sorted(names)]
+    return await timed(cluster.kube, WORKFLOW_RUNS, names, creating, has_succeeded)
 
 
 def has_succeeded(run: Object) -> bool:

@@ -61,6 +61,11 @@ class Plan:
 
     Server-side apply would take such a namespace over.
     """
+    add: tuple[Manifest, ...] = ()
+    """Objects that are not there, to create with POST, in the order of the desired ones. Where one is there after all: apply.
+
+    Only of kinds with sections that are Headgate's alone: server-side apply never takes away what a POST put elsewhere.
+    """
     apply: tuple[Manifest, ...] = ()
     """Objects to apply server-side with force, in the order of the desired ones."""
     replace: tuple[Replacement, ...] = ()
@@ -82,7 +87,8 @@ class Plan:
     @property
     def writes(self) -> int:
         """How many requests carrying it out takes."""
-        return len(self.create) + len(self.apply) + 2 * len(self.replace) + len(self.extras) + len(self.prune)
+        new = len(self.create) + len(self.add)
+        return new + len(self.apply) + 2 * len(self.replace) + len(self.extras) + len(self.prune)
 
 
 @dataclass(frozen=True)
@@ -123,6 +129,7 @@ def plan(desired: Iterable[Manifest], live: Mapping[ObjectKey, LiveObject], clai
     ]
     return Plan(
         create=tuple(manifest for step in steps for manifest in step.create),
+        add=tuple(manifest for step in steps for manifest in step.add),
         apply=tuple(manifest for step in steps for manifest in step.apply),
         replace=tuple(replacement for step in steps for replacement in step.replace),
         extras=tuple(patch for step in steps for patch in step.extras),
@@ -148,12 +155,18 @@ def _step(key: ObjectKey, manifest: Manifest, live: LiveObject | None, claims: C
     if kind is NAMESPACE and live is not None and owner_of(live) is None and not _is_known(live, claims):
         return Plan(apply=(as_adopted(manifest),))
     if live is None:
-        return Plan(create=(manifest,)) if kind is NAMESPACE else Plan(apply=(manifest,))
+        return _new(manifest, kind)
     if any(section in live and live[section] != manifest.get(section) for section in kind.immutable):
         return Plan(replace=(Replacement(_deletion(key, live), manifest),))
     due = apply_is_due(live, manifest, kind)
     foreign = foreign_fields(live, manifest, kind)
     return Plan(apply=(manifest,) if due else (), extras=(MergePatch(key, foreign),) if foreign else ())
+
+
+def _new(manifest: Manifest, kind: ChildKind) -> Plan:
+    if kind is NAMESPACE:
+        return Plan(create=(manifest,))
+    return Plan(add=(manifest,)) if kind.exclusive else Plan(apply=(manifest,))
 
 
 def _is_known(live: LiveObject, claims: Claims) -> bool:

@@ -67,11 +67,14 @@ class Children:
         def is_open(key: ObjectKey) -> bool:
             return (key.name if key.kind == NAMESPACE.kind else key.namespace) not in closed
 
-        last = [manifest for manifest in planned.apply if manifest["kind"] in _LAST]
-        others = [manifest for manifest in planned.apply if manifest["kind"] not in _LAST]
         # The API server refuses a binding whose role is not there yet; members and pods come after what limits them.
-        for manifests in (others, last):
-            yield [self._apply(manifest) for manifest in manifests if is_open(key_of(manifest))]
+        for last in (False, True):
+            yield [
+                write(manifest)
+                for write, manifests in ((self._add, planned.add), (self._apply, planned.apply))
+                for manifest in manifests
+                if (manifest["kind"] in _LAST) is last and is_open(key_of(manifest))
+            ]
         yield [self._replace(replacement) for replacement in planned.replace]
         yield [self._strip(patch) for patch in planned.extras]
         yield [self.delete(deletion) for deletion in planned.prune]
@@ -153,13 +156,22 @@ class Children:
             return await self._kube.get(NAMESPACE, manifest["metadata"]["name"])
         return None
 
+    async def _add(self, manifest: Manifest) -> None:
+        kind = _kind(key_of(manifest))
+        try:
+            self._cache.upsert(kind, await self._kube.create(kind, manifest))
+        except ApiError as error:
+            if not error.is_already_exists:
+                raise
+            await self._apply(manifest)
+
     async def _apply(self, manifest: Manifest) -> None:
         kind = _kind(key_of(manifest))
         self._cache.upsert(kind, await self._kube.apply(kind, manifest))
 
     async def _replace(self, replacement: Replacement) -> None:
         await self.delete(replacement.deletion)
-        await self._apply(replacement.manifest)
+        await self._add(replacement.manifest)
 
     async def _strip(self, patch: MergePatch) -> None:
         kind = _kind(patch.key)

@@ -57,7 +57,7 @@ def applied(manifests: Iterable[Manifest], live: Mapping[ObjectKey, Mapping[str,
 
 def carried_out(plan: Plan, live: Mapping[ObjectKey, Mapping[str, Any]]) -> Live:
     """The cluster after the plan was carried out, in its order."""
-    after = applied([*plan.create, *plan.apply], live)
+    after = applied([*plan.create, *plan.add, *plan.apply], live)
     for replacement in plan.replace:
         del after[replacement.deletion.key]
         after = applied([replacement.manifest], after)

@@ -13,6 +13,7 @@ from headgate.desired.keys import (
     ROLE_BINDING,
     SERVICE_ACCOUNT,
     ApiResource,
+    key_of,
 )
 from headgate.desired.manifest import HASH_ANNOTATION, MANAGED_BY_LABEL, WORKSPACE_LABEL
 from headgate.desired.plan import Claims, Conflict, Deletion, Plan, plan
@@ -29,7 +30,8 @@ OWNERS = ROLE_BINDING.key("headgate-owner", "acme")
 
 def in_namespaces(made: Plan) -> list[object]:
     """What is to be written, but for the two cluster-scoped children."""
-    written = [*made.create, *made.apply, *(patch.key for patch in made.extras), *(item.key for item in made.prune)]
+    new = [*made.create, *made.add, *made.apply]
+    written = [*new, *(patch.key for patch in made.extras), *(item.key for item in made.prune)]
     return [item for item in written if not (isinstance(item, dict) and item["kind"].startswith("Cluster"))]
 
 
@@ -41,7 +43,14 @@ def test_everything_is_written_where_nothing_is() -> None:
     made = plan(ACME, {})
 
     assert names(made.create) == ["Namespace"]
-    assert (*made.create, *made.apply) == ACME
+    assert sorted((*made.create, *made.add, *made.apply), key=key_of) == sorted(ACME, key=key_of)
+
+
+def test_what_others_may_have_a_part_in_is_applied_and_not_created() -> None:
+    made = plan(ACME, {})
+
+    assert {*names(made.apply)} == {"ServiceAccount"}
+    assert "ServiceAccount" not in names(made.add)
 
 
 def test_nothing_is_written_where_nothing_differs() -> None:

@@ -54,7 +54,7 @@ class World:
 
 
 class Selective(FakeKube):
-    """Refuses to apply objects of one kind."""
+    """Refuses to create or apply objects of one kind."""
 
     def __init__(self, refused: ApiResource) -> None:
         super().__init__()
@@ -65,6 +65,11 @@ class Selective(FakeKube):
             raise REFUSED
         return await super().apply(resource, manifest)
 
+    async def create(self, resource: ApiResource, manifest: Mapping[str, Any]) -> Object:
+        if resource == self.refused:
+            raise REFUSED
+        return await super().create(resource, manifest)
+
 
 async def test_everything_is_made_with_one_request_each_and_the_namespace_first() -> None:
     world = World()
@@ -74,19 +79,28 @@ async def test_everything_is_made_with_one_request_each_and_the_namespace_first(
     wanted = children(ACME, a_quota(), FACTS)
     assert len(world.kube.objects) == len(wanted) == len(world.kube.requests)
     assert world.kube.verbs()[0] == "create Namespace acme"
-    assert world.kube.verbs("apply") == world.kube.verbs()[1:]
+
+
+async def test_one_that_the_cache_has_not_seen_is_applied() -> None:
+    world = World()
+    world.kube.put(NETWORK_POLICY, {"metadata": {"name": DENY.name, "namespace": DENY.namespace}})
+
+    await world.bring_about()
+
+    assert f"apply {DENY}" in world.kube.verbs()
+    assert (await world.bring_about()).is_empty
 
 
 class Slow(FakeKube):
     """Takes its time over everything but bindings, and knows none whose role is not there."""
 
-    async def apply(self, resource: ApiResource, manifest: Mapping[str, Any]) -> Object:
+    async def create(self, resource: ApiResource, manifest: Mapping[str, Any]) -> Object:
         if resource not in (ROLE_BINDING, CLUSTER_ROLE_BINDING):
             await asyncio.sleep(0)
         role = manifest.get("roleRef", {})
         if role.get("name", "").startswith("headgate:") and CLUSTER_ROLE.key(role["name"]) not in self.objects:
             raise ApiError(404, "NotFound", f"{manifest['kind']} {manifest['metadata']['name']} not found")
-        return await super().apply(resource, manifest)
+        return await super().create(resource, manifest)
 
 
 async def test_members_get_in_when_all_else_is_there() -> None:
@@ -94,7 +108,7 @@ async def test_members_get_in_when_all_else_is_there() -> None:
 
     await world.bring_about()
 
-    kinds = [verb.split()[1] for verb in world.kube.verbs("apply")]
+    kinds = [verb.split()[1] for verb in world.kube.verbs()]
     bindings = [kind for kind in kinds if kind.endswith("Binding")]
     assert {*bindings} == {"RoleBinding", "ClusterRoleBinding"}
     assert kinds[-len(bindings) :] == bindings
@@ -143,7 +157,7 @@ async def test_a_child_that_was_deleted_is_made_again() -> None:
 
     await world.bring_about()
 
-    assert world.kube.verbs() == [f"apply {DENY}"]
+    assert world.kube.verbs() == [f"create {DENY}"]
     assert (await world.bring_about()).is_empty
 
 
@@ -192,7 +206,7 @@ async def test_what_cannot_be_changed_is_made_anew() -> None:
 
     await world.bring_about()
 
-    assert world.kube.verbs() == [f"delete {OWNERS}", f"apply {OWNERS}"]
+    assert world.kube.verbs() == [f"delete {OWNERS}", f"create {OWNERS}"]
     assert world.kube.objects[OWNERS]["roleRef"] == binding["roleRef"]
     assert (await world.bring_about()).is_empty
 
@@ -261,7 +275,7 @@ class TestFailures:
 
         await world.bring_about()
 
-        assert world.kube.verbs() == [f"apply {OWNERS}"]
+        assert world.kube.verbs() == [f"create {OWNERS}"]
 
     async def test_what_is_to_go_goes_though_something_else_is_refused(self) -> None:
         kube = Selective(RESOURCE_QUOTA)
