@@ -15,7 +15,7 @@ import argparse
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -111,7 +111,7 @@ async def timed(
     kube: KubeClient,
     kind: ApiResource,
     names: set[str],
-    creating: list[Callable[[], Awaitable[Object]]],
+    creating: Sequence[Callable[[], Awaitable[Object]]],
     ended: Callable[[Object], bool],
 ) -> float:
     """Seconds from the first creation until all have ended."""

@@ -62,7 +62,7 @@ class Plan:
     Server-side apply would take such a namespace over.
     """
     add: tuple[Manifest, ...] = ()
-    """Objects that are not there, to create with POST, in the order of the desired ones. Where one is there after all: apply.
+    """Objects that are not there, to create with POST, in the order of the desired ones. "AlreadyExists": apply it.
 
     Only of kinds with sections that are Headgate's alone: server-side apply never takes away what a POST put elsewhere.
     """
