@@ -104,14 +104,14 @@ async def desired(client: KubeClient, release: None) -> AsyncIterator[tuple[Mani
 
 async def carry_out(client: KubeClient, wanted: tuple[Manifest, ...], live: dict[ObjectKey, LiveObject]) -> None:
     made = plan(wanted, live)
-    for manifest in made.create:
+    for manifest in (*made.create, *made.add):
         await client.create(kind_of(key_of(manifest)), manifest)
     for manifest in made.apply:
         await client.apply(kind_of(key_of(manifest)), manifest)
     for replacement in made.replace:
         key = replacement.deletion.key
         await client.delete(kind_of(key), key.name, key.namespace, uid=replacement.deletion.uid)
-        await client.apply(kind_of(key), replacement.manifest)
+        await client.create(kind_of(key), replacement.manifest)
     for patch in made.extras:
         await client.merge_patch(kind_of(patch.key), patch.key.name, patch.key.namespace, patch.patch)
     for deletion in made.prune:
