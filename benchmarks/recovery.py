@@ -50,8 +50,9 @@ async def main(count: int, state: Path, image: str) -> list[Figure]:
     migrate.upgrade(database.migration_url, runtime_login=RUNTIME)
     log = (state / "logs" / "benchmark-operator.log").resolve()
     # The chart's lease, not the short one of tests: hundreds of pods that start take all of the machine.
-    lease = {"HEADGATE_LEASE_DURATION_SECONDS": "15"}
-    operator = OperatorProcess(kubeconfig, log, database.url, extra=lease)
+    # And every run has its Job, though half of their pods find no room.
+    settings = {"HEADGATE_LEASE_DURATION_SECONDS": "15", "HEADGATE_UNSCHEDULED_PODS": str(count)}
+    operator = OperatorProcess(kubeconfig, log, database.url, extra=settings)
     name = unique("bench")
     try:
         await asyncio.to_thread(lambda: operator.start().wait_until_leading())

@@ -125,6 +125,7 @@ async def _helping(settings: OperatorSettings, engine: Engine, kube: KubeClient)
         holder=settings.pod_name,
         lease=timedelta(seconds=settings.claim_seconds),
         batch=settings.claim_batch,
+        unscheduled=settings.unscheduled_pods,
         wall=wall,
         monotonic=time.monotonic,
     )

@@ -57,6 +57,8 @@ class OperatorSettings(BaseSettings):
     """Whether a replica that does not lead makes Jobs too."""
     claim_batch: int = Field(default=50, ge=1, le=500)
     """Attempts that a replica takes on at once at most."""
+    unscheduled_pods: int = Field(default=50, ge=1, le=100_000)
+    """How many pods of a workspace may find no room on the nodes before its other attempts wait in Postgres."""
     gateway_url: str | None = None
     """Where runners reach the gateway; without it no http, sql or script node runs, and runs say so."""
     gateway_account: str | None = None

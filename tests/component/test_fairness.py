@@ -170,6 +170,7 @@ async def test_a_claim_reads_no_more_of_the_queue_than_it_takes(
     limit = 10
     now = world.clock.now
     parameters = {"now": now, "limit": limit, "lease_until": now, "holder": "operator-0", "leave": []}
+    parameters |= {"unscheduled": 50, "lately": now - tasks.STUCK_AFTER}
 
     if statistics == "of this one":
         analyze(fresh, "ANALYZE headgate.tasks")

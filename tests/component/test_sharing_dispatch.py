@@ -36,6 +36,7 @@ class Replicas:
             holder=name,
             lease=LEASE,
             batch=batch,
+            unscheduled=50,
             wall=self.world.clock,
             monotonic=lambda: self.seconds,
         )

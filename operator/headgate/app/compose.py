@@ -124,6 +124,7 @@ def _timekeeping(base: Base, runner_jobs: RunnerJobs, pools: Pools) -> tuple[Loo
         holder=base.settings.pod_name,
         lease=timedelta(seconds=base.settings.claim_seconds),
         batch=base.settings.claim_batch,
+        unscheduled=base.settings.unscheduled_pods,
         wall=wall,
     )
     timekeeper = Timekeeper(

@@ -267,13 +267,16 @@ class Engine:
         now: datetime,
         lease: timedelta = timedelta(seconds=15),
         leave: Collection[UUID] = (),
+        *,
+        unscheduled: int = dispatch.UNSCHEDULED,
     ) -> Claimed:
         """Take up to ``limit`` attempts that are due, workspaces taking turns. No two claimers get the same one.
 
         They are the holder's until ``record_jobs`` says that their Jobs exist. Those for which that does not happen
         within ``lease`` can be claimed again, with the same content. Those of the runs in ``leave`` are left to others.
+        No workspace gets so many that more than ``unscheduled`` of its pods would find no room on the nodes.
         """
-        return await dispatch.claim_jobs(self._context, holder, limit, now, lease, leave)
+        return await dispatch.claim_jobs(self._context, holder, limit, now, lease, leave, unscheduled)
 
     async def take_over_claims(self, holder: str, now: datetime) -> int:
         """End the claims of a process of that name that has died, and return their number: they can be claimed at once.

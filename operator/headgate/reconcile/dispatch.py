@@ -34,6 +34,7 @@ class Dispatcher:
         holder: str,
         lease: timedelta,
         batch: int,
+        unscheduled: int,
         wall: Callable[[], datetime],
     ) -> None:
         self._engine = engine
@@ -42,6 +43,7 @@ class Dispatcher:
         self._holder = holder
         self._lease = lease
         self._batch = batch
+        self._unscheduled = unscheduled
         self._wall = wall
         self._log = structlog.get_logger("headgate.dispatch")
 
@@ -55,7 +57,9 @@ class Dispatcher:
     async def once(self) -> datetime | None:
         """Claim until nothing is due, and create the Jobs. Returns when the next attempt is due, where one is known."""
         while True:
-            claimed = await self._engine.claim_jobs(self._holder, self._batch, self._wall(), self._lease)
+            claimed = await self._engine.claim_jobs(
+                self._holder, self._batch, self._wall(), self._lease, unscheduled=self._unscheduled
+            )
             if not claimed.tasks:
                 return claimed.next_due
             created = await asyncio.gather(*(self._create(task) for task in claimed.tasks))

@@ -51,6 +51,7 @@ class Helper:
         holder: str,
         lease: timedelta,
         batch: int,
+        unscheduled: int,
         wall: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
@@ -59,6 +60,7 @@ class Helper:
         self._holder = holder
         self._lease = lease
         self._batch = batch
+        self._unscheduled = unscheduled
         self._wall = wall
         self._monotonic = monotonic
         self._specs: dict[str, tuple[float, WorkspaceSpec]] = {}
@@ -88,7 +90,12 @@ class Helper:
             while not self._stopped and self._monotonic() >= self._rests_until:
                 claimed_at = self._monotonic()
                 claimed = await self._engine.claim_jobs(
-                    self._holder, self._batch, self._wall(), self._lease, self._leave()
+                    self._holder,
+                    self._batch,
+                    self._wall(),
+                    self._lease,
+                    self._leave(),
+                    unscheduled=self._unscheduled,
                 )
                 if not claimed.tasks:
                     return claimed.next_due

@@ -33,6 +33,7 @@ _VIEW = compact("""
         ) AS cost,
         (SELECT jsonb_agg(jsonb_build_object('node', t.node, 'reason', t.waiting_reason, 'message', t.waiting_message,
                 'until', t.waiting_until, 'kind', t.kind, 'due', t.due_at, 'asks', t.work #> '{approval,message}',
+                'room', o.waiting_message,
                 'called', CASE t.kind WHEN 'call' THEN (
                     SELECT jsonb_build_object('id', c.id, 'workflow', w.name, 'reason', c.waiting_reason)
                     FROM headgate.workflow_executions c
@@ -41,10 +42,16 @@ _VIEW = compact("""
                         AND c.parent_attempt = t.attempt
                     LIMIT 1
                 ) END) ORDER BY t.node)
-            FROM headgate.tasks t
+            FROM headgate.tasks t LEFT JOIN LATERAL (
+                SELECT u.waiting_message FROM headgate.tasks u
+                WHERE t.kind = 'job' AND t.job_uid IS NULL AND t.waiting_reason IS NULL
+                    AND u.workspace_id = %(workspace_id)s AND u.waiting_reason = 'Unschedulable'
+                    AND u.job_uid IS NOT NULL
+                ORDER BY u.waiting_since DESC LIMIT 1
+            ) o ON true
             WHERE t.workspace_id = %(workspace_id)s AND t.execution_id = %(run_id)s
                 AND (t.waiting_reason IS NOT NULL OR t.kind IN ('call', 'approval')
-                    OR t.kind = 'runner' AND t.holder IS NULL)
+                    OR t.kind = 'runner' AND t.holder IS NULL OR o.waiting_message IS NOT NULL)
         ) AS waiting
     FROM headgate.workflow_executions e
     WHERE e.workspace_id = %(workspace_id)s AND e.started_at = %(started_at)s AND e.id = %(run_id)s

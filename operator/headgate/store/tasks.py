@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -59,6 +59,10 @@ _COLUMNS = """t.workspace_id, t.execution_id, t.node, t.attempt, w.name AS works
 # ``present`` and ``levels`` hop along the index, from workspace to workspace and from priority to priority, instead of
 # reading the queue, so that a claim costs the number of workspaces that have something queued, however much it is. What
 # another transaction has locked is left to it.
+#
+# ``room`` is how many attempts of a workspace may get a pod. Those whose pods find no node stand in the scheduler's
+# queue, which knows no turns; more of them would only delay those of others, and be tried again whenever a pod ends.
+# What has stood there for long does not count: it may be for want of what no pod that ends gives back.
 _JOBS = "FROM headgate.tasks t WHERE t.kind = 'job' AND t.due_at IS NOT NULL AND"
 # What was locked is found again by >= and <= instead of =, which can only be looked up in the index: under statistics
 # of an almost empty queue the server would rather read all of the queue once, and join.
@@ -70,21 +74,26 @@ _CLAIM = compact(f"""
         SELECT (SELECT t.workspace_id FROM headgate.tasks t
                 WHERE t.due_at IS NOT NULL AND t.workspace_id > p.workspace_id ORDER BY t.workspace_id LIMIT 1)
         FROM present p WHERE p.workspace_id IS NOT NULL
+    ), roomy AS (
+        SELECT p.workspace_id, %(unscheduled)s - (SELECT count(*) FROM (
+            SELECT FROM headgate.tasks t WHERE t.workspace_id = p.workspace_id AND t.waiting_reason = 'Unschedulable'
+                AND t.job_uid IS NOT NULL AND t.waiting_since > %(lately)s LIMIT %(unscheduled)s
+        ) u) AS room FROM present p WHERE p.workspace_id IS NOT NULL
     ), levels AS (
-        SELECT p.workspace_id, (SELECT t.priority {_JOBS} t.workspace_id = p.workspace_id
+        SELECT p.workspace_id, p.room, (SELECT t.priority {_JOBS} t.workspace_id = p.workspace_id
             ORDER BY t.priority DESC LIMIT 1) AS priority
-        FROM present p WHERE p.workspace_id IS NOT NULL
+        FROM roomy p WHERE p.room > 0
         UNION ALL
-        SELECT l.workspace_id, (SELECT t.priority {_JOBS} t.workspace_id = l.workspace_id AND t.priority < l.priority
-            ORDER BY t.priority DESC LIMIT 1)
+        SELECT l.workspace_id, l.room, (SELECT t.priority {_JOBS} t.workspace_id = l.workspace_id
+            AND t.priority < l.priority ORDER BY t.priority DESC LIMIT 1)
         FROM levels l WHERE l.priority IS NOT NULL
     ), candidates AS (
-        SELECT d.*, row_number() OVER (PARTITION BY d.workspace_id ORDER BY d.priority DESC, d.due_at) AS place
+        SELECT d.*, l.room, row_number() OVER (PARTITION BY d.workspace_id ORDER BY d.priority DESC, d.due_at) AS place
         FROM levels l CROSS JOIN LATERAL (
             SELECT t.workspace_id, t.execution_id, t.node, t.attempt, t.priority, t.due_at
             {_JOBS} t.workspace_id = l.workspace_id AND t.priority = l.priority AND t.due_at <= %(now)s
                 AND t.execution_id <> ALL(%(leave)s)
-            ORDER BY t.due_at LIMIT %(limit)s
+            ORDER BY t.due_at LIMIT least(%(limit)s, l.room)
         ) d
     ), present_turn AS (
         SELECT coalesce(max(last_turn), 0) AS turn FROM headgate.dispatch_turns
@@ -93,6 +102,7 @@ _CLAIM = compact(f"""
             GREATEST(coalesce(s.next_turn, 0), present_turn.turn) + (c.place - 1.0) / q.weight AS turn
         FROM candidates c CROSS JOIN present_turn JOIN headgate.workspace_resource_quotas q USING (workspace_id)
         LEFT JOIN headgate.dispatch_turns s USING (workspace_id)
+        WHERE c.place <= c.room
         ORDER BY turn, due_at, workspace_id LIMIT %(limit)s
     ), locked AS (
         SELECT t.*, c.turn, c.step, c.due_at AS due_before FROM chosen c CROSS JOIN LATERAL (
@@ -125,16 +135,27 @@ _CLAIM = compact(f"""
     ORDER BY t.turn, t.due_before, t.workspace_id
 """)  # noqa: S608 - constants
 
+STUCK_AFTER = timedelta(minutes=1)
+"""How long a pod that finds no node holds others back."""
+
 CLAIM_LOCK = 0x6865616467617465
 """Held by a transaction that claims, so that claims see each other's turns."""
 
 
 async def claim(
-    tx: Transaction, *, holder: str, limit: int, now: datetime, lease_until: datetime, leave: Collection[UUID] = ()
+    tx: Transaction,
+    *,
+    holder: str,
+    limit: int,
+    now: datetime,
+    lease_until: datetime,
+    unscheduled: int,
+    leave: Collection[UUID] = (),
 ) -> tuple[list[QueuedTask], datetime | None]:
     """Lease up to ``limit`` due tasks, fairly over workspaces. Also the earliest time at which another falls due.
 
-    Those of the runs in ``leave`` are left to others. Hold ``CLAIM_LOCK``, and read by index.
+    Those of the runs in ``leave`` are left to others, and those of workspaces stay of which ``unscheduled`` pods find no
+    node. Hold ``CLAIM_LOCK``, and read by index.
     """
     parameters = {
         "holder": holder,
@@ -142,6 +163,8 @@ async def claim(
         "now": now,
         "lease_until": lease_until,
         "leave": list(leave),
+        "unscheduled": unscheduled,
+        "lately": now - STUCK_AFTER,
     }
     rows = await tx.rows(_CLAIM, parameters)
     return [_task(row) for row in rows if row.node is not None], rows[0].next_due
@@ -250,7 +273,8 @@ async def mark_running(
 
 _SET_WAITING = """
     UPDATE headgate.tasks
-    SET waiting_reason = %(reason)s, waiting_message = %(message)s, waiting_until = %(until)s
+    SET waiting_reason = %(reason)s, waiting_message = %(message)s, waiting_until = %(until)s,
+        waiting_since = CASE WHEN waiting_reason = %(reason)s THEN waiting_since ELSE %(now)s END
     WHERE workspace_id = %(workspace_id)s AND execution_id = %(run_id)s AND node = %(node)s AND attempt = %(attempt)s
         AND (waiting_reason, waiting_message, waiting_until) IS DISTINCT FROM
             (CAST(%(reason)s AS text), CAST(%(message)s AS text), CAST(%(until)s AS timestamptz))
@@ -258,10 +282,10 @@ _SET_WAITING = """
 
 
 async def set_waiting(
-    tx: Transaction, key: TaskKey, reason: str | None, message: str | None, until: datetime | None
+    tx: Transaction, key: TaskKey, reason: str | None, message: str | None, until: datetime | None, now: datetime
 ) -> bool:
-    """Record what an attempt waits for. Returns whether that was news."""
-    parameters = {"reason": reason, "message": message, "until": until}
+    """Record what an attempt waits for from ``now`` on. Returns whether that was news."""
+    parameters = {"reason": reason, "message": message, "until": until, "now": now}
     return bool(await tx.execute(_SET_WAITING, key.parameters() | parameters))
 
 

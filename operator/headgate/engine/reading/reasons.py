@@ -36,6 +36,11 @@ def waiting_for_others(limit: int | None) -> str:
     return f"as many runs of the workflow are under way as its concurrency.limit allows: {limit}"
 
 
+def waiting_for_room(unschedulable: str) -> str:
+    """What an attempt without a pod waits for: others of the workspace have one, of which the scheduler says this."""
+    return f"earlier pods of the workspace find no room on the nodes: {unschedulable}"
+
+
 def waiting_for_called(called: Mapping[str, Any] | None) -> str:
     """Which run a node called, and what that one waits for. ``called`` has ``id``, ``workflow`` and ``reason``."""
     if called is None:

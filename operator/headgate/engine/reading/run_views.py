@@ -13,7 +13,7 @@ from headgate.domain.spread import index_of, node_of
 from headgate.domain.task import Waiting
 from headgate.engine.bounds import clip
 from headgate.engine.definitions.definition import Definition
-from headgate.engine.reading.reasons import waiting_for_approval, waiting_for_called
+from headgate.engine.reading.reasons import waiting_for_approval, waiting_for_called, waiting_for_room
 from headgate.engine.reading.views import NodeView, RunView, TriggerKind
 from headgate.store.records import TaskRow
 from headgate.store.starting import NewRun, Origin
@@ -86,6 +86,7 @@ def _queued(task: TaskRow) -> dict[str, Any]:
         "due": task.due_at,
         "asks": task.work.get("approval", {}).get("message"),
         "called": None,
+        "room": None,
     }
 
 
@@ -122,5 +123,7 @@ def _task_waiting(row: Mapping[str, Any]) -> Waiting:
             return Waiting("CalledRun", clip(waiting_for_called(row["called"])), row["node"])
         case "approval":
             return Waiting("Approval", clip(waiting_for_approval(row["asks"])), row["node"], utc(row["due"]))
+        case "job":
+            return Waiting("Unschedulable", clip(waiting_for_room(row["room"])), row["node"])
         case _:
             return Waiting("Runner", "no runner of the workspace has taken it on yet", row["node"])

@@ -20,14 +20,29 @@ from headgate.store.tasks import QueuedTask, TaskKey
 
 _log = structlog.get_logger(__name__)
 
+UNSCHEDULED = 50
+"""How many pods of a workspace may find no room on the nodes before others wait in the queue, by default."""
+
 
 async def claim_jobs(
-    context: Context, holder: str, limit: int, now: datetime, lease: timedelta, leave: Collection[UUID]
+    context: Context,
+    holder: str,
+    limit: int,
+    now: datetime,
+    lease: timedelta,
+    leave: Collection[UUID],
+    unscheduled: int,
 ) -> Claimed:
     """Lease up to ``limit`` due attempts, workspaces taking turns. See ``Engine.claim_jobs``."""
     async with context.database.system(lock=tasks.CLAIM_LOCK, by_index=True) as tx:
         found, next_due = await tasks.claim(
-            tx, holder=holder, limit=limit, now=now, lease_until=now + lease, leave=leave
+            tx,
+            holder=holder,
+            limit=limit,
+            now=now,
+            lease_until=now + lease,
+            leave=leave,
+            unscheduled=unscheduled,
         )
     return Claimed(_readable(found), next_due.astimezone(UTC) if next_due is not None else None)
 
@@ -86,7 +101,8 @@ async def record_waiting(context: Context, ref: TaskRef, waiting: Waiting | None
     reason = clip(waiting.reason, REASON_BYTES) if waiting else None
     message = clip(waiting.message) if waiting else None
     async with context.database.tenant(ref.workspace_id) as tx:
-        news = await tasks.set_waiting(tx, _key(ref), reason, message, waiting.until if waiting else None)
+        until = waiting.until if waiting else None
+        news = await tasks.set_waiting(tx, _key(ref), reason, message, until, context.now())
     changed = frozenset([ref.run_id] if news else [])
     return Effects(changed, calm=changed if waiting is None or waiting.reason in ROOM else frozenset())
 

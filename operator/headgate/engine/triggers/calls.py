@@ -86,5 +86,5 @@ async def overdue(context: Context, key: TaskKey, child: UUID) -> Effects:
     """Record that an attempt took too long. Its run is to be cancelled, and ends the attempt with that reason."""
     message = clip(f"it took longer than its timeout; run {child} is being cancelled")
     async with context.database.tenant(key.workspace_id) as tx:
-        news = await tasks.set_waiting(tx, key, TIMEOUT, message, None)
+        news = await tasks.set_waiting(tx, key, TIMEOUT, message, None, context.now())
     return Effects(frozenset([key.run_id])) if news else Effects()

@@ -1,0 +1,2 @@
+DROP INDEX headgate.tasks_unscheduled;
+ALTER TABLE headgate.tasks DROP COLUMN waiting_since;
