@@ -154,7 +154,7 @@ async def claim(
 ) -> tuple[list[QueuedTask], datetime | None]:
     """Lease up to ``limit`` due tasks, fairly over workspaces. Also the earliest time at which another falls due.
 
-    Those of the runs in ``leave`` are left to others, and those of workspaces stay of which ``unscheduled`` pods find no
+    Those of the runs in ``leave`` are left to others, and those stay of whose workspace ``unscheduled`` pods find no
     node. Hold ``CLAIM_LOCK``, and read by index.
     """
     parameters = {
