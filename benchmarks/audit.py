@@ -106,7 +106,7 @@ def stored(url: str) -> int:
 
 async def archived(server: Server, count: int) -> list[Figure]:
     """A month that was over long ago moves."""
-    now = datetime.now(UTC)
+    now, year = datetime.now(UTC), timedelta(days=365)
     month = (now - timedelta(days=430)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     database = Database(server.url(RUNTIME), pool_size=4)
     with tempfile.TemporaryDirectory() as folder:
@@ -125,13 +125,13 @@ async def archived(server: Server, count: int) -> list[Figure]:
         await engine.audit.sign(KEYS)
         before = stored(url) - empty
         kind, steps = Entries(engine._context, KEYS), []  # noqa: SLF001 - each step is measured alone
-        files, policy = ArchiveFiles(objects), Policy(*[timedelta(days=365)] * 3, legal_hold=False)
+        files, policy = ArchiveFiles(objects), Policy(year, year, 10 * year, legal_hold=False)
         began = time.perf_counter()
         while (part := await kind.begin(workspace, policy, now)) is not None:
             await writing.write(kind, files, workspace, part)
         steps.append(time.perf_counter() - began)
         began = time.perf_counter()
-        tidied = await kind.tidy(files, workspace, Policy(*[timedelta(days=3650)] * 3, legal_hold=False), now)
+        tidied = await kind.tidy(files, workspace, policy, now)
         steps.append(time.perf_counter() - began)
         after = stored(url) - empty
         size = sum([item.size async for item in objects.list("archive")])

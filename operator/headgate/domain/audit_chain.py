@@ -76,12 +76,13 @@ class ChainCheck:
         """
         self._workspace_id = workspace_id
         self._head = head
-        self._signed = {each.sequence: each.hash for each in (*anchors, *checkpoints)}
+        signed: list[Checkpoint | Anchor] = [*checkpoints, *anchors]
+        self._signed = {each.sequence: each.hash for each in signed}
         self._newest = max((checkpoint.sequence for checkpoint in checkpoints), default=0)
         self._last = start
         self.unsigned_since: datetime | None = None
         """The time of the first entry after the newest checkpoint."""
-        self.finding = self._of_signed((*checkpoints, *anchors), keys)
+        self.finding = self._of_signed(signed, keys)
 
     @property
     def checked(self) -> int:

@@ -171,14 +171,15 @@ class Audit:
         it; elsewhere the anchor stands for them.
         """
         anchors = await self._anchors(workspace_id)
-        for _ in range(_LOOKS):
-            verified = await self._look(workspace_id, workspace, keys, anchors)
-            if verified.finding is None:
-                break
-            # What was moved or deleted meanwhile is missed where it was before.
+        verified = await self._look(workspace_id, workspace, keys, anchors)
+        looks = 1
+        # What was moved or deleted meanwhile is missed where it was before.
+        while verified.finding is not None and looks < _LOOKS:
             before, anchors = anchors, await self._anchors(workspace_id)
             if before == anchors:
                 break
+            verified = await self._look(workspace_id, workspace, keys, anchors)
+            looks += 1
         return verified
 
     async def _anchors(self, workspace_id: UUID) -> Sequence[Anchor]:

@@ -97,7 +97,7 @@ class Entries:
         file = await files.put_rows(workspace_id, AUDIT, part.month, part.id, FORMS[AUDIT], pages)
         found = await entries_of(files, file)
         await self._verify(workspace_id, chosen.after, last, found)
-        bounds = {
+        bounds: dict[str, str | int] = {
             "firstEntry": first,
             "lastEntry": last,
             "hashBefore": chosen.after.hash.hex(),
