@@ -141,4 +141,5 @@ async def policy(tx: Transaction, workspace_id: UUID) -> Policy | None:
     if row is None:
         return None
     days = (row.execution_logs_days, row.audit_logs_days, row.compliance_logs_days)
-    return Policy(*(timedelta(days=each) for each in days), legal_hold=row.legal_hold)
+    executions, audit, compliance = (timedelta(days=each) for each in days)
+    return Policy(executions, audit, compliance, row.legal_hold)
