@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 import pytest
 
 from headgate.api.retention import Retention
-from headgate.domain.archive import AUDIT
+from headgate.domain.archive import AUDIT, files_of_record
 from headgate.domain.audit import Action, Entry
 from headgate.engine.archive.files import ArchiveDamaged
 from headgate.engine.archive.reading import NoArchive
 from headgate.engine.audit import EntriesMoved
+from headgate.objects.parquet import decode
 from headgate.store.audit import Filters
 from tests.component.archived import FusedStore
 from tests.component.old_entries import KEPT, OldEntries, given_retention
@@ -99,6 +100,16 @@ async def test_a_manifest_says_between_which_entries_a_part_is(old: OldEntries) 
 
     assert (said["firstEntry"], said["lastEntry"], said["hashBefore"]) == (1, 5, "00" * 32)
     assert said["hash"] == last.hash.hex()
+
+
+async def test_a_file_tells_the_hash_before_where_the_entry_before_does_not(old: OldEntries) -> None:
+    await old.archive.round(days=31)
+
+    [part] = await old.parts()
+    content = await old.archive.objects.get(files_of_record(part["files"])[AUDIT].path)
+    rows = decode(content, ("previous_hash",), by="sequence")
+
+    assert [row["previous_hash"] for row in rows] == [f"\\x{'00' * 32}", None, None, None, None]
 
 
 async def test_what_is_not_signed_yet_stays(old: OldEntries) -> None:

@@ -78,17 +78,23 @@ class ArchivedEntries:
 
 async def entries_of(files: ArchiveFiles, file: ArchivedFile) -> Sequence[Entry]:
     """The entries of a file, in its order. Raises ``ArchiveDamaged``."""
+    found: list[Entry] = []
     try:
-        return [_entry(row) for row in await files.rows(file, _COLUMNS, by="sequence")]
+        for row in await files.rows(file, _COLUMNS, by="sequence"):
+            found.append(_entry(row, found[-1].hash if found else None))
     except (TypeError, ValueError):
         raise ArchiveDamaged(f"a file of the archive has no entries as they were written: {file.path}") from None
+    return found
 
 
 _COLUMNS = tuple(field.name for field in fields(Entry))
 _TYPES = {"sequence": int, "at": datetime}
 
 
-def _entry(row: Row) -> Entry:
+def _entry(row: Row, before: bytes | None) -> Entry:
+    """An entry of a file, which leaves out the hash of the entry before where that is ``before``."""
+    if row["previous_hash"] is None and before is not None:
+        row = {**row, "previous_hash": before.hex()}
     for name, value in row.items():
         if not isinstance(value, _TYPES.get(name, str)):
             raise TypeError(name)

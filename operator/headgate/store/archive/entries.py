@@ -42,15 +42,17 @@ async def sizes(tx: Transaction, workspace_id: UUID, after: int, limit: int) -> 
     return [SizedEntry(row.sequence, row.at, row.bytes) for row in await tx.rows(_SIZES, parameters)]
 
 
+# Hashes are what does not get smaller: that before is told where the row before does not have it.
+_BEFORE = "NULLIF(e.previous_hash, lag(e.hash) OVER (ORDER BY e.sequence))"
 _ROWS = f"""
-    SELECT {selected(AUDIT, "e")} FROM headgate.audit_log e
+    SELECT {selected(AUDIT, "e", previous_hash=_BEFORE)} FROM headgate.audit_log e
     WHERE e.workspace_id = %(workspace_id)s AND e.sequence >= %(first)s AND e.sequence <= %(last)s
     ORDER BY e.sequence
 """  # noqa: S608 - constants
 
 
 async def rows(tx: Transaction, workspace_id: UUID, first: int, last: int) -> list[Any]:
-    """The rows of these entries as files have them, in order."""
+    """The rows of these entries as files have them, in order. The hash before is NULL where the row before has it."""
     return await tx.rows(_ROWS, {"workspace_id": workspace_id, "first": first, "last": last})
 
 
