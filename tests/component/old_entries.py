@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,8 +20,9 @@ from headgate.engine.audit import Verified
 from headgate.engine.types import WorkspaceRecord
 from headgate.objects.object_store import ObjectStore
 from headgate.store.archive.columns import FORMS
-from tests.component.archived import Archive
+from tests.component.archived import Archive, FusedStore
 from tests.component.ledger import PUBLIC, SIGNING, Ledger
+from tests.component.replica import Fuse, FusedDatabase, Killed
 from tests.component.world import World
 
 KEPT = Retention(audit_days=30)
@@ -84,6 +86,19 @@ class OldEntries:
 
     async def verified_without_archive(self, workspace: str = "acme") -> Verified:
         return await self.world.another_engine().audit.verify(self.world.ids[workspace], workspace, PUBLIC)
+
+    async def killed_round(self, fuse: Fuse, name: str, now: datetime) -> None:
+        """A round of one workspace, as far as the fuse lets it come."""
+        objects = self.archive.objects
+        database = FusedDatabase(self.world.url, fuse)
+        archiver = self.archive.archiver_of(self.archive.engine_of(database))
+        if isinstance(objects, FusedStore):
+            objects.fuse = fuse
+        with suppress(Killed):
+            await archiver.run(now, self.world.ids[name])
+        if isinstance(objects, FusedStore):
+            objects.fuse = Fuse()
+        await database.close()
 
     async def rewrite(
         self, part: dict[str, Any], change: Callable[[list[Entry]], list[Entry]], *, restamped: bool = False

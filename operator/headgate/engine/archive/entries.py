@@ -26,7 +26,7 @@ from headgate.engine.archive.kind import NotArchived, Tidied
 from headgate.engine.archive.removing import is_over
 from headgate.engine.context import Context
 from headgate.store import audit, audit_anchors
-from headgate.store.archive import audit_parts, entries
+from headgate.store.archive import audit_parts, choosing, entries
 from headgate.store.archive.audit_parts import AuditPart, WrittenEntries
 from headgate.store.archive.choosing import Policy
 from headgate.store.archive.columns import FORMS
@@ -154,7 +154,8 @@ class Entries:
         for part in parts:
             if part.state != "Expiring" and not is_over(part.month, policy, now):
                 break
-            await self._expire(files, workspace_id, part)
+            if not await self._expire(files, workspace_id, part):
+                break
             expired += 1
         return Tidied(removed, expired)
 
@@ -187,11 +188,17 @@ class Entries:
             await entries.remove(tx, part.id)
             await audit_parts.move(tx, workspace_id, part.id, "Verified", "Removed")
 
-    async def _expire(self, files: ArchiveFiles, workspace_id: UUID, part: AuditPart) -> None:
-        """Sign that the part, which is the oldest, is kept no more, and delete it; the record last."""
+    async def _expire(self, files: ArchiveFiles, workspace_id: UUID, part: AuditPart) -> bool:
+        """Sign that the part, which is the oldest, is kept no more, and delete it; the record last.
+
+        Whether that was done: not where somebody put the workspace under legal hold meanwhile.
+        """
         if part.state != "Expiring":
             end = Head(part.last_sequence or 0, part.hash or b"")
             async with self._context.database.tenant(workspace_id) as tx:
+                known = await choosing.policy(tx, workspace_id)
+                if known is None or known.legal_hold:
+                    return False
                 anchors = await audit_anchors.anchors(tx, workspace_id)
                 if not any(self._stands(each, end) for each in anchors):
                     raise NotArchived(f"no good anchor stands for the part up to entry {end.sequence}: it is kept")
@@ -200,6 +207,7 @@ class Entries:
         await files.clear(workspace_id, AUDIT, part.month, part.id)
         async with self._context.database.tenant(workspace_id) as tx:
             await audit_parts.forget(tx, workspace_id, part.id)
+        return True
 
     def _stands(self, anchor: Anchor, end: Head) -> bool:
         good = self._signing.public().signed(anchor.signing_key, anchor.signature, anchor.signed())
