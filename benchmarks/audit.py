@@ -31,6 +31,7 @@ from headgate.engine.engine import Engine
 from headgate.engine.types import RunRequest, TriggerKind, WorkspaceRecord
 from headgate.objects.object_store import ObjectStore
 from headgate.store import migrate
+from headgate.store.archive import entries as stored_entries
 from headgate.store.archive.choosing import Policy
 from headgate.store.database import Database
 
@@ -130,6 +131,15 @@ async def archived(server: Server, count: int) -> list[Figure]:
         while (part := await kind.begin(workspace, policy, now)) is not None:
             await writing.write(kind, files, workspace, part)
         steps.append(time.perf_counter() - began)
+        gone, remove = list[float](), stored_entries.remove
+
+        async def removing(*arguments: object) -> int:
+            started = time.perf_counter()
+            removed = await remove(*arguments)  # type: ignore[arg-type]
+            gone.append(time.perf_counter() - started)
+            return removed
+
+        stored_entries.remove = removing  # type: ignore[assignment]
         began = time.perf_counter()
         tidied = await kind.tidy(files, workspace, policy, now)
         steps.append(time.perf_counter() - began)
@@ -143,12 +153,13 @@ async def archived(server: Server, count: int) -> list[Figure]:
     if found.finding is not None or found.entries != count:
         raise SystemExit(f"the archived log is not good: {found}")
     print(f"{count} entries in {tidied.removed} parts: written in {steps[0]:.1f} s, verified there in {steps[2]:.1f} s")
+    print(f"looked at once more and removed in {steps[1]:.1f} s")
     print(f"before {before / 1e6:.1f} MB; after {after / 1e6:.2f} MB, and {size / 1e6:.1f} MB in the archive")
     return [
         Figure(
             "a month of the audit log less, archive included", 100 - 100 * (after + size) / before, "%", 70, "higher"
         ),
-        Figure(f"removing that month of {count:,} entries, looked at once more", steps[1], "s", 10, "lower"),
+        Figure(f"its {count:,} rows go, looked at once more", sum(gone), "s", 1, "lower"),
     ]
 
 
