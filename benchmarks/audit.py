@@ -3,6 +3,7 @@
     python -m benchmarks.audit [--entries 50000]
 
 Admissions are measured in turns with and without somebody who asks, so that other work on the machine meets both alike.
+In the end a month of as many entries, which was over a year ago, moves to an archive in a folder.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import argparse
 import asyncio
 import itertools
 import statistics
+import tempfile
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import psycopg
@@ -22,9 +24,15 @@ from benchmarks.report import Figure, show
 from hack.postgres import MIGRATOR, RUNTIME, SUPERUSER, Server
 from headgate.domain.audit import Act, Action, Actor, ActorKind
 from headgate.domain.audit_keys import SigningKeys
+from headgate.engine.archive import writing
+from headgate.engine.archive.entries import Entries
+from headgate.engine.archive.files import ArchiveFiles
 from headgate.engine.engine import Engine
 from headgate.engine.types import RunRequest, TriggerKind, WorkspaceRecord
+from headgate.objects.object_store import ObjectStore
 from headgate.store import migrate
+from headgate.store.archive import entries as stored_entries
+from headgate.store.archive.choosing import Policy
 from headgate.store.database import Database
 
 SOMEBODY = Actor(ActorKind.USER, "alice", "Kubernetes token")
@@ -76,6 +84,85 @@ async def notes(engine: Engine, workspaces: list[UUID], total: int) -> float:
     return total / (time.perf_counter() - began)
 
 
+MONTH = """
+    INSERT INTO headgate.audit_log (workspace_id, at, actor_kind, actor_name, actor_via, action, object, outcome,
+        detail)
+    SELECT %(workspace)s, CAST(%(month)s AS timestamptz) + interval '27 days' * n / %(count)s, 'user',
+        'user-' || n %% 40, 'Kubernetes token', 'run.start', 'run/' || gen_random_uuid(), 'Done',
+        json_build_object('workflow', 'acme/nightly-' || n %% 25)
+    FROM generate_series(1, %(count)s) n
+"""
+
+
+def stored(url: str) -> int:
+    """Bytes of what is kept of audit logs in Postgres, indexes included, once what was freed is used again."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("VACUUM FULL headgate.audit_log, headgate.audit_parts, headgate.audit_anchors")
+        [found] = connection.execute(
+            "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relnamespace = 'headgate'::regnamespace"
+            " AND relname IN ('audit_log', 'audit_parts', 'audit_anchors')"
+        ).fetchone() or (0,)
+    return int(found)
+
+
+async def archived(server: Server, count: int) -> list[Figure]:
+    """A month that was over long ago moves."""
+    now, year = datetime.now(UTC), timedelta(days=365)
+    month = (now - timedelta(days=430)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    database = Database(server.url(RUNTIME), pool_size=4)
+    with tempfile.TemporaryDirectory() as folder:
+        objects = ObjectStore(f"file://{folder}")
+        engine = Engine(database, NoExpressions(), clock=lambda: datetime.now(UTC), archive=objects)
+        workspace = await engine.sync_workspace(WorkspaceRecord("old", UNLIMITED, suspended=False))
+        url = server.url(SUPERUSER)
+        empty = stored(url)
+        # The entry of the workspace itself is young, and would keep what comes after it.
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("SET session_replication_role = replica")
+            for table in ("audit_log", "audit_heads"):
+                connection.execute(f"DELETE FROM headgate.{table} WHERE workspace_id = %s".encode(), [workspace])
+            connection.execute("SET session_replication_role = origin")
+            connection.execute(MONTH, {"workspace": workspace, "month": month, "count": count})
+        await engine.audit.sign(KEYS)
+        before = stored(url) - empty
+        kind, steps = Entries(engine._context, KEYS), []  # noqa: SLF001 - each step is measured alone
+        files, policy = ArchiveFiles(objects), Policy(year, year, 10 * year, legal_hold=False)
+        began = time.perf_counter()
+        while (part := await kind.begin(workspace, policy, now)) is not None:
+            await writing.write(kind, files, workspace, part)
+        steps.append(time.perf_counter() - began)
+        gone, remove = list[float](), stored_entries.remove
+
+        async def removing(*arguments: object) -> int:
+            started = time.perf_counter()
+            removed = await remove(*arguments)  # type: ignore[arg-type]
+            gone.append(time.perf_counter() - started)
+            return removed
+
+        stored_entries.remove = removing  # type: ignore[assignment]
+        began = time.perf_counter()
+        tidied = await kind.tidy(files, workspace, policy, now)
+        steps.append(time.perf_counter() - began)
+        after = stored(url) - empty
+        size = sum([item.size async for item in objects.list("archive")])
+        began = time.perf_counter()
+        found = await engine.audit.verify(workspace, "old", KEYS.public())
+        steps.append(time.perf_counter() - began)
+        objects.close()
+    await database.close()
+    if found.finding is not None or found.entries != count:
+        raise SystemExit(f"the archived log is not good: {found}")
+    print(f"{count} entries in {tidied.removed} parts: written in {steps[0]:.1f} s, verified there in {steps[2]:.1f} s")
+    print(f"looked at once more and removed in {steps[1]:.1f} s")
+    print(f"before {before / 1e6:.1f} MB; after {after / 1e6:.2f} MB, and {size / 1e6:.1f} MB in the archive")
+    return [
+        Figure(
+            "a month of the audit log less, archive included", 100 - 100 * (after + size) / before, "%", 70, "higher"
+        ),
+        Figure(f"its {count:,} rows go, looked at once more", sum(gone), "s", 1, "lower"),
+    ]
+
+
 async def measure(server: Server, entries: int) -> list[Figure]:
     database = Database(server.url(RUNTIME), pool_size=10)
     engine = Engine(database, NoExpressions(), clock=lambda: datetime.now(UTC))
@@ -118,9 +205,8 @@ def main() -> None:
     arguments = parser.parse_args()
     with a_server() as server:
         migrate.upgrade(server.url(MIGRATOR), runtime_login=RUNTIME)
-        show(
-            asyncio.run(measure(server, arguments.entries)), f"python -m benchmarks.audit --entries {arguments.entries}"
-        )
+        figures = asyncio.run(measure(server, arguments.entries)) + asyncio.run(archived(server, arguments.entries))
+        show(figures, f"python -m benchmarks.audit --entries {arguments.entries}")
 
 
 if __name__ == "__main__":

@@ -77,9 +77,10 @@ class OperatorSettings(BaseSettings):
     object_folder_bytes: int = Field(default=0, ge=0)
     """How much a folder holds at most, beyond which its oldest objects go; 0 for no limit. Buckets have none."""
     archive_store: str | None = None
-    """URL of the folder or bucket to which runs move when a Workspace's retention says so, as ``object_store`` has it.
+    """URL of the folder or bucket to which runs, and entries of audit logs, move when a Workspace's retention says so.
 
-    Without it nothing is moved, and nothing deleted. A folder must be one that stays, and no limit is held there.
+    As ``object_store`` has it. Without it nothing is moved, and nothing deleted. A folder must be one that stays, and
+    no limit is held there.
     """
     log_limit_bytes: int = Field(default=1_048_576, ge=0, le=67_108_864)
     """How much of an attempt's log is kept, head and tail; 0 keeps none."""
@@ -140,7 +141,7 @@ class GatewaySettings(BaseSettings):
     object_store: str | None = None
     """URL of the folder or bucket in which the operator keeps logs, as the operator's own; without it none is shown."""
     archive_store: str | None = None
-    """URL of the folder or bucket of archived runs, as the operator's own; without it none is shown."""
+    """URL of the folder or bucket of archived runs and entries, as the operator's own; without it none are shown."""
     streams: int = Field(default=100, ge=0, le=4096)
     """Streams of events and logs at the same time at most, which are connections that last."""
     streams_per_workspace: int = Field(default=20, ge=0, le=4096)

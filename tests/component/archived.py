@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from headgate.domain.archive import RUNS, files_of_record
+from headgate.domain.audit_keys import SigningKeys
 from headgate.engine.archive.archiver import Archiver, Round
 from headgate.engine.archive.files import ArchiveFiles
 from headgate.engine.engine import Engine
@@ -42,6 +43,8 @@ class Archive:
     world: World
     objects: ObjectStore = field(default_factory=lambda: ObjectStore("memory://"))
     logs: ObjectStore = field(default_factory=lambda: ObjectStore("memory://"))
+    signing: SigningKeys | None = None
+    """By which heads of audit logs are signed; without any, their entries stay where they are."""
 
     def __post_init__(self) -> None:
         self.engine = self.engine_of(self.world.database)
@@ -53,7 +56,10 @@ class Archive:
 
     @property
     def archiver(self) -> Archiver:
-        found = self.engine.archiver(self.logs)
+        return self.archiver_of(self.engine)
+
+    def archiver_of(self, engine: Engine) -> Archiver:
+        found = engine.archiver(self.logs, self.signing)
         assert found is not None
         return found
 

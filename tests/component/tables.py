@@ -45,6 +45,8 @@ TENANT_TABLES = (
     "recommendations",
     "upkeep_days",
     "archive_parts",
+    "audit_parts",
+    "audit_anchors",
 )
 """Every table of workspaces' rows; each after those that it refers to."""
 SHARED_TABLES = (

@@ -14,6 +14,7 @@ from headgate.objects.object_store import ObjectStore, StoreUnavailable
 from tests.component.api_client import Api, Ticking, replica
 from tests.component.api_server import ApiServer
 from tests.component.archived import Archive
+from tests.component.old_entries import KEPT, OldEntries, given_retention
 from tests.component.test_archive import finished
 from tests.component.world import World, one_node
 
@@ -72,6 +73,35 @@ async def test_an_archive_that_is_away_is_told_as_that(
     assert "archive" in answer.json()["detail"]
 
 
+async def test_archived_entries_of_the_audit_log_are_listed_as_before(world: World) -> None:
+    old = OldEntries(world)
+    await given_retention(world, KEPT)
+    await old.given(3)
+    async with replica(world, old.archive.engine, ApiServer(), Ticking()) as reading:
+        before = await reading.get("/audit")
+        await old.archive.round(days=31)
+        reading.token = ""
+        assert await old.hot() == []
+
+        assert await reading.get("/audit") == before
+        page = await reading.get("/audit?limit=2")
+        assert [item["sequence"] for item in page["items"]] == [5, 4]
+        rest = await reading.get(f"/audit?cursor={page['nextCursor']}")
+        assert [item["sequence"] for item in rest["items"]] == [3, 2, 1]
+
+
+async def test_a_gateway_that_does_not_know_the_archive_says_so_of_the_audit_log(world: World) -> None:
+    old = OldEntries(world)
+    await given_retention(world, KEPT)
+    await old.given(3)
+    await old.archive.round(days=31)
+    async with replica(world, world.another_engine(), ApiServer(), Ticking()) as reading:
+        answer = await reading.call("GET", "/audit")
+
+    assert answer.status_code == 409
+    assert "in the archive" in answer.json()["detail"]
+
+
 async def headgate(world: World, folder: Path, *words: str, store: str | None = None) -> Result:
     environment = {
         "HEADGATE_DATABASE_URL": world.url,
@@ -90,7 +120,8 @@ async def test_a_round_by_command_says_what_it_did(world: World, tmp_path: Path)
     found = await headgate(world, tmp_path, "retention", "run", "--workspace", "acme")
 
     assert found.exit_code == 0, found.output
-    assert found.output.startswith("1 runs were archived in 1 parts, ")
+    assert found.output.startswith("1 runs and 0 entries of audit logs were archived in 1 parts, ")
+    assert "set HEADGATE_AUDIT_SIGNING_KEYS" in found.output
     archive = ObjectStore(f"file://{tmp_path}/archive")
     assert len([item async for item in archive.list("archive")]) == 3
     archive.close()

@@ -364,8 +364,7 @@ async def killed_in(archive: Archive, fuse: Fuse, name: str, now: datetime) -> N
     """A round of one workspace, as far as the fuse lets it come."""
     assert isinstance(archive.objects, FusedStore)
     database = FusedDatabase(archive.world.url, fuse)
-    archiver = archive.engine_of(database).archiver(archive.logs)
-    assert archiver is not None
+    archiver = archive.archiver_of(archive.engine_of(database))
     archive.objects.fuse = fuse
     with suppress(Killed):
         await archiver.run(now, archive.world.ids[name])

@@ -11,7 +11,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from headgate.cli.main import app
+from headgate.clock import wall
 from tests.component.ledger import PUBLIC, SIGNING, Ledger
+from tests.component.old_entries import KEPT, given_retention
 from tests.component.world import World
 
 KEY = f"2026-01: {base64.b64encode(SIGNING.keys['2026-01']).decode()}"
@@ -26,10 +28,15 @@ async def ledger(world: World) -> Ledger:
     return ledger
 
 
-async def headgate(ledger: Ledger, *words: str, keys: str = KEY) -> Result:
+async def headgate(ledger: Ledger, *words: str, keys: str = KEY, archive: str = "", of: str = "audit") -> Result:
     """What a command says, which has a loop of its own."""
-    environment = {"HEADGATE_DATABASE_URL": ledger.world.url, "HEADGATE_AUDIT_SIGNING_KEYS": keys}
-    return await asyncio.to_thread(lambda: CliRunner().invoke(app, ["audit", *words], None, environment))
+    environment = {
+        "HEADGATE_DATABASE_URL": ledger.world.url,
+        "HEADGATE_AUDIT_SIGNING_KEYS": keys,
+        "HEADGATE_ARCHIVE_STORE": archive,
+        "HEADGATE_OBJECT_STORE": "memory://",
+    }
+    return await asyncio.to_thread(lambda: CliRunner().invoke(app, [of, *words], None, environment))
 
 
 async def test_a_log_that_nobody_touched(ledger: Ledger) -> None:
@@ -104,3 +111,47 @@ async def test_a_copy_has_all_that_was_hashed(ledger: Ledger) -> None:
     assert [line["sequence"] for line in lines] == [1, 2, 3]
     assert [line["hash"] for line in lines] == [entry.hash.hex() for entry in await ledger.entries()]
     assert lines[1]["previousHash"] == lines[0]["hash"]
+
+
+async def test_a_log_of_which_a_part_is_archived(ledger: Ledger, tmp_path: Path) -> None:
+    world, archive = ledger.world, f"file://{tmp_path}/archive"
+    await given_retention(world, KEPT)
+    await ledger.sign()
+    # Commands go by the clock on the wall, on which that is long ago; this is not.
+    world.clock.now = wall()
+    await ledger.given_entries(1)
+    await ledger.sign()
+
+    moved = await headgate(ledger, "run", archive=archive, of="retention")
+    whole = await headgate(ledger, "verify", archive=archive)
+    left = await headgate(ledger, "verify")
+    copy = await headgate(ledger, "export", "--workspace", "acme", archive=archive)
+    rest = await headgate(ledger, "export", "--workspace", "acme")
+
+    assert moved.output.startswith("0 runs and 4 entries of audit logs were archived in 1 parts, ")
+    assert ": 5 entries are good, and signed up to entry 5\n" in whole.output
+    assert ": 1 entries from entry 5 on are good, and signed up to entry 5\n" in left.output
+    assert [json.loads(line)["sequence"] for line in copy.stdout.splitlines()] == [1, 2, 3, 4, 5]
+    assert [json.loads(line)["sequence"] for line in rest.stdout.splitlines()] == [5]
+    assert "entries before 5 are not in Postgres any more" in rest.stderr
+    assert {each.exit_code for each in (moved, whole, left, copy, rest)} == {0}
+
+
+def lose(folder: Path) -> None:
+    for file in folder.rglob("*.parquet"):
+        file.unlink()
+
+
+async def test_an_archive_that_was_damaged_is_told_with_the_entry(ledger: Ledger, tmp_path: Path) -> None:
+    archive = f"file://{tmp_path}/archive"
+    await given_retention(ledger.world, KEPT)
+    await ledger.sign()
+    await headgate(ledger, "run", archive=archive, of="retention")
+    lose(tmp_path)
+
+    found = await headgate(ledger, "verify", archive=archive)
+    copy = await headgate(ledger, "export", "--workspace", "acme", archive=archive)
+
+    assert "entry 1 is bad: damaged: a file of the archive is missing" in found.output
+    assert (found.exit_code, copy.exit_code) == (1, 1)
+    assert "a file of the archive is missing" in copy.output

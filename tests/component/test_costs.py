@@ -18,6 +18,7 @@ from headgate.store import (
     analytics,
     api_keys,
     audit,
+    audit_anchors,
     calls,
     control,
     credential_releases,
@@ -44,7 +45,7 @@ from headgate.store import (
     workflows,
     workspaces,
 )
-from headgate.store.archive import choosing, names
+from headgate.store.archive import audit_parts, choosing, entries, names
 from headgate.store.archive import months as archive_months
 from headgate.store.archive import parts as archive_parts
 from tests.builders import a_workflow, container
@@ -317,6 +318,7 @@ async def test_a_search_takes_six_and_three_where_nothing_is_found(warm: World, 
         analytics,
         api_keys,
         audit,
+        audit_anchors,
         calls,
         control,
         credential_releases,
@@ -334,6 +336,8 @@ async def test_a_search_takes_six_and_three_where_nothing_is_found(warm: World, 
         names,
         archive_months,
         archive_parts,
+        audit_parts,
+        entries,
         prices,
         recommendations,
         run_changes,

@@ -118,6 +118,16 @@ async def two_tenants(world: World) -> World:
             " RETURNING 1",
             world.ids[workspace],
         )
+        await world.rows(
+            "INSERT INTO headgate.audit_parts SELECT %s, gen_random_uuid(), '2026-01-01', 'Writing', now(), now()"
+            " RETURNING 1",
+            world.ids[workspace],
+        )
+        await world.rows(
+            "INSERT INTO headgate.audit_anchors SELECT workspace_id, 'Moved', sequence, hash, at, signing_key,"
+            " signature FROM headgate.audit_checkpoints WHERE workspace_id = %s RETURNING 1",
+            world.ids[workspace],
+        )
     await world.engine.analytics.fold()
     for workspace in ("acme", "other"):
         await world.rows(
@@ -254,6 +264,10 @@ async def test_another_workspaces_rows_cannot_be_changed(two_tenants: World, fre
         "SELECT headgate.drop_archived_month('2026-01-01', now())",
         "INSERT INTO headgate.archive_rounds VALUES (now(), now())",
         "INSERT INTO headgate.audit_log (workspace_id, sequence) VALUES (gen_random_uuid(), 1)",
+        "UPDATE headgate.audit_parts SET entries_before = now()",
+        "SELECT headgate.remove_archived_audit(gen_random_uuid())",
+        "UPDATE headgate.audit_anchors SET sequence = 1",
+        "DELETE FROM headgate.audit_anchors",
         "DELETE FROM headgate.audit_heads",
         "DELETE FROM headgate.audit_checkpoints",
         "INSERT INTO headgate.audit_checkpoints (sequence) VALUES (1)",
@@ -302,6 +316,9 @@ async def test_the_app_role_cannot_rewrite_what_is_for_ever_or_lift_its_limits(
         "DELETE FROM headgate.audit_log",
         "UPDATE headgate.audit_checkpoints SET sequence = 1",
         "DELETE FROM headgate.audit_rounds",
+        "SELECT files FROM headgate.audit_parts",
+        "SELECT hash FROM headgate.audit_anchors",
+        "SELECT headgate.remove_archived_audit(gen_random_uuid())",
     ],
 )
 async def test_the_system_role_gets_at_nothing_but_what_crosses_workspaces(

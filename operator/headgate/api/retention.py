@@ -17,10 +17,10 @@ class Retention(KubeModel):
     execution_days: Days = 90
     """Runs and their steps, counted from the end of a run. Then they move to the archive, where there is one."""
     audit_days: Days = 365
-    """Who did what. This release keeps it for ever."""
+    """Who did what. Then it moves to the archive, where there is one and the operator has signing keys."""
     webhook_days: Days = 30
     """Deliveries of webhooks."""
     compliance_days: Days = 2555
-    """What has to be kept by law: seven years. Then archived runs are deleted, and their logs."""
+    """What has to be kept by law: seven years. Then what is archived is deleted, and the logs of runs."""
     legal_hold: bool = False
     """Nothing of the workspace is moved to the archive or deleted, for as long as this is true."""

@@ -83,7 +83,7 @@ def compose(
             *_timekeeping(base, runner_jobs, pools),
             logs.run,
             PoolLogs(engine.logs, logs, wall=wall).run,
-            ArchiveKeeper(engine.archiver(objects), registry, wall=wall).run,
+            ArchiveKeeper(engine.archiver(objects, _signing(base.settings)), registry, wall=wall).run,
             base.warnings.run,
             base.usage.run,
             facts.run,

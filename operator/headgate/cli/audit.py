@@ -11,20 +11,32 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from headgate.cli.database import URL, complain, required
+from headgate.cli.audit_keys import KEYS, from_environment
+from headgate.cli.database import ARCHIVE, URL, complain, required
 from headgate.cli.reading import reading
+from headgate.domain.archive import ManifestInvalid
 from headgate.domain.audit import Entry
 from headgate.domain.audit_chain import Finding
 from headgate.domain.audit_keys import PublicKeys
 from headgate.domain.key_ring import KeyRingInvalid
-from headgate.engine.audit import Verified
-from headgate.engine.credentials.key_source import public_keys, signing_keys
+from headgate.engine.archive.files import ArchiveDamaged
+from headgate.engine.audit import EntriesMoved, Verified
+from headgate.engine.credentials.key_source import public_keys
 from headgate.engine.engine import Engine
+from headgate.objects.object_store import InvalidObjectStore, StoreUnavailable
 from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable
 
 T = TypeVar("T")
-KEYS, KEYS_FILE = "HEADGATE_AUDIT_SIGNING_KEYS", "HEADGATE_AUDIT_SIGNING_KEYS_FILE"
 _DIGEST_BYTES = 32
+_FAILURES = (
+    ArchiveDamaged,
+    DatabaseNotMigrated,
+    DatabaseUnavailable,
+    EntriesMoved,
+    InvalidObjectStore,
+    ManifestInvalid,
+    StoreUnavailable,
+)
 audit = typer.Typer(no_args_is_help=True, help="Who did what: verify the audit log, and take copies of it.")
 
 
@@ -39,7 +51,11 @@ def verify(
         typer.Option(help="A round that you know, as <number>:<digest> in the operator's log: finds what is cut off."),
     ] = None,
 ) -> None:
-    """Look at every entry and every signature. Exit code 1, and the first bad entry of each log, where any is."""
+    """Look at every entry and every signature. Exit code 1, and the first bad entry of each log, where any is.
+
+    Entries that have moved to the archive are looked at where HEADGATE_ARCHIVE_STORE says where that is. Elsewhere a
+    log begins at the signed anchor that stands for them.
+    """
     expected = _round(expect)
     if workspace is not None and expected is not None:
         raise typer.BadParameter("--expect is about all workspaces: leave --workspace out")
@@ -72,7 +88,8 @@ def _told(found: Verified) -> bool:
     if found.finding is not None:
         typer.echo(_bad(name, "entry", found.finding))
         return False
-    typer.echo(f"{name}: {found.entries} entries are good, and signed up to entry {found.signed}")
+    begins = f" from entry {found.after + 1} on" if found.after else ""
+    typer.echo(f"{name}: {found.entries} entries{begins} are good, and signed up to entry {found.signed}")
     return True
 
 
@@ -82,7 +99,10 @@ def _bad(name: str, what: str, finding: Finding) -> str:
 
 @audit.command()
 def export(workspace: Annotated[str, typer.Option(help="Name of the Workspace.")]) -> None:
-    """Print the log as JSON lines, the oldest entry first, with its hashes."""
+    """Print the log as JSON lines, the oldest entry first, with its hashes.
+
+    Entries that have moved to the archive are there where HEADGATE_ARCHIVE_STORE says where that is.
+    """
     _run(lambda engine: _export(engine, workspace))
 
 
@@ -90,9 +110,12 @@ async def _export(engine: Engine, workspace: str) -> None:
     workspace_id = await engine.workspace_id(workspace)
     if workspace_id is None:
         raise typer.Exit(complain(f"there is no workspace {workspace} in the database"))
-    async for page in engine.audit.in_order(workspace_id):
-        for entry in page:
-            sys.stdout.write(json.dumps(_line(entry)) + "\n")
+    last = None
+    async for page in engine.audit.whole(workspace_id):
+        if last is None and page[0].sequence > 1:
+            typer.echo(f"entries before {page[0].sequence} are not in Postgres any more", err=True)
+        for last in page:
+            sys.stdout.write(json.dumps(_line(last)) + "\n")
 
 
 def _line(entry: Entry) -> dict[str, object]:
@@ -124,7 +147,7 @@ def _keys(file: str | None) -> PublicKeys | None:
     try:
         if file is not None:
             return public_keys(file)
-        keys = signing_keys(os.environ.get(KEYS), os.environ.get(KEYS_FILE))
+        keys = from_environment()
     except KeyRingInvalid as error:
         raise typer.Exit(complain(str(error))) from None
     return None if keys is None else keys.public()
@@ -145,10 +168,10 @@ def _round(text: str | None) -> tuple[int, bytes] | None:
 
 def _run(use: Callable[[Engine], Awaitable[T]]) -> T:
     async def run(url: str) -> T:
-        async with reading(url) as engine:
+        async with reading(url, archive_store=os.environ.get(ARCHIVE) or None) as engine:
             return await use(engine)
 
     try:
         return asyncio.run(run(required(URL)))
-    except (DatabaseNotMigrated, DatabaseUnavailable) as error:
+    except _FAILURES as error:
         raise typer.Exit(complain(str(error))) from None

@@ -1787,7 +1787,10 @@ class Client:
         actor: str | None = None,
         action: Action | None = None,
     ) -> AuditList:
-        """List who did what in the workspace, the newest first. Filters look through entries from the newest on."""
+        """List who did what in the workspace, the newest first. Filters look through entries from the newest on.
+
+        Archived entries are found too. Of those a page may be short, and its cursor goes on all the same.
+        """
         return cast(
             "AuditList",
             await self._transport.call(

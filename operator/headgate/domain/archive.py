@@ -14,8 +14,8 @@ from uuid import UUID
 SCHEMA_VERSION = 1
 """Of files and manifests. A reader refuses versions that it does not know, and takes columns that it does not know
 for absent."""
-RUNS, STEPS, MANIFEST = "runs", "steps", "manifest"
-"""Kinds of files. Manifests lie beside the runs."""
+RUNS, STEPS, AUDIT, MANIFEST = "runs", "steps", "audit", "manifest"
+"""Kinds of files. Manifests lie beside the runs, and beside entries of audit logs."""
 ROUND_HOUR = 2
 """The hour of UTC at which a daily round is due."""
 
@@ -60,8 +60,8 @@ class Manifest:
     workspace_id: UUID
     part_id: UUID
     month: date
-    first_run: UUID
-    last_run: UUID
+    bounds: Mapping[str, str | int]
+    """Between which its runs or entries are, as the manifest names it."""
     files: Mapping[str, ArchivedFile]
 
     def to_bytes(self) -> bytes:
@@ -72,8 +72,7 @@ class Manifest:
                 "workspaceId": str(self.workspace_id),
                 "partId": str(self.part_id),
                 "month": month_text(self.month),
-                "firstRun": str(self.first_run),
-                "lastRun": str(self.last_run),
+                **self.bounds,
                 "files": files_to_record(self.files)["files"],
             },
             indent=1,
@@ -155,6 +154,28 @@ def pages(runs: Sequence[Sized], *, most_bytes: int, most_steps: int) -> Iterabl
         page = cut(runs, most_bytes=most_bytes, most_steps=most_steps)
         yield page
         runs = runs[len(page) :]
+
+
+@dataclass(frozen=True)
+class SizedEntry:
+    """An entry of an audit log that may go into a part, and about how much it is."""
+
+    sequence: int
+    at: datetime
+    bytes: int
+
+
+def leading(entries: Sequence[SizedEntry], *, month: date, before: datetime, most_bytes: int) -> Sequence[SizedEntry]:
+    """The entries from the first on that are one part: all of them of that month, and made before then.
+
+    What comes after one that has to stay stays too, whenever it was made: only the beginning of a log may go.
+    """
+    taken = 0
+    for index, entry in enumerate(entries):
+        taken += entry.bytes
+        if entry.at >= before or month_of(entry.at) != month or (index and taken > most_bytes):
+            return entries[:index]
+    return entries
 
 
 def stored_bytes(value: str | None) -> int:

@@ -175,6 +175,40 @@ class Round:
     signature: bytes
 
 
+class Cut(StrEnum):
+    """What became of the entries from the first one up to an anchor."""
+
+    MOVED = "Moved"
+    """They are in the archive alone."""
+    DELETED = "Deleted"
+    """They are nowhere: they were kept for as long as they had to be."""
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """The last entry of what was taken from the beginning of a log, signed: what is left begins after it."""
+
+    workspace_id: UUID
+    cut: Cut
+    sequence: int
+    hash: bytes
+    at: datetime
+    signing_key: str
+    signature: bytes
+
+    def signed(self) -> bytes:
+        """What the signature is of. What became of the entries is in it: moved ones cannot be told for deleted."""
+        return hash_of(
+            b"headgate/audit-anchor/1",
+            self.workspace_id.bytes,
+            self.cut.value,
+            self.sequence.to_bytes(8),
+            self.hash,
+            _micros(self.at),
+            self.signing_key,
+        )
+
+
 def round_digest(number: int, at: datetime, previous: bytes, heads: Iterable[tuple[UUID, int, bytes]]) -> bytes:
     """What stands for a round: its number and time, the round before it, and its heads in the order of workspaces."""
     parts = [

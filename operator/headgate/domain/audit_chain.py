@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from headgate.domain.audit import GENESIS, Checkpoint, Entry, Round, round_digest
+from headgate.domain.audit import GENESIS, Anchor, Checkpoint, Cut, Entry, Round, round_digest
 from headgate.domain.audit_keys import PublicKeys
 
 
@@ -24,6 +24,8 @@ class Wrong(StrEnum):
     BAD_SIGNATURE = "bad signature"
     UNKNOWN_KEY = "unknown key"
     UNSIGNED = "unsigned"
+    DAMAGED = "damaged"
+    """A file of the archive is gone, or is not the one that was written."""
 
 
 @dataclass(frozen=True)
@@ -44,24 +46,43 @@ class Head:
     hash: bytes
 
 
+NOTHING = Head(0, GENESIS)
+"""What stands before the first entry."""
+
+
+def beginning(anchors: Iterable[Anchor], *cuts: Cut) -> Head:
+    """What stands before the first entry that is left, where those are gone that these cuts took."""
+    newest = max((each for each in anchors if each.cut in cuts), key=lambda each: each.sequence, default=None)
+    return NOTHING if newest is None else Head(newest.sequence, newest.hash)
+
+
 class ChainCheck:
-    """Looks at a workspace's log, from its first entry up to its head."""
+    """Looks at a workspace's log, from its first entry, or that after an anchor, up to its head."""
 
     def __init__(
-        self, workspace_id: UUID, head: Head | None, checkpoints: Sequence[Checkpoint], keys: PublicKeys | None
+        self,
+        workspace_id: UUID,
+        head: Head | None,
+        checkpoints: Sequence[Checkpoint],
+        keys: PublicKeys | None,
+        *,
+        anchors: Sequence[Anchor] = (),
+        start: Head = NOTHING,
     ) -> None:
         """``head`` and ``checkpoints`` are to be read before the entries, the checkpoints first.
 
-        Without ``keys`` the signatures of checkpoints are not looked at.
+        Without ``keys`` the signatures of checkpoints and of ``anchors`` are not looked at. ``start`` is what stands
+        before the first entry that is to come; see ``beginning``.
         """
         self._workspace_id = workspace_id
         self._head = head
-        self._signed = {checkpoint.sequence: checkpoint for checkpoint in checkpoints}
-        self._newest = max(self._signed, default=0)
-        self._last = Head(0, GENESIS)
+        signed: list[Checkpoint | Anchor] = [*checkpoints, *anchors]
+        self._signed = {each.sequence: each.hash for each in signed}
+        self._newest = max((checkpoint.sequence for checkpoint in checkpoints), default=0)
+        self._last = start
         self.unsigned_since: datetime | None = None
         """The time of the first entry after the newest checkpoint."""
-        self.finding = self._of_checkpoints(checkpoints, keys)
+        self.finding = self._of_signed(signed, keys)
 
     @property
     def checked(self) -> int:
@@ -100,17 +121,20 @@ class ChainCheck:
             return Finding(Wrong.RESTAMPED, last, "the hash of the last entry is not that of the head of the log")
         return None
 
-    def _of_checkpoints(self, checkpoints: Sequence[Checkpoint], keys: PublicKeys | None) -> Finding | None:
-        if keys is None:
-            return None
-        for checkpoint in checkpoints:
-            good = keys.signed(checkpoint.signing_key, checkpoint.signature, checkpoint.signed())
+    def _of_signed(self, signed: Sequence[Checkpoint | Anchor], keys: PublicKeys | None) -> Finding | None:
+        for each in signed:
+            what = "anchor" if isinstance(each, Anchor) else "checkpoint"
+            good = True if keys is None else keys.signed(each.signing_key, each.signature, each.signed())
             if good is None:
-                message = f"its checkpoint is signed by key {checkpoint.signing_key}, which was not given"
-                return Finding(Wrong.UNKNOWN_KEY, checkpoint.sequence, message)
-            if not good or checkpoint.workspace_id != self._workspace_id:
-                message = "the signature of its checkpoint is not of what the checkpoint says"
-                return Finding(Wrong.BAD_SIGNATURE, checkpoint.sequence, message)
+                message = f"its {what} is signed by key {each.signing_key}, which was not given"
+                return Finding(Wrong.UNKNOWN_KEY, each.sequence, message)
+            if not good or (keys is not None and each.workspace_id != self._workspace_id):
+                message = f"the signature of its {what} is not of what the {what} says"
+                return Finding(Wrong.BAD_SIGNATURE, each.sequence, message)
+            if each.hash != self._signed[each.sequence]:
+                return Finding(
+                    Wrong.RESTAMPED, each.sequence, f"its {what} knows another hash than what else is signed"
+                )
         return None
 
     def _of_entry(self, entry: Entry) -> Finding | None:
@@ -122,9 +146,8 @@ class ChainCheck:
         if entry.previous_hash != self._last.hash:
             message = "it does not follow the entry before it: one of the two was made anew"
             return Finding(Wrong.RESTAMPED, entry.sequence, message)
-        checkpoint = self._signed.get(entry.sequence)
-        if checkpoint is not None and checkpoint.hash != entry.hash:
-            message = "a signed checkpoint knows another hash of it: this entry, or one before it, was made anew"
+        if self._signed.get(entry.sequence, entry.hash) != entry.hash:
+            message = "what was signed knows another hash of it: this entry, or one before it, was made anew"
             return Finding(Wrong.RESTAMPED, entry.sequence, message)
         if self.unsigned_since is None and entry.sequence > self._newest:
             self.unsigned_since = entry.at

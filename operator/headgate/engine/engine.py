@@ -9,6 +9,7 @@ from uuid import UUID
 
 from headgate.api.workflow import WorkflowSpec
 from headgate.domain.audit import Actor
+from headgate.domain.audit_keys import SigningKeys
 from headgate.domain.cost import Footprint
 from headgate.domain.envelope import KeyRing
 from headgate.domain.prices import PriceTable
@@ -90,7 +91,7 @@ class Engine:
         definitions that are looked at, and ``changes`` is told of those that change. ``prices`` are
         those at which attempts begin; without any, what they cost is not known. ``standby`` is asked for what may be
         late: analytics, costs, and runs further back in a list. ``archive`` is where runs lie that have left the
-        history.
+        history, and entries that have left audit logs.
         """
         self._context = Context(
             database,
@@ -132,9 +133,13 @@ class Engine:
         self.search = Search(self._context)
         """What has words that are looked for."""
 
-    def archiver(self, logs: ObjectStore | None) -> Archiver | None:
-        """What moves runs to the archive, and deletes them there and their ``logs``. None where there is no archive."""
-        return Archiver(self._context, self._context.archive, logs) if self._context.archive is not None else None
+    def archiver(self, logs: ObjectStore | None, signing: SigningKeys | None = None) -> Archiver | None:
+        """What moves runs to the archive, and deletes them there and their ``logs``. None where there is no archive.
+
+        With ``signing``, the keys that sign heads of audit logs, it does so with entries of those too.
+        """
+        archive = self._context.archive
+        return Archiver(self._context, archive, logs, signing) if archive is not None else None
 
     async def ping(self) -> None:
         """Return when Postgres answers. Raises ``DatabaseUnavailable``, or ``DatabaseNotMigrated``."""

@@ -163,5 +163,5 @@ def _answer_of_the_archive(app: FastAPI) -> None:
     @app.exception_handler(StoreUnavailable)
     @app.exception_handler(ArchiveDamaged)
     async def _unread(_: Request, _error: Exception) -> JSONResponse:
-        detail = "the archive, in which the run is, cannot be read right now: try again"
+        detail = "the archive, in which that is, cannot be read right now: try again"
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": RETRY_SECONDS})

@@ -42,6 +42,11 @@ class ArchiveKeeper:
             registry=registry,
         )
         self._runs = Counter("headgate_archived_runs", "Runs that were moved to the archive.", registry=registry)
+        self._entries = Counter(
+            "headgate_archived_audit_entries",
+            "Entries of audit logs that were moved to the archive.",
+            registry=registry,
+        )
         self._months = Counter(
             "headgate_archived_months", "Months whose tables were dropped, all of them archived.", registry=registry
         )
@@ -69,12 +74,14 @@ class ArchiveKeeper:
 
     def _tell(self, done: Round) -> None:
         self._runs.inc(done.runs)
+        self._entries.inc(done.entries)
         self._months.inc(done.months)
         self._held.set(done.held)
         self._failing.set(len(done.failed))
         _log.info(
             "the archive's round is done",
             runs=done.runs,
+            entries=done.entries,
             parts=done.parts,
             months=done.months,
             expired=done.expired,

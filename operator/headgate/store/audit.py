@@ -38,6 +38,15 @@ class Filters:
     actor: str | None = None
     action: str | None = None
 
+    def fit(self, entry: Entry) -> bool:
+        """Whether that is one that is looked for, as ``page`` has it."""
+        return (
+            (self.since is None or entry.at >= self.since)
+            and (self.until is None or entry.at < self.until)
+            and self.actor in (None, entry.actor_name)
+            and self.action in (None, entry.action)
+        )
+
 
 # By number and not by time: entries are in the order of their numbers, also where clocks differ.
 _PAGE = f"""
@@ -88,6 +97,22 @@ _CHECKPOINTS = """
 async def checkpoints(tx: Transaction, workspace_id: UUID) -> list[Checkpoint]:
     """What was signed of the workspace's log, in order."""
     return [_checkpoint(row) for row in await tx.rows(_CHECKPOINTS, {"workspace_id": workspace_id})]
+
+
+_CHECKPOINTS_OF = """
+    SELECT workspace_id, sequence, hash, at, round, signing_key, signature FROM headgate.audit_checkpoints
+    WHERE workspace_id = %(workspace_id)s AND sequence >= %(first)s AND sequence <= (
+        SELECT min(sequence) FROM headgate.audit_checkpoints
+        WHERE workspace_id = %(workspace_id)s AND sequence >= %(last)s
+    )
+    ORDER BY sequence
+"""
+
+
+async def checkpoints_of(tx: Transaction, workspace_id: UUID, first: int, last: int) -> list[Checkpoint]:
+    """What was signed of these entries, in order, and what stands for the last of them; nothing where that is not."""
+    parameters = {"workspace_id": workspace_id, "first": first, "last": last}
+    return [_checkpoint(row) for row in await tx.rows(_CHECKPOINTS_OF, parameters)]
 
 
 _UNSIGNED = """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,10 +16,12 @@ from headgate.domain.archive import (
     Manifest,
     ManifestInvalid,
     Sized,
+    SizedEntry,
     cut,
     files_of_record,
     files_to_record,
     last_round,
+    leading,
     month_of,
     next_month,
     pages,
@@ -58,6 +60,29 @@ def test_pages_have_all_runs_in_their_order() -> None:
     assert [len(page) for page in found] == [2, 1, 2, 1]
 
 
+MARCH, APRIL = date(2026, 3, 1), datetime(2026, 4, 1, tzinfo=UTC)
+
+
+def aged(*times: datetime) -> list[SizedEntry]:
+    return [SizedEntry(number, at, 5) for number, at in enumerate(times, start=1)]
+
+
+def test_entries_go_up_to_the_first_that_is_too_young_or_of_another_month() -> None:
+    old, young = NOON, NOON + timedelta(days=2)
+    entries = aged(old, old, young, old)
+    assert leading(entries, month=MARCH, before=young, most_bytes=100) == entries[:2]
+    assert leading(entries, month=MARCH, before=APRIL, most_bytes=100) == entries
+    assert leading(entries, month=date(2026, 2, 1), before=APRIL, most_bytes=100) == []
+    assert leading(aged(old, APRIL), month=MARCH, before=APRIL + timedelta(days=9), most_bytes=100) == aged(old)
+
+
+def test_a_part_has_as_many_entries_as_fit_and_one_at_least() -> None:
+    entries = aged(NOON, NOON, NOON)
+    assert leading(entries, month=MARCH, before=APRIL, most_bytes=10) == entries[:2]
+    assert leading(entries, month=MARCH, before=APRIL, most_bytes=1) == entries[:1]
+    assert leading([], month=MARCH, before=APRIL, most_bytes=1) == []
+
+
 def test_a_path_tells_the_content_and_where_it_belongs() -> None:
     path = part_path(WORKSPACE, "runs", date(2026, 3, 1), PART, b"content", "parquet")
     assert path == f"archive/{WORKSPACE}/runs/2026-03/{PART}/ed7002b439e9ac84.parquet"
@@ -82,8 +107,9 @@ def test_files_of_a_later_form_are_refused() -> None:
 
 def test_a_manifest_says_what_there_is() -> None:
     files = {"runs": ArchivedFile.of("a", 1, b"content")}
-    said = json.loads(Manifest(WORKSPACE, PART, date(2026, 3, 1), RUN, RUN, files).to_bytes())
+    said = json.loads(Manifest(WORKSPACE, PART, date(2026, 3, 1), {"firstRun": str(RUN)}, files).to_bytes())
     assert said["files"]["runs"] == vars(files["runs"])
+    assert said["firstRun"] == str(RUN)
     assert said["month"] == "2026-03"
 
 

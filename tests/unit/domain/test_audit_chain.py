@@ -11,8 +11,8 @@ from uuid import UUID
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from headgate.domain.audit import GENESIS, Checkpoint, Entry, hash_of, round_digest
-from headgate.domain.audit_chain import ChainCheck, Finding, Head, Wrong
+from headgate.domain.audit import GENESIS, Anchor, Checkpoint, Cut, Entry, hash_of, round_digest
+from headgate.domain.audit_chain import NOTHING, ChainCheck, Finding, Head, Wrong, beginning
 from headgate.domain.audit_keys import SigningKeys
 
 WORKSPACE, OTHER = UUID(int=1), UUID(int=2)
@@ -104,6 +104,63 @@ def test_the_chain_of_another_workspace_is_not_this_ones(entries: list[Entry]) -
     theirs = linked([(entry.actor_name, entry.detail) for entry in entries], OTHER)
 
     assert _what(found(theirs, head_of(theirs))) == (Wrong.EDITED, 1)
+
+
+def anchor_of(entry: Entry, cut: Cut = Cut.MOVED, keys: SigningKeys = KEYS) -> Anchor:
+    bare = Anchor(entry.workspace_id, cut, entry.sequence, entry.hash, NOON, "one", b"")
+    return replace(bare, signature=keys.sign(bare.signed()))
+
+
+def left(entries: Sequence[Entry], head: Head, *anchors: Anchor) -> Finding | None:
+    """What is found of what is left of a log."""
+    check = ChainCheck(WORKSPACE, head, (), KEYS.public(), anchors=anchors, start=beginning(anchors, *Cut))
+    check.add(entries)
+    return check.end()
+
+
+@given(CHAINS, st.data())
+def test_what_is_left_of_a_chain_is_good_after_its_anchor_and_nowhere_else(
+    entries: list[Entry], data: st.DataObject
+) -> None:
+    at, begins = (data.draw(st.integers(1, len(entries))) for _ in range(2))
+    found = left(entries[begins:], head_of(entries), anchor_of(entries[at - 1]))
+
+    assert (found is None) == (at == begins)
+
+
+@given(CHAINS)
+def test_an_anchor_is_good_that_was_signed_for_this_log_and_this_cut(entries: list[Entry]) -> None:
+    last, head = entries[-1], head_of(entries)
+    good = anchor_of(last)
+    others = SigningKeys("one", {"one": bytes(range(1, 33))})
+
+    assert left([], head, good) is None
+    for bad in (
+        replace(good, cut=Cut.DELETED),
+        replace(good, hash=bytes(32)),
+        replace(good, at=NOON + timedelta(seconds=1)),
+        replace(good, sequence=last.sequence + 1),
+        replace(anchor_of(replace(last, workspace_id=OTHER))),
+        anchor_of(last, keys=others),
+    ):
+        assert _what(left([], head, bad)) == (Wrong.BAD_SIGNATURE, bad.sequence)
+
+
+@given(CHAINS)
+def test_an_anchor_that_was_signed_for_a_chain_made_anew_is_not_that_of_its_checkpoint(entries: list[Entry]) -> None:
+    forged = anchor_of(replace(entries[-1], hash=bytes(32)))
+    check = ChainCheck(WORKSPACE, None, [checkpoint_of(entries[-1])], KEYS.public(), anchors=[forged])
+
+    assert _what(check.finding) == (Wrong.RESTAMPED, entries[-1].sequence)
+
+
+def test_a_log_begins_after_the_newest_anchor_of_what_is_gone() -> None:
+    first, second = linked([("a", ""), ("b", "")])
+    anchors = [anchor_of(first), anchor_of(second), anchor_of(first, Cut.DELETED)]
+
+    assert beginning(anchors, Cut.DELETED) == head_of([first])
+    assert beginning(anchors, *Cut) == head_of([second])
+    assert beginning((), *Cut) == NOTHING
 
 
 @given(st.lists(st.binary(max_size=4), max_size=5), st.lists(st.binary(max_size=4), max_size=5))

@@ -43,11 +43,12 @@ async def told(answer: Callable[[], Awaitable[Round | None]]) -> Callable[[str],
 
 async def test_a_round_that_is_done_is_told() -> None:
     async def answer() -> Round:
-        return Round(runs=7, parts=2, months=1, held=3)
+        return Round(runs=7, entries=5, parts=2, months=1, held=3)
 
     value = await told(answer)
     assert value("headgate_archive_round_timestamp_seconds") == AT_TWO
     assert value("headgate_archived_runs_total") == 7
+    assert value("headgate_archived_audit_entries_total") == 5
     assert value("headgate_archived_months_total") == 1
     assert value("headgate_archive_held_workspaces") == 3
     assert value("headgate_archive_failing_workspaces") == 0

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import structlog
 
-from headgate.domain.archive import ManifestInvalid, last_round
-from headgate.engine.archive import removing, writing
+from headgate.domain.archive import AUDIT, RUNS, ManifestInvalid, last_round
+from headgate.domain.audit_keys import SigningKeys
+from headgate.engine.archive import writing
+from headgate.engine.archive.entries import Entries
 from headgate.engine.archive.files import ArchiveDamaged, ArchiveFiles
-from headgate.engine.archive.writing import HeldUp
+from headgate.engine.archive.kind import Kind, NotArchived
+from headgate.engine.archive.runs import Runs
 from headgate.engine.context import Context
 from headgate.objects.object_store import ObjectStore
-from headgate.store.archive import choosing, months, parts
+from headgate.store.archive import choosing, months
 from headgate.store.archive.choosing import Policy
 from headgate.store.errors import StatementRefused
 
@@ -28,10 +32,12 @@ class Round:
 
     runs: int = 0
     """That were written to the archive, and read back."""
+    entries: int = 0
+    """Of audit logs, that were too."""
     parts: int = 0
     """In which they are."""
     removed: int = 0
-    """Parts whose rows were deleted from the history one by one."""
+    """Parts whose rows were deleted one by one."""
     months: int = 0
     """That left the history as a whole."""
     expired: int = 0
@@ -43,16 +49,23 @@ class Round:
 
 
 class Archiver:
-    """Moves runs that have ended long ago to the object store, and deletes them there when they were kept long enough.
+    """Moves what is old to the object store, and deletes it there when it was kept long enough.
+
+    That is runs that have ended and, where heads of audit logs are signed, entries of those.
 
     Every step may be killed and repeated, also by another process at the same time: nothing is lost, and nothing is
     there twice. All methods raise ``DatabaseUnavailable`` and ``StoreUnavailable``.
     """
 
-    def __init__(self, context: Context, objects: ObjectStore, logs: ObjectStore | None) -> None:
+    def __init__(
+        self, context: Context, objects: ObjectStore, logs: ObjectStore | None, signing: SigningKeys | None = None
+    ) -> None:
+        """``logs`` is where logs of runs lie, and ``signing`` are the keys by which heads of audit logs are signed."""
         self._context = context
         self._files = ArchiveFiles(objects)
-        self._logs = logs
+        self._kinds: dict[str, Kind[Any, Any, Any]] = {RUNS: Runs(context, logs)}
+        if signing is not None:
+            self._kinds[AUDIT] = Entries(context, signing)
 
     async def run_due(self, now: datetime) -> Round | None:
         """Do the daily round unless it was done: it is due at 02:00 UTC, or as soon as somebody is there to do it."""
@@ -75,35 +88,42 @@ class Archiver:
         round_ = Round()
         async with self._context.database.system() as tx:
             found = await months.workspaces(tx) if workspace_id is None else [workspace_id]
-        await self._each(round_, found, lambda id_, policy: self._write(round_, id_, policy, now))
+        await self._each(round_, found, lambda *of: self._write(round_, now, *of))
         await self._drop_months(round_, now)
-        await self._each(round_, found, lambda id_, policy: self._tidy(round_, id_, policy, now))
+        await self._each(round_, found, lambda *of: self._tidy(round_, now, *of))
         return round_
 
     async def _each(
-        self, round_: Round, workspaces: list[UUID], work: Callable[[UUID, Policy], Awaitable[None]]
+        self, round_: Round, workspaces: list[UUID], work: Callable[[str, UUID, Policy], Awaitable[None]]
     ) -> None:
+        """Do that for each kind of each workspace, whatever is wrong with others."""
         round_.held = 0
         for workspace_id in workspaces:
-            try:
-                async with self._context.database.tenant(workspace_id) as tx:
-                    policy = await choosing.policy(tx, workspace_id)
-                if policy is None:
-                    continue
-                if policy.legal_hold:
-                    round_.held += 1
-                    continue
-                await work(workspace_id, policy)
-            except (ArchiveDamaged, HeldUp, ManifestInvalid, StatementRefused) as error:
-                round_.failed[workspace_id] = str(error)
-                _log.error("a workspace is not archived", workspace_id=str(workspace_id), error=str(error))
+            async with self._context.database.tenant(workspace_id) as tx:
+                policy = await choosing.policy(tx, workspace_id)
+            if policy is None:
+                continue
+            if policy.legal_hold:
+                round_.held += 1
+                continue
+            for kind in self._kinds:
+                try:
+                    await work(kind, workspace_id, policy)
+                except (ArchiveDamaged, NotArchived, ManifestInvalid, StatementRefused) as error:
+                    round_.failed[workspace_id] = str(error)
+                    _log.error(
+                        "a workspace is not archived", workspace_id=str(workspace_id), kind=kind, error=str(error)
+                    )
 
-    async def _write(self, round_: Round, workspace_id: UUID, policy: Policy, now: datetime) -> None:
-        ended_before = now - max(policy.executions, _SHORTEST)
-        while (part := await writing.begin(self._context, workspace_id, ended_before)) is not None:
-            written = await writing.write(self._context, self._files, workspace_id, part)
-            round_.runs += written
+    async def _write(self, round_: Round, now: datetime, name: str, workspace_id: UUID, policy: Policy) -> None:
+        kind = self._kinds[name]
+        while (part := await kind.begin(workspace_id, policy, now)) is not None:
+            written = await writing.write(kind, self._files, workspace_id, part)
             round_.parts += written > 0
+            if name == RUNS:
+                round_.runs += written
+            else:
+                round_.entries += written
 
     async def _drop_months(self, round_: Round, now: datetime) -> None:
         """Months go as a whole where that is possible, which takes no time."""
@@ -114,21 +134,7 @@ class Archiver:
                 answer = await months.drop(tx, month, now)
             round_.months += answer == months.DROPPED
 
-    async def _tidy(self, round_: Round, workspace_id: UUID, policy: Policy, now: datetime) -> None:
-        for part in await self._in_state(workspace_id, "Verified"):
-            await removing.remove(self._context, self._files, workspace_id, part)
-            round_.removed += 1
-        for part in await self._in_state(workspace_id, "Removed"):
-            await removing.settle(self._context, workspace_id, part)
-        for part in await self._in_state(workspace_id, "Settled", "Expiring"):
-            if part.state == "Expiring" or removing.is_over(part, policy, now):
-                await removing.expire(self._context, self._files, self._logs, workspace_id, part)
-                round_.expired += 1
-
-    async def _in_state(self, workspace_id: UUID, *states: str) -> list[parts.Part]:
-        async with self._context.database.tenant(workspace_id) as tx:
-            return await parts.in_state(tx, workspace_id, *states)
-
-
-_SHORTEST = timedelta(days=1)
-"""What ended later may still get its log."""
+    async def _tidy(self, round_: Round, now: datetime, name: str, workspace_id: UUID, policy: Policy) -> None:
+        tidied = await self._kinds[name].tidy(self._files, workspace_id, policy, now)
+        round_.removed += tidied.removed
+        round_.expired += tidied.expired

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from headgate.domain.archive import RUNS, STEPS, Sized, files_of_record, month_start, next_month
@@ -38,9 +38,9 @@ async def settle(context: Context, workspace_id: UUID, part: Part) -> None:
         await parts.settle(tx, workspace_id, part, context.now())
 
 
-def is_over(part: Part, policy: Policy, now: datetime) -> bool:
-    """Whether the part was kept for as long as it has to be."""
-    return month_start(next_month(part.month)) + policy.compliance <= now
+def is_over(month: date, policy: Policy, now: datetime) -> bool:
+    """Whether a part of that month was kept for as long as it has to be."""
+    return month_start(next_month(month)) + policy.compliance <= now
 
 
 async def expire(

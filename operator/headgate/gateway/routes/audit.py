@@ -23,7 +23,10 @@ def audit_routes(engine: Engine, access: Access) -> APIRouter:
 
     @router.get("", operation_id="listAuditLog")
     async def listed(query: Annotated[AuditQuery, Query()], caller: Auditor) -> AuditList:
-        """List who did what in the workspace, the newest first. Filters look through entries from the newest on."""
+        """List who did what in the workspace, the newest first. Filters look through entries from the newest on.
+
+        Archived entries are found too. Of those a page may be short, and its cursor goes on all the same.
+        """
         try:
             page = await engine.audit.list(caller.workspace_id, query.filters(), query.cursor, query.limit)
         except ValueError as error:

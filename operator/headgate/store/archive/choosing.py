@@ -119,7 +119,8 @@ def _span(month: date) -> dict[str, datetime]:
 
 
 _POLICY = """
-    SELECT execution_logs_days, compliance_logs_days, legal_hold FROM headgate.data_retention_policies
+    SELECT execution_logs_days, audit_logs_days, compliance_logs_days, legal_hold
+    FROM headgate.data_retention_policies
     WHERE workspace_id = %(workspace_id)s
 """
 
@@ -129,6 +130,7 @@ class Policy:
     """How long a workspace keeps what."""
 
     executions: timedelta
+    audit: timedelta
     compliance: timedelta
     legal_hold: bool
 
@@ -138,5 +140,6 @@ async def policy(tx: Transaction, workspace_id: UUID) -> Policy | None:
     row = await tx.row(_POLICY, {"workspace_id": workspace_id})
     if row is None:
         return None
-    days = (timedelta(days=row.execution_logs_days), timedelta(days=row.compliance_logs_days))
-    return Policy(*days, row.legal_hold)
+    days = (row.execution_logs_days, row.audit_logs_days, row.compliance_logs_days)
+    executions, audit, compliance = (timedelta(days=each) for each in days)
+    return Policy(executions, audit, compliance, row.legal_hold)

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 from sqlalchemy import ARRAY, Boolean, Column, DateTime, Integer, Table
 
-from headgate.domain.archive import RUNS, STEPS, Form
-from headgate.store.tables import execution_steps, executions
+from headgate.domain.archive import AUDIT, RUNS, STEPS, Form
+from headgate.store.tables import audit_log, execution_steps, executions
 
 
 def _form(column: Column[object]) -> Form:
@@ -29,19 +29,23 @@ def _forms(table: Table) -> Mapping[str, Form]:
     return {column.name: _form(column) for column in table.columns if column.computed is None}
 
 
-_TABLES = {RUNS: executions, STEPS: execution_steps}
+_TABLES = {RUNS: executions, STEPS: execution_steps, AUDIT: audit_log}
 FORMS: Mapping[str, Mapping[str, Form]] = {kind: _forms(table) for kind, table in _TABLES.items()}
 """The columns of each kind of file, in the order in which ``selected`` gives them."""
 
 
-def selected(kind: str, alias: str) -> str:
-    """A list for SELECT that gives the columns as files have them: times in microseconds, arrays as JSON."""
+def selected(kind: str, alias: str, **instead: str) -> str:
+    """A list for SELECT that gives the columns as files have them: times in microseconds, arrays as JSON.
+
+    ``instead`` are expressions that are taken for columns of these names.
+    """
     columns = _TABLES[kind].columns
-    return ", ".join(_value(alias, columns[name], form) for name, form in FORMS[kind].items())
+    return ", ".join(
+        _value(instead.get(name, f"{alias}.{name}"), columns[name], form) for name, form in FORMS[kind].items()
+    )
 
 
-def _value(alias: str, column: Column[object], form: Form) -> str:
-    value = f"{alias}.{column.name}"
+def _value(value: str, column: Column[object], form: Form) -> str:
     if isinstance(column.type, ARRAY):
         value = f"to_json({value})"
     match form:
@@ -50,4 +54,4 @@ def _value(alias: str, column: Column[object], form: Form) -> str:
         case Form.TEXT:
             return f"CAST({value} AS text) AS {column.name}"
         case _:
-            return value
+            return f"{value} AS {column.name}"

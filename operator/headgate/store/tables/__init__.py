@@ -5,7 +5,14 @@ from __future__ import annotations
 from headgate.store.tables.analytics import analytics, deltas, durations, label_costs, nodes, price_tables
 from headgate.store.tables.api_keys import api_keys
 from headgate.store.tables.archive import archive_parts, archive_rounds
-from headgate.store.tables.audit import audit_checkpoints, audit_heads, audit_log, audit_rounds
+from headgate.store.tables.audit import (
+    audit_anchors,
+    audit_checkpoints,
+    audit_heads,
+    audit_log,
+    audit_parts,
+    audit_rounds,
+)
 from headgate.store.tables.base import SCHEMA, metadata
 from headgate.store.tables.credentials import credentials, data_keys, releases
 from headgate.store.tables.history import (
@@ -32,9 +39,11 @@ __all__ = [
     "api_keys",
     "archive_parts",
     "archive_rounds",
+    "audit_anchors",
     "audit_checkpoints",
     "audit_heads",
     "audit_log",
+    "audit_parts",
     "audit_rounds",
     "beats",
     "borrowed_places",
