@@ -269,7 +269,7 @@ async def test_taking_and_moving_the_cursor_of_a_copy_take_four_each(warm: World
     assert len(sent) == 4
 
 
-async def test_resetting_a_cursor_takes_six_and_one_for_the_entry(warm: World, sent: list[str]) -> None:
+async def test_resetting_a_cursor_takes_five_and_one_for_its_entry(warm: World, sent: list[str]) -> None:
     await given_cursor(warm, "copy")
     with counted(sent):
         await warm.engine.cursors.reset(warm.ids["acme"], CursorName("acme", "nightly", "copy"), ALICE)
