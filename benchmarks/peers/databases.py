@@ -38,7 +38,7 @@ def given_databases(server: Server, *names: str) -> Access:
     return access
 
 
-async def count(access: Access, database: str, query: sql.Composable) -> int:
+async def count(access: Access, database: str, query: sql.SQL | sql.Composed) -> int:
     """What a query counts."""
     async with await psycopg.AsyncConnection.connect(access.url(database)) as connection:
         row = await (await connection.execute(query)).fetchone()
