@@ -146,10 +146,10 @@ async def timed(act: Callable[[], Awaitable[Any]]) -> float:
 
 
 @contextmanager
-def a_server() -> Iterator[Server]:
+def a_server(listen: str | None = None, installed: Path | None = None) -> Iterator[Server]:
     state = Path(tempfile.mkdtemp(prefix="headgate-bench-"))
     state.chmod(0o755)
-    server = Server(state)
+    server = Server(state, listen, installed=installed)
     try:
         yield server.up()
     finally:

@@ -32,6 +32,7 @@ from aiohttp import web
 
 from benchmarks.engine import UNLIMITED, NoExpressions, a_server
 from benchmarks.report import Figure, show
+from benchmarks.target import target
 from hack.postgres import MIGRATOR, RUNTIME, Server
 from headgate.api.members import Role
 from headgate.api.workflow import WorkflowSpec
@@ -45,7 +46,6 @@ from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = '[{"cidr":"127.0.0.0/8"}]'
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
 
 def a_port() -> int:
@@ -94,22 +94,6 @@ async def api_server() -> AsyncIterator[str]:
     await web.TCPSite(runner, "127.0.0.1", port).start()
     yield f"http://127.0.0.1:{port}"
     await runner.cleanup()
-
-
-@asynccontextmanager
-async def target(seen: list[float]) -> AsyncIterator[str]:
-    """What http nodes call. Notes when it was called."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        seen.append(time.perf_counter())
-        writer.write(ANSWER)
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
 
 
 @dataclass
@@ -193,12 +177,13 @@ class Bench:
         return not any([await self.engine.running_runs(name) for name in workspaces])
 
 
-async def measure(server: Server, gateways: int, runners: int, runs: int) -> list[Figure]:
+@asynccontextmanager
+async def running(server: Server, names: Sequence[str], gateways: int, runners: int) -> AsyncIterator[Bench]:
+    """Gateways, and runners of workspaces of these names, that have done some runs."""
     database = Database(server.url(RUNTIME), pool_size=4)
     engine = Engine(database, NoExpressions(), clock=lambda: datetime.now(UTC))
     await engine.ensure_partitions(datetime.now(UTC))
     seen: list[float] = []
-    names = ["acme", "umbra"]
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -220,14 +205,21 @@ async def measure(server: Server, gateways: int, runners: int, runs: int) -> lis
                 for process in _runner(folder, name, number, urls[number % gateways]):
                     stack.callback(_end, process)
                     processes["runners"].append(process.pid)
-        return await _measured(Bench(http, engine, urls, keys, seen, processes), runs, names)
+        bench = Bench(http, engine, urls, keys, seen, processes)
+        for name in names:
+            for _ in range(20):
+                await bench.ended(name, await bench.start("call", name))
+                await bench.ended(name, await bench.start("script", name))
+        yield bench
+
+
+async def measure(server: Server, gateways: int, runners: int, runs: int) -> list[Figure]:
+    names = ["acme", "umbra"]
+    async with running(server, names, gateways, runners) as bench:
+        return await _measured(bench, runs, names)
 
 
 async def _measured(bench: Bench, runs: int, names: Sequence[str]) -> list[Figure]:
-    for name in names:
-        for _ in range(20):
-            await bench.ended(name, await bench.start("call", name))
-            await bench.ended(name, await bench.start("script", name))
     triggered, answered = await bench.first_steps(200)
     figures = [
         Figure("trigger to first step, p50 of 200", statistics.median(triggered) * 1000, "ms", 20, "lower"),

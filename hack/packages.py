@@ -51,6 +51,12 @@ def _module(name: str) -> Callable[[], bool]:
     return lambda: importlib.util.find_spec(name) is not None
 
 
+def postgres_programs() -> Path | None:
+    """The folder of the newest Postgres' programs that Debian's packages brought; None where there is none."""
+    found = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    return max((program.parent for program in found), key=lambda folder: int(folder.parent.name), default=None)
+
+
 # What counts is the program and not the package: a containerd from elsewhere serves as well, and to install
 # Debian's beside it would remove it.
 GROUPS: dict[str, tuple[Need, ...]] = {
@@ -72,6 +78,8 @@ GROUPS: dict[str, tuple[Need, ...]] = {
         Need("redis-server", _command("redis-server"), service="redis-server"),
         Need("pgbouncer", _command("pgbouncer"), service="pgbouncer"),
     ),
+    # For benchmarks alone: what is embedded has none of the extensions that other systems ask Postgres for.
+    "peers": (Need("postgresql", lambda: postgres_programs() is not None, service="postgresql"),),
 }
 
 

@@ -24,6 +24,15 @@ def environment(lock: Path, cache: Path) -> Path:
 
 def program(name: str) -> Path:
     """Where the program is that `requirements/<name>.lock` pins, with every hash checked. Installed on first use."""
+    return _installed(name) / "bin" / name
+
+
+def interpreter(name: str) -> Path:
+    """The Python that has what `requirements/<name>.lock` pins. Installed on first use, as ``program`` is."""
+    return _installed(name) / "bin" / "python"
+
+
+def _installed(name: str) -> Path:
     lock = LOCKS / f"{name}.lock"
     folder = environment(lock, cache_root())
     if not _finished(folder).exists():
@@ -32,7 +41,7 @@ def program(name: str) -> Path:
             fcntl.flock(only_one, fcntl.LOCK_EX)
             if not _finished(folder).exists():
                 _install(lock, folder)
-    return folder / "bin" / name
+    return folder
 
 
 def _finished(folder: Path) -> Path:

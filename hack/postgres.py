@@ -64,6 +64,8 @@ class Server:
     """Networks in CIDR form that may connect to ``listen``."""
     durable: bool = True
     """Whether a commit survives the loss of power, and not only a crash. Tests do without, as it costs them time."""
+    installed: Path | None = None
+    """The folder of Postgres' programs; those that are embedded when None."""
 
     @property
     def data(self) -> Path:
@@ -233,7 +235,7 @@ class Server:
         with tempfile.TemporaryFile() as output:
             user = account()
             code = subprocess.run(
-                [str(programs(self.data) / program), *arguments],
+                [str((self.installed or programs(self.data)) / program), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

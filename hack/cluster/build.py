@@ -94,10 +94,21 @@ KUBE_SCORE = Module(
     "kube-score", "github.com/zegl/kube-score", {"kube-score": "github.com/zegl/kube-score/cmd/kube-score"}
 )
 DOUBLES = Module("doubles", "github.com/twmb/franz-go/pkg/kfake", {"kafka-double": "./kafka", "s3-double": "./s3"})
+# What benchmarks compare Headgate with.
+TEMPORAL = Module(
+    "temporal",
+    "go.temporal.io/server",
+    {
+        "temporal-server": "go.temporal.io/server/cmd/server",
+        "temporal-sql-tool": "go.temporal.io/server/cmd/tools/sql",
+    },
+)
 # What a local cluster and its users always need, and what is compiled when someone asks for it.
 _ALWAYS = (ETCD, KUBERNETES, COREDNS, HELM)
 _OWNERS = {
-    name: module for module in (*_ALWAYS, KIND, CYCLONUS, KUBE_ROUTER, KUBE_SCORE, DOUBLES) for name in module.programs
+    name: module
+    for module in (*_ALWAYS, KIND, CYCLONUS, KUBE_ROUTER, KUBE_SCORE, DOUBLES, TEMPORAL)
+    for name in module.programs
 }
 LOCAL = tuple(name for module in _ALWAYS for name in module.programs)
 

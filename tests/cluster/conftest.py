@@ -6,9 +6,11 @@ account: so it can be killed at any moment, and what its role lacks shows.
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -18,7 +20,7 @@ from hack import install
 from hack.cluster.provider import ClusterProvider, choose
 from hack.kube import Kube
 from hack.postgres import RUNTIME, Server
-from hack.record import STATE
+from hack.record import NAMESPACE, STATE
 from hack.test import CLUSTER_STATE, NAME
 from headgate.cluster.client import KubeClient
 from headgate.cluster.connection import connect
@@ -29,6 +31,8 @@ from tests.support.identities import kubeconfig_of, operator_account
 from tests.support.operator_process import OperatorProcess
 
 LOGS = STATE / "logs" / "test"
+KEYS = "headgate-keys"
+"""The Secret with the key-encryption keys."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -84,14 +88,26 @@ def database(server: Server) -> Iterator[TestDatabase]:
 
 
 @pytest.fixture(scope="session")
-def release(kube: Kube, image: str, database: TestDatabase) -> None:
-    """The chart, with a database and without a running operator."""
+def chart_values(kube: Kube, image: str, database: TestDatabase) -> dict[str, Any]:
+    """What the chart is given: a database, and keys by which its gateway keeps credentials."""
     install.namespace(kube)
     secret = install.database_secret(kube, install.Database(database.url, database.migration_url))
-    values = install.values(kube, image, secret)
-    values["operator"]["replicas"] = 0
-    values["gateway"]["replicas"] = 1
-    install.install(kube, values)
+    kube.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": KEYS, "namespace": NAMESPACE},
+            "stringData": {"keys": f"one: {base64.b64encode(bytes(range(32))).decode()}"},
+        }
+    )
+    return {**install.values(kube, image, secret), "credentials": {"existingSecret": KEYS}}
+
+
+@pytest.fixture(scope="session")
+def release(kube: Kube, chart_values: dict[str, Any]) -> None:
+    """The chart, with a database and without a running operator."""
+    values = {part: {**chart_values[part], "replicas": count} for part, count in (("operator", 0), ("gateway", 1))}
+    install.install(kube, chart_values | values)
 
 
 @pytest.fixture(scope="session")

@@ -21,13 +21,11 @@ TENANT = "chart-tenant"
 
 
 @pytest.fixture(scope="module")
-def installed(release: None, kube: Kube, image: str) -> Iterator[Kube]:
+def installed(release: None, kube: Kube, chart_values: dict[str, Any]) -> Iterator[Kube]:
     """The release with two replicas of the operator, ready; none of them afterwards, as the other tests expect."""
-    secret = kube.get("secret", install.SECRET, f"--namespace={NAMESPACE}")["metadata"]["resourceVersion"]
-    values = install.values(kube, image, secret)
 
     def with_replicas(number: int) -> dict[str, Any]:
-        return {**values, "operator": {**values["operator"], "replicas": number}}
+        return {**chart_values, "operator": {**chart_values["operator"], "replicas": number}}
 
     install.install(kube, with_replicas(2))
     try:

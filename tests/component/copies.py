@@ -12,6 +12,7 @@ from headgate.runner.copying import parts
 from headgate.runner.copying.batches import Batch, Source, Target
 from headgate.runner.copying.copy import copy
 from headgate.runner.secrets import Redactor, Secrets
+from tests.component.world import World
 from tests.support.doubles import ACCESS_KEY, BUCKET, SECRET_KEY
 from tests.unit.runner.connectors.nodes import REACH, hidden
 from tests.unit.runner.tasks import secrets
@@ -97,6 +98,15 @@ def bucket(address: str) -> dict[str, Any]:
 def keys(**more: str) -> Secrets:
     """The Secrets of a bucket, and more."""
     return secrets(id=ACCESS_KEY, key=SECRET_KEY, **more)
+
+
+async def given_cursor(world: World, node: str) -> None:
+    """A cursor of that node of each workflow, as a run that is over left it."""
+    await world.rows(
+        "INSERT INTO headgate.sync_cursors SELECT workspace_id, id, %s, repeat('0', 64), '[7]', NULL, 1, 7,"
+        " gen_random_uuid(), 1, now() FROM headgate.workflows RETURNING 1",
+        node,
+    )
 
 
 async def copied(sync: Sync, given: Secrets, cursor: KeptMark) -> dict[str, Any]:

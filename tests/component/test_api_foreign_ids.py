@@ -27,6 +27,7 @@ from headgate.gateway.api import DOCUMENT_PATH
 from headgate.gateway.hooks import HOOK_PATH
 from tests.builders import a_workspace
 from tests.component.api_client import Api
+from tests.component.copies import given_cursor
 from tests.component.tables import TENANT_TABLES
 from tests.component.test_api_access import JWT, OF_A_WORKSPACE, ROUTES, Route
 from tests.component.webhook_client import SECRET, Sender, a_webhook
@@ -97,6 +98,7 @@ async def theirs(world: World, api: Api) -> Things:
     key = await api.issue()
     await Sender(api, "/hooks/acme/secret-orders").accepted()
     [delivery] = await Sender(api).deliveries()
+    await given_cursor(world, "secret-step")
     return Things(
         "acme", "secret-plans", run, key.view.id, UUID(delivery["id"]), "secret-orders", "secret-step", "secret-owner"
     )  # fmt: skip

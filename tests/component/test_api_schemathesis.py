@@ -18,6 +18,7 @@ from headgate.domain.credentials import Values
 from headgate.gateway.api import DOCUMENT_PATH
 from tests.builders import a_workflow
 from tests.component.api_client import Api
+from tests.component.copies import given_cursor
 from tests.component.listening import listening
 from tests.component.test_api_access import ROUTES
 from tests.component.webhook_client import SECRET, Sender, a_webhook
@@ -38,6 +39,7 @@ async def known(world: World, api: Api) -> dict[str, Any]:
     sender = Sender(api)
     await sender.accepted()
     [delivery] = await sender.deliveries()
+    await given_cursor(world, "ask")
     return {
         "workspace": "acme",
         "namespace": "acme",

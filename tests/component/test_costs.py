@@ -12,7 +12,7 @@ import pytest
 from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 
 from headgate.domain.search import SearchKind
-from headgate.domain.sync import Reached
+from headgate.domain.sync import CursorName, Reached
 from headgate.engine.types import Outcome, RunFilter, Waiting
 from headgate.store import (
     analytics,
@@ -40,6 +40,7 @@ from headgate.store import (
     schedules,
     search,
     starting,
+    sync_cursors,
     tasks,
     webhooks,
     workflows,
@@ -49,7 +50,7 @@ from headgate.store.archive import audit_parts, choosing, entries, names
 from headgate.store.archive import months as archive_months
 from headgate.store.archive import parts as archive_parts
 from tests.builders import a_workflow, container
-from tests.component.copies import table
+from tests.component.copies import given_cursor, table
 from tests.component.ledger import ALICE, SIGNING
 from tests.component.priced import ONE_CPU, priced
 from tests.component.vault import BOTH, Vault
@@ -269,6 +270,13 @@ async def test_taking_and_moving_the_cursor_of_a_copy_take_four_each(warm: World
     assert len(sent) == 4
 
 
+async def test_resetting_a_cursor_takes_five_and_one_for_its_entry(warm: World, sent: list[str]) -> None:
+    await given_cursor(warm, "copy")
+    with counted(sent):
+        await warm.engine.cursors.reset(warm.ids["acme"], CursorName("acme", "nightly", "copy"), ALICE)
+    assert len(sent) == 5 + 1
+
+
 async def test_what_credentials_cost_and_their_keys(warm: World, sent: list[str]) -> None:
     vault = Vault(warm)
     acme = warm.ids["acme"]
@@ -346,6 +354,7 @@ async def test_a_search_takes_six_and_three_where_nothing_is_found(warm: World, 
         schedules,
         search,
         starting,
+        sync_cursors,
         tasks,
         webhooks,
         workflows,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from headgate.cli import keys, login, runs, search, steering, step_logs, usage, vault, webhooks
+from headgate.cli import cursors, keys, login, runs, search, steering, step_logs, usage, vault, webhooks
 from headgate.cli.session import api_command
 
 app = typer.Typer(
@@ -13,6 +13,7 @@ app = typer.Typer(
 key = typer.Typer(no_args_is_help=True, help="Keys of the API.")
 credential = typer.Typer(no_args_is_help=True, help="Credentials, whose values nobody reads back.")
 webhook = typer.Typer(no_args_is_help=True, help="Webhooks, and what came by them.")
+cursor = typer.Typer(no_args_is_help=True, help="How far copies between systems have come.")
 context = typer.Typer(no_args_is_help=True, help="Servers that were logged in to.")
 
 app.command()(login.login)
@@ -42,6 +43,9 @@ api_command(credential, "delete")(vault.delete)
 api_command(webhook, "list")(webhooks.list_webhooks)
 api_command(webhook, "deliveries")(webhooks.deliveries)
 api_command(webhook, "redeliver")(webhooks.redeliver)
+api_command(cursor, "list")(cursors.list_cursors)
+api_command(cursor, "get")(cursors.get)
+api_command(cursor, "reset")(cursors.reset)
 context.command("list")(login.list_contexts)
 context.command("use")(login.use_context)
 context.command("delete")(login.delete_context)
@@ -49,6 +53,7 @@ context.command("delete")(login.delete_context)
 app.add_typer(key, name="key")
 app.add_typer(credential, name="credential")
 app.add_typer(webhook, name="webhook")
+app.add_typer(cursor, name="cursor")
 app.add_typer(context, name="context")
 
 COMMANDS = frozenset(

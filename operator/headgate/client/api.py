@@ -29,6 +29,7 @@ Action = Literal[
     "credential.rotate",
     "credential.release",
     "delivery.redeliver",
+    "cursor.reset",
     "call",
     "workspace.create",
     "workspace.change",
@@ -247,6 +248,69 @@ class CircuitBreaker(TypedDict):
     """Failed runs that count right now."""
     retryAt: str | None
     """When runs are tried again; null while it is closed."""
+
+
+class CopyCursor(TypedDict):
+    """How far the copy of a node has come."""
+
+    namespace: str
+    """The workflow's namespace."""
+    workflow: str
+    """The workflow."""
+    node: str
+    """The node; of one that runs for each item of a list, with a dot and the item's index behind it."""
+    batches: int
+    """How many batches were written, since it began at the beginning."""
+    records: int
+    """How many records these had."""
+    runId: str
+    """The run that copied last."""
+    attempt: int
+    """Which attempt of the node in that run."""
+    held: bool
+    """Whether that attempt copies right now. It cannot be reset then."""
+    updatedAt: str
+    """When it was taken or moved last."""
+
+
+class CopyCursorDetail(TypedDict):
+    """How far the copy of a node has come, and where it stands in the words of its source."""
+
+    namespace: str
+    """The workflow's namespace."""
+    workflow: str
+    """The workflow."""
+    node: str
+    """The node; of one that runs for each item of a list, with a dot and the item's index behind it."""
+    batches: int
+    """How many batches were written, since it began at the beginning."""
+    records: int
+    """How many records these had."""
+    runId: str
+    """The run that copied last."""
+    attempt: int
+    """Which attempt of the node in that run."""
+    held: bool
+    """Whether that attempt copies right now. It cannot be reset then."""
+    updatedAt: str
+    """When it was taken or moved last."""
+    reached: str | None
+    """All up to there is written: values of columns, offsets by partition, or a member of an item; null before
+    that.
+    """
+    pending: str | None
+    """Up to where a batch is being written that will be the same when it is written again; null where there is
+    none.
+    """
+
+
+class CopyCursorList(TypedDict):
+    """A page of cursors, by namespace, workflow and node."""
+
+    items: list[CopyCursor]
+    """The cursors."""
+    nextCursor: str | None
+    """Gives the next page; null on the last one."""
 
 
 class CostItem(TypedDict):
@@ -1630,6 +1694,77 @@ class Client:
                     "/api/v1/workspaces/{workspace}/deliveries/{delivery_id}/redeliver",
                     workspace=workspace,
                     delivery_id=delivery_id,
+                ),
+            ),
+        )
+
+    async def list_cursors(
+        self,
+        workspace: str,
+        *,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> CopyCursorList:
+        """List how far copies have come, by namespace, workflow and node, without where they stand."""
+        return cast(
+            "CopyCursorList",
+            await self._transport.call(
+                "GET",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/cursors",
+                    workspace=workspace,
+                ),
+                query={
+                    "cursor": cursor,
+                    "limit": limit,
+                },
+            ),
+        )
+
+    async def get_cursor(
+        self,
+        workspace: str,
+        namespace: str,
+        name: str,
+        step: str,
+    ) -> CopyCursorDetail:
+        """How far the copy of a node of that workflow has come, and where it stands."""
+        return cast(
+            "CopyCursorDetail",
+            await self._transport.call(
+                "GET",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/cursors/{namespace}/{name}/{step}",
+                    workspace=workspace,
+                    namespace=namespace,
+                    name=name,
+                    step=step,
+                ),
+            ),
+        )
+
+    async def reset_cursor(
+        self,
+        workspace: str,
+        namespace: str,
+        name: str,
+        step: str,
+    ) -> CopyCursorDetail:
+        """Forget how far a copy has come: the next one begins at the beginning. What is in its target stays.
+
+        The answer is the cursor as it was. 409 while an attempt copies; a run whose copy has not begun, or waits
+        to be tried again, begins anew as well.
+        """
+        return cast(
+            "CopyCursorDetail",
+            await self._transport.call(
+                "DELETE",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/cursors/{namespace}/{name}/{step}",
+                    workspace=workspace,
+                    namespace=namespace,
+                    name=name,
+                    step=step,
                 ),
             ),
         )

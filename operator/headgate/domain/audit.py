@@ -53,6 +53,7 @@ class Action(StrEnum):
     CREDENTIAL_ROTATE = "credential.rotate"
     CREDENTIAL_RELEASE = "credential.release"
     DELIVERY_REDELIVER = "delivery.redeliver"
+    CURSOR_RESET = "cursor.reset"
     CALL = "call"
     WORKSPACE_CREATE = "workspace.create"
     WORKSPACE_CHANGE = "workspace.change"

@@ -10,6 +10,20 @@ from headgate.api.sync import Sync
 
 
 @dataclass(frozen=True)
+class CursorName:
+    """Whose a cursor is: unique in the workspace."""
+
+    namespace: str
+    workflow: str
+    node: str
+    """With a dot and the index behind it for an item of a node that runs for each of a list."""
+
+    def __str__(self) -> str:
+        """As people write it; no part of it can have a slash."""
+        return f"{self.namespace}/{self.workflow}/{self.node}"
+
+
+@dataclass(frozen=True)
 class Reached:
     """A cursor, in the words of its source."""
 

@@ -24,6 +24,7 @@ from headgate.gateway.routes.analytics import analytics_routes
 from headgate.gateway.routes.approvals import approval_routes
 from headgate.gateway.routes.audit import audit_routes
 from headgate.gateway.routes.credentials import credential_routes
+from headgate.gateway.routes.cursors import cursor_routes
 from headgate.gateway.routes.events import event_routes
 from headgate.gateway.routes.keys import key_routes
 from headgate.gateway.routes.logs import log_routes
@@ -79,6 +80,7 @@ def api_routes(
         log_routes(engine, access, streams, objects, live),
         workflow_routes(engine, access),
         webhook_routes(engine, access, heard=heard),
+        cursor_routes(engine, access),
         key_routes(engine, access),
         credential_routes(engine, access),
         audit_routes(engine, access),

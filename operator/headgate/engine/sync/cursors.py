@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import UTC
 from typing import Any
+from uuid import UUID
 
 from pydantic import ValidationError
 
 from headgate.api.node import NodeConfig
+from headgate.api.scalars import SUBDOMAIN_PATTERN
+from headgate.domain.audit import Action, Actor
 from headgate.domain.runner_task import KINDS
-from headgate.domain.sync import Reached, digest
+from headgate.domain.sync import CursorName, Reached, digest
+from headgate.engine.acts import done
+from headgate.engine.audit import record
 from headgate.engine.context import Context, run_key
+from headgate.engine.sync.types import CursorHeld, CursorPage, CursorView
 from headgate.engine.types import LeaseLost, TaskRef
 from headgate.store import credential_releases, sync_cursors
 from headgate.store.tasks import TaskKey
+
+PAGE_SIZE = 500
+"""Cursors in a page of a list at most."""
+_NAME = re.compile(SUBDOMAIN_PATTERN)
+_STEP = re.compile(r"[a-z0-9_.-]{1,80}")
+_FIRST = CursorName("", "", "")
 
 
 class CursorRefused(Exception):  # noqa: N818 - a state of the world, not a mistake
@@ -65,6 +79,46 @@ class SyncCursors:
             ):
                 raise LeaseLost(ref)
 
+    async def list(self, workspace_id: UUID, after: str | None = None, limit: int = 50) -> CursorPage:
+        """Cursors of the workspace by namespace, workflow and node. ``limit`` is from 1 to ``PAGE_SIZE``.
+
+        Raises ``ValueError`` for what no list gave as the next one's beginning, or another limit.
+        """
+        if not 1 <= limit <= PAGE_SIZE:
+            raise ValueError(f"limit must be from 1 to {PAGE_SIZE}")
+        first = _FIRST if after is None else _name(after)
+        async with self._context.database.tenant(workspace_id) as tx:
+            rows = await sync_cursors.page(tx, workspace_id, first, self._context.now(), limit)
+        found = tuple(map(_view, rows))
+        return CursorPage(found, str(found[-1].name) if len(found) == limit else None)
+
+    async def get(self, workspace_id: UUID, name: CursorName) -> CursorView | None:
+        """How far the copy of a node has come; None where it has not begun, and where there is no such node."""
+        async with self._context.database.tenant(workspace_id) as tx:
+            row = await sync_cursors.one(tx, workspace_id, name, self._context.now())
+        return None if row is None else _view(row)
+
+    async def reset(self, workspace_id: UUID, name: CursorName, by: Actor | None = None) -> CursorView | None:
+        """Forget how far a copy has come, so that the next one begins anew. The cursor as it was, or None.
+
+        Raises ``CursorHeld`` while an attempt copies: what it writes belongs to where it stands. An attempt that lost
+        its lease, and does not know, can move nothing any more.
+        """
+        now = self._context.now()
+        async with self._context.database.tenant(workspace_id) as tx:
+            # By a statement of its own: whether the attempt is under lease is to be seen as of after the lock.
+            await sync_cursors.lock(tx, workspace_id, name)
+            row = await sync_cursors.one(tx, workspace_id, name, now)
+            if row is None:
+                return None
+            view = _view(row)
+            if view.held:
+                raise CursorHeld(view)
+            await sync_cursors.forget(tx, workspace_id, row.workflow_id, name.node)
+            act = done(by, Action.CURSOR_RESET, f"cursor/{name}", batches=view.batches, records=view.records)
+            await record(tx, workspace_id, now, act)
+        return view
+
 
 def _key(ref: TaskRef) -> TaskKey:
     return TaskKey(ref.workspace_id, ref.run_id, ref.node, ref.attempt)
@@ -79,3 +133,24 @@ def _digest(ref: TaskRef, work: Mapping[str, Any]) -> str:
     if config.connector is None or config.connector.sync is None:
         raise CursorRefused(f"node {ref.node} copies nothing")
     return digest(config.connector.sync)
+
+
+def _name(text: str) -> CursorName:
+    namespace, _, rest = text.partition("/")
+    workflow, _, node = rest.partition("/")
+    if not (_NAME.fullmatch(namespace) and _NAME.fullmatch(workflow) and _STEP.fullmatch(node)):
+        raise ValueError("the cursor is not one that a list gave")
+    return CursorName(namespace, workflow, node)
+
+
+def _view(row: Any) -> CursorView:
+    return CursorView(
+        name=CursorName(row.namespace, row.workflow, row.node),
+        reached=Reached(row.reached, row.pending),
+        batches=row.batches,
+        records=row.records,
+        run_id=row.run_id,
+        attempt=row.attempt,
+        held=row.held,
+        updated_at=row.updated_at.astimezone(UTC),
+    )

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Response, Security
+from fastapi import APIRouter, Query, Response, Security
 
 from headgate.domain.api_keys import Scope
 from headgate.engine.engine import Engine
@@ -17,20 +17,12 @@ from headgate.gateway.live_logs import LiveLogs
 from headgate.gateway.log_feed import LogFeed, LogReader, elsewhere, not_kept
 from headgate.gateway.models.base import Number
 from headgate.gateway.problems import Problem
-from headgate.gateway.routes.paths import WORKSPACE
+from headgate.gateway.routes.paths import WORKSPACE, Step
 from headgate.gateway.routes.runs import known_run
 from headgate.gateway.streams import Place, Stream, Streams
 from headgate.objects.object_store import ObjectStore
 
 MEDIA_TYPE = "text/plain"
-Step = Annotated[
-    str,
-    Path(
-        max_length=80,
-        pattern=r"^[a-z]([a-z0-9_-]*[a-z0-9])?(\.[0-9]{1,4})?$",
-        description="The node; of one that runs for each item of a list, with a dot and the item's index behind it.",
-    ),
-]
 _LOG: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "What the attempt wrote.",

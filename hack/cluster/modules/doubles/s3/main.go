@@ -21,13 +21,14 @@ func main() {
 	bucket := flag.String("bucket", "", "bucket that is there")
 	key := flag.String("access-key-id", "", "id of the key that signs")
 	secret := flag.String("secret-access-key", "", "the key that signs")
+	host := flag.String("listen", "127.0.0.1", "address to listen on")
 	flag.Parse()
 	backend := s3mem.New()
 	if err := backend.CreateBucket(context.Background(), *bucket); err != nil {
 		log.Fatal(err)
 	}
 	service := gofakes3.New(backend, gofakes3.WithV4Auth(map[string]string{*key: *secret}))
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", *host+":0")
 	if err != nil {
 		log.Fatal(err)
 	}

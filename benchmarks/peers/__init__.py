@@ -1,0 +1,1 @@
+"""The same questions to Headgate and to peers, in one run."""

@@ -1,0 +1,1 @@
+"""What runs in the environments of peers, which have nothing of ours: the standard library, and their own."""
