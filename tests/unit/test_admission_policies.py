@@ -20,7 +20,7 @@ def chart() -> Rendered:
 def test_every_policy_fails_closed_and_is_bound_to_deny(chart: Rendered) -> None:
     policies = chart.all("ValidatingAdmissionPolicy")
 
-    assert len(policies) == 16
+    assert len(policies) == 18
     assert {policy["spec"]["failurePolicy"] for policy in policies} == {"Fail"}
     for policy in policies:
         binding = chart.one("ValidatingAdmissionPolicyBinding", policy["metadata"]["name"])
@@ -48,7 +48,25 @@ def test_nobody_is_exempt_from_what_confines_the_operator() -> None:
     }
 
     assert len(exempting) == 14
-    assert not {"headgate-operator", "headgate-operator-cluster"} & exempting
+    assert not {name for name in exempting if name.startswith("headgate-operator")}
+
+
+def test_what_confines_the_operator_concerns_no_request_in_a_workspaces_namespace_but_of_some_kinds(
+    chart: Rendered,
+) -> None:
+    selectors = [
+        binding["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"]
+        for binding in chart.all("ValidatingAdmissionPolicyBinding")
+        if binding["spec"]["policyName"] == "headgate-operator"
+    ]
+
+    assert selectors == [
+        [{"key": "headgate.dev/workspace", "operator": "DoesNotExist"}],
+        [
+            {"key": "headgate.dev/workspace", "operator": "Exists"},
+            {"key": "app.kubernetes.io/managed-by", "operator": "NotIn", "values": ["headgate"]},
+        ],
+    ]
 
 
 def test_policies_can_be_left_out() -> None:
@@ -69,7 +87,7 @@ def defaults() -> Rendered:
 def test_without_policies_that_mutate_in_the_api_server_none_is_made(chart: Rendered) -> None:
     assert chart.all(MUTATING) == []
     assert chart.all(f"{MUTATING}Binding") == []
-    assert len(chart.all("ValidatingAdmissionPolicy")) == 16
+    assert len(chart.all("ValidatingAdmissionPolicy")) == 18
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,12 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "headgate.serviceAccou
 {{- end -}}
 
 {{/* The binding of a policy. Call with (dict "root" $ "name" "headgate-x" "tenants" true): with tenants it concerns what is
-  in the namespaces of workspaces only. */}}
+  in the namespaces of workspaces only. A policy's further binding has, as "of", what it concerns in its name. */}}
 {{- define "headgate.admission.binding" -}}
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicyBinding
 metadata:
-  name: {{ .name }}
+  name: {{ .name }}{{ with .of }}-{{ . }}{{ end }}
   labels: {{- include "headgate.labels" (dict "root" .root "component" "tenancy") | nindent 4 }}
 spec:
   policyName: {{ .name }}

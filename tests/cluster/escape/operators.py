@@ -10,8 +10,10 @@ from tests.cluster.escape.objects import cannot
 from tests.cluster.escape.requests import APPLY, Request, create, delete, get, patch
 
 _BY = policy("operator")
+_KINDS = policy("operator-kinds")
+_SPACES = policy("operator-namespaces")
 _BEYOND = policy("operator-cluster")
-"""Namespaces themselves and Workspaces are in no namespace."""
+"""Workspaces are in no namespace."""
 _WHERE = "/api/v1/namespaces"
 _PLACES = ("kube-system", "default", "{people}")
 _OURS = {"app.kubernetes.io/managed-by": "headgate", "headgate.dev/workspace": "{ws}"}
@@ -43,6 +45,14 @@ _JOB = {
 }
 
 
+def deployment(name: str) -> Request:
+    """Applies a Deployment in the attacker's namespace."""
+    pod = {"metadata": {"labels": {"x": "y"}}, "spec": {"containers": [{"name": "x", "image": "x"}]}}
+    spec = {"selector": {"matchLabels": {"x": "y"}}, "template": pod}
+    body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
+    return patch(f"/apis/apps/v1/namespaces/{{ns}}/deployments/{name}", body, APPLY)
+
+
 def _namespaced() -> Iterator[Case]:
     for resource, group, body in (
         ("resourcequotas", "/api/v1", _QUOTA),
@@ -71,25 +81,25 @@ def _namespaces() -> Iterator[Case]:
         return patch(f"{_WHERE}/{name}", namespace(name, **metadata), APPLY)
 
     fine = apply("escape-new", labels=_OURS)
-    yield Case("namespace-plain", apply("escape-new"), _BEYOND, fine, "operator")
-    yield Case("namespace-half", apply("escape-new", labels={"headgate.dev/workspace": "x"}), _BEYOND, fine, "operator")
-    yield Case("namespace-kube", apply("kube-escape", labels=_OURS), _BEYOND, fine, "operator")
+    yield Case("namespace-plain", apply("escape-new"), _SPACES, fine, "operator")
+    yield Case("namespace-half", apply("escape-new", labels={"headgate.dev/workspace": "x"}), _SPACES, fine, "operator")
+    yield Case("namespace-kube", apply("kube-escape", labels=_OURS), _SPACES, fine, "operator")
     privileged = {**_OURS, "pod-security.kubernetes.io/enforce": "privileged"}
-    yield Case("namespace-privileged", apply("escape-new", labels=privileged), _BEYOND, fine, "operator")
+    yield Case("namespace-privileged", apply("escape-new", labels=privileged), _SPACES, fine, "operator")
     for place in (*_PLACES, "{system}"):
-        yield Case(f"take-{place}", apply(place, labels=_OURS), _BEYOND, fine, "operator")
-        yield Case(f"note-{place}", apply(place, annotations={"x": "y"}), _BEYOND, fine, "operator")
+        yield Case(f"take-{place}", apply(place, labels=_OURS), _SPACES, fine, "operator")
+        yield Case(f"note-{place}", apply(place, annotations={"x": "y"}), _SPACES, fine, "operator")
         yield Case(
             f"delete-namespace-{place}",
             delete(f"{_WHERE}/{place}"),
-            f"{_BEYOND}|this namespace may not be deleted",
+            f"{_SPACES}|this namespace may not be deleted",
             delete(f"{_WHERE}/{{ns}}"),
             "operator",
         )
     hand = {"metadata": {"labels": {"headgate.dev/workspace": "{ws}"}}}
-    yield Case("hand-over", patch(f"{_WHERE}/{{victim}}", hand), _BEYOND, fine, "operator")
+    yield Case("hand-over", patch(f"{_WHERE}/{{victim}}", hand), _SPACES, fine, "operator")
     loosen = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}}
-    yield Case("loosen", patch(f"{_WHERE}/{{ns}}", loosen), _BEYOND, fine, "operator")
+    yield Case("loosen", patch(f"{_WHERE}/{{ns}}", loosen), _SPACES, fine, "operator")
 
 
 def _kinds() -> Iterator[Case]:
@@ -99,6 +109,7 @@ def _kinds() -> Iterator[Case]:
     yield Case("workspace-spec", suspend, _BEYOND, fine, "operator")
     members = patch(f"{own}/workspaces/{{ws}}", {"spec": {"members": []}})
     yield Case("workspace-members", members, _BEYOND, fine, "operator")
+    yield Case("deployment", deployment("mine"), _KINDS, deployment("headgate-runners"), "operator")
     for resource, where in {
         "secrets": "/api/v1/secrets",
         "nodes": "/api/v1/nodes",

@@ -10,6 +10,7 @@ import pytest
 from tests.cluster.escape.cases import policy
 from tests.cluster.escape.namespaces import CHANGES
 from tests.cluster.escape.objects import binding, config_map, core, decided, own
+from tests.cluster.escape.operators import deployment
 from tests.cluster.escape.pods import FLAWS, PATHS
 from tests.cluster.escape.requests import Answer, Request, create, delete, patch
 from tests.cluster.escape.stage import Stage
@@ -60,6 +61,11 @@ TRIES: Mapping[str, tuple[str, Request]] = {
     "exposure": ("owner", create(core("services"), _SERVICE)),
     "storage": ("owner", create(core("persistentvolumeclaims"), _CLAIM)),
     "limits": ("broad", create(core("resourcequotas"), _QUOTA)),
+    "operator-kinds": ("operator", deployment("mine")),
+    "operator-namespaces": (
+        "operator",
+        patch("/api/v1/namespaces/kube-system", {"metadata": {"annotations": {"x": "y"}}}),
+    ),
     "operator": ("operator", create("/api/v1/namespaces/kube-system/resourcequotas", _QUOTA)),
     "workspaces": ("admin", delete("/apis/headgate.dev/v1alpha1/workspaces/{ws}")),
 }
