@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.cluster.escape.cases import Case, policy
 from tests.cluster.escape.objects import cannot
+from tests.cluster.escape.pods import template
 from tests.cluster.escape.requests import APPLY, Request, create, delete, get, patch
 
 _BY = policy("operator")
@@ -46,10 +47,14 @@ _JOB = {
 
 
 def deployment(name: str) -> Request:
-    """Applies a Deployment in the attacker's namespace."""
-    pod = {"metadata": {"labels": {"x": "y"}}, "spec": {"containers": [{"name": "x", "image": "x"}]}}
-    spec = {"selector": {"matchLabels": {"x": "y"}}, "template": pod}
-    body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
+    """Applies a Deployment in the attacker's namespace whose pods keep to the rules."""
+    labels = {"app": "x"}
+    body = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {"selector": {"matchLabels": labels}, "template": template()},
+    }
     return patch(f"/apis/apps/v1/namespaces/{{ns}}/deployments/{name}", body, APPLY)
 
 
