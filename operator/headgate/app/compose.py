@@ -22,7 +22,7 @@ from headgate.cluster.client import KubeClient
 from headgate.cluster.connection import Connection
 from headgate.cluster.endpoints import api_addresses
 from headgate.cluster.reflector import Reflector
-from headgate.cluster.resources import LABELLED_RESOURCES
+from headgate.cluster.resources import MANY
 from headgate.desired.context import ClusterFacts
 from headgate.domain.audit_keys import SigningKeys
 from headgate.engine.credentials.key_source import signing_keys
@@ -109,7 +109,7 @@ def _watching(base: Base, connection: Connection, router: Router) -> Watching:
                 deleted=router.deleted,
                 vanished=router.vanished,
             )
-            for resource in LABELLED_RESOURCES
+            for resource in MANY
         },
         resync=Resync(base.kube, base.cache, base.registry, changed=router.changed, vanished=router.vanished),
     )

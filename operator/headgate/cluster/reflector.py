@@ -80,9 +80,7 @@ class Reflector:
         return _version(item)
 
     async def _list(self) -> int:
-        found = await compare(self._kube, self._cache, self._resource)
-        for item in found.changed:
-            self._changed(self._resource, item)
+        found = await compare(self._kube, self._cache, self._resource, self._changed)
         for item in found.gone:
             self._vanished(self._resource, item)
         return found.version

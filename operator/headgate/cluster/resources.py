@@ -33,4 +33,9 @@ CUSTOM_RESOURCES = (QUOTAS, WORKSPACES, WORKFLOWS, WORKFLOW_RUNS)
 LABELLED_RESOURCES: tuple[ApiResource, ...] = (*CHILD_KINDS, JOBS, PODS)
 """Kinds of which only the objects labelled as Headgate's are watched."""
 
+FEW: tuple[ApiResource, ...] = (QUOTAS, WORKSPACES)
+"""Kinds that Kopf watches: it takes its first list whole, and a task for each event."""
+MANY: tuple[ApiResource, ...] = (WORKFLOWS, WORKFLOW_RUNS, *LABELLED_RESOURCES)
+"""Kinds of which there are tens for each of these, or that change all the time."""
+
 WATCHED = (*CUSTOM_RESOURCES, *LABELLED_RESOURCES)

@@ -9,7 +9,7 @@ from typing import Any
 import kopf
 
 from headgate.cluster.connection import Connection
-from headgate.cluster.resources import CUSTOM_RESOURCES
+from headgate.cluster.resources import FEW
 from headgate.desired.keys import ApiResource
 from headgate.handlers.routing import Router
 from headgate.handlers.stateless import NoDiffBase, NoProgress
@@ -24,7 +24,7 @@ IDLE_SECONDS = 0.01
 
 
 async def watch(connection: Connection, router: Router, *, spawned: Callable[[], None]) -> None:
-    """Watch Headgate's own kinds until cancelled. Raises when a watch fails for good.
+    """Watch Workspaces and Quotas until cancelled. Raises when a watch fails for good.
 
     ``spawned`` is called once Kopf has taken SIGTERM and SIGINT for itself, so that they can be taken back.
     """
@@ -66,14 +66,14 @@ def settings() -> kopf.OperatorSettings:
 
 
 def registry(connection: Connection, router: Router) -> kopf.OperatorRegistry:
-    """One handler for each of Headgate's own kinds."""
+    """One handler for each of the two kinds."""
     handlers = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=handlers)
     def login(**_: Any) -> kopf.ConnectionInfo:
         return connection.for_kopf()
 
-    for resource in CUSTOM_RESOURCES:
+    for resource in FEW:
         on_event(handlers, resource, router)
     return handlers
 

@@ -58,13 +58,10 @@ class Resync:
     async def once(self) -> None:
         """Compare every kind once, one after the other."""
         for resource in WATCHED:
-            found = await compare(self._kube, self._cache, resource)
-            missed = len(found.gone)
-            for item in found.changed:
-                missed += bool(self._changed(resource, item))
+            found = await compare(self._kube, self._cache, resource, self._changed)
             for item in found.gone:
                 self._vanished(resource, item)
-            self._missed.labels(resource.plural).inc(missed)
+            self._missed.labels(resource.plural).inc(found.news + len(found.gone))
 
     async def run(self, first_seconds: float, seconds: float) -> None:
         """Compare for ever: soon after the watches have started, then at long intervals."""
@@ -81,11 +78,9 @@ class Resync:
     async def _fill(self, resource: ApiResource) -> int:
         while True:
             try:
-                found = await compare(self._kube, self._cache, resource)
+                found = await compare(self._kube, self._cache, resource, self._cache.upsert)
             except (ApiError, Unreachable) as error:
                 self._log.warning("waiting for the cluster", resource=resource.plural, error=str(error))
             else:
-                for item in found.changed:
-                    self._cache.upsert(resource, item)
                 return found.version
             await asyncio.sleep(RETRY_SECONDS)

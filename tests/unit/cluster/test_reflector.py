@@ -10,7 +10,7 @@ from headgate.cluster.cache import Cache
 from headgate.cluster.client import Object
 from headgate.cluster.errors import ApiError, Unreachable
 from headgate.cluster.reflector import LONGEST_PAUSE_SECONDS, Reflector, pause
-from headgate.cluster.resources import JOBS, LABELLED_RESOURCES, WORKSPACES
+from headgate.cluster.resources import CUSTOM_RESOURCES, JOBS, MANY
 from headgate.desired.keys import ApiResource
 from tests.unit.cluster.fake_kube import FakeKube
 
@@ -154,11 +154,11 @@ async def test_a_refusal_is_followed_by_a_list() -> None:
     assert world.told == [("changed", "a")]
 
 
-@pytest.mark.parametrize("resource", [*LABELLED_RESOURCES, WORKSPACES], ids=lambda resource: resource.plural)
+@pytest.mark.parametrize("resource", MANY, ids=lambda resource: resource.plural)
 async def test_of_kinds_that_others_use_too_only_headgate_s_objects_are_watched(resource: ApiResource) -> None:
     world = World(resource=resource)
 
     await world.follow(10)
 
     labels, _ = world.kube.asked[0]
-    assert labels == ("" if resource == WORKSPACES else "app.kubernetes.io/managed-by=headgate")
+    assert labels == ("" if resource in CUSTOM_RESOURCES else "app.kubernetes.io/managed-by=headgate")

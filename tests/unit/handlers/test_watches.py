@@ -6,7 +6,7 @@ import pytest
 
 from headgate.cluster.cache import Cache
 from headgate.cluster.connection import Connection
-from headgate.cluster.resources import CUSTOM_RESOURCES, QUOTAS, WORKFLOW_RUNS
+from headgate.cluster.resources import FEW, QUOTAS, WORKSPACES
 from headgate.desired.keys import ApiResource
 from headgate.handlers.routing import Router
 from headgate.handlers.watches import registry, settings
@@ -14,7 +14,7 @@ from headgate.reconcile.dependents import Dependents
 from headgate.reconcile.keys import Key, Topic
 
 CONNECTION = Connection("https://api", None, None, None, verify=True, bearer=lambda: "Bearer s3cret")
-RUN = {"metadata": {"name": "nightly-1", "namespace": "acme", "uid": "u1", "resourceVersion": "5"}}
+ACME = {"metadata": {"name": "acme", "uid": "u1", "resourceVersion": "5"}}
 
 
 class World:
@@ -34,13 +34,13 @@ class World:
                 await fn(event={"type": kind, "object": item})
 
 
-@pytest.mark.parametrize("resource", CUSTOM_RESOURCES, ids=lambda resource: resource.plural)
-def test_every_kind_of_ours_has_one_handler(resource: ApiResource) -> None:
+@pytest.mark.parametrize("resource", FEW, ids=lambda resource: resource.plural)
+def test_each_of_few_kinds_has_one_handler(resource: ApiResource) -> None:
     selectors = [handler.selector for handler in World().registry._watching.get_all_handlers()]
     watched = [(selector.group, selector.version, selector.any_name) for selector in selectors if selector]
 
     assert watched.count((resource.group, resource.version, resource.plural)) == 1
-    assert len(watched) == len(CUSTOM_RESOURCES)
+    assert len(watched) == len(FEW)
 
 
 def test_there_is_no_handler_for_which_kopf_would_write() -> None:
@@ -55,17 +55,17 @@ def test_there_is_no_handler_for_which_kopf_would_write() -> None:
 async def test_an_object_that_is_there_is_taken_in(kind: str | None) -> None:
     world = World()
 
-    await world.tell(WORKFLOW_RUNS, kind, RUN)
+    await world.tell(WORKSPACES, kind, ACME)
 
-    assert world.keys == [Key(Topic.RUN, "nightly-1", "acme")]
-    assert world.cache.uid(WORKFLOW_RUNS.key("nightly-1", "acme")) == "u1"
+    assert world.keys == [Key(Topic.WORKSPACE, "acme")]
+    assert world.cache.uid(WORKSPACES.key("acme")) == "u1"
 
 
 async def test_an_object_that_is_gone_is_dropped() -> None:
     world = World()
-    await world.tell(WORKFLOW_RUNS, "ADDED", RUN)
+    await world.tell(WORKSPACES, "ADDED", ACME)
 
-    await world.tell(WORKFLOW_RUNS, "DELETED", RUN)
+    await world.tell(WORKSPACES, "DELETED", ACME)
 
     assert len(world.keys) == 2
     assert world.cache.size == 0
