@@ -156,6 +156,12 @@ async def test_a_restart_over_unchanged_workspaces_writes_nothing(
 ) -> None:
     await cluster.ready_workspace(a_workspace(name).with_quota(name).with_member("editor", "Group", "devs"))
     await cluster.until(QUOTAS, name, "", lambda item: item["status"].get("workspaces") == 1)
+
+    async def nothing_goes() -> bool:
+        return not [item for item in await cluster.list(NAMESPACE) if item["metadata"].get("deletionTimestamp")]
+
+    # What was deleted before takes its Workflows with it: a list may hold them still.
+    await eventually(nothing_goes, within=60, every=0.5, what="the end of all namespaces that were deleted")
     operator.stop()
 
     operator.start().wait_until_leading()
