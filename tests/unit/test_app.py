@@ -33,7 +33,7 @@ class Postgres(FakeEngine):
         if not self.up:
             raise DatabaseUnavailable("no route")
 
-    def archiver(self, logs: Any, signing: Any) -> None:
+    def archiver(self, logs: Any, signing: Any = None) -> None:
         return None
 
 
