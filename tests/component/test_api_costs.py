@@ -38,13 +38,23 @@ async def run(world: World, api: Api) -> str:
         "/workflows/acme/nightly/versions",
         "/usage",
         "/credentials",
-        "/audit",
     ],
 )
 async def test_reading_takes_one_transaction(api: Api, run: str, sent: list[str], path: str) -> None:
     sent.clear()
     await api.get(path.replace("RUN", run))
     assert len(sent) == COUNTING + TRANSACTION
+
+
+async def test_a_page_of_the_audit_log_that_is_not_full_looks_for_the_archive(
+    api: Api, run: str, sent: list[str]
+) -> None:
+    sent.clear()
+    await api.get("/audit?limit=1")
+    assert len(sent) == COUNTING + TRANSACTION
+    sent.clear()
+    await api.get("/audit")
+    assert len(sent) == COUNTING + TRANSACTION + 1
 
 
 @pytest.mark.parametrize("path", ["/analytics", "/cost?by=workflow", "/cost?by=label&label=team"])
