@@ -33,7 +33,7 @@ async def compare(
 ) -> Comparison:
     """List a kind page by page. What is gone is dropped from the cache; ``take_in`` is given what changed.
 
-    It is called page by page, as ten thousand objects at once take 200 MB, and says whether what it got was news.
+    It is called page by page, so that no more than a page is held at once, and says whether what it got was news.
     Raises ``ApiError`` (404 where the kind does not exist) and ``Unreachable``.
     """
     listed: list[ObjectKey] = []
