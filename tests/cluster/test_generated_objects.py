@@ -30,7 +30,8 @@ from tests.support.waiting import eventually
 from tests.support.watching import Watch, watching
 
 SEED_VARIABLE = "HEADGATE_TEST_SEED"
-CONDITION_SECONDS = 5.0
+CONDITION_SECONDS = 30.0
+"""How long a condition is waited for. That it takes five at most is a figure, which the tests print."""
 FEWEST_RUNS = 3
 REPAIRED_OF_EACH_KIND = 7
 ALIKE_SECONDS = 60.0

@@ -104,7 +104,7 @@ async def test_a_quota_reaches_every_workspace_that_refers_to_it(cluster: Cluste
 
 async def test_an_unknown_quota_is_a_reason_and_creating_it_mends_it(cluster: Cluster, name: str) -> None:
     await cluster.apply(a_workspace(name).with_quota(f"{name}-late"))
-    waiting = await cluster.until(WORKSPACES, name, "", not_ready_because("QuotaNotFound"), within=5)
+    waiting = await cluster.until(WORKSPACES, name, "", not_ready_because("QuotaNotFound"))
     assert condition(waiting, "Stalled")["status"] == "True"
     assert f"Quota {name}-late does not exist" in condition(waiting, "Ready")["message"]
 
