@@ -18,7 +18,7 @@ ONCE_UNDER_WAY = timedelta(seconds=3)
 """How long the first write of a run waits for a container to run, so that it need not be said apart."""
 MERE_START = timedelta(seconds=10)
 """How long it may stay unsaid that a container has started, or waits for room: a run that ends before costs a write
-less.
+less. Counted from when it did so, see ``is_minor``.
 """
 
 
@@ -40,10 +40,11 @@ ROOM = frozenset(
 def patience(before: WorkflowRunStatus, after: WorkflowRunStatus, *, beside: int = 0) -> timedelta:
     """How long after the last write, or after the run was admitted, ``after`` may be written over ``before``.
 
-    The end is written at once, and soon why the run waits, unless that was said of other room. Together with the Job's
-    release a one-node run without trouble so costs at most three writes, or four where its pod takes more than three
-    seconds to start, or finds no room, and is not done ten seconds after that was said. Where ``beside`` it many runs
-    of the namespace are open, what calls for nobody waits longer, so that a thousand runs at once cost no more.
+    It counts from when it came about for what ``is_minor``. The end is written at once, and soon why the run waits,
+    unless that was said of other room. Together with the Job's release a one-node run without trouble so costs at most
+    three writes, or four where its pod takes more than three seconds to start, or finds no room, and is not done ten
+    seconds after it has started. Where ``beside`` it many runs of the namespace are open, what calls for nobody waits
+    longer, so that a thousand runs at once cost no more.
     """
     if after.phase is not None and after.phase.is_final:
         return timedelta(0)
@@ -60,10 +61,23 @@ def _patience(before: WorkflowRunStatus, after: WorkflowRunStatus) -> tuple[time
     if after.waiting_for and not before.waiting_for:
         # Why a run waits is known some seconds after it was said that it is there.
         return SOON, AT_LAST
+    return (MERE_START, ROOM_AT_LAST) if _is_minor_at_most(before, after) else (SOON, AT_LAST)
+
+
+def is_minor(before: WorkflowRunStatus, after: WorkflowRunStatus) -> bool:
+    """Whether the only news of a run is that an attempt has started, or waits for room of another kind, or for none.
+
+    A run that had to wait for minutes may end in the next second: what is minor is told some time after it came about,
+    however long ago anything was told.
+    """
+    return _is_minor_at_most(before, after) and _seen(before) != _seen(after)
+
+
+def _is_minor_at_most(before: WorkflowRunStatus, after: WorkflowRunStatus) -> bool:
+    if before.phase is None or (after.waiting_for and not before.waiting_for):
+        return False
     merely_room = all(waiting.reason in ROOM for waiting in (*before.waiting_for, *after.waiting_for))
-    if (merely_room or before.waiting_for == after.waiting_for) and _started(before) == _started(after):
-        return MERE_START, ROOM_AT_LAST
-    return SOON, AT_LAST
+    return (merely_room or before.waiting_for == after.waiting_for) and _started(before) == _started(after)
 
 
 def calm(beside: int) -> timedelta:
@@ -81,6 +95,11 @@ def _started(status: WorkflowRunStatus) -> tuple[tuple[str, NodePhase, int], ...
         (node.id, NodePhase.RUNNING if node.phase is NodePhase.QUEUED else node.phase, node.attempt)
         for node in status.nodes
     )
+
+
+def _seen(status: WorkflowRunStatus) -> tuple[object, ...]:
+    """What tells people whether the run goes on."""
+    return status.waiting_for, tuple((node.id, node.phase, node.attempt) for node in status.nodes)
 
 
 def waiting_for(waiting: Iterable[Waiting]) -> tuple[WaitingFor, ...]:

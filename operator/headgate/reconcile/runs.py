@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,7 @@ from headgate.desired.keys import NAMESPACE
 from headgate.domain.conditions import not_ready
 from headgate.domain.labels import given_labels
 from headgate.domain.reasons import Reason
-from headgate.domain.run_status import patience, seconds, waiting_column
+from headgate.domain.run_status import is_minor, patience, seconds, waiting_column
 from headgate.engine.control.suspension import RUN_SUSPENDED
 from headgate.engine.engine import Engine
 from headgate.engine.starting.apart import INVALID_DEBUG
@@ -56,6 +56,8 @@ class _Mirror:
     run_id: UUID
     told: float
     """When its status was written, or might first have been."""
+    minor: float | None = None
+    """Since when there is minor news that its status does not tell."""
 
 
 class RunReconciler:
@@ -197,13 +199,16 @@ class RunReconciler:
         )
         admission, effects = await self._engine.admit(request)
         match admission:
-            case Admitted(run_id):
+            case Admitted(run_id, view=view):
                 self._dependents.depend(key)
                 self._effects.mirror(run_id, key)
+                if view is not None and not view.phase.is_final:
+                    # It is at hand: nobody has to look at the run because it began.
+                    effects = replace(effects, runs=effects.runs - {run_id})
                 await self._effects.handle(effects)
                 # The first status that is worth a write is the one with the Job under way, a moment later.
                 self._mirrors[run.metadata.uid] = _Mirror(run_id, self._monotonic())
-                return await self._engine.run_view(tenant.workspace_id, run_id)
+                return view or await self._engine.run_view(tenant.workspace_id, run_id)
             case Refused(reason, message) if reason in FINAL_REFUSALS:
                 await self._status.write(WORKFLOW_RUNS, live, self._without_run(run, RunPhase.FAILED, reason, message))
             case Refused(reason, message, until) if reason in REJECTIONS:
@@ -219,8 +224,10 @@ class RunReconciler:
         uid, now = run.metadata.uid, self._monotonic()
         status = mirrored(run, view, self._wall())
         may_wait = patience(run.status, status, beside=self._effects.open_in(key.namespace))
-        known = self._mirrors.setdefault(uid, _Mirror(view.run_id, float("-inf")))
-        due = known.told + may_wait.total_seconds()
+        known = self._mirrors.get(uid) or _Mirror(view.run_id, float("-inf"))
+        since = None if not is_minor(run.status, status) else known.minor if known.minor is not None else now
+        self._mirrors[uid] = replace(known, minor=since)
+        due = (known.told if since is None else since) + may_wait.total_seconds()
         if now < due:
             self._requeue(key, due - now)
             return

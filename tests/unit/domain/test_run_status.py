@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.api.workflow_run import NodePhase, NodeStatus, RunPhase, WaitingFor, WorkflowRunStatus
-from headgate.domain.run_status import duration, patience, progress, seconds, summary, waiting_column, waiting_for
+from headgate.domain.run_status import (
+    duration,
+    is_minor,
+    patience,
+    progress,
+    seconds,
+    summary,
+    waiting_column,
+    waiting_for,
+)
 from headgate.domain.task import Waiting
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -155,3 +164,23 @@ def test_among_many_open_runs_what_calls_for_nobody_is_told_later(
     before: WorkflowRunStatus, after: WorkflowRunStatus, beside: int, expected: int
 ) -> None:
     assert patience(before, after, beside=beside) == timedelta(seconds=expected)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "minor"),
+    [
+        (QUEUED, STARTED, True),
+        (FULL, STARTED, True),
+        (FULL, a_status(NodePhase.QUEUED, waiting="ContainerCreating"), True),
+        (FULL, FULL, False),
+        (QUEUED, FULL, False),
+        (FULL, BROKEN, False),
+        (BROKEN, STARTED, False),
+        (WorkflowRunStatus(), STARTED, False),
+        (a_status(NodePhase.RUNNING, NodePhase.PENDING), a_status(NodePhase.SUCCEEDED, NodePhase.QUEUED), False),
+    ],
+)
+def test_that_an_attempt_started_or_waits_for_other_room_is_minor(
+    before: WorkflowRunStatus, after: WorkflowRunStatus, minor: bool
+) -> None:
+    assert is_minor(before, after) is minor
