@@ -19,7 +19,9 @@ from benchmarks import fleet, identities
 from benchmarks.report import Figure, show
 from hack.postgres import RUNTIME, Server
 from headgate.cluster.client import KubeClient
+from headgate.cluster.listing import selector
 from headgate.cluster.resources import QUOTAS, WORKFLOWS, WORKSPACES
+from headgate.desired.keys import RESOURCE_QUOTA
 from headgate.store import migrate
 from tests.builders import a_quota, a_workflow, a_workspace, container
 from tests.support.databases import create_database, drop_database
@@ -29,6 +31,7 @@ from tests.support.waiting import eventually
 IDLE_SECONDS = 60.0
 QUIET_SECONDS = 10.0
 MEGABYTE = 1_000_000
+COUNTED = f"count/{WORKFLOWS.plural}.{WORKFLOWS.group}"
 
 
 async def main(workspaces: int, workflows: int, state: Path, *, keep: bool) -> list[Figure]:
@@ -98,6 +101,25 @@ async def fill(kube: KubeClient, names: list[str], workflows: int) -> None:
     await fleet.create_all(kube, WORKFLOWS, wanted, "Workflows")
     await fleet.until_ready(kube, WORKFLOWS, workflows, prefix, within=900, every=5.0)
     print(f"{workflows} Workflows Ready after {time.monotonic() - started:.1f} s", flush=True)
+    await until_counted(kube, prefix, workflows)
+
+
+async def until_counted(kube: KubeClient, prefix: str, workflows: int) -> None:
+    """Return when the cluster has counted all Workflows.
+
+    What many requests at once made it count wrong it sets right within five minutes, and statuses tell it.
+    """
+
+    async def all_are() -> bool:
+        counted = 0
+        async for page in kube.list_pages(RESOURCE_QUOTA, labels=selector(RESOURCE_QUOTA)):
+            ours = [item for item in page["items"] if item["metadata"]["namespace"].startswith(prefix)]
+            counted += sum(int(item.get("status", {}).get("used", {}).get(COUNTED, 0)) for item in ours)
+        return counted == workflows
+
+    started = time.monotonic()
+    await eventually(all_are, within=600, every=5.0, what="the count of all Workflows")
+    print(f"counted by the cluster after {time.monotonic() - started:.1f} s more", flush=True)
 
 
 async def drained(operator: OperatorProcess) -> bool:

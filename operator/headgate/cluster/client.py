@@ -24,7 +24,8 @@ FIELD_MANAGER = "headgate"
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 _JSON = "application/json"
-_PAGE = 500
+PAGE = 100
+"""Objects in a page of a list, which is held as parsed JSON: some ten times what the cache keeps of them."""
 _TRIES = 4
 _WATCH_SECONDS = 290
 _SILENCE_SECONDS = 120
@@ -81,7 +82,7 @@ class KubeClient:
         self, resource: ApiResource, *, namespace: str = "", labels: str = "", fields: str = ""
     ) -> AsyncIterator[Object]:
         """The pages of a list, as the server returns them, each with its ``metadata.resourceVersion``."""
-        query = {"limit": str(_PAGE)} | selectors(labels, fields)
+        query = {"limit": str(PAGE)} | selectors(labels, fields)
         while True:
             page = await self._request("GET", resource, path(resource, namespace), query=query, verb="LIST")
             yield page

@@ -8,6 +8,7 @@ from typing import Any
 
 import kopf
 
+from headgate.cluster.client import PAGE
 from headgate.cluster.connection import Connection
 from headgate.cluster.resources import FEW
 from headgate.desired.keys import ApiResource
@@ -59,7 +60,7 @@ def settings() -> kopf.OperatorSettings:
     chosen.process.ultimate_exiting_timeout = None
     chosen.queueing.worker_limit = WORKERS
     chosen.queueing.idle_timeout = IDLE_SECONDS
-    chosen.watching.chunk_size = 500
+    chosen.watching.chunk_size = PAGE
     # Watching for new kinds would take a right to list all definitions; ours exist before the watches start.
     chosen.scanning.disabled = True
     return chosen

@@ -116,7 +116,7 @@ async def test_a_list_comes_page_by_page() -> None:
         pages = [page async for page in it.kube.list_pages(JOBS, labels="a=b", fields="c=d", namespace="acme")]
 
     assert [page["items"] for page in pages] == [[1], [2]]
-    query = {"limit": "500", "labelSelector": "a=b", "fieldSelector": "c=d"}
+    query = {"limit": "100", "labelSelector": "a=b", "fieldSelector": "c=d"}
     assert [seen.query for seen in it.api.seen] == [query, {**query, "continue": "more"}]
 
 
