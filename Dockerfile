@@ -41,7 +41,7 @@ RUN echo 'headgate:x:65532:65532:Headgate:/tmp:/usr/sbin/nologin' >> /etc/passwd
  && printf 'Metadata-Version: 2.1\nName: headgate\nVersion: %s\n' "${version}" \
       > "/opt/headgate/source/headgate-${version}.dist-info/METADATA" \
  && /opt/headgate/bin/python -m compileall -q /opt/headgate/source \
- && /opt/headgate/bin/python -c 'import headgate.cli.main, headgate.gateway.serve, headgate.operate, headgate.runner.__main__, headgate.store.migrate'
+ && /opt/headgate/bin/python -c 'import headgate.cli.main, headgate.gateway.serve, headgate.operate, headgate.runner.__main__, headgate.runner.alone, headgate.store.migrate'
 USER 65532:65532
 WORKDIR /tmp
 ENTRYPOINT ["headgate"]

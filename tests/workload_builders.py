@@ -7,8 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 from uuid import UUID
 
+from headgate.api.builtin import Script
 from headgate.api.node import Container
+from headgate.api.workspace import WorkspaceSpec
 from headgate.desired.job import job
+from headgate.desired.placement import ASKS_NOTHING
+from headgate.desired.runner_pod import RunnerPods
+from headgate.desired.script_job import script_job
 from headgate.domain.task import JobTask, TaskRef
 
 Json = dict[str, Any]
@@ -16,6 +21,7 @@ CREATED = "2026-03-01T12:00:00Z"
 STARTED = "2026-03-01T12:00:03Z"
 FINISHED = "2026-03-01T12:00:09Z"
 IMAGE = "registry.example.com/tools/task:1.0"
+RUNNERS = RunnerPods(gateway_url="http://gateway:8000", image="registry.example.com/headgate:1.0")
 WORKSPACE_ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
 RUN_ID = UUID("01890a5d-ac96-7f1e-8a3c-0e5b7a9d1c42")
 
@@ -37,10 +43,23 @@ def a_task(
         workspace="acme",
         namespace=namespace,
         workflow=workflow,
-        container=Container.model_validate({"image": IMAGE, **container}),
+        does=Container.model_validate({"image": IMAGE, **container}),
         timeout_seconds=timeout_seconds,
         job_uid=job_uid,
     )
+
+
+def a_script_task(source: str = "true", language: str = "shell", *, mode: str = "Test", **script: Any) -> JobTask:
+    """An attempt of a script of a Test or Debug run; ``script`` are its other members, such as ``env``."""
+    does = Script.model_validate({"language": language, "source": source, **script})
+    return replace(a_task(), does=does, mode=mode)
+
+
+def job_of(task: JobTask, workspace: WorkspaceSpec = ASKS_NOTHING) -> Json:
+    """The Job that the operator makes of an attempt."""
+    if isinstance(task.does, Script):
+        return script_job(task, task.does, RUNNERS, workspace)
+    return job(task, workspace)
 
 
 @dataclass(frozen=True)
@@ -94,7 +113,7 @@ class JobBuilder:
 
     def manifest(self) -> Json:
         """The object."""
-        item = copy.deepcopy(job(self.task))
+        item = copy.deepcopy(job_of(self.task))
         item["metadata"] |= {"uid": self.uid, "resourceVersion": str(self.version), "creationTimestamp": CREATED}
         item["metadata"] |= self.metadata
         item["spec"] |= self.spec

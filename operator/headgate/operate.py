@@ -20,6 +20,7 @@ from prometheus_client import (
 )
 
 from headgate.app.compose import compose
+from headgate.app.runner_pods import runner_pods
 from headgate.clock import wall
 from headgate.cluster.client import KubeClient
 from headgate.cluster.connection import connect
@@ -128,6 +129,7 @@ async def _helping(settings: OperatorSettings, engine: Engine, kube: KubeClient)
         unscheduled=settings.unscheduled_pods,
         wall=wall,
         monotonic=time.monotonic,
+        runners=runner_pods(settings),
     )
     helping = asyncio.create_task(helper.run())
     try:

@@ -60,7 +60,7 @@ class OperatorSettings(BaseSettings):
     unscheduled_pods: int = Field(default=50, ge=1, le=100_000)
     """How many pods of a workspace may find no room on the nodes before its other attempts wait in Postgres."""
     gateway_url: str | None = None
-    """Where runners reach the gateway; without it no http, sql or script node runs, and runs say so."""
+    """Where runners reach the gateway; without it no http, sql, connector or script node runs, and runs say so."""
     gateway_account: str | None = None
     """The gateway's ServiceAccount, in the operator's namespace, if it is to read logs of pods of workspaces."""
     runner_image: str = "headgate"

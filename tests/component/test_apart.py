@@ -155,6 +155,20 @@ class TestMocks:
         mocked = await tried(world, mocks=[{"node": "ask", "output": {"status": 200}}])
         assert await world.phase(mocked) is RunPhase.SUCCEEDED
 
+    async def test_so_does_a_script_that_needs_the_gateway_for_its_credentials(self, world: World) -> None:
+        env = [{"name": "TOKEN", "valueFrom": {"credentialKeyRef": {"name": "shop", "key": "token"}}}]
+        await world.given(
+            a_workflow().with_node("ask", {"script": {"language": "shell", "source": "true", "env": env}})
+        )
+
+        run = await tried(world)
+
+        [node] = (await world.view(run)).nodes
+        assert (node.phase, node.reason) == (NodePhase.FAILED, "NeedsMock")
+        assert node.message.endswith("its script names credentials, which the gateway gives: shop")
+        mocked = await tried(world, mocks=[{"node": "ask"}])
+        assert await world.phase(mocked) is RunPhase.SUCCEEDED
+
 
 class TestPartsOfTheGraph:
     async def test_it_starts_in_the_middle_with_what_an_earlier_run_gave(self, world: World) -> None:

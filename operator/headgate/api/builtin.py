@@ -138,7 +138,7 @@ class ScriptVariable(KubeModel):
 
 
 class Script(KubeModel):
-    """Runs a script in the runner's image.
+    """Runs a script in the runner's image; in Test and Debug runs in a pod of its own, which reaches nothing.
 
     It may write up to 4096 bytes of JSON to the file named by ``$HEADGATE_OUTPUT``.
     """

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
+from headgate.app.runner_pods import runner_pods
 from headgate.clock import wall
 from headgate.cluster.cache import Cache
 from headgate.cluster.client import KubeClient
@@ -61,7 +62,7 @@ def make_base(
     queue = WorkQueue(reconcile, lambda key: key.topic.value, QueueMetrics.register(registry), time.monotonic)
     sweep = Sweep(cache, queue.add)
     dependents = Dependents(queue.add)
-    workloads = Workloads(kube, cache, ttl_seconds=settings.job_ttl_seconds)
+    workloads = Workloads(kube, cache, ttl_seconds=settings.job_ttl_seconds, runners=runner_pods(settings))
     run_metrics = RunMetrics(registry, lambda namespace: cache.owner(NAMESPACE.key(namespace)))
     effects = EffectHandler(workloads, queue.add, run_metrics, later=queue.add_after)
     tenants = Tenants(cache, engine, effects)

@@ -15,8 +15,8 @@ from headgate.app.reconcilers import (
     make_pools,
     make_runner_jobs,
     make_workspaces,
-    runner_pods,
 )
+from headgate.app.runner_pods import runner_pods
 from headgate.clock import wall
 from headgate.cluster.client import KubeClient
 from headgate.cluster.connection import Connection

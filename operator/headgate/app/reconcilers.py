@@ -6,9 +6,9 @@ import time
 from collections.abc import Awaitable, Callable
 
 from headgate.app.base import Base
+from headgate.app.runner_pods import runner_pods
 from headgate.clock import wall
 from headgate.cluster.resources import QUOTAS
-from headgate.desired.runner_pod import RunnerPods
 from headgate.engine.expressions.checker import ExpressionChecker
 from headgate.handlers.routing import Router
 from headgate.objects.object_store import ObjectStore
@@ -25,7 +25,6 @@ from headgate.reconcile.step_logs import LogKeeper
 from headgate.reconcile.teardown import Teardown
 from headgate.reconcile.workflows import WorkflowReconciler
 from headgate.reconcile.workspaces import WorkspaceReconciler
-from headgate.settings import OperatorSettings
 from headgate.store.errors import DatabaseUnavailable
 
 Reconcile = Callable[[Key], Awaitable[None]]
@@ -118,18 +117,6 @@ def make_runner_jobs(base: Base, facts: Facts, logs: LogKeeper) -> RunnerJobs:
         base.warnings,
         pods=runner_pods(base.settings),
         wall=wall,
-    )
-
-
-def runner_pods(settings: OperatorSettings) -> RunnerPods | None:
-    """What pods of runners are made of; None without a gateway."""
-    if settings.gateway_url is None:
-        return None
-    return RunnerPods(
-        gateway_url=settings.gateway_url,
-        image=settings.runner_image,
-        pull_policy=settings.runner_image_pull_policy,
-        idle_seconds=settings.runner_idle_seconds,
     )
 
 

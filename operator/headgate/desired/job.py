@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -25,15 +26,21 @@ ATTEMPT_LABEL = "headgate.dev/attempt"
 JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 """On a pod, which Kubernetes puts there: the name of its Job."""
 
-_OUTPUT_PATH = "/dev/termination-log"
+OUTPUT_PATH = "/dev/termination-log"
+"""Where a container writes what it gives."""
 _LABEL_LENGTH = 63
 
 
 def job(task: JobTask, workspace: WorkspaceSpec = ASKS_NOTHING) -> Manifest:
-    """The Job of an attempt. The same attempt always gives the same Job, name included.
+    """The Job of an attempt that runs a container. The same attempt always gives the same Job, name included.
 
     Where the workflow says nothing, its pod is what the Workspace asks of pods.
     """
+    return job_of(task, _pod(task, workspace))
+
+
+def job_of(task: JobTask, pod: Mapping[str, Any], more_labels: Mapping[str, str] = MappingProxyType({})) -> Manifest:
+    """The Job of an attempt, whose pod has that spec."""
     labels = {
         MANAGED_BY_LABEL: MANAGED_BY,
         WORKSPACE_LABEL: task.workspace,
@@ -42,6 +49,7 @@ def job(task: JobTask, workspace: WorkspaceSpec = ASKS_NOTHING) -> Manifest:
         NODE_LABEL: task.ref.node,
         ATTEMPT_LABEL: str(task.ref.attempt),
         **({MODE_LABEL: task.mode} if task.mode is not None else {}),
+        **more_labels,
     }
     annotations = {WORKSPACE_ID_ANNOTATION: str(task.ref.workspace_id)}
     return {
@@ -56,7 +64,7 @@ def job(task: JobTask, workspace: WorkspaceSpec = ASKS_NOTHING) -> Manifest:
         "spec": {
             "backoffLimit": 0,
             "activeDeadlineSeconds": max(1, task.timeout_seconds),
-            "template": {"metadata": {"labels": labels}, "spec": _pod(task, workspace)},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
         },
     }
 
@@ -112,15 +120,15 @@ def _container(task: JobTask, container: Container, workspace: WorkspaceSpec) ->
         "name": CONTAINER,
         "image": container.image,
         "imagePullPolicy": container.image_pull_policy or workspace.images.pull_policy or "IfNotPresent",
-        "env": [_env(variable) for variable in container.env] + _own_env(task),
-        "terminationMessagePath": _OUTPUT_PATH,
+        "env": [_env(variable) for variable in container.env] + own_env(task),
+        "terminationMessagePath": OUTPUT_PATH,
         "terminationMessagePolicy": "File",
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
     if container.command:
-        built["command"] = [_literal(word) for word in container.command]
+        built["command"] = [literal(word) for word in container.command]
     if container.args:
-        built["args"] = [_literal(word) for word in container.args]
+        built["args"] = [literal(word) for word in container.args]
     if resources := _resources(container.resources):
         built["resources"] = resources
     if container.mounts:
@@ -134,10 +142,10 @@ def _container(task: JobTask, container: Container, workspace: WorkspaceSpec) ->
 def _env(variable: EnvVar) -> dict[str, Any]:
     if variable.value_from is not None:
         return {"name": variable.name, "valueFrom": variable.value_from.to_wire()}
-    return {"name": variable.name, "value": _literal(variable.value or "")}
+    return {"name": variable.name, "value": literal(variable.value or "")}
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """What a workflow says, and what earlier nodes gave, arrives as it is.
 
     Kubernetes would put variables in place of ``$(NAME)``, and ``$`` in place of every ``$$``.
@@ -145,14 +153,15 @@ def _literal(text: str) -> str:
     return text.replace("$", "$$")
 
 
-def _own_env(task: JobTask) -> list[dict[str, Any]]:
+def own_env(task: JobTask) -> list[dict[str, Any]]:
+    """Variables that tell which attempt it is, and where to write what it gives."""
     values = {
         "HEADGATE_WORKSPACE": task.workspace,
         "HEADGATE_WORKFLOW": task.workflow,
         "HEADGATE_RUN": str(task.ref.run_id),
         "HEADGATE_NODE": task.ref.node,
         "HEADGATE_ATTEMPT": str(task.ref.attempt),
-        "HEADGATE_OUTPUT": _OUTPUT_PATH,
+        "HEADGATE_OUTPUT": OUTPUT_PATH,
     }
     return [{"name": name, "value": value} for name, value in values.items()]
 

@@ -16,23 +16,20 @@ from headgate.desired.runner_pod import (
     COMPONENT,
     COMPONENT_LABEL,
     NAME_LABEL,
+    RESOURCES,
     TOKEN_PATH,
     RunnerPods,
     confined_container,
     confined_pod,
     networks_of,
+    temporary_mount,
+    temporary_volume,
     token_volume,
 )
 from headgate.domain.attempt import CONTAINER
-from headgate.domain.cost import RUNNER_REQUESTS
 from headgate.domain.runner_task import GRACE_SECONDS, runner_job_name, secret_variable
 
 NUMBER_LABEL = "headgate.dev/runner"
-
-_RESOURCES = {
-    "requests": dict(RUNNER_REQUESTS),
-    "limits": {"cpu": "1", "memory": "512Mi"},
-}
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ def _pod(work: RunnerWork, pods: RunnerPods, workspace: WorkspaceSpec, closed: I
         "terminationGracePeriodSeconds": int(GRACE_SECONDS) + 10,
         "containers": [_container(work, pods, workspace, closed)],
         **placement(workspace),
-        "volumes": [token_volume(), {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}}],
+        "volumes": [token_volume(), temporary_volume()],
     }
 
 
@@ -105,11 +102,11 @@ def _container(work: RunnerWork, pods: RunnerPods, workspace: WorkspaceSpec, clo
         "command": ["python", "-P", "-m", "headgate.runner"],
         "env": [{"name": name, "value": value} for name, value in values.items()]
         + [{"name": secret_variable(ref), "valueFrom": {"secretKeyRef": ref.to_wire()}} for ref in work.secrets],
-        "resources": _RESOURCES,
+        "resources": dict(RESOURCES),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": confined_container(),
         "volumeMounts": [
             {"name": "token", "mountPath": TOKEN_PATH, "readOnly": True},
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the pod's own
+            temporary_mount(),
         ],
     }

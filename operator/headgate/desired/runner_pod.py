@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from headgate.api.workspace import WorkspaceSpec
 from headgate.desired.job import SERVICE_ACCOUNT
 from headgate.domain.addresses import Block, internet, reachable
+from headgate.domain.cost import RUNNER_REQUESTS
 from headgate.domain.runner_task import AUDIENCE
 
 NAME_LABEL = "app.kubernetes.io/name"
@@ -17,6 +19,10 @@ COMPONENT_LABEL = "app.kubernetes.io/component"
 COMPONENT = "runner"
 TOKEN_PATH = "/var/run/secrets/headgate"  # noqa: S105 - a folder
 TOKEN_SECONDS = 3600
+RESOURCES: Mapping[str, Any] = MappingProxyType(
+    {"requests": dict(RUNNER_REQUESTS), "limits": {"cpu": "1", "memory": "512Mi"}}
+)
+"""What a pod holds that executes for one run alone."""
 _USER = 65532
 
 
@@ -60,6 +66,16 @@ def token_volume() -> dict[str, Any]:
     """The token that the kubelet makes for the gateway alone."""
     token = {"serviceAccountToken": {"audience": AUDIENCE, "expirationSeconds": TOKEN_SECONDS, "path": "token"}}
     return {"name": "token", "projected": {"sources": [token]}}
+
+
+def temporary_volume() -> dict[str, Any]:
+    """Where programs may write: nothing of it outlives the pod."""
+    return {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}}
+
+
+def temporary_mount() -> dict[str, Any]:
+    """The volume where programs look for it."""
+    return {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - the pod's own
 
 
 def networks_of(workspace: WorkspaceSpec, closed: Iterable[str] = ()) -> str:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headgate.api.debugging import Breakpoint, BreakpointAt, Debug, Mock, RunMode
-from headgate.api.node import NodeType
+from headgate.api.node import NodeConfig, NodeType
 from headgate.api.workflow_run import NodePhase
 from headgate.domain.graph import Graph, NodeState
+from headgate.domain.runner_task import credentials_of
 
 BREAKPOINT = "Breakpoint"
 PINNED = "Pinned"
@@ -19,8 +20,10 @@ AFTER_STOP = "AfterStop"
 NEEDS_MOCK = "NeedsMock"
 
 _PASSED, _AT, _RESUMED = "passed", "at", "resumed"
-_REACH_OTHERS = ("http", "sql", "script", "connector")
-"""Configs whose work is a runner's, which needs the network that a Test or Debug run does not have."""
+_REACH_OTHERS = ("http", "sql", "connector")
+"""Configs whose work needs the network that a Test or Debug run does not have."""
+NO_RUNNERS = "give it a mock: a script of a run that is a test needs the image of runners, and no gateway is installed"
+"""Why a script cannot run where nothing says what runners are made of."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,10 @@ class Apart:
         if self.resumed:
             more[_RESUMED] = self.resumed
         return {**self.debug.to_wire(), **more}
+
+    def done_by(self, kind: str) -> str:
+        """Who does what is of that kind in a Normal run: without a gateway there are no runners, and a Job does it."""
+        return "job" if kind == "runner" and not self.is_normal else kind
 
     def mock(self, node: str) -> Mock | None:
         """What stands in for the node."""
@@ -164,12 +171,16 @@ def beginning(graph: Graph, debug: Debug, pins: Mapping[str, Pin]) -> Beginning:
     return Beginning(pinned, tuple(mocked), skipped)
 
 
-def needs_mock(config: Mapping[str, Any]) -> str | None:
+def needs_mock(config: NodeConfig) -> str | None:
     """Why a node of that config cannot run in a Test or Debug run; None where it can."""
-    kind = next((name for name in _REACH_OTHERS if name in config), None)
-    if kind is None:
+    kind = next((name for name in _REACH_OTHERS if getattr(config, name) is not None), None)
+    if kind is not None:
+        problem = f"this node is of kind {kind}"
+    elif config.script is not None and (named := sorted({ref.name for ref in credentials_of(config)})):
+        problem = f"its script names credentials, which the gateway gives: {', '.join(named)}"
+    else:
         return None
-    return f"give it a mock: a run that is a test reaches nothing outside of itself, and this node is of kind {kind}"
+    return f"give it a mock: a run that is a test reaches nothing outside of itself, and {problem}"
 
 
 def _ancestors(graph: Graph) -> dict[str, frozenset[str]]:

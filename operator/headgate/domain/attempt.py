@@ -8,13 +8,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from headgate.domain.alone import SCRIPT_LABEL, failure_in
 from headgate.domain.cost import Footprint, footprint_of
-from headgate.domain.task import Outcome, Waiting
+from headgate.domain.task import OUTPUT_BYTES, Outcome, Waiting
 
 CONTAINER = "main"
 """Name of the container of a node's pod."""
-OUTPUT_BYTES = 4096
-"""The kubelet keeps this much of a termination message."""
 
 SLOW_START = timedelta(seconds=3)
 """How long a container may take to start, once its pod has all else, before that is told."""
@@ -211,15 +210,21 @@ def _failed(pod: Mapping[str, Any]) -> Outcome:
         reason = "ExitCode"
     said = status.get("message") or ended.get("message") or ""
     message = f"exited with code {code}" if reason == "ExitCode" else str(reason)
-    return Outcome(
-        succeeded=False,
-        reason=str(reason),
-        message=_cut(f"{message}: {said}" if said else message),
-        exit_code=code,
+    failure = failure_in(said) if reason == "ExitCode" and _executes_a_script(pod) else None
+    if failure is None:
+        text = _cut(f"{message}: {said}" if said else message)
+        failure = Outcome(succeeded=False, reason=str(reason), message=text, exit_code=code)
+    return replace(
+        failure,
         started_at=_time(ended.get("startedAt")),
         finished_at=_time(ended.get("finishedAt")),
         footprint=footprint_of(pod),
     )
+
+
+def _executes_a_script(pod: Mapping[str, Any]) -> bool:
+    """Whether the container is Headgate's own, and executes a script."""
+    return SCRIPT_LABEL in (pod["metadata"].get("labels") or {})
 
 
 def _newest(pods: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:

@@ -7,8 +7,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from headgate.api.builtin import Script
 from headgate.api.node import Container
 from headgate.domain.cost import Footprint
+
+OUTPUT_BYTES = 4096
+"""The kubelet keeps this much of a termination message."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,8 @@ class JobTask:
     workspace: str
     namespace: str
     workflow: str
-    container: Container
-    """With all expressions already replaced."""
+    does: Container | Script
+    """With all expressions already replaced. A script is one of a Test or Debug run: others are executed by runners."""
     timeout_seconds: int
     job_uid: str | None = None
     """Set once the Job is known to exist: if it is gone then, it was deleted, and is not created again."""
@@ -38,6 +42,13 @@ class JobTask:
     """Whether it was asked to end, so that its Job is to be ended where it still runs."""
     mode: str | None = None
     """Test or Debug, where the run is one."""
+
+    @property
+    def container(self) -> Container:
+        """What the node runs. Raises ``TypeError`` for a script."""
+        if not isinstance(self.does, Container):
+            raise TypeError(f"node {self.ref.node} runs a script")
+        return self.does
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 import structlog
 
 from headgate.cluster.errors import ApiError, Unreachable
+from headgate.domain.apart import NEEDS_MOCK, NO_RUNNERS
 from headgate.domain.task import JobTask, Outcome, TaskRef
 from headgate.engine.engine import Engine
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.loops import forever
-from headgate.reconcile.workloads import ForeignJob, Workloads, refusal
+from headgate.reconcile.workloads import ForeignJob, NoRunners, Workloads, refusal
 
 LOOK_SECONDS = 1.0
 """Between looks at the queue: runs that start, or go on, through the gateway show then."""
@@ -77,6 +78,8 @@ class Dispatcher:
                 await self._refused(task, error)
         except ForeignJob as error:
             await self._fail(task, "ForeignJob", str(error))
+        except NoRunners:
+            await self._fail(task, NEEDS_MOCK, NO_RUNNERS)
         except Unreachable as error:
             self._log.warning("could not create a Job", run=str(task.ref.run_id), node=task.ref.node, error=str(error))
         return None

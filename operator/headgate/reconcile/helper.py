@@ -16,12 +16,13 @@ from headgate.cluster.errors import ApiError, Unreachable
 from headgate.cluster.resources import JOBS, WORKSPACES
 from headgate.desired.job import job_name
 from headgate.desired.placement import ASKS_NOTHING
+from headgate.desired.runner_pod import RunnerPods
 from headgate.domain.spread import index_of, node_of
 from headgate.domain.task import JobTask, TaskRef
 from headgate.engine.engine import Engine
 from headgate.reconcile.loops import forever
 from headgate.reconcile.parsing import InvalidResource, parse
-from headgate.reconcile.workloads import ForeignJob, make_job
+from headgate.reconcile.workloads import ForeignJob, NoRunners, make_job
 
 NET_SECONDS = 1.0
 """Between looks at the queue: what is due is told to the leader alone."""
@@ -54,7 +55,9 @@ class Helper:
         unscheduled: int,
         wall: Callable[[], datetime],
         monotonic: Callable[[], float],
+        runners: RunnerPods | None = None,
     ) -> None:
+        """``runners`` says what pods of scripts are made of; without it they are left to the leader."""
         self._engine = engine
         self._kube = kube
         self._holder = holder
@@ -63,6 +66,7 @@ class Helper:
         self._unscheduled = unscheduled
         self._wall = wall
         self._monotonic = monotonic
+        self._runners = runners
         self._specs: dict[str, tuple[float, WorkspaceSpec]] = {}
         self._left: dict[UUID, float] = {}
         self._rests_until = float("-inf")
@@ -119,8 +123,8 @@ class Helper:
             spec = await self._spec_of(task.workspace)
             if self._monotonic() >= until:
                 return None
-            return str((await make_job(self._kube, task, spec))["metadata"]["uid"])
-        except (ApiError, ForeignJob) as error:
+            return str((await make_job(self._kube, task, spec, self._runners))["metadata"]["uid"])
+        except (ApiError, ForeignJob, NoRunners) as error:
             self._left[task.ref.run_id] = self._monotonic() + LEFT_SECONDS
             self._log.info("leaving an attempt to the leader", run=str(task.ref.run_id), error=str(error))
         except Unreachable as error:

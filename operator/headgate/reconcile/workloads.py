@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headgate.api.builtin import Script
 from headgate.api.workspace import Workspace, WorkspaceSpec
 from headgate.cluster.cache import Cache
 from headgate.cluster.client import KubeClient, Object
@@ -9,7 +10,10 @@ from headgate.cluster.errors import ApiError
 from headgate.cluster.resources import JOBS, PODS, WORKSPACES
 from headgate.desired.job import JOB_NAME_LABEL, job, task_of
 from headgate.desired.keys import ObjectKey
+from headgate.desired.manifest import Manifest
 from headgate.desired.placement import ASKS_NOTHING
+from headgate.desired.runner_pod import RunnerPods
+from headgate.desired.script_job import script_job
 from headgate.domain.task import JobTask, TaskRef, Waiting
 from headgate.reconcile.parsing import InvalidResource, parse
 
@@ -18,21 +22,28 @@ class ForeignJob(Exception):  # noqa: N818 - reads as what it says
     """A Job of the attempt's name exists and is not of this attempt."""
 
 
+class NoRunners(Exception):  # noqa: N818 - reads as what it says
+    """A script is to be executed, and nothing says in which image."""
+
+
 class Workloads:
     """The Jobs of attempts."""
 
-    def __init__(self, kube: KubeClient, cache: Cache, *, ttl_seconds: int) -> None:
+    def __init__(self, kube: KubeClient, cache: Cache, *, ttl_seconds: int, runners: RunnerPods | None = None) -> None:
+        """``runners`` says what pods of scripts are made of; without it there are none."""
         self._kube = kube
         self._cache = cache
         self._ttl_seconds = ttl_seconds
+        self._runners = runners
         self._specs: dict[str, tuple[int | None, WorkspaceSpec]] = {}
 
     async def ensure(self, task: JobTask) -> str:
         """Create the attempt's Job, or find it where an earlier try made it. Returns its uid.
 
-        Raises ``ForeignJob`` where the name is taken, and ``ApiError`` for what the API server refuses.
+        Raises ``ForeignJob`` where the name is taken, ``NoRunners`` for a script that cannot be executed, and
+        ``ApiError`` for what the API server refuses.
         """
-        created = await make_job(self._kube, task, self.spec_of(task.workspace))
+        created = await make_job(self._kube, task, self.spec_of(task.workspace), self._runners)
         self._cache.upsert(JOBS, created)
         return str(created["metadata"]["uid"])
 
@@ -99,9 +110,11 @@ class Workloads:
                 raise
 
 
-async def make_job(kube: KubeClient, task: JobTask, workspace: WorkspaceSpec) -> Object:
+async def make_job(
+    kube: KubeClient, task: JobTask, workspace: WorkspaceSpec, runners: RunnerPods | None = None
+) -> Object:
     """The attempt's Job: created, or found where an earlier try made it. Raises as ``Workloads.ensure``."""
-    manifest = job(task, workspace)
+    manifest = _manifest(task, workspace, runners)
     try:
         return await kube.create(JOBS, manifest)
     except ApiError as error:
@@ -111,6 +124,14 @@ async def make_job(kube: KubeClient, task: JobTask, workspace: WorkspaceSpec) ->
         if attempt_of(found) != task.ref:
             raise ForeignJob(f"Job {manifest['metadata']['name']} exists and is not of this run; delete it") from None
         return found
+
+
+def _manifest(task: JobTask, workspace: WorkspaceSpec, runners: RunnerPods | None) -> Manifest:
+    if not isinstance(task.does, Script):
+        return job(task, workspace)
+    if runners is None:
+        raise NoRunners(f"node {task.ref.node} runs a script")
+    return script_job(task, task.does, runners, workspace)
 
 
 def attempt_of(live: Object) -> TaskRef | None:

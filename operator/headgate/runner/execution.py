@@ -14,7 +14,7 @@ from headgate.api.node import NodeConfig
 from headgate.domain.runner_log import FrameWriter
 from headgate.domain.runner_protocol import Result, Task
 from headgate.domain.runner_task import GRACE_SECONDS, KINDS, credentials_of
-from headgate.engine.bounds import OUTPUT_BYTES, check_json, clip
+from headgate.engine.bounds import OUTPUT_BYTES, check_json
 from headgate.runner import http, program, script, sql
 from headgate.runner.client import GatewayRefused, GatewayUnavailable, NotOurs, patiently
 from headgate.runner.connectors import dispatch
@@ -22,15 +22,13 @@ from headgate.runner.connectors.hidden import parts_of
 from headgate.runner.connectors.reach import Reach
 from headgate.runner.copying.kept_cursor import Cursors, KeptCursor, NoCursors
 from headgate.runner.errors import NodeFailed
+from headgate.runner.failure import RUNNER_ERROR, failure_of
 from headgate.runner.networks import Networks
 from headgate.runner.printed_logs import PrintedLogs
 from headgate.runner.program import Limits
 from headgate.runner.secrets import Redactor, Secrets
 
 _log = structlog.get_logger("headgate.runner")
-MESSAGE_BYTES = 1000
-
-
 PATIENCE_SECONDS = 120.0
 """How long the gateway may be away when an attempt has to be given its credentials."""
 
@@ -86,18 +84,11 @@ class Executor:
                 redactor = _redactor(config, secrets)
                 output = redactor.json(await self._executed(task, config, secrets, redactor))
             check_json(output, OUTPUT_BYTES, "the output")
-        except TimeoutError:
-            return Result(succeeded=False, reason="Timeout", message="the attempt took longer than its timeout")
-        except NodeFailed as failure:
-            message = clip(redactor.text(failure.message), MESSAGE_BYTES)
-            return Result(succeeded=False, reason=failure.reason, message=message, exit_code=failure.exit_code)
-        except ValueError as error:
-            return Result(succeeded=False, reason="InvalidOutput", message=clip(str(error), MESSAGE_BYTES))
         except Exception as error:
-            # What it says may quote anything, a secret included.
-            _log.error("execution failed", node=task.node, attempt=task.attempt, error=type(error).__name__)
-            message = f"the runner failed: {type(error).__name__}"
-            return Result(succeeded=False, reason="RunnerError", message=message)
+            result = failure_of(error, redactor)
+            if result.reason == RUNNER_ERROR:
+                _log.error("execution failed", node=task.node, attempt=task.attempt, error=type(error).__name__)
+            return result
         return Result(succeeded=True, output=output, exit_code=0 if config.script is not None else None)
 
     def _config(self, task: Task) -> NodeConfig:

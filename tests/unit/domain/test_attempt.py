@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from headgate.cluster.cache import Cache
 from headgate.cluster.resources import PODS
+from headgate.domain.alone import told
 from headgate.domain.amounts import Amount
 from headgate.domain.attempt import (
     Finished,
@@ -25,7 +26,7 @@ from headgate.domain.attempt import (
 )
 from headgate.domain.cost import Footprint
 from headgate.domain.task import Outcome, Waiting
-from tests.workload_builders import JobBuilder, PodBuilder, a_job, a_pod, a_warning
+from tests.workload_builders import JobBuilder, PodBuilder, a_job, a_pod, a_script_task, a_warning
 
 STARTED = datetime(2026, 3, 1, 12, 0, 3, tzinfo=UTC)
 FINISHED = datetime(2026, 3, 1, 12, 0, 9, tzinfo=UTC)
@@ -202,6 +203,45 @@ class TestFailure:
         assert outcome(a_pod().failed(3), job=a_job()).exit_code == 3
         assert outcome(a_pod().failed(3), job=a_job().failing()).exit_code == 3
         assert outcome(a_pod().failed(3), job=a_job().failed()).exit_code == 3
+
+
+class TestScripts:
+    """Pods in which a script is executed by itself say reason and message of a failure."""
+
+    script = a_job(a_script_task())
+
+    def test_what_the_script_failed_of_is_told_as_a_runner_tells_it(self) -> None:
+        said = told("InvalidOutput", "more than 4096 bytes were written to $HEADGATE_OUTPUT")
+
+        ended = outcome(a_pod(self.script).failed(1, said=said), job=self.script)
+
+        assert (ended.succeeded, ended.reason, ended.exit_code) == (False, "InvalidOutput", None)
+        assert ended.message == "more than 4096 bytes were written to $HEADGATE_OUTPUT"
+        assert (ended.started_at, ended.finished_at) == (STARTED, FINISHED)
+
+    def test_its_exit_code_is_its_own(self) -> None:
+        said = told("ExitCode", "exited with code 3: no disk", 3)
+
+        ended = outcome(a_pod(self.script).failed(3, said=said), job=self.script)
+
+        assert (ended.reason, ended.message, ended.exit_code) == ("ExitCode", "exited with code 3: no disk", 3)
+
+    def test_an_end_that_the_kubelet_made_is_the_kubelet_s_to_explain(self) -> None:
+        ended = outcome(a_pod(self.script).failed(137, "OOMKilled", told("Other", "x")), job=self.script)
+
+        assert ended.reason == "OOMKilled"
+
+    def test_one_that_could_say_nothing_has_its_code(self) -> None:
+        ended = outcome(a_pod(self.script).failed(143), job=self.script)
+
+        assert (ended.reason, ended.message) == ("ExitCode", "exited with code 143")
+
+    def test_another_s_container_that_says_so_has_said_a_text(self) -> None:
+        said = told("NeedsMock", "x")
+
+        ended = outcome(a_pod().failed(1, said=said))
+
+        assert (ended.reason, ended.message) == ("ExitCode", f"exited with code 1: {said}")
 
 
 class TestTimeout:

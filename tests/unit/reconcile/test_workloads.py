@@ -8,9 +8,9 @@ from headgate.cluster.cache import Cache
 from headgate.cluster.errors import ApiError, Unreachable
 from headgate.cluster.resources import JOBS, PODS
 from headgate.desired.keys import ObjectKey
-from headgate.reconcile.workloads import ForeignJob, Workloads, attempt_of
+from headgate.reconcile.workloads import ForeignJob, NoRunners, Workloads, attempt_of
 from tests.unit.cluster.fake_kube import FakeKube
-from tests.workload_builders import JobBuilder, a_job, a_pod, a_task
+from tests.workload_builders import RUNNERS, JobBuilder, a_job, a_pod, a_script_task, a_task
 
 
 class World:
@@ -73,6 +73,23 @@ class TestEnsure:
 
         with pytest.raises(type(error)):
             await world.workloads.ensure(a_task())
+
+    async def test_a_script_s_job_is_made_in_the_image_of_runners(self) -> None:
+        kube, cache = FakeKube(), Cache()
+
+        await Workloads(kube, cache, ttl_seconds=60, runners=RUNNERS).ensure(a_script_task())
+
+        [job] = kube.objects.values()
+        [container] = job["spec"]["template"]["spec"]["containers"]
+        assert container["image"] == RUNNERS.image
+
+    async def test_without_one_it_cannot_be_made(self) -> None:
+        world = World()
+
+        with pytest.raises(NoRunners):
+            await world.workloads.ensure(a_script_task())
+
+        assert world.kube.requests == []
 
 
 class TestEnd:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.domain.apart import NEEDS_MOCK
 from headgate.domain.cost import Rate
 from headgate.domain.durations import format_duration
 from headgate.domain.graph import NodeState
@@ -28,6 +29,8 @@ from headgate.store.runs import Ending, Room
 
 INVALID_OUTPUT = "InvalidOutput"
 STORAGE_LIMIT = "StorageLimit"
+_NOT_REPEATED = (STORAGE_LIMIT, NEEDS_MOCK)
+"""Repeating an attempt would make no room for its output, and nothing stand in for it; nor another decision."""
 Then = Callable[[Transaction], Awaitable[None]]
 """What is to be done in the transaction that records an end, once it is recorded."""
 _SUCCEEDED = NodePhase.SUCCEEDED.value
@@ -87,9 +90,8 @@ async def _take_in(
     ended = _step_row(ref, outcome, now, context.rate(outcome.footprint))
     if task.stopping and not outcome.succeeded:
         ended = replace(ended, phase=NodePhase.CANCELLED.value, reason=CANCELLED, message="")
-    # Repeating the attempt would make no room for its output, nor another decision.
     may_repeat = (
-        not outcome.succeeded and outcome.reason != STORAGE_LIMIT and not task.stopping and task.kind != "approval"
+        not outcome.succeeded and outcome.reason not in _NOT_REPEATED and not task.stopping and task.kind != "approval"
     )
     node = definition.node(ref.node)
     facts = Facts(tx, run.key, definition.workflow_id)

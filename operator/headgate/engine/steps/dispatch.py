@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
 from pydantic import ValidationError
 
+from headgate.api.builtin import Script
 from headgate.api.node import Container
 from headgate.domain.cost import Footprint
 from headgate.domain.run_status import ROOM
@@ -112,7 +114,7 @@ def _readable(found: Iterable[QueuedTask]) -> tuple[JobTask, ...]:
     readable: list[JobTask] = []
     for task in found:
         try:
-            container = Container.model_validate(task.work.get("container"))
+            does = _does(task.work)
         except ValidationError as error:
             # Without its values, which are the tenant's.
             fields = [".".join(str(part) for part in problem["loc"]) for problem in error.errors()]
@@ -124,7 +126,7 @@ def _readable(found: Iterable[QueuedTask]) -> tuple[JobTask, ...]:
                 workspace=task.workspace,
                 namespace=task.namespace,
                 workflow=task.workflow,
-                container=container,
+                does=does,
                 timeout_seconds=task.timeout_seconds,
                 job_uid=task.job_uid,
                 stopping=task.stopping,
@@ -132,6 +134,12 @@ def _readable(found: Iterable[QueuedTask]) -> tuple[JobTask, ...]:
             )
         )
     return tuple(readable)
+
+
+def _does(work: Mapping[str, Any]) -> Container | Script:
+    if "script" in work:
+        return Script.model_validate(work["script"])
+    return Container.model_validate(work.get("container"))
 
 
 def _key(ref: TaskRef) -> TaskKey:

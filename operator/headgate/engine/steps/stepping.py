@@ -125,7 +125,7 @@ class _Walk:
                 node.id, NodePhase(row.phase), row.reason, clip(row.message), branch=row.branch, output=row.output
             )
             return True
-        problem = needs_mock(node.config.to_wire())
+        problem = needs_mock(node.config)
         if problem is not None:
             self._fail(node.id, NEEDS_MOCK, problem)
         return problem is not None
@@ -227,7 +227,7 @@ class _Walk:
                 return
             work = {**work, "memo": digest}
         if not self.apart.is_normal:
-            work = {**work, "mode": self.apart.mode.value}
+            kind, work = self.apart.done_by(kind), {**work, "mode": self.apart.mode.value}
         attempt = self._attempt(name)
         self.states[name] = NodeState(NodePhase.QUEUED, attempt)
         self.steps.append(StepRow(name, attempt, NodePhase.QUEUED.value))
