@@ -387,6 +387,21 @@ def _run() -> Iterator[Bad]:
     )
     yield Bad("an input of a long name", good.with_inputs(**{"a" * 64: 1}), "63 characters at most")
     yield Bad("inputs in a list", good.with_spec(inputs=[]), "must be of type object")
+    pins = [{"node": "load", "run": "1"}, {"node": "report", "run": "1"}]
+    tried = good.with_spec(mode="Test", debug={"mocks": [{"node": "enough"}], "pins": pins})
+    yield Bad("debug of a Normal run", tried.with_spec(mode="Normal"), "set mode to Test or Debug, or remove debug")
+    yield Bad(
+        "a node with a mock and a pin",
+        tried.with_value("spec.debug.mocks", [{"node": "enough"}, {"node": "report"}]),
+        "give a node either a mock or a pin",
+    )
+    yield Bad("a node that is pinned twice", tried.with_value("spec.debug.pins", [pins[0], pins[0]]), "Duplicate value")
+    yield Bad("a pin to no run", tried.with_value("spec.debug.pins", [{"node": "load"}]), "run: Required value")
+    yield Bad(
+        "too many pins",
+        tried.with_value("spec.debug.pins", [{"node": f"n{i}", "run": "1"} for i in range(101)]),
+        "must have at most 100 items",
+    )
     yield Bad("a long name", good.with_metadata(name="a" * 64), "metadata.name: Invalid value: shorten it to 63")
 
 

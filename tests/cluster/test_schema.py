@@ -112,6 +112,13 @@ GOOD: dict[str, Builder[Any]] = {
     ),
     "workflow with a webhook": a_workflow().with_trigger("paid", {"webhook": A_WEBHOOK}).with_input("since"),
     "run": GOOD_RUN,
+    "run with as many mocks and pins as there may be": a_run().with_spec(
+        mode="Test",
+        debug={
+            "mocks": [{"node": f"mocked-{'x' * 28}-{i}"} for i in range(100)],
+            "pins": [{"node": f"pinned-{'x' * 28}-{i}", "run": "r" * 64} for i in range(100)],
+        },
+    ),
     "run with 64 inputs": a_run().with_inputs(**{f"i{i}": i for i in range(64)}),
 }
 

@@ -1,4 +1,4 @@
-"""Scripts of Test and Debug runs on a real cluster: each in a pod of its own, without a token, and with nothing open."""
+"""Scripts of Test and Debug runs on a real cluster: each in a pod of its own, without token, gateway and network."""
 
 from __future__ import annotations
 

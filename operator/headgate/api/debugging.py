@@ -31,6 +31,15 @@ class Mock(KubeModel):
     """The message with which it fails, where it is to fail."""
 
 
+class NodePin(KubeModel):
+    """A node that does not run: when its turn comes, it has what it came to in an earlier run of the workflow."""
+
+    node: NodeId
+    """The node."""
+    run: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    """Id of the run, in which the node succeeded."""
+
+
 class BreakpointAt(StrEnum):
     """When a run stops at a node."""
 
@@ -51,14 +60,23 @@ class Breakpoint(KubeModel):
 class Debug(KubeModel):
     """What a Test or Debug run does otherwise. Such a run counts for no quota, health or cost figure."""
 
-    rules: ClassVar[tuple[Rule, ...]] = ()
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="""!has(self.pins) || !has(self.mocks) ||
+                !self.pins.exists(pin, self.mocks.exists(mock, mock.node == pin.node))""",
+            message="give a node either a mock or a pin: both say what it gives",
+            at=".pins",
+        ),
+    )
 
     mocks: Annotated[tuple[Mock, ...], Field(max_length=100), ListMap("node")] = ()
     """Nodes that do not run, and what they give instead."""
+    pins: Annotated[tuple[NodePin, ...], Field(max_length=100), ListMap("node")] = ()
+    """Nodes that do not run, and the earlier runs whose outputs they have, wherever they stand."""
     pins_from: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
-    """Id of an earlier run whose outputs the nodes before ``startFrom`` have."""
+    """Id of an earlier run whose outputs the nodes before ``startFrom`` have, but for those in ``pins``."""
     start_from: NodeId | None = None
-    """The node to begin with; those before it have the outputs of ``pinsFrom`` or of ``mocks``."""
+    """The node to begin with; those before it have the outputs of ``pins``, ``pinsFrom`` or ``mocks``."""
     stop_after: NodeId | None = None
     """The node after which the run ends."""
     breakpoints: Annotated[tuple[Breakpoint, ...], Field(max_length=100), ListMap("node")] = ()

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from headgate.api.debugging import Breakpoint, BreakpointAt, Debug, Mock, RunMode
+from headgate.api.debugging import Breakpoint, BreakpointAt, Debug, Mock, NodePin, RunMode
 from headgate.api.node import NodeConfig, NodeType
 from headgate.api.workflow_run import NodePhase
 from headgate.domain.graph import Graph, NodeState
@@ -14,6 +14,7 @@ from headgate.domain.runner_task import credentials_of
 
 BREAKPOINT = "Breakpoint"
 PINNED = "Pinned"
+PIN_GONE = "PinGone"
 MOCKED = "Mocked"
 BEFORE_START = "BeforeStart"
 AFTER_STOP = "AfterStop"
@@ -74,6 +75,10 @@ class Apart:
     def mock(self, node: str) -> Mock | None:
         """What stands in for the node."""
         return next((mock for mock in self.debug.mocks if mock.node == node), None)
+
+    def pin(self, node: str) -> NodePin | None:
+        """The earlier run whose output the node has."""
+        return next((pin for pin in self.debug.pins if pin.node == node), None)
 
     def stop(self, ready: Collection[str], states: Mapping[str, NodeState]) -> str | None:
         """The breakpoint that the run has come to and not passed: behind a node that ended, or before a ready one."""
@@ -136,16 +141,41 @@ class Impossible(Exception):  # noqa: N818 - a mistake of whoever asks
     """What is asked for cannot be done; the message says what to change."""
 
 
-def beginning(graph: Graph, debug: Debug, pins: Mapping[str, Pin]) -> Beginning:
-    """Decide on the nodes that come before ``startFrom``, or not before ``stopAfter``. Raises ``Impossible``.
-
-    What is neither ``startFrom`` nor after it has the output of its mock or of the earlier run, and is skipped where it
-    has neither; what ``startFrom`` itself depends on must have one of them.
-    """
-    named = [mock.node for mock in debug.mocks] + [point.node for point in debug.breakpoints]
+def check(graph: Graph, debug: Debug) -> None:
+    """Raise ``Impossible`` where it speaks of nodes that there are not, or says two things of one."""
+    named = [mock.node for mock in debug.mocks] + [pin.node for pin in debug.pins]
+    named += [point.node for point in debug.breakpoints]
     for name in [*named, debug.start_from, debug.stop_after]:
         if name is not None and (name not in graph.by_id or graph.by_id[name].type is NodeType.TRIGGER):
             raise Impossible(f"the workflow has no node {name!r} that debug could speak of")
+    mocked = {mock.node for mock in debug.mocks}
+    both = next((pin.node for pin in debug.pins if pin.node in mocked), None)
+    if both is not None:
+        raise Impossible(f"give node {both!r} either a mock or a pin: both say what it gives")
+
+
+def no_run_to_pin(pin: NodePin) -> str:
+    """What to do about a pin of a run that there is not."""
+    return f"the workflow has no run {pin.run} to pin node {pin.node!r} to: name one that is kept by its status.runId"
+
+
+def no_success_to_pin(pin: NodePin) -> str:
+    """What to do about a pin of a run in which the node did not succeed."""
+    return f"node {pin.node!r} did not succeed in run {pin.run}: pin it to a run in which it did, or give it a mock"
+
+
+def pin_gone(pin: NodePin) -> str:
+    """What to do where the run went while the node waited for its turn."""
+    return f"run {pin.run}, to which the node is pinned, is not kept any more: pin it to a later one in another run"
+
+
+def beginning(graph: Graph, debug: Debug, pins: Mapping[str, Pin]) -> Beginning:
+    """Decide on the nodes that come before ``startFrom``, or not before ``stopAfter``. Raises ``Impossible``.
+
+    ``pins`` are those of ``pinsFrom``, and over them those of single nodes; ``check`` has been passed. What is neither
+    ``startFrom`` nor after it has the output of its mock or of the earlier run, and is skipped where it has neither;
+    what ``startFrom`` itself depends on must have one of them.
+    """
     before = _ancestors(graph)
     pinned: dict[str, Pin] = {}
     mocked: list[str] = []
@@ -163,8 +193,8 @@ def beginning(graph: Graph, debug: Debug, pins: Mapping[str, Pin]) -> Beginning:
             pinned[node.id] = pins[node.id]
         elif node.id in before[debug.start_from]:
             raise Impossible(
-                f"give node {node.id!r} a mock, or name by pinsFrom a run in which it succeeded: it comes before "
-                f"{debug.start_from!r}"
+                f"give node {node.id!r} a mock, or name by pins or pinsFrom a run in which it succeeded: "
+                f"it comes before {debug.start_from!r}"
             )
         else:
             skipped[node.id] = BEFORE_START

@@ -153,5 +153,6 @@ def test_lists_with_keys_are_maps_to_the_api_server() -> None:
         ".nodes[].config.webhook.secrets": ["name", "key"],
         ".debug.breakpoints": ["node"],
         ".debug.mocks": ["node"],
+        ".debug.pins": ["node"],
         ".approvals": ["node", "attempt", "by"],
     }

@@ -8,7 +8,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from headgate.store import memos, run_facts
+from headgate.api.debugging import NodePin
+from headgate.domain.apart import Pin
+from headgate.engine.context import run_key
+from headgate.store import memos, pins, run_facts
 from headgate.store.database import Transaction
 from headgate.store.records import RunKey
 
@@ -58,3 +61,12 @@ class Facts:
         """The output that was remembered under that key since then."""
         row = await memos.find(self.tx, self.key.workspace_id, self.workflow_id, node, digest, since)
         return None if row is None else Remembered(row.output)
+
+    async def pinned(self, pin: NodePin) -> Pin | None:
+        """What a node came to in the run that it is pinned to; None where that is not kept any more."""
+        key = run_key(self.key.workspace_id, UUID(pin.run))
+        if key is None:
+            return None
+        found = await pins.pinned(self.tx, self.key.workspace_id, self.workflow_id, {pin.node: key})
+        row = found.get(pin.node)
+        return Pin(row.output, row.branch) if row is not None and row.succeeded else None

@@ -12,13 +12,13 @@ from uuid import UUID
 from headgate.api.node import Node
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain import approvals
-from headgate.domain.apart import NEEDS_MOCK, NORMAL, Apart, needs_mock
+from headgate.domain.apart import NEEDS_MOCK, NORMAL, PIN_GONE, Apart, needs_mock, pin_gone
 from headgate.domain.durations import parse_duration
 from headgate.domain.graph import NodeState, step
 from headgate.domain.spread import item_name, items_of, spread
 from headgate.engine.bounds import VALUE_BYTES, check_json, clip
 from headgate.engine.definitions.definition import OUTPUTS, Definition
-from headgate.engine.starting.apart import mocked
+from headgate.engine.starting.apart import mocked, pinned
 from headgate.engine.steps.beginnings import Unready, branch_of, check_value, list_of, memo_key, work_of
 from headgate.engine.steps.facts import Facts
 from headgate.engine.steps.variables import variables
@@ -98,7 +98,7 @@ class _Walk:
 
     async def start(self, node: Node) -> None:
         """Begin a node that is ready."""
-        if not self.apart.is_normal and self._stood_in_for(node):
+        if not self.apart.is_normal and await self._stood_in_for(node):
             return
         if node.for_each is None:
             await self._begin(node, node.id, {})
@@ -116,19 +116,28 @@ class _Walk:
         # Until they have all ended, the items are kept in the place of the output.
         self.steps.append(StepRow(node.id, attempt, NodePhase.RUNNING.value, output=items, attempt_started_at=self.now))
 
-    def _stood_in_for(self, node: Node) -> bool:
-        mock = self.apart.mock(node.id)
-        if mock is not None:
-            row = mocked(node, mock)
-            self.facts.fresh[node.id] = row.output
-            self._record(
-                node.id, NodePhase(row.phase), row.reason, clip(row.message), branch=row.branch, output=row.output
-            )
-            return True
-        problem = needs_mock(node.config)
-        if problem is not None:
+    async def _stood_in_for(self, node: Node) -> bool:
+        """Record a node that does not run in a Test or Debug run. Whether it is one."""
+        if (mock := self.apart.mock(node.id)) is not None:
+            self._take(mocked(node, mock))
+        elif (pin := self.apart.pin(node.id)) is not None:
+            found = await self.facts.pinned(pin)
+            if found is not None:
+                self._take(pinned(node.id, found))
+            else:
+                self._fail(node.id, PIN_GONE, pin_gone(pin))
+        elif (problem := needs_mock(node.config)) is not None:
             self._fail(node.id, NEEDS_MOCK, problem)
-        return problem is not None
+        else:
+            return False
+        return True
+
+    def _take(self, row: StepRow) -> None:
+        """Record a node as it is given."""
+        self.facts.fresh[row.node] = row.output
+        self._record(
+            row.node, NodePhase(row.phase), row.reason, clip(row.message), branch=row.branch, output=row.output
+        )
 
     def _attempt(self, name: str) -> int:
         """The number of the attempt that is being made: 1, unless the run was retried."""

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from headgate.api.debugging import Debug, RunMode
+from headgate.api.node import NodeConfig
+from headgate.domain.apart import NORMAL, Apart, Beginning, Impossible, Pin, beginning, check, needs_mock
+from headgate.domain.graph import Graph
+from tests.unit.domain.nodes import a_trigger, an_action
+
+CHAIN = Graph.of([a_trigger(), an_action("a"), an_action("b", "a"), an_action("c", "b"), an_action("aside")])
+TOKEN = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "api", "key": "token"}}}
+SHOP = {"name": "SHOP", "valueFrom": {"credentialKeyRef": {"name": "shop", "key": "token"}}}
+
+
+def a_debug(**members: Any) -> Debug:
+    return Debug.model_validate(members)
+
+
+def begun(found: dict[str, Pin], **members: Any) -> Beginning:
+    return beginning(CHAIN, a_debug(**members), found)
+
+
+def a_script(*env: dict[str, Any]) -> NodeConfig:
+    return NodeConfig.model_validate({"script": {"language": "shell", "source": "true", "env": env}})
+
+
+class TestCheck:
+    def test_what_it_speaks_of_must_be_there(self) -> None:
+        for members in (
+            {"pins": [{"node": "x", "run": "1"}]},
+            {"pins": [{"node": "start", "run": "1"}]},
+            {"mocks": [{"node": "x"}]},
+            {"stopAfter": "x"},
+        ):
+            with pytest.raises(Impossible, match="the workflow has no node"):
+                check(CHAIN, a_debug(**members))
+
+    def test_a_node_has_a_mock_or_a_pin(self) -> None:
+        pins = [{"node": "a", "run": "1"}, {"node": "b", "run": "1"}]
+
+        check(CHAIN, a_debug(pins=pins, mocks=[{"node": "c"}]))
+        with pytest.raises(Impossible, match="give node 'b' either a mock or a pin"):
+            check(CHAIN, a_debug(pins=pins, mocks=[{"node": "b"}]))
+
+
+class TestBeginning:
+    pin = Pin("x", None)
+
+    def test_without_a_start_nodes_are_pinned_when_their_turn_comes(self) -> None:
+        assert begun({"b": self.pin}, pins=[{"node": "b", "run": "1"}]) == Beginning({}, (), {})
+
+    def test_what_comes_before_the_start_has_what_it_is_pinned_to_from_the_beginning(self) -> None:
+        stands = begun({"b": self.pin}, startFrom="c", mocks=[{"node": "a"}])
+
+        assert stands == Beginning({"b": self.pin}, ("a",), {"aside": "BeforeStart"})
+
+    def test_what_has_neither_is_named(self) -> None:
+        with pytest.raises(Impossible, match="give node 'a' a mock, or name by pins or pinsFrom a run"):
+            begun({"b": self.pin}, startFrom="c")
+
+    def test_what_comes_after_the_end_is_not_pinned_either(self) -> None:
+        assert begun({"c": self.pin}, stopAfter="b").skipped == {"c": "AfterStop", "aside": "AfterStop"}
+
+
+class TestNeedsMock:
+    def test_scripts_run_by_themselves(self) -> None:
+        assert needs_mock(a_script(TOKEN)) is None
+
+    def test_but_for_those_that_are_given_credentials(self) -> None:
+        told = needs_mock(a_script(TOKEN, SHOP))
+
+        assert told is not None
+        assert told.endswith("its script names credentials, which the gateway gives: shop")
+
+    @pytest.mark.parametrize(
+        ("kind", "config"),
+        [
+            ("http", {"http": {"url": "https://example.com"}}),
+            ("sql", {"sql": {"connection": {"name": "db", "key": "dsn"}, "query": "SELECT 1"}}),
+        ],
+    )
+    def test_what_reaches_others_needs_one(self, kind: str, config: dict[str, Any]) -> None:
+        told = needs_mock(NodeConfig.model_validate(config))
+
+        assert told is not None
+        assert told.endswith(f"this node is of kind {kind}")
+
+    def test_a_container_needs_none(self) -> None:
+        assert needs_mock(an_action("a").config) is None
+
+
+def test_what_runners_do_is_a_job_s_where_there_are_none() -> None:
+    test = Apart(RunMode.TEST)
+
+    assert [test.done_by(kind) for kind in ("runner", "job", "call")] == ["job", "job", "call"]
+    assert NORMAL.done_by("runner") == "runner"
