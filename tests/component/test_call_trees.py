@@ -82,6 +82,28 @@ async def go_on(world: World, replicas: list[Engine], random: Random, doomed: li
     )
 
 
+@pytest.mark.parametrize("seed", range(8))
+async def test_they_end_as_well_whatever_the_order_in_which_they_take_mutexes(
+    world: World, replicas: list[Engine], seed: int
+) -> None:
+    random = Random(seed)
+    await world.given_workspace(max_concurrent_runs=4)
+    choices: list[dict[str, Any]] = [{"limit": 1}, {"mutex": "a"}, {"mutex": "b"}, {"mutex": "c"}]
+    for number in range(WORKFLOWS):
+        await world.given(some_workflow(number, random, random.choice(choices)))
+    roots = [await world.admit(name(random.randint(0, 2))) for _ in range(4)]
+
+    for _ in range(MOST_ROUNDS):
+        if not await look(world, 4):
+            break
+        await go_on(world, replicas, random, [])
+
+    messages = [(await world.view(root)).error_message for root in roots]
+    assert all(message is None or "Deadlock: run" in message for message in messages)
+    assert await world.rows("SELECT FROM headgate.workflow_executions WHERE finished_at IS NULL") == []
+    assert await world.rows("SELECT FROM headgate.borrowed_places") == []
+
+
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("limit", [1, 3])
 @pytest.mark.parametrize("victims", [0, 3])

@@ -179,6 +179,8 @@ class Admitted:
     duplicate: bool
     view: RunView | None = field(default=None, compare=False)
     """The run as it was begun, where this request did so and it had to wait for nothing."""
+    waits_for: str | None = field(default=None, compare=False)
+    """In one word why it does not start yet, where this request made it and it does not."""
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,8 @@ async def _record(
     if request.by is not None:
         await record(tx, workspace_id, now, started(request.by, request, definition, run_id))
     view = run_views.begun(definition, run, origin) if verdict.reason is None and apart.is_normal else None
-    return Admitted(run_id, duplicate=False, view=view), effects, verdict.reason == QUEUED
+    answer = Admitted(run_id, duplicate=False, view=view, waits_for=verdict.reason)
+    return answer, effects, verdict.reason == QUEUED
 
 
 async def _understand(

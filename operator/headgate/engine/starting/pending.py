@@ -10,6 +10,7 @@ from headgate.engine.context import Context, run_key
 from headgate.engine.control.unreadable import fail_unreadable
 from headgate.engine.definitions.definition import UnreadableVersion
 from headgate.engine.starting.admission import decide, follow_up
+from headgate.engine.starting.deadlocks import break_deadlocks
 from headgate.engine.steps.facts import Facts
 from headgate.engine.steps.outcome import states_of
 from headgate.engine.types import Effects
@@ -66,8 +67,9 @@ async def start_all_pending(context: Context) -> Effects:
     """``start_pending`` for every workspace with Pending runs.
 
     The net below all that starts them at once: it catches a crash between the end of a run and the start of the next,
-    the turn of the UTC day, and the moment in which a workspace is unsuspended while a run is being admitted. What is
-    wrong in one workspace is logged and leaves the others alone.
+    the turn of the UTC day, and the moment in which a workspace is unsuspended while a run is being admitted. Runs that
+    came to wait for each other without a call being made, or before a crash, are found here as well. What is wrong in
+    one workspace is logged and leaves the others alone.
     """
     async with context.database.system() as tx:
         waiting = await workspaces.with_pending_runs(tx)
@@ -75,6 +77,7 @@ async def start_all_pending(context: Context) -> Effects:
     for workspace_id in waiting:
         try:
             effects |= await start_pending(context, workspace_id)
+            effects |= await break_deadlocks(context, workspace_id)
         except DatabaseUnavailable:
             raise
         except Exception:

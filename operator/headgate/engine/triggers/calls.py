@@ -15,6 +15,7 @@ from headgate.engine.context import Context, run_key
 from headgate.engine.starting.admission import admit_in
 from headgate.engine.types import Effects, Outcome, Refused, RunRequest, TaskRef, TriggerKind
 from headgate.store import calls, tasks
+from headgate.store.fragments import OWN_LIMITS
 from headgate.store.tasks import TaskKey
 
 TIMEOUT = "Timeout"
@@ -31,6 +32,8 @@ class Called:
     """Whether older runs should be started now."""
     failure: Outcome | None = None
     """How the attempt ended, where no run could be made."""
+    held: bool = False
+    """Whether the run waits for a mutex or a limit, and so perhaps for one that waits for its callers."""
 
 
 async def call(context: Context, key: TaskKey, now: datetime) -> Called:
@@ -79,7 +82,7 @@ async def call(context: Context, key: TaskKey, now: datetime) -> Called:
             now=now,
             deadline=now + timedelta(seconds=asked.timeout_seconds),
         )
-    return Called(effects | Effects(frozenset([key.run_id])), queue)
+    return Called(effects | Effects(frozenset([key.run_id])), queue, held=answer.waits_for in OWN_LIMITS)
 
 
 async def overdue(context: Context, key: TaskKey, child: UUID) -> Effects:

@@ -12,6 +12,7 @@ import structlog
 
 from headgate.engine import partitions
 from headgate.engine.context import Context
+from headgate.engine.starting.deadlocks import break_deadlocks
 from headgate.engine.triggers import calls, endings
 from headgate.engine.triggers.use_cases import UseCases
 from headgate.engine.types import Effects, Fired, TaskRef
@@ -130,6 +131,8 @@ async def _call(context: Context, use: UseCases, item: TakenCall, now: datetime)
         effects = called.effects
         if called.failure is not None:
             effects |= await use.complete(ref, replace(called.failure, finished_at=now))
+        if called.held:
+            effects |= await break_deadlocks(context, key.workspace_id)
         if called.queue:
             effects |= await use.start_pending(key.workspace_id)
     except DatabaseUnavailable:
