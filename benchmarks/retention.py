@@ -37,7 +37,14 @@ from headgate.store import migrate
 from headgate.store.archive import months
 from headgate.store.database import Database
 
-TABLES = ("workflow_executions", "workflow_execution_steps", "execution_labels", "execution_triggers", "archive_parts")
+TABLES = (
+    "workflow_executions",
+    "workflow_execution_steps",
+    "execution_labels",
+    "ended_labels",
+    "execution_triggers",
+    "archive_parts",
+)
 _RUN = (
     "workspace_id, id, started_at, workflow_id, version_id, status, trigger_kind, trigger_key, trigger_node, inputs,"
     " running_since, finished_at, duration_ms, error_message, labels"
@@ -117,6 +124,10 @@ def fill(url: str, ids: list[tuple[UUID, UUID, UUID]], count: int) -> None:
         connection.execute("SET session_replication_role = origin")
         connection.execute(
             "INSERT INTO headgate.execution_labels SELECT workspace_id, l.key, l.value, started_at, id"
+            " FROM headgate.workflow_executions, jsonb_each_text(labels) l"
+        )
+        connection.execute(
+            "INSERT INTO headgate.ended_labels SELECT workspace_id, l.key, l.value, status, started_at, id"
             " FROM headgate.workflow_executions, jsonb_each_text(labels) l"
         )
         connection.execute(

@@ -41,6 +41,11 @@ _DOCUMENTS = """
         headgate.document(workspace_id, error_message)
     FROM headgate.{runs} WHERE error_message IS NOT NULL
 """
+_COMPLETE = """
+    INSERT INTO headgate.upkeep_days (workspace_id, day, labels_from)
+    SELECT id, '-infinity', '00000000-0000-0000-0000-000000000000' FROM headgate.workspaces
+    ON CONFLICT (workspace_id) DO UPDATE SET labels_from = excluded.labels_from
+"""
 _DAYS = """
     CREATE TEMPORARY TABLE ended ON COMMIT DROP AS
     SELECT e.workspace_id, s.scope AS workflow_id, CAST(e.finished_at AT TIME ZONE 'UTC' AS date) AS day, e.status,
@@ -192,11 +197,11 @@ def _month(server: Server, connection: psycopg.Connection, month: Month, tenants
 
 
 def _days(connection: psycopg.Connection, past: Past) -> None:
-    """Add up the last days as folding would have."""
+    """Add up the last days as folding would have, and say that nothing lacks its rows of labels."""
     since = {"since": past.end - timedelta(days=DAYS)}
     with connection.transaction():
         connection.execute(_DAYS, since)
-        for statement in (_TOTALS, _DURATIONS):
+        for statement in (_TOTALS, _DURATIONS, _COMPLETE):
             connection.execute(statement)
         connection.execute(_NODES, since)
         connection.execute("INSERT INTO bench.done VALUES ('days')")

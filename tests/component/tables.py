@@ -16,6 +16,7 @@ TENANT_TABLES = (
     "workflow_executions",
     "workflow_execution_steps",
     "execution_labels",
+    "ended_labels",
     "run_changes",
     "execution_triggers",
     "tasks",

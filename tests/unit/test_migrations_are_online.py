@@ -17,6 +17,7 @@ BIG = (
     "workflow_executions",
     "workflow_execution_steps",
     "execution_labels",
+    "ended_labels",
     "execution_triggers",
     "run_changes",
     "audit_log",

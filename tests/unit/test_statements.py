@@ -10,7 +10,9 @@ import pytest
 
 from headgate import store
 
-HISTORY = re.compile(r"headgate\.(workflow_executions|workflow_execution_steps|execution_labels|execution_triggers)\b")
+HISTORY = re.compile(
+    r"headgate\.(workflow_executions|workflow_execution_steps|execution_labels|ended_labels|execution_triggers)\b"
+)
 MODULES = [name for _, name, is_package in pkgutil.iter_modules(store.__path__, "headgate.store.") if not is_package]
 
 

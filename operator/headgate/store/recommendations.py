@@ -9,13 +9,15 @@ from uuid import UUID
 
 from headgate.domain.recommendations import Recommendation
 from headgate.store.database import Transaction
+from headgate.store.ended_labels import ALL
 from headgate.store.fragments import compact
 from headgate.store.records import to_json
 
+# One that was looked after today by the release before has labels to be seen to.
 _DUE = """
     SELECT w.id FROM headgate.workspaces w
     WHERE w.deleted_at IS NULL AND NOT EXISTS (
-        SELECT FROM headgate.upkeep_days u WHERE u.workspace_id = w.id AND u.day >= %(day)s
+        SELECT FROM headgate.upkeep_days u WHERE u.workspace_id = w.id AND u.day >= %(day)s AND u.labels_from = %(all)s
     )
     ORDER BY w.id LIMIT %(limit)s
 """
@@ -23,7 +25,7 @@ _DUE = """
 
 async def due(tx: Transaction, day: date, limit: int) -> list[UUID]:
     """Workspaces that have not been looked after on that day. A system transaction's."""
-    return [row.id for row in await tx.rows(_DUE, {"day": day, "limit": limit})]
+    return [row.id for row in await tx.rows(_DUE, {"day": day, "limit": limit, "all": ALL})]
 
 
 _NODES = compact("""

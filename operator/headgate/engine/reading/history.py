@@ -18,7 +18,7 @@ from headgate.engine.definitions.definition import UnreadableVersion
 from headgate.engine.reading.reasons import WAITING_MESSAGES, waiting_for_mutex, waiting_for_others
 from headgate.engine.reading.run_views import node_views, node_waiting, shown_nodes, utc
 from headgate.engine.types import RunFilter, RunPage, RunSummary, RunView, TriggerKind, Waiting
-from headgate.store import history
+from headgate.store import history, run_pages
 from headgate.store.archive.parts import Part
 from headgate.store.database import Transaction
 from headgate.store.records import RunKey
@@ -103,7 +103,7 @@ async def list_runs(
     asked = Asked(workspace_id, filters, before[1] if before is not None else None, limit)
 
     async def read(tx: Transaction) -> tuple[list[Any], list[Part]]:
-        rows = await history.page(
+        rows = await run_pages.page(
             tx,
             workspace_id,
             statuses=statuses,

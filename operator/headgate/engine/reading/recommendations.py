@@ -1,4 +1,4 @@
-"""Looks after each workspace once a day: recommends what could go better, and gives words to what lacks them."""
+"""Looks after each workspace once a day: recommends what could go better, and fills in what the past lacks."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import structlog
 from headgate.api.node import DEFAULT_TIMEOUT
 from headgate.domain.recommendations import DAYS, NodeDays, Rule, recommend
 from headgate.engine.context import Context
-from headgate.store import recommendations
+from headgate.store import ended_labels, recommendations
 from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable
 
 MOST_WORKSPACES = 20
 """Workspaces that are looked after at once at most."""
 MOST_LISTED = 500
 MOST_FILLED = 1000
-"""What is given words in one transaction at most."""
+"""What is given words, or rows of labels, in one transaction at most."""
 _MAY_RETRY = frozenset({"container", "script", "http", "sql", "transform"})
 
 
@@ -49,7 +49,7 @@ class Recommendations:
     async def make(self, now: datetime) -> bool:
         """Look after some workspaces that were not looked after today. Returns whether there may be more of them.
 
-        A workspace with more to give words to than fits into one transaction is one of these once more. One that fails
+        A workspace with more to fill in than fits into one transaction is one of these once more. One that fails
         is logged, and left for later.
         """
         today = now.astimezone(UTC).date()
@@ -79,6 +79,9 @@ class Recommendations:
 
     async def _look_after(self, workspace_id: UUID, today: date, now: datetime) -> None:
         async with self._context.database.tenant(workspace_id) as tx:
+            # Labels go on from where they stopped; what lacks words is looked for among all there is.
+            if await ended_labels.fill(tx, workspace_id, MOST_FILLED):
+                return
             if await recommendations.fill(tx, workspace_id, MOST_FILLED):
                 return
             rows = await recommendations.nodes(tx, workspace_id, today - timedelta(days=DAYS))

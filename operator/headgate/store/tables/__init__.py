@@ -16,6 +16,7 @@ from headgate.store.tables.audit import (
 from headgate.store.tables.base import SCHEMA, metadata
 from headgate.store.tables.credentials import credentials, data_keys, releases
 from headgate.store.tables.history import (
+    ended_labels,
     execution_labels,
     execution_steps,
     execution_triggers,
@@ -53,6 +54,7 @@ __all__ = [
     "deliveries",
     "deltas",
     "durations",
+    "ended_labels",
     "events",
     "execution_labels",
     "execution_steps",

@@ -177,6 +177,18 @@ execution_labels = Table(
     postgresql_partition_by="RANGE (started_at)",
 )
 
+ended_labels = Table(
+    "ended_labels",
+    metadata,
+    Column("workspace_id", Uuid, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("status", Text, primary_key=True),
+    Column("started_at", Time, primary_key=True),
+    Column("execution_id", Uuid, primary_key=True),
+    postgresql_partition_by="RANGE (started_at)",
+)
+
 run_changes = Table(
     "run_changes",
     metadata,

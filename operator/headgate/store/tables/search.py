@@ -49,4 +49,5 @@ upkeep_days = Table(
     metadata,
     Column("workspace_id", Uuid, primary_key=True),
     Column("day", Date, nullable=False),
+    Column("labels_from", Uuid),
 )
