@@ -164,6 +164,7 @@ node_memos = Table(
     Column("key", Text, primary_key=True),
     Column("output", JSONB),
     Column("created_at", Time, nullable=False),
+    Index("node_memos_age", "workspace_id", "workflow_id", "node", "created_at"),
 )
 
 execution_labels = Table(
