@@ -31,6 +31,10 @@ class StepRow:
     hourly_rate: Decimal | None = None
     """What an hour of the attempt costs, which counts where no price was kept before."""
     price_version: str | None = None
+    cpu_used: Decimal | None = None
+    """CPUs, in the mean, where that was measured."""
+    memory_used: Decimal | None = None
+    """Bytes, likewise."""
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ async def _take_in(
 ) -> tuple[Effects, Room]:
     """``left`` is how much more than the outcome there is room for; not given where all of it may be."""
     now = context.now()
-    ended = _step_row(ref, outcome, now, context.rate(outcome.footprint))
+    ended = _step_row(ref, outcome, now, context.rate(outcome.footprint, outcome.used))
     if task.stopping and not outcome.succeeded:
         ended = replace(ended, phase=NodePhase.CANCELLED.value, reason=CANCELLED, message="")
     # Repeating the attempt would make no room for its output, nor another decision.
@@ -201,6 +201,8 @@ def _step_row(ref: TaskRef, outcome: Outcome, now: datetime, rate: Rate | None) 
         attempt_finished_at=outcome.finished_at or now,
         hourly_rate=rate.hourly if rate is not None else None,
         price_version=rate.version if rate is not None else None,
+        cpu_used=outcome.used.cpu.value if outcome.used is not None else None,
+        memory_used=outcome.used.memory.value if outcome.used is not None else None,
     )
 
 

@@ -128,6 +128,8 @@ execution_steps = Table(
     Column("hourly_rate", Numeric),
     Column("price_version", Text),
     Column("cost", Numeric),
+    Column("cpu_used", Numeric),
+    Column("memory_used", Numeric),
     postgresql_partition_by="RANGE (started_at)",
 )
 
