@@ -178,7 +178,7 @@ async def test_storage_is_given_back_to_the_byte_and_that_of_logs_with_them(arch
     path = f"{world.ids['acme']}/2026-03/{run}/work.1.log"
     await archive.logs.put(path, b"hello")
     assert await world.engine.logs.record(world.ref(run, "work"), path, 5, truncated=False)
-    assert (await world.usage())["storage_bytes"] == len('{"day":"é"}'.encode()) + len('{"rows":7}') + 5
+    assert (await world.usage())["storage_bytes"] == len('{"day": "é"}'.encode()) + len('{"rows": 7}') + 5
 
     await archive.round(days=91)
     assert (await world.usage())["storage_bytes"] == 5
@@ -325,7 +325,7 @@ async def test_two_at_once_archive_each_run_once(archive: Archive) -> None:
     await archive.round()
 
     assert (await archive.archived(), await archive.hot()) == (runs, [young])
-    assert (await archive.world.usage())["storage_bytes"] == len('{"rows":7}') + len('{"day":null}')
+    assert (await archive.world.usage())["storage_bytes"] == len('{"rows": 7}') + len('{"day": null}')
     assert len(await archive.paths()) == 3
 
 

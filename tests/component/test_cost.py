@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 from headgate.api.debugging import RunMode
+from headgate.domain.amounts import Amount
+from headgate.domain.measured import Measured
 from headgate.domain.prices import parse_prices
 from headgate.engine.types import Outcome
 from tests.builders import a_workflow
-from tests.component.priced import ONE_CPU, PRICES, TODAY, money, priced, work
+from tests.component.priced import ONE_CPU, PRICES, TODAY, folded, money, priced, work
 from tests.component.world import World, one_node
 
 
@@ -85,6 +87,52 @@ async def test_a_test_run_costs_nobody_anything(world: World) -> None:
     await world.engine.analytics.fold()
     assert (await world.engine.analytics.costs(world.ids["acme"], "day", TODAY, TODAY)).total is None
     assert (await world.usage())["spent"] == 0
+
+
+async def test_what_was_used_is_paid_for_where_it_is_more_than_was_requested(world: World) -> None:
+    await priced(world).given(one_node())
+    run = await world.admit()
+    used = Measured(Amount.of(2), Amount.of(2**30))
+
+    await work(world, run, seconds=1800, footprint=ONE_CPU, used=used)
+
+    # Two CPUs, and a GiB that it did not ask for.
+    assert money((await world.view(run)).cost) == "0.0396"
+    [row] = await world.rows("SELECT cpu_used, memory_used FROM headgate.workflow_execution_steps")
+    assert (row["cpu_used"], row["memory_used"]) == (2, 2**30)
+
+
+async def test_what_was_requested_is_paid_for_where_less_was_used(world: World) -> None:
+    await priced(world).given(one_node())
+    run = await world.admit()
+    used = Measured(Amount.parse("1m"), Amount.of(0))
+
+    await work(world, run, seconds=1800, footprint=ONE_CPU, used=used)
+
+    assert money((await world.view(run)).cost) == "0.018"
+
+
+async def test_what_was_used_is_never_paid_for_by_other_prices_than_those_at_the_begin(world: World) -> None:
+    await priced(world).given(one_node())
+    run = await world.admit()
+    await world.engine.mark_running(world.ref(run, "work"), world.clock.now, ONE_CPU)
+    used = Measured(Amount.of(2), Amount.of(0))
+
+    priced(world, parse_prices('{"CPU": "100", "RAM": "100"}'))
+    await work(world, run, seconds=1800, footprint=ONE_CPU, used=used)
+
+    view = await world.view(run)
+    assert (money(view.cost), view.nodes[0].price_version) == ("0.018", PRICES.version)
+
+
+async def test_the_attempt_that_used_more_is_paid_for_in_the_budget_and_the_analytics_too(world: World) -> None:
+    await priced(world).given(one_node())
+    used = Measured(Amount.of(3), Amount.of(0))
+
+    await work(world, await world.admit(), seconds=1800, footprint=ONE_CPU, used=used)
+
+    assert money((await world.usage())["spent"]) == "0.054"
+    assert money((await folded(world)).cost) == "0.054"
 
 
 async def test_what_is_told_a_second_time_is_not_paid_a_second_time(world: World) -> None:

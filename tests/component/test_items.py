@@ -176,7 +176,7 @@ async def test_the_items_are_not_kept_beside_the_outputs(items: World) -> None:
 
     used = (await items.usage())["storage_bytes"] - before
 
-    assert used == len('["a","b","c"]') + 3 * len('"x"') + len('["x","x","x"]')
+    assert used == len('["a", "b", "c"]') + 3 * len('"x"') + len('["x", "x", "x"]')
 
 
 async def test_what_waits_for_the_same_is_told_once(items: World) -> None:

@@ -57,6 +57,12 @@ def test_the_operator_reads_logs_and_changes_no_pod(chart: Rendered) -> None:
     assert chart.verbs("headgate-operator", "pods") == {"get", "list", "watch"}
 
 
+def test_the_operator_reads_what_pods_are_measured_to_use(chart: Rendered) -> None:
+    measuring = [rule for rule in chart.rules("headgate-operator") if "metrics.k8s.io" in rule["apiGroups"]]
+
+    assert measuring == [{"apiGroups": ["metrics.k8s.io"], "resources": ["pods"], "verbs": ["get", "list"]}]
+
+
 def test_the_operator_binds_members_roles_by_name_only(chart: Rendered) -> None:
     binding = [rule for rule in chart.rules("headgate-operator") if "bind" in rule["verbs"]]
 

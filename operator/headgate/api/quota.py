@@ -69,7 +69,7 @@ class Limits(KubeModel):
     max_executions_per_day: Annotated[int, Field(ge=0, le=100_000_000)] = 10_000
     """Runs admitted in one UTC day at most."""
     max_storage_mb: Annotated[int, Field(ge=0, le=1_000_000_000, alias="maxStorageMB")] = 10_000
-    """Megabytes (10^6 bytes) of outputs, logs and artifacts at most."""
+    """Megabytes (10^6 bytes) of inputs, outputs, logs and whatever else is kept of runs, at most."""
     max_api_calls_per_hour: Annotated[int, Field(ge=0, le=1_000_000_000)] = 5_000
     """Calls to the Headgate API in one hour at most."""
     max_concurrent_runs: Annotated[int, Field(ge=0, le=100_000)] = 50

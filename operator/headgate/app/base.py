@@ -19,6 +19,7 @@ from headgate.reconcile.database import DatabaseMonitor
 from headgate.reconcile.dependents import Dependents
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.keys import Key, Topic
+from headgate.reconcile.pod_use import PodUse
 from headgate.reconcile.queue import QueueMetrics, WorkQueue
 from headgate.reconcile.status import StatusWriter
 from headgate.reconcile.sweep import Sweep
@@ -47,6 +48,7 @@ class Base:
     tenants: Tenants
     usage: UsageBook
     warnings: Warnings
+    pod_use: PodUse
     database: DatabaseMonitor
 
 
@@ -81,6 +83,7 @@ def make_base(
         tenants=tenants,
         usage=UsageBook(cache, engine, registry, enqueue=queue.add, quota_of=dependents.on, alarm=effects.breakers),
         warnings=Warnings(kube, cache, queue.add),
+        pod_use=PodUse(kube, cache, wall=wall),
         database=DatabaseMonitor(engine, registry, changed=_follow(tenants, effects, sweep), enqueue=queue.add),
     )
 

@@ -85,6 +85,7 @@ def compose(
             PoolLogs(engine.logs, logs, wall=wall).run,
             ArchiveKeeper(engine.archiver(objects, _signing(base.settings)), registry, wall=wall).run,
             base.warnings.run,
+            base.pod_use.run,
             base.usage.run,
             facts.run,
             base.database.run,

@@ -157,6 +157,7 @@ def _jobs(base: Base, logs: LogKeeper) -> JobReconciler:
         base.effects,
         logs,
         base.warnings,
+        base.pod_use,
         requeue=base.queue.add_after,
         wall=wall,
     )

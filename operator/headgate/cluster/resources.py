@@ -21,6 +21,7 @@ WORKFLOWS = _custom(Workflow)
 WORKFLOW_RUNS = _custom(WorkflowRun)
 JOBS = ApiResource("batch", "v1", "Job", "jobs", namespaced=True)
 PODS = ApiResource("", "v1", "Pod", "pods", namespaced=True)
+POD_METRICS = ApiResource("metrics.k8s.io", "v1beta1", "PodMetrics", "pods", namespaced=True)
 EVENTS = ApiResource("", "v1", "Event", "events", namespaced=True)
 LEASES = ApiResource("coordination.k8s.io", "v1", "Lease", "leases", namespaced=True)
 CUSTOM_RESOURCE_DEFINITIONS = ApiResource(

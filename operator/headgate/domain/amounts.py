@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import Enum
 from functools import lru_cache, total_ordering
 
@@ -80,6 +81,11 @@ class Amount:
         if self.form is Form.EXPONENT:
             return f"{mantissa}e{exponent}" if exponent else str(mantissa)
         return f"{mantissa}{_DECIMAL_SUFFIX[exponent]}"
+
+    @property
+    def value(self) -> Decimal:
+        """The amount as a number, exactly."""
+        return Decimal(self.nanos).scaleb(-9)
 
     @property
     def is_whole(self) -> bool:

@@ -179,27 +179,5 @@ def leading(entries: Sequence[SizedEntry], *, month: date, before: datetime, mos
 
 
 def stored_bytes(value: str | None) -> int:
-    """What a value took of the workspace's storage, of its text as Postgres gives it; at most that, and never more.
-
-    It was counted as compact JSON. Postgres writes out numbers that had an exponent, which is seldom: those count for
-    the shorter form.
-    """
-    if value is None:
-        return 0
-    found = json.loads(value, parse_int=_Written)
-    if found is None or found == {}:
-        return 0
-    text = json.dumps(found, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return len(text.encode())
-
-
-_EXACT_DIGITS = 16
-
-
-def _Written(digits: str) -> int | float:  # noqa: N802 - takes the place of a type
-    """A whole number, or the one with an exponent as which it may have been counted, where that is shorter."""
-    exact = int(digits)
-    if len(digits) <= _EXACT_DIGITS:
-        return exact
-    rounded = float(digits)
-    return rounded if rounded == exact and len(repr(rounded)) < len(digits) else exact
+    """What a value takes of the workspace's storage, of its text as Postgres writes it: ``headgate.json_bytes``."""
+    return 0 if value is None or value == "{}" else len(value.encode())

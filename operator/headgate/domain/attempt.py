@@ -166,6 +166,12 @@ def _refined(reason: str, message: str) -> str:
     return reason
 
 
+def began(pod: Mapping[str, Any]) -> datetime | None:
+    """When the container of a pod began that runs; None where none does."""
+    running = _container_state(pod).get("running")
+    return _time(running.get("startedAt")) if running is not None else None
+
+
 def _underway(pod: Mapping[str, Any], node: str) -> Verdict:
     status = pod.get("status", {})
     state = _container_state(pod)

@@ -1,4 +1,4 @@
-"""What an hour of an attempt costs: what its pod requests, at the prices of the day.
+"""What an hour of an attempt costs: what its pod requests, or uses where that is more, at the prices of the day.
 
 An attempt costs that times how long it took, rounded to a billionth (halves away from zero). It is multiplied in
 Postgres, where both times are known (migration 0010a). Nothing here is ever a floating-point number.
@@ -7,12 +7,13 @@ Postgres, where both times are known (migration 0010a). Nothing here is ever a f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from types import MappingProxyType
 from typing import Any
 
 from headgate.domain.amounts import Amount
+from headgate.domain.measured import Measured
 from headgate.domain.prices import PriceTable
 
 _NANOS = Decimal(10**9)
@@ -63,6 +64,13 @@ def footprint_of(pod: Mapping[str, Any]) -> Footprint | None:
     for container in spec.get("containers") or ():
         total += requested((container.get("resources") or {}).get("requests") or {})
     return total
+
+
+def charged(held: Footprint, used: Measured | None) -> Footprint:
+    """What is paid for: of each resource what was requested, or what was used in the mean where that is more."""
+    if used is None:
+        return held
+    return replace(held, cpu=max(held.cpu, used.cpu), memory=max(held.memory, used.memory))
 
 
 def rate(prices: PriceTable, held: Footprint) -> Rate:

@@ -10,6 +10,7 @@ from uuid import UUID
 from headgate.api.builtin import Script
 from headgate.api.node import Container
 from headgate.domain.cost import Footprint
+from headgate.domain.measured import Measured
 
 OUTPUT_BYTES = 4096
 """The kubelet keeps this much of a termination message."""
@@ -66,6 +67,8 @@ class Outcome:
     finished_at: datetime | None = None
     footprint: Footprint | None = field(default=None, compare=False)
     """What it held, where that is known."""
+    used: Measured | None = field(default=None, compare=False)
+    """What it used in the mean, where that was measured."""
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, time, timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from headgate.domain.cost import Footprint, Rate, rate
+from headgate.domain.cost import Footprint, Rate, charged, rate
 from headgate.domain.ids import uuid7, uuid7_time
+from headgate.domain.measured import Measured
 from headgate.domain.prices import PriceTable
 from headgate.engine.definitions.changes import DefinitionChanges
 from headgate.engine.definitions.definition import Definitions
@@ -63,9 +64,9 @@ class Context:
         async with self.database.tenant(workspace_id) as tx:
             return await work(tx)
 
-    def rate(self, held: Footprint | None) -> Rate | None:
-        """What an hour of an attempt costs that holds so much, where both are known."""
-        return None if self.prices is None or held is None else rate(self.prices, held)
+    def rate(self, held: Footprint | None, used: Measured | None = None) -> Rate | None:
+        """What an hour of an attempt costs that holds so much, or uses more, where that and prices are known."""
+        return None if self.prices is None or held is None else rate(self.prices, charged(held, used))
 
     def new_id(self, now: datetime) -> UUID:
         """A fresh id of the time ``now``."""

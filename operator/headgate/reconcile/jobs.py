@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from headgate.cluster.cache import Cache
@@ -15,6 +15,7 @@ from headgate.domain.task import Outcome, TaskRef, Waiting
 from headgate.engine.engine import Engine
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.keys import Key
+from headgate.reconcile.pod_use import PodUse
 from headgate.reconcile.step_logs import LogKeeper
 from headgate.reconcile.warnings import Warnings
 from headgate.reconcile.workloads import Workloads, attempt_of, is_let_go
@@ -47,6 +48,7 @@ class JobReconciler:
         effects: EffectHandler,
         logs: LogKeeper,
         warnings: Warnings,
+        use: PodUse,
         *,
         requeue: Callable[[Key, float], None],
         wall: Callable[[], datetime],
@@ -57,6 +59,7 @@ class JobReconciler:
         self._effects = effects
         self._logs = logs
         self._warnings = warnings
+        self._use = use
         self._requeue = requeue
         self._wall = wall
         self._reported: dict[str, Reported] = {}
@@ -88,7 +91,7 @@ class JobReconciler:
             pods = await self._workloads.pods(key.object_key)
         match judge(live, pods, ref.node):
             case Finished(outcome):
-                await self._finish(key.object_key, live, ref, outcome)
+                await self._finish(key.object_key, live, ref, self._measured(outcome, pods))
             case Running() as running:
                 await self._running(live, ref, running)
             case Starting(waiting):
@@ -100,13 +103,21 @@ class JobReconciler:
         self._reported.pop(metadata["uid"], None)
         if ref is None or is_let_go(live):
             return
-        verdict = judge(live, self._cache.pods_of(JOBS.key(metadata["name"], metadata["namespace"])), ref.node)
+        pods = self._cache.pods_of(JOBS.key(metadata["name"], metadata["namespace"]))
+        verdict = judge(live, pods, ref.node)
         if isinstance(verdict, Finished):
             outcome = verdict.outcome
         else:
             message = f"Job {metadata['name']} was deleted before it ended"
             outcome = Outcome(succeeded=False, reason="JobDeleted", message=message)
-        await self._effects.handle(await self._engine.complete(ref, outcome))
+        await self._effects.handle(await self._engine.complete(ref, self._measured(outcome, pods)))
+
+    def _measured(self, outcome: Outcome, pods: tuple[Object, ...]) -> Outcome:
+        """The outcome with what its pod used. Where that ended too early to say, also with what it held."""
+        known = self._use.of(pods)
+        if known is None:
+            return outcome
+        return replace(outcome, used=known.used, footprint=outcome.footprint or known.footprint)
 
     async def _finish(self, key: ObjectKey, live: Object, ref: TaskRef, outcome: Outcome) -> None:
         effects = await self._engine.complete(ref, outcome)

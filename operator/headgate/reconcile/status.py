@@ -15,8 +15,9 @@ from headgate.cluster.client import KubeClient, Object
 from headgate.cluster.errors import ApiError, Unreachable
 from headgate.cluster.resources import EVENTS
 from headgate.desired.keys import ApiResource
-from headgate.desired.status import CIRCUIT_CLOSED, WITHIN_LIMITS
+from headgate.desired.status import CIRCUIT_CLOSED, WITHIN_BUDGET, WITHIN_LIMITS
 from headgate.domain.conditions import READY, find
+from headgate.domain.reasons import Reason
 from headgate.domain.run_status import ROOM
 
 _DEFAULT_NAMESPACE = "default"
@@ -24,7 +25,7 @@ _DEFAULT_NAMESPACE = "default"
 
 
 class StatusWriter:
-    """Writes the status of Headgate's own kinds, and Events on transitions of Ready."""
+    """Writes the status of Headgate's own kinds, and Events on transitions of the conditions that people act on."""
 
     def __init__(self, kube: KubeClient, cache: Cache, *, identity: str, wall: Callable[[], datetime]) -> None:
         self._kube = kube
@@ -118,7 +119,19 @@ def transitions(before: Mapping[str, Any], after: Status) -> list[tuple[str, str
     old = {condition.get("type"): condition for condition in before.get("conditions") or ()}
     found = [(find(after.conditions, kind), old.get(kind) or {}) for kind in TOLD]
     events = [_transition(former, now) for now, former in found if now is not None]
+    budget = find(after.conditions, WITHIN_BUDGET)
+    if budget is not None:
+        events.append(_of_budget(old.get(WITHIN_BUDGET) or {}, budget))
     return [event for event in events if event is not None]
+
+
+def _of_budget(former: Mapping[str, Any], now: Condition) -> tuple[str, str, str] | None:
+    """That it comes near, that it is spent, and that there is more of it again: a new month, or another amount."""
+    was = former.get("reason", Reason.WITHIN_BUDGET)
+    if was == now.reason:
+        return None
+    better = now.reason == Reason.WITHIN_BUDGET or was == Reason.BUDGET_EXCEEDED
+    return "Normal" if better else "Warning", now.reason, now.message
 
 
 def _transition(former: Mapping[str, Any], now: Condition) -> tuple[str, str, str] | None:

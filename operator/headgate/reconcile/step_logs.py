@@ -130,7 +130,7 @@ class LogKeeper:
             log = WholeLog(ref, self._limit)
             log.add(printed.content)
             [(_, kept)] = log.results(complete=not printed.truncated)
-            result = await self._write(ref, kept, again=True)
+            result = await self._write(ref, kept)
         self._results.labels(result).inc()
 
     def count_lost(self) -> None:
@@ -211,12 +211,12 @@ class LogKeeper:
         """Read the log of the pod, and write that of each attempt which ran in it."""
         if isinstance(whose, TaskRef):
             complete = await self._read(namespace, pod, log := WholeLog(whose, self._limit))
-            return [await self._write(ref, kept, again=False) for ref, kept in log.results(complete=complete)]
+            return [await self._write(ref, kept) for ref, kept in log.results(complete=complete)]
         nodes = await self._engine.runner_tasks.nodes(whose.workspace_id, whose.run_id)
         async with self._runners:
             parted = PartedLog(whose.workspace_id, whose.run_id, nodes, self._limit)
             complete = await self._read(namespace, pod, parted)
-            return [await self._write(ref, kept, again=True) for ref, kept in parted.results(complete=complete)]
+            return [await self._write(ref, kept) for ref, kept in parted.results(complete=complete)]
 
     async def _pod(self, key: ObjectKey) -> Object | None:
         pods = self._cache.pods_of(key) or await self._workloads.pods(key)
@@ -238,13 +238,15 @@ class LogKeeper:
             raise Unreachable("a log did not come to its end in time")
         return complete
 
-    async def _write(self, ref: TaskRef, log: CutLog, *, again: bool) -> str:
+    async def _write(self, ref: TaskRef, log: CutLog) -> str:
         path = log_path(ref) if log.content else None
         if path is not None:
             await self._objects.put(path, log.content)
-        fits = await self._engine.logs.record(ref, path, len(log.content), truncated=log.truncated, again=again)
-        if path is not None and not fits:
-            await self._objects.delete(path)
+        # What was put lies there now, whatever was noted before.
+        stays = await self._engine.logs.record(ref, path, len(log.content), truncated=log.truncated, again=True)
+        if not stays:
+            await self._objects.delete(log_path(ref))
+        if path is not None and not stays:
             self._log.info("a log was cut to nothing: no room", run=str(ref.run_id), node=ref.node)
             return "no_room"
         return "cut" if log.truncated else "kept"

@@ -61,23 +61,27 @@ async def tasks_of(tx: Transaction, key: RunKey) -> list[TaskOfRun]:
     return [TaskOfRun(row.node, row.attempt, row.kind, row.begun) for row in rows]
 
 
+_KEPT = "JOIN kept ON kept.fits"
 _STEER = compact(f"""
-    WITH steps AS ({insert_steps(OVERWRITE)}), queue AS ({insert_tasks("")}), gone AS (
+    WITH kept AS MATERIALIZED (
+        SELECT headgate.keep_bytes(%(workspace_id)s, headgate.step_bytes(%(workspace_id)s, %(started_at)s, %(run_id)s,
+            CAST(%(steps)s AS jsonb)) + headgate.json_bytes(CAST(%(outputs)s AS jsonb))) AS fits
+    ), steps AS ({insert_steps(_KEPT + OVERWRITE)}), queue AS ({insert_tasks(_KEPT)}), gone AS (
         DELETE FROM headgate.tasks t USING jsonb_to_recordset(CAST(%(gone)s AS jsonb)) AS g (node text, attempt integer)
         WHERE t.workspace_id = %(workspace_id)s AND t.execution_id = %(run_id)s AND t.node = g.node
-            AND t.attempt = g.attempt
+            AND t.attempt = g.attempt AND (SELECT fits FROM kept)
         RETURNING t.node, t.attempt, t.holder
     ), stopping AS (
         UPDATE headgate.tasks t SET stopping = true, due_at = CASE t.kind WHEN 'call' THEN 'epoch' ELSE t.due_at END
         FROM jsonb_to_recordset(CAST(%(stopping)s AS jsonb)) AS s (node text, attempt integer)
         WHERE t.workspace_id = %(workspace_id)s AND t.execution_id = %(run_id)s AND t.node = s.node
-            AND t.attempt = s.attempt
+            AND t.attempt = s.attempt AND (SELECT fits FROM kept)
     ), run AS (
         UPDATE headgate.workflow_executions
         SET status = 'Running', held = NULL, cancelling = %(cancelling)s, error_message = %(error_message)s
-        WHERE {_THE_RUN}
+        WHERE {_THE_RUN} AND (SELECT fits FROM kept)
     )
-    SELECT node, attempt FROM gone WHERE holder IS NOT NULL ORDER BY node
+    SELECT k.fits, g.node, g.attempt FROM kept k LEFT JOIN gone g ON g.holder IS NOT NULL ORDER BY g.node
 """)  # noqa: S608 - constants
 
 
@@ -93,11 +97,15 @@ async def go_on(
     stopping: Iterable[tuple[str, int]] = (),
     cancelling: bool = False,
     error_message: str | None = None,
-) -> list[tuple[str, int]]:
+    outputs: Mapping[str, Any] | None = None,
+) -> list[tuple[str, int]] | None:
     """Let a run go on as Running: write ``steps``, queue ``tasks``, take those of ``gone`` off the queue.
 
     Returns the attempts out of ``gone`` for which there may be a Job. Those of ``stopping`` stay open until they end;
     calls among them are due at once, so that the runs that they called are asked to end. Hold the run's lock.
+
+    ``outputs`` are counted, for ``runs.finish`` to write. None where these and those of ``steps`` do not fit into what
+    the workspace may keep: then nothing was written.
     """
     parameters = {
         "namespace": namespace,
@@ -108,9 +116,10 @@ async def go_on(
         "stopping": _attempts(stopping),
         "cancelling": cancelling,
         "error_message": error_message,
+        "outputs": to_json(outputs) if outputs is not None else None,
     }
     rows = await tx.rows(_STEER, key.parameters() | parameters)
-    return [(row.node, row.attempt) for row in rows]
+    return [(row.node, row.attempt) for row in rows if row.node is not None] if rows[0].fits else None
 
 
 def _attempts(attempts: Iterable[tuple[str, int]]) -> str:
@@ -153,18 +162,27 @@ async def suspend(tx: Transaction, key: RunKey, held: str) -> None:
     await tx.execute(_SUSPEND, key.parameters() | {"held": held})
 
 
-_NOTE = f"UPDATE headgate.workflow_executions SET options = CAST(%(options)s AS jsonb) WHERE {_THE_RUN}"  # noqa: S608 - constants
+_NOTE = f"""
+    WITH grown AS MATERIALIZED (
+        SELECT headgate.json_bytes(CAST(%(options)s AS jsonb)) - headgate.json_bytes(options) AS bytes
+        FROM headgate.workflow_executions WHERE {_THE_RUN}
+    ), counted AS MATERIALIZED (
+        SELECT headgate.count_use(%(workspace_id)s, %(today)s, 0, 0, 0, bytes, NULL) FROM grown WHERE bytes <> 0
+    )
+    UPDATE headgate.workflow_executions SET options = CAST(%(options)s AS jsonb)
+    WHERE {_THE_RUN} AND (SELECT count(*) FROM counted) >= 0
+"""  # noqa: S608 - constants
 
 
-async def note(tx: Transaction, key: RunKey, options: Mapping[str, Any]) -> None:
-    """Keep what a Test or Debug run does otherwise, and where it stands."""
-    await tx.execute(_NOTE, key.parameters() | {"options": to_json(options)})
+async def note(tx: Transaction, key: RunKey, options: Mapping[str, Any], now: datetime) -> None:
+    """Keep what a Test or Debug run does otherwise, and where it stands: a few bytes, which count and always fit."""
+    await tx.execute(_NOTE, key.parameters() | {"options": to_json(options), "today": now.date()})
 
 
-async def hold(tx: Transaction, key: RunKey, breakpoint_: str, options: Mapping[str, Any]) -> None:
+async def hold(tx: Transaction, key: RunKey, breakpoint_: str, options: Mapping[str, Any], now: datetime) -> None:
     """Suspend a run at a breakpoint."""
     await suspend(tx, key, told(breakpoint_))
-    await note(tx, key, options)
+    await note(tx, key, options, now)
 
 
 _RELEASE = f"""
@@ -180,13 +198,18 @@ async def release(tx: Transaction, key: RunKey, now: datetime) -> int:
 
 
 _QUEUE = compact(f"""
-    WITH steps AS ({insert_steps(OVERWRITE)})
+    WITH kept AS MATERIALIZED (
+        SELECT headgate.step_bytes(%(workspace_id)s, %(started_at)s, %(run_id)s, CAST(%(steps)s AS jsonb))
+            - headgate.json_bytes(outputs) AS bytes
+        FROM headgate.workflow_executions WHERE {_THE_RUN}
+    ), steps AS ({insert_steps(OVERWRITE)})
     UPDATE headgate.workflow_executions
     SET status = 'Pending', waiting_reason = 'Queued', waiting_until = NULL, held = NULL, cancelling = false,
         running_since = NULL, deadline = NULL, finished_at = NULL, duration_ms = NULL, error_message = NULL,
         probe = NULL, outputs = NULL, retries = %(retries)s,
         callers = CASE retries WHEN %(retries)s THEN callers ELSE '{{}}' END
     WHERE {_THE_RUN}
+    RETURNING (SELECT bytes FROM kept)
 """)  # noqa: S608 - constants
 
 
@@ -195,8 +218,9 @@ async def queue(tx: Transaction, key: RunKey, now: datetime, *, retries: int, st
 
     With another number of ``retries`` than before, no run waits for its end any more.
     """
-    await tx.execute(_QUEUE, key.parameters() | {"retries": retries, "steps": rows_to_json(steps)})
-    await count(tx, key.workspace_id, now, queued=1)
+    parameters = {"retries": retries, "steps": rows_to_json(steps)}
+    kept = await tx.value(_QUEUE, key.parameters() | parameters)
+    await count(tx, key.workspace_id, now, queued=1, bytes_=kept or 0)
 
 
 _APPROVALS = f"SELECT node, attempt, work, waiting_until FROM headgate.tasks WHERE {_OF_RUN} AND kind = 'approval'"  # noqa: S608 - constants

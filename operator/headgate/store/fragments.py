@@ -21,9 +21,9 @@ def insert_steps(tail: str, *, priced: bool = False) -> str:
 
 
 _PRICED = (
-    ", hourly_rate, price_version",
-    ", s.hourly_rate, s.price_version",
-    ", hourly_rate numeric, price_version text",
+    ", hourly_rate, price_version, cpu_used, memory_used",
+    ", s.hourly_rate, s.price_version, s.cpu_used, s.memory_used",
+    ", hourly_rate numeric, price_version text, cpu_used numeric, memory_used numeric",
 )
 PRIORITY_OF_RUN = """(SELECT e.priority FROM headgate.workflow_executions e WHERE e.workspace_id = %(workspace_id)s
     AND e.started_at = %(started_at)s AND e.id = %(run_id)s)"""
@@ -58,10 +58,16 @@ OVERWRITE = """
 """Follows ``insert_steps`` where rows may be there: a start that is known stays."""
 
 PRICED = """
-    , hourly_rate = coalesce(workflow_execution_steps.hourly_rate, excluded.hourly_rate),
-    price_version = coalesce(workflow_execution_steps.price_version, excluded.price_version)
+    , hourly_rate = CASE WHEN workflow_execution_steps.price_version IS DISTINCT FROM excluded.price_version
+        THEN coalesce(workflow_execution_steps.hourly_rate, excluded.hourly_rate)
+        ELSE greatest(workflow_execution_steps.hourly_rate, excluded.hourly_rate) END,
+    price_version = coalesce(workflow_execution_steps.price_version, excluded.price_version),
+    cpu_used = excluded.cpu_used, memory_used = excluded.memory_used
 """
-"""Follows ``OVERWRITE`` after ``priced`` steps: the price at which an attempt began stays too."""
+"""Follows ``OVERWRITE`` after ``priced`` steps: the price at which an attempt began stays too.
+
+What it was measured to use makes it dearer, where prices are still those.
+"""
 
 OWN_LIMITS = ("WorkflowConcurrency", "Mutex")
 """Reasons of runs that wait for others of their workflow, or for a mutex."""

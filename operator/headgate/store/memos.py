@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -25,26 +26,35 @@ async def find(
     )
 
 
+@dataclass(frozen=True)
+class Memo:
+    """An output to be remembered."""
+
+    workflow_id: UUID
+    node: str
+    key: str
+    output: Any
+    made_at: datetime
+
+
 _PUT = """
-    INSERT INTO headgate.node_memos (workspace_id, workflow_id, node, key, output, created_at)
-    VALUES (%(workspace_id)s, %(workflow_id)s, %(node)s, %(key)s, CAST(%(output)s AS jsonb), %(now)s)
-    ON CONFLICT (workspace_id, workflow_id, node, key) DO UPDATE
-    SET output = excluded.output, created_at = excluded.created_at
+    SELECT headgate.remember(%(workspace_id)s, %(workflow_id)s, %(node)s, %(key)s, CAST(%(output)s AS jsonb), %(now)s,
+        %(since)s)
 """
 
 
-async def put(
-    tx: Transaction, workspace_id: UUID, workflow_id: UUID, node: str, key: str, output: Any, now: datetime
-) -> None:
-    """Remember an output."""
-    await tx.execute(
-        _PUT,
-        {
-            "workspace_id": workspace_id,
-            "workflow_id": workflow_id,
-            "node": node,
-            "key": key,
-            "output": to_json(output),
-            "now": now,
-        },
-    )
+async def put(tx: Transaction, workspace_id: UUID, memo: Memo, since: datetime) -> bool:
+    """Remember an output, where the workspace has room for it, and forget those of the node from before ``since``.
+
+    It counts as what the workspace keeps, besides the run's own. Whether it is remembered.
+    """
+    parameters = {
+        "workspace_id": workspace_id,
+        "workflow_id": memo.workflow_id,
+        "node": memo.node,
+        "key": memo.key,
+        "output": to_json(memo.output),
+        "now": memo.made_at,
+        "since": since,
+    }
+    return bool(await tx.value(_PUT, parameters))

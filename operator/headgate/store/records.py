@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,16 +28,13 @@ class StepRow:
     output: Any = None
     attempt_started_at: datetime | None = None
     attempt_finished_at: datetime | None = None
-    replaces: int = 0
-    """Bytes of an earlier output of the attempt that this one is written over."""
     hourly_rate: Decimal | None = None
     """What an hour of the attempt costs, which counts where no price was kept before."""
     price_version: str | None = None
-
-    @property
-    def bytes(self) -> int:
-        """What its output takes of the workspace's storage, more than before."""
-        return size(self.output) - self.replaces
+    cpu_used: Decimal | None = None
+    """CPUs, in the mean, where that was measured."""
+    memory_used: Decimal | None = None
+    """Bytes, likewise."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +82,29 @@ def to_json(value: Any) -> str:
 
 
 def size(value: Any) -> int:
-    """Bytes of the value as compact JSON in UTF-8; nothing takes nothing."""
-    return 0 if value is None or value == {} else len(to_json(value).encode())
+    """What a value takes of the workspace's storage: as ``headgate.json_bytes`` has it, which Postgres counts by."""
+    if value is None or value == {}:
+        return 0
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain)
+    if _OTHERWISE.search(text):
+        text = json.dumps(_written(value), ensure_ascii=False, default=_plain)
+    return len(text.encode())
+
+
+_OTHERWISE = re.compile(r"[0-9][eE][+-]?[0-9]|-0\b")
+"""What may be a number that Postgres writes otherwise than Python: without an exponent, and zero without a sign."""
+
+
+def _written(value: Any) -> Any:
+    """The value, with each fraction replaced by a whole number of as many characters as Postgres writes of it."""
+    if isinstance(value, dict):
+        return {key: _written(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_written(item) for item in value]
+    if isinstance(value, float):
+        digits = f"{Decimal(repr(value)):f}".removeprefix("-" if value == 0 else "")
+        return int("1" * len(digits))
+    return value
 
 
 def rows_to_json(rows: Iterable[StepRow | TaskRow]) -> str:

@@ -131,7 +131,8 @@ async def load(tx: Transaction, key: RunKey, node: str = "", attempt: int = 0) -
 _KEPT = "JOIN kept ON kept.fits"
 _FITS = """
     kept AS MATERIALIZED (
-        SELECT headgate.keep_bytes(%(workspace_id)s, %(bytes)s) AS fits
+        SELECT headgate.keep_bytes(%(workspace_id)s, headgate.step_bytes(%(workspace_id)s, %(started_at)s, %(run_id)s,
+            CAST(%(steps)s AS jsonb)) + headgate.json_bytes(CAST(%(outputs)s AS jsonb))) AS fits
     )
 """
 _DONE = """
@@ -224,24 +225,23 @@ async def record(
 ) -> Room | None:
     """Take the attempt ``done`` off the queue, write ``steps`` (over those that are there) and queue ``tasks``.
 
-    With ``ending`` the run ends, and ``tasks`` have to be none. None where the outputs of ``steps`` do not fit into
-    what the workspace may keep: then nothing was written.
+    With ``ending`` the run ends, and ``tasks`` have to be none. None where the outputs of ``steps``, and what the run
+    gives, do not fit into what the workspace may keep: then nothing was written.
     """
     parameters = key.parameters() | {
         "done_node": done[0],
         "done_attempt": done[1],
         "steps": rows_to_json(steps),
-        "bytes": sum(step.bytes for step in steps),
     }
     if ending is not None:
         row = await tx.one(_RECORD_LAST, parameters | ending.parameters())
         return _room(row) if row.fits else None
-    queued = {"namespace": namespace, "workflow": workflow, "tasks": rows_to_json(tasks)}
+    queued = {"namespace": namespace, "workflow": workflow, "tasks": rows_to_json(tasks), "outputs": None}
     return Room() if await tx.value(_RECORD, parameters | queued) else None
 
 
 async def finish(tx: Transaction, key: RunKey, ending: Ending) -> Room:
-    """End a Running run, of which there is nothing else to record."""
+    """End a Running run, of which there is nothing else to record. What it gives has been counted already."""
     row = await tx.row(_FINISH, key.parameters() | ending.parameters())
     return Room() if row is None else _room(row)
 
@@ -250,14 +250,18 @@ def _room(row: Any) -> Room:
     return Room((row.queued or 0) > 0, row.pot)
 
 
+# What is written over took room, such as the items of a list, and what is written takes none.
 _END = f"""
-    WITH steps AS ({insert_steps(OVERWRITE)}), gone AS (
+    WITH freed AS MATERIALIZED (
+        SELECT headgate.step_bytes(%(workspace_id)s, %(started_at)s, %(run_id)s, CAST(%(steps)s AS jsonb)) AS bytes
+    ), steps AS ({insert_steps(OVERWRITE)}), gone AS (
         DELETE FROM headgate.tasks WHERE workspace_id = %(workspace_id)s AND execution_id = %(run_id)s
         RETURNING node, attempt, holder
     ), used AS MATERIALIZED (
-        SELECT CASE WHEN %(was_running)s THEN headgate.leave_place(%(workspace_id)s, %(run_id)s, %(today)s)
-            ELSE headgate.count_use(%(workspace_id)s, %(today)s, 0, -1, 0, 0, NULL) END
-        WHERE %(was_running)s OR %(was_queued)s
+        SELECT CASE WHEN bytes <> 0 THEN headgate.keep_bytes(%(workspace_id)s, bytes) END,
+            CASE WHEN %(was_running)s THEN headgate.leave_place(%(workspace_id)s, %(run_id)s, %(today)s)
+            WHEN %(was_queued)s THEN headgate.count_use(%(workspace_id)s, %(today)s, 0, -1, 0, 0, NULL) END
+        FROM freed WHERE %(was_running)s OR %(was_queued)s OR bytes <> 0
     ), ended AS (
         UPDATE headgate.workflow_executions
         SET status = %(status)s, finished_at = %(finished_at)s, duration_ms = %(duration_ms)s,

@@ -11,25 +11,32 @@ from uuid import UUID
 from headgate.domain.apart import NORMAL, Apart
 from headgate.store.database import Transaction
 from headgate.store.fragments import OVERWRITE, UNCOUNTED, compact, insert_steps, insert_tasks, literals
-from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json, to_json
+from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json, size, to_json
+
+NARROW = "StorageNarrow"
+"""Reason of a run that might start, but of whose first outputs not all find room. Nothing was written of it."""
 
 # ``headgate.room`` locks what the workspace uses and decides; what follows in the statement writes what was decided.
 _ROOM = f"""
     room AS MATERIALIZED (
         SELECT r.*, asked.*, CASE WHEN r.reason IS NULL THEN 1 ELSE 0 END AS started,
             CASE WHEN r.reason IS NULL OR r.reason IN ({literals(UNCOUNTED)}) THEN 0 ELSE 1 END AS queued
-        FROM asked, headgate.room(%(workspace_id)s, %(workflow_id)s, %(now)s, %(bytes)s, %(overtake)s,
-            asked.concurrency_limit, asked.mutex, asked.callers) r
+        FROM asked, headgate.room(%(workspace_id)s, %(workflow_id)s, %(now)s, %(kept)s, %(given)s, %(own)s,
+            %(overtake)s, asked.concurrency_limit, asked.mutex, asked.callers) r
     )
 """  # noqa: S608 - constants
 _COUNTED = """
     counted AS MATERIALIZED (
         SELECT headgate.take_place(%(workspace_id)s, %(today)s, v.started * %(slots)s, v.queued - v.counted,
-            v.started, v.started * %(bytes)s, v.probe, %(run_id)s, v.lender) AS done
+            v.started, %(kept)s + v.started * %(given)s, v.probe, %(run_id)s, v.lender) AS done
         FROM verdict v
-        WHERE v.started = 1 OR v.queued <> v.counted
+        WHERE v.started = 1 OR v.queued <> v.counted OR %(kept)s > 0
     )
 """
+# What only a run has that starts.
+_BEGUN = """SELECT CAST(%(now)s AS timestamptz) AS at, CAST(%(deadline)s AS timestamptz) AS deadline,
+    CAST(%(finished_at)s AS timestamptz) AS finished_at, CAST(%(duration_ms)s AS bigint) AS duration_ms,
+    CAST(%(error_message)s AS text) AS error_message, CAST(%(outputs)s AS jsonb) AS outputs"""
 _STARTED = "JOIN verdict v ON v.started = 1"
 _ANSWER = "r.reason, r.refused, r.until, r.probe, r.mutex, (SELECT max(done) FROM counted)"
 
@@ -52,17 +59,11 @@ def _admission(room: str, counted: str) -> str:
         SELECT %(workspace_id)s, %(run_id)s, %(started_at)s, %(workflow_id)s, %(version_id)s,
             CASE started WHEN 1 THEN %(status)s ELSE 'Pending' END, %(trigger_kind)s, %(trigger_key)s,
             %(trigger_node)s, %(resource)s, CAST(%(inputs)s AS jsonb), reason, until,
-            CASE started WHEN 1 THEN CAST(%(now)s AS timestamptz) END,
-            CASE started WHEN 1 THEN CAST(%(deadline)s AS timestamptz) END,
-            CASE started WHEN 1 THEN CAST(%(finished_at)s AS timestamptz) END,
-            CASE started WHEN 1 THEN CAST(%(duration_ms)s AS bigint) END,
-            CASE started WHEN 1 THEN CAST(%(error_message)s AS text) END,
-            CASE started WHEN 1 THEN CAST(%(outputs)s AS jsonb) END,
-            probe, %(mode)s, %(priority)s, mutex, %(depth)s, CAST(%(parent_run)s AS uuid),
+            b.*, probe, %(mode)s, %(priority)s, mutex, %(depth)s, CAST(%(parent_run)s AS uuid),
             CAST(%(parent_node)s AS text), CAST(%(parent_attempt)s AS integer), CAST(%(event)s AS jsonb),
             CAST(%(options)s AS jsonb), CAST(%(replay_of)s AS uuid),
             concurrency_limit, callers, %(labels)s
-        FROM verdict
+        FROM verdict LEFT JOIN ({_BEGUN}) b ON started = 1
     ), steps AS ({insert_steps(_STARTED)}), queue AS ({insert_tasks(_STARTED, "%(priority)s")})
     SELECT {_ANSWER}, EXISTS (SELECT FROM reserved) AS kept FROM room r
 """)  # noqa: S608 - constants
@@ -74,12 +75,14 @@ _ADMIT_APART = _admission(
     """
     room AS MATERIALIZED (
         SELECT r.*, asked.*, CASE WHEN r.reason IS NULL THEN 1 ELSE 0 END AS started, 0 AS queued
-        FROM asked, headgate.room_apart(%(workspace_id)s, %(workflow_id)s, %(bytes)s) r
+        FROM asked, headgate.room_apart(%(workspace_id)s, %(workflow_id)s,
+            CAST(%(kept)s AS bigint) + %(given)s) r
     )
     """,
     """
     counted AS MATERIALIZED (
-        SELECT headgate.count_use(%(workspace_id)s, %(today)s, 0, 0, 0, %(bytes)s, NULL) AS done
+        SELECT headgate.count_use(%(workspace_id)s, %(today)s, 0, 0, 0,
+            CAST(%(kept)s AS bigint) + %(given)s, NULL) AS done
         FROM verdict v WHERE v.started = 1
     )
     """,
@@ -91,19 +94,19 @@ _START = compact(f"""
             concurrency_limit, mutex, callers
         FROM headgate.workflow_executions
         WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND id = %(run_id)s AND status = 'Pending'
-    ), {_ROOM}, verdict AS (SELECT * FROM room), {_COUNTED}, run AS (
+    ), {_ROOM}, verdict AS (SELECT * FROM room WHERE NOT coalesce(reason = '{NARROW}', false)), {_COUNTED}, run AS (
         UPDATE headgate.workflow_executions e
         SET status = CASE started WHEN 1 THEN %(status)s ELSE 'Pending' END,
             waiting_reason = v.reason,
             waiting_until = v.until,
-            running_since = CASE started WHEN 1 THEN CAST(%(now)s AS timestamptz) END,
-            deadline = CASE started WHEN 1 THEN CAST(%(deadline)s AS timestamptz) END,
-            finished_at = CASE started WHEN 1 THEN CAST(%(finished_at)s AS timestamptz) END,
-            duration_ms = CASE started WHEN 1 THEN CAST(%(duration_ms)s AS bigint) END,
-            error_message = CASE started WHEN 1 THEN CAST(%(error_message)s AS text) END,
-            outputs = CASE started WHEN 1 THEN CAST(%(outputs)s AS jsonb) END,
+            running_since = b.at,
+            deadline = b.deadline,
+            finished_at = b.finished_at,
+            duration_ms = b.duration_ms,
+            error_message = b.error_message,
+            outputs = b.outputs,
             probe = v.probe
-        FROM verdict v
+        FROM verdict v LEFT JOIN ({_BEGUN}) b ON started = 1
         WHERE e.workspace_id = %(workspace_id)s AND e.started_at = %(started_at)s AND e.id = %(run_id)s
             AND (e.waiting_reason, e.waiting_until) IS DISTINCT FROM (v.reason, v.until)
     ), steps AS ({insert_steps(_STARTED + OVERWRITE)}), queue AS ({insert_tasks(_STARTED)})
@@ -131,8 +134,6 @@ class NewRun:
     tasks: tuple[TaskRow, ...]
     outputs: Mapping[str, Any] | None
     """What it gives, where it has succeeded already."""
-    bytes: int
-    """What its inputs and first outputs take."""
     apart: Apart = NORMAL
     """How it differs from a Normal run."""
     held: str | None = None
@@ -147,7 +148,7 @@ class NewRun:
             "now": self.now,
             "today": self.today,
             "status": self.status,
-            "bytes": self.bytes,
+            "given": sum(size(step.output) for step in self.steps) + size(self.outputs),
             "slots": 1 if self.finished_at is None else 0,
             "deadline": self.deadline,
             "finished_at": self.finished_at,
@@ -189,6 +190,11 @@ class Origin:
     labels: Mapping[str, str] = field(default_factory=dict)
     """By which it can be found."""
 
+    @property
+    def bytes(self) -> int:
+        """What it takes of the workspace's storage from now on, whether it starts or waits."""
+        return size(dict(self.inputs)) + size(self.event) + size(dict(self.options))
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -207,7 +213,11 @@ class Verdict:
 
 
 async def admit(tx: Transaction, run: NewRun, origin: Origin) -> Verdict | None:
-    """Record a run, started where there is room, unless it is refused. None when its key had been used."""
+    """Record a run, started where there is room, unless it is refused. None when its key had been used.
+
+    With ``NARROW`` nothing was written, and nobody else takes room until the transaction ends: leave out what does not
+    fit, and ask again. What it was given counts also while it waits; where not even that fits, it is refused.
+    """
     parameters = run.parameters() | {
         "version_id": origin.version_id,
         "trigger_kind": origin.kind,
@@ -227,14 +237,19 @@ async def admit(tx: Transaction, run: NewRun, origin: Origin) -> Verdict | None:
         "replay_of": origin.replay_of,
         "labels": to_json(origin.labels),
         "overtake": False,
+        "kept": origin.bytes,
+        "own": 0,
     }
     row = await tx.one(_ADMIT if run.apart.is_normal else _ADMIT_APART, parameters)
     return Verdict(row.reason, row.refused, row.until, row.probe, row.mutex) if row.kept or row.refused else None
 
 
-async def start(tx: Transaction, run: NewRun) -> Verdict | None:
-    """Start a Pending run if there is room now. None when it is not Pending any more."""
-    row = await tx.row(_START, run.parameters() | {"overtake": True})
+async def start(tx: Transaction, run: NewRun, own: int) -> Verdict | None:
+    """Start a Pending run if there is room now. None when it is not Pending any more. ``NARROW`` is as with ``admit``.
+
+    ``own`` is what it was given takes: counted already, and no reason for it to wait.
+    """
+    row = await tx.row(_START, run.parameters() | {"overtake": True, "kept": 0, "own": own})
     return None if row is None else Verdict(row.reason, until=row.until, probe=row.probe, mutex=row.mutex)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from headgate.store.database import Transaction
@@ -12,49 +11,45 @@ _STEP = """workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND e
     AND node = %(node)s AND attempt = %(attempt)s"""
 
 _RECORD = f"""
-    WITH missing AS MATERIALIZED (
-        SELECT FROM headgate.workflow_execution_steps WHERE {_STEP} AND log_bytes IS NULL
+    WITH before AS MATERIALIZED (
+        SELECT log_path, coalesce(log_bytes, 0) AS bytes FROM headgate.workflow_execution_steps
+        WHERE {_STEP} AND (log_bytes IS NULL OR %(again)s)
     ), kept AS MATERIALIZED (
-        SELECT headgate.keep_bytes(%(workspace_id)s, %(bytes)s) AS fits FROM missing
+        SELECT headgate.keep_bytes(%(workspace_id)s, %(bytes)s - bytes) AS fits, bytes FROM before
+    ), freed AS MATERIALIZED (
+        SELECT headgate.keep_bytes(%(workspace_id)s, -bytes) FROM kept WHERE NOT fits
     ), recorded AS (
         UPDATE headgate.workflow_execution_steps SET
             log_path = CASE WHEN fits THEN CAST(%(path)s AS text) END,
             log_bytes = CASE WHEN fits THEN CAST(%(bytes)s AS bigint) ELSE 0 END,
             log_truncated = CAST(%(truncated)s AS boolean) OR NOT fits
-        FROM kept WHERE {_STEP}
+        FROM kept WHERE {_STEP} AND (SELECT count(*) FROM freed) >= 0
     )
-    SELECT coalesce((SELECT fits FROM kept), (
+    SELECT coalesce((SELECT fits AND (CAST(%(path)s AS text) IS NOT NULL OR log_path IS NULL) FROM kept, before), (
         SELECT log_path IS NOT NULL FROM headgate.workflow_execution_steps WHERE {_STEP}
     ), false)
 """  # noqa: S608 - constants
 
 
 async def record(
-    tx: Transaction, key: RunKey, node: str, attempt: int, *, path: str | None, size: int, truncated: bool
+    tx: Transaction,
+    key: RunKey,
+    node: str,
+    attempt: int,
+    *,
+    path: str | None,
+    size: int,
+    truncated: bool,
+    again: bool = False,
 ) -> bool:
-    """Note where an attempt's log lies, once, and count its bytes. Whether it is to be kept there.
+    """Note where an attempt's log lies, once, and count its bytes. Whether what lies there is to stay.
 
-    It is not where it does not fit into what the workspace may keep, or where there is no such attempt. Hold the run's
-    lock, so that bytes are not counted twice.
+    It is not where it does not fit into what the workspace may keep, where there is no such attempt, or where an empty
+    log takes the place of one that is noted: one is only taken ``again``. Hold the run's lock, so that bytes are not
+    counted twice.
     """
-    parameters = {"node": node, "attempt": attempt, "path": path, "bytes": size, "truncated": truncated}
+    parameters = {"node": node, "attempt": attempt, "path": path, "bytes": size, "truncated": truncated, "again": again}
     return bool(await tx.value(_RECORD, key.parameters() | parameters))
-
-
-_FORGET = f"""
-    WITH noted AS MATERIALIZED (
-        SELECT log_bytes FROM headgate.workflow_execution_steps WHERE {_STEP} AND log_bytes IS NOT NULL
-    ), freed AS MATERIALIZED (
-        SELECT headgate.count_use(%(workspace_id)s, %(today)s, 0, 0, 0, -log_bytes, NULL) FROM noted WHERE log_bytes > 0
-    )
-    UPDATE headgate.workflow_execution_steps SET log_path = NULL, log_bytes = NULL, log_truncated = NULL
-    FROM noted WHERE {_STEP} AND (SELECT count(*) FROM freed) >= 0
-"""  # noqa: S608 - constants
-
-
-async def forget(tx: Transaction, key: RunKey, node: str, attempt: int, now: datetime) -> None:
-    """Note nothing of an attempt's log any more, and count its bytes no longer. Hold the run's lock."""
-    await tx.execute(_FORGET, key.parameters() | {"node": node, "attempt": attempt, "today": now.date()})
 
 
 _FIND = """

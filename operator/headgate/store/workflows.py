@@ -143,17 +143,20 @@ _RETIRE = """
     ), unhooked AS (
         DELETE FROM headgate.workflow_webhooks
         WHERE workspace_id = %(workspace_id)s AND workflow_id = %(workflow_id)s
-    ), forgotten AS (
-        DELETE FROM headgate.sync_cursors
-        WHERE workspace_id = %(workspace_id)s AND workflow_id = %(workflow_id)s
     )
     UPDATE headgate.workflows SET deleted_at = %(now)s WHERE workspace_id = %(workspace_id)s AND id = %(workflow_id)s
 """
+# By a statement of its own, after it is known that the workflow is no more: nothing is kept of it from then on.
+_FORGET = "SELECT headgate.forget_kept(%(workspace_id)s, CAST(%(workflow_id)s AS uuid))"
 
 
 async def retire(tx: Transaction, workspace_id: UUID, workflow_id: UUID, now: datetime) -> None:
-    """Free the name and remove the schedules, event triggers, webhooks and cursors. Versions and runs stay."""
+    """Free the name and remove the schedules, event triggers, webhooks, cursors and remembered outputs.
+
+    Versions and runs stay.
+    """
     await tx.execute(_RETIRE, {"workspace_id": workspace_id, "workflow_id": workflow_id, "now": now})
+    await tx.execute(_FORGET, {"workspace_id": workspace_id, "workflow_id": workflow_id})
 
 
 _SPEC = """
@@ -184,8 +187,7 @@ async def version_content(tx: Transaction, workspace_id: UUID, version_id: UUID)
 _RETIRE_ALL = """
     WITH unscheduled AS (DELETE FROM headgate.workflow_schedules WHERE workspace_id = %(workspace_id)s),
         unheard AS (DELETE FROM headgate.workflow_events WHERE workspace_id = %(workspace_id)s),
-        unhooked AS (DELETE FROM headgate.workflow_webhooks WHERE workspace_id = %(workspace_id)s),
-        forgotten AS (DELETE FROM headgate.sync_cursors WHERE workspace_id = %(workspace_id)s)
+        unhooked AS (DELETE FROM headgate.workflow_webhooks WHERE workspace_id = %(workspace_id)s)
     UPDATE headgate.workflows SET deleted_at = %(now)s WHERE workspace_id = %(workspace_id)s AND deleted_at IS NULL
 """
 
@@ -193,6 +195,7 @@ _RETIRE_ALL = """
 async def retire_all(tx: Transaction, workspace_id: UUID, now: datetime) -> None:
     """``retire`` for every workflow of a workspace."""
     await tx.execute(_RETIRE_ALL, {"workspace_id": workspace_id, "now": now})
+    await tx.execute(_FORGET, {"workspace_id": workspace_id, "workflow_id": None})
 
 
 @dataclass(frozen=True)

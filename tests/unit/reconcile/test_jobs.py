@@ -9,8 +9,11 @@ from prometheus_client import CollectorRegistry
 
 from headgate.cluster.cache import Cache
 from headgate.cluster.errors import Unreachable
-from headgate.cluster.resources import JOBS, PODS
+from headgate.cluster.resources import JOBS, POD_METRICS, PODS
 from headgate.desired.keys import NAMESPACE
+from headgate.domain.amounts import Amount
+from headgate.domain.cost import Footprint
+from headgate.domain.measured import Measured
 from headgate.domain.task import Outcome, Waiting
 from headgate.engine.run_metrics import RunMetrics
 from headgate.engine.types import Effects
@@ -18,6 +21,7 @@ from headgate.objects.object_store import ObjectStore
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.jobs import JobReconciler
 from headgate.reconcile.keys import Key, Topic
+from headgate.reconcile.pod_use import PodUse
 from headgate.reconcile.step_logs import LogKeeper
 from headgate.reconcile.warnings import Warnings
 from headgate.reconcile.workloads import Workloads
@@ -55,6 +59,7 @@ class World:
             monotonic=time.monotonic,
         )
         self.warnings = Warnings(self.kube, self.cache, self.keys.append)
+        self.use = PodUse(self.kube, self.cache, wall=lambda: self.now)
         self.reconciler = JobReconciler(
             self.cache,
             self.engine,
@@ -62,6 +67,7 @@ class World:
             self.effects,
             self.logs,
             self.warnings,
+            self.use,
             requeue=lambda key, seconds: self.later.append((key, seconds)),
             wall=lambda: self.now,
         )
@@ -91,6 +97,30 @@ class TestFinished:
         assert await world.reconcile() == []
         await world.logs.once(KEY.object_key)
         assert world.kube.objects[KEY.object_key]["spec"]["ttlSecondsAfterFinished"] == 60
+
+    @pytest.mark.parametrize("overdue", [False, True])
+    async def test_what_the_pod_used_and_held_is_told_with_it(self, overdue: bool) -> None:
+        world = World()
+        running = a_pod().running()
+        world.sees(a_job())
+        held = {"containers": [{"resources": {"requests": {"cpu": "1"}}}]}
+        world.cache.upsert(PODS, world.kube.put(PODS, {**running.manifest(), "spec": held}))
+        world.now = STARTED + timedelta(seconds=20)
+        metrics = {
+            "metadata": {key: running.manifest()["metadata"][key] for key in ("name", "namespace", "labels")},
+            "timestamp": world.now.isoformat(),
+            "window": "15s",
+            "containers": [{"name": "main", "usage": {"cpu": "2", "memory": "1Gi"}}],
+        }
+        world.kube.put(POD_METRICS, metrics)
+        await world.use.once()
+        job = a_job().failed("DeadlineExceeded", "too long") if overdue else a_job()
+        world.sees(job, *([] if overdue else [a_pod().succeeded()]))
+
+        ((_, _, outcome),) = await world.reconcile()
+
+        assert outcome.used == Measured(Amount.of(2), Amount.of(2**30))
+        assert outcome.footprint == Footprint(Amount.of(1))
 
     async def test_in_this_order_so_that_no_result_is_lost(self) -> None:
         world = World()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.api.base import Status
+from headgate.api.budget import Budget
 from headgate.api.workflow import WorkflowStatus
 from headgate.cluster.cache import Cache
 from headgate.cluster.client import Object
 from headgate.cluster.errors import ApiError, Unreachable
 from headgate.cluster.resources import EVENTS, WORKFLOWS, WORKSPACES
 from headgate.desired.keys import ApiResource
+from headgate.desired.status import with_budget
 from headgate.domain.conditions import Conditions, not_ready, ready, reconciling
 from headgate.reconcile.status import StatusWriter, difference, transitions
 from tests.builders import a_workflow, a_workspace
@@ -200,6 +203,34 @@ def test_events_tell_of_transitions_only(before: Conditions, after: Conditions, 
     found = transitions(Status(conditions=before).to_wire(), Status(conditions=after))
 
     assert [kind for kind, _, _ in found] == ([] if event is None else [event])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "event"),
+    [
+        (None, "0", None),
+        (None, "80", ("Warning", "BudgetWarning")),
+        ("0", "79.99", None),
+        ("0", "80", ("Warning", "BudgetWarning")),
+        ("80", "99", None),
+        ("80", "100", ("Warning", "BudgetExceeded")),
+        ("0", "100", ("Warning", "BudgetExceeded")),
+        ("100", "140", None),
+        ("100", "85", ("Normal", "BudgetWarning")),
+        ("100", "0", ("Normal", "WithinBudget")),
+        ("80", "0", ("Normal", "WithinBudget")),
+    ],
+)
+def test_what_is_spent_is_told_as_it_comes_near_is_reached_and_is_free_again(
+    before: str | None, after: str, event: tuple[str, str] | None
+) -> None:
+    budget = Budget(monthly="100")
+    former = with_budget(fine(), budget, Decimal(before), 1, NOON) if before is not None else fine()
+    now = with_budget(former, budget, Decimal(after), 1, LATER)
+
+    found = transitions(Status(conditions=former).to_wire(), Status(conditions=now))
+
+    assert [(kind, reason) for kind, reason, _ in found] == ([] if event is None else [event])
 
 
 def test_another_generation_of_the_same_trouble_is_no_transition() -> None:

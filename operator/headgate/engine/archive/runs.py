@@ -114,11 +114,10 @@ class Runs:
             async with self._context.database.tenant(workspace_id) as tx:
                 for kind, read in rows.items():
                     read.append(await choosing.rows(tx, kind, workspace_id, part.month, page))
-            # A run that never started was not counted.
             stored += sum(
-                stored_bytes(run.inputs) + stored_bytes(run.event)
+                stored_bytes(value)
                 for run in rows[RUNS][-1]
-                if run.running_since is not None
+                for value in (run.inputs, run.event, run.options, run.outputs)
             )
             stored += sum(stored_bytes(step.output) for step in rows[STEPS][-1])
             logs += sum(step.log_bytes or 0 for step in rows[STEPS][-1])

@@ -13,12 +13,12 @@ from headgate.engine.audit import record
 from headgate.engine.bounds import clip
 from headgate.engine.context import Context, run_key
 from headgate.engine.control.cancellation import cut_short
+from headgate.engine.control.moving import Writes, move_on
 from headgate.engine.control.unreadable import fail_unreadable
 from headgate.engine.definitions.definition import Definition, UnreadableVersion
 from headgate.engine.steps.ending import conclude
-from headgate.engine.steps.facts import Facts
 from headgate.engine.steps.outcome import states_of
-from headgate.engine.steps.stepping import CANCELLED, advance
+from headgate.engine.steps.stepping import CANCELLED
 from headgate.engine.types import Effects, TaskRef
 from headgate.store import control, runs
 from headgate.store.database import Transaction
@@ -84,26 +84,9 @@ async def _ask_to_end(
                 attempt_finished_at=finished_at,
             )
         )
-    facts = Facts(tx, key, definition.workflow_id)
-    progress = await advance(
-        definition, key.id, states, facts, context.evaluator, now, cancelling=True, apart=run.apart
-    )
-    lost = await control.go_on(
-        tx,
-        key,
-        namespace=definition.namespace,
-        workflow=definition.workflow,
-        steps=(*steps, *progress.steps),
-        tasks=progress.tasks,
-        gone=gone,
-        stopping=stopping,
-        cancelling=True,
-        error_message=reason,
-    )
+    writes = Writes(tuple(steps), gone, stopping, cancelling=True, error_message=reason)
+    progress, lost = await move_on(context, tx, definition, run, states, writes, now)
     released = await control.release(tx, key, now) if run.status == RunPhase.SUSPENDED else 0
-    kept = sum(step.bytes for step in progress.steps)
-    if kept:
-        await control.count(tx, key.workspace_id, now, bytes_=kept)
     effects, room = await conclude(tx, definition, run, progress, now)
     return effects | Effects(
         frozenset([key.id]),

@@ -13,12 +13,11 @@ from headgate.engine.acts import steered
 from headgate.engine.audit import record
 from headgate.engine.bounds import clip
 from headgate.engine.context import Context, run_key
+from headgate.engine.control.moving import Writes, move_on
 from headgate.engine.control.unreadable import fail_unreadable
 from headgate.engine.definitions.definition import UnreadableVersion
 from headgate.engine.steps.ending import conclude
-from headgate.engine.steps.facts import Facts
 from headgate.engine.steps.outcome import states_of
-from headgate.engine.steps.stepping import advance
 from headgate.engine.types import Effects
 from headgate.store import control, runs
 from headgate.store.records import RunKey, for_runners
@@ -66,7 +65,7 @@ async def _resume(context: Context, key: RunKey, passing: int | None, act: Act |
             return Effects(frozenset([key.id]) if run is not None else frozenset()), Room()
         if passing is not None:
             run = replace(run, apart=_past(run.apart, passing))
-            await control.note(tx, key, run.apart.options())
+            await control.note(tx, key, run.apart.options(), context.now())
         now, effects = context.now(), Effects(frozenset([key.id]))
         if not run.has_place:
             await control.queue(tx, key, now, retries=run.retries)
@@ -75,19 +74,7 @@ async def _resume(context: Context, key: RunKey, passing: int | None, act: Act |
         definition = await context.definitions.get(tx, key.workspace_id, run.version_id)
         released = await control.release(tx, key, now)
         states = states_of(definition.graph, run)
-        facts = Facts(tx, key, definition.workflow_id)
-        progress = await advance(definition, key.id, states, facts, context.evaluator, now, apart=run.apart)
-        await control.go_on(
-            tx,
-            key,
-            namespace=definition.namespace,
-            workflow=definition.workflow,
-            steps=progress.steps,
-            tasks=progress.tasks,
-        )
-        kept = sum(step.bytes for step in progress.steps)
-        if kept:
-            await control.count(tx, key.workspace_id, now, bytes_=kept)
+        progress, _ = await move_on(context, tx, definition, run, states, Writes(), now)
         ended, room = await conclude(tx, definition, run, progress, now)
         await record(tx, key.workspace_id, now, act)
     effects |= Effects(

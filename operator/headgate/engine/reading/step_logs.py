@@ -39,16 +39,17 @@ class StepLogs:
 
         With ``again`` it takes the place of one that is noted: of an attempt that was executed once more.
 
-        ``path`` is None for a log that is empty. False where it is not to be kept, as there is no room for it: then the
-        attempt's log counts as cut to nothing. How the attempt ended is not touched.
+        ``path`` is None for a log that is empty. False where nothing is to lie at the attempt's path: as there is no
+        room for the log, which then counts as cut to nothing, or as an empty one took the place of another. How the
+        attempt ended is not touched.
         """
         key = run_key(ref.workspace_id, ref.run_id)
         if key is None:
             return False
         async with self._context.database.tenant(ref.workspace_id, lock=ref.run_id) as tx:
-            if again:
-                await step_logs.forget(tx, key, ref.node, ref.attempt, self._context.now())
-            return await step_logs.record(tx, key, ref.node, ref.attempt, path=path, size=size, truncated=truncated)
+            return await step_logs.record(
+                tx, key, ref.node, ref.attempt, path=path, size=size, truncated=truncated, again=again
+            )
 
     async def of(self, workspace_id: UUID, run_id: UUID, node: str, attempt: int | None = None) -> StepLog | None:
         """What is kept of the log of an attempt, the node's latest unless one is named; None where there is none."""

@@ -14,6 +14,7 @@ from headgate.domain.apart import NORMAL, Apart
 from headgate.domain.durations import parse_duration
 from headgate.domain.graph import NodeState
 from headgate.domain.ids import uuid7_time
+from headgate.domain.storage import LIMIT, StorageLeft
 from headgate.engine.acts import started
 from headgate.engine.audit import record
 from headgate.engine.breakers import settle
@@ -29,9 +30,9 @@ from headgate.engine.steps.facts import Facts
 from headgate.engine.steps.outcome import error_message, finished
 from headgate.engine.steps.stepping import Progress, advance
 from headgate.engine.types import Admitted, Effects, Refused, RunRequest
-from headgate.store import control, starting
+from headgate.store import control, starting, storage
 from headgate.store.database import Transaction
-from headgate.store.records import RunKey, StepRow, for_runners, size
+from headgate.store.records import RunKey, StepRow, for_runners
 
 QUEUED = "Queued"
 """Reason of a run that waits only because others came before it."""
@@ -77,23 +78,29 @@ async def _record(
     workspace_id = request.workspace_id
     run_id = context.new_id(now)
     key = RunKey(workspace_id, run_id, uuid7_time(run_id))
-    facts = Facts(tx, key, definition.workflow_id, inputs, request.event, recorded=False)
     apart = Apart(request.mode, request.debug or Debug())
     first = () if apart.is_normal else await begun(tx, definition, apart.debug, workspace_id)
     if isinstance(first, Refused):
         return first, Effects(), False
     states = definition.graph.started_by(trigger) | {row.node: state_of(row) for row in first}
-    facts.fresh.update({row.node: row.output for row in first})
-    run = await decide(
-        context, definition, key, states, facts, inputs, now, event=request.event, apart=apart, first=first
-    )
+
+    async def begin(left: StorageLeft | None = None) -> starting.NewRun:
+        facts = Facts(tx, key, definition.workflow_id, inputs, request.event, recorded=False)
+        facts.fresh.update({row.node: row.output for row in first})
+        return await decide(context, definition, key, states, facts, now, apart=apart, first=first, left=left)
+
+    run = await begin()
     mutex = await mutex_of(definition, run_id, inputs, context.evaluator) if apart.is_normal else None
     if isinstance(mutex, Refused):
         return mutex, Effects(), False
     origin = _origin(definition, request, trigger, inputs, mutex)
     verdict = await starting.admit(tx, run, origin)
+    if verdict is not None and verdict.reason == starting.NARROW:
+        run = await begin((await storage.left(tx, workspace_id)).after(origin.bytes))
+        verdict = await starting.admit(tx, run, origin)
     if verdict is not None and verdict.refused:
-        return refused(verdict), Effects(), False
+        left = await storage.left(tx, workspace_id) if verdict.reason == LIMIT else None
+        return refused(verdict, left, origin.bytes), Effects(), False
     if verdict is None:
         # Somebody else's request with this key was kept between our look and our attempt.
         target = await starting.find_target(tx, workspace_id, request.namespace, request.workflow, request.key)
@@ -152,7 +159,7 @@ async def follow_up(tx: Transaction, run: starting.NewRun, verdict: starting.Ver
         return Effects(frozenset([run.key.id]))
     effects = Effects(frozenset([run.key.id]), tasks_queued=bool(run.tasks), for_runners=for_runners(run.tasks))
     if run.held is not None:
-        await control.hold(tx, run.key, run.held, replace(run.apart, at=run.held).options())
+        await control.hold(tx, run.key, run.held, replace(run.apart, at=run.held).options(), run.now)
     effects |= await told_of_holder(tx, run.key.workspace_id, verdict)
     if verdict.probe is not None:
         effects |= Effects(breakers=frozenset([run.key.workspace_id]))
@@ -163,9 +170,14 @@ async def follow_up(tx: Transaction, run: starting.NewRun, verdict: starting.Ver
     return effects
 
 
-def refused(verdict: starting.Verdict) -> Refused:
-    """The answer to a request for which there is no room, where the plan says that it does not wait."""
+def refused(verdict: starting.Verdict, left: StorageLeft | None = None, given: int = 0) -> Refused:
+    """The answer to a request for which there is no room, where the plan says that it does not wait, or it cannot.
+
+    ``left`` is what storage is left for the bytes that it was ``given``, where that is why.
+    """
     reason = verdict.reason or ""
+    if left is not None and not left.fits(given):
+        return Refused(reason, left.refusal("what the run is given", given))
     until = verdict.until.astimezone(UTC) if verdict.until is not None else None
     when = f"from {until:%Y-%m-%dT%H:%M:%SZ} on" if until is not None else "later"
     return Refused(reason, f"{WAITING_MESSAGES.get(reason, reason)}; it may succeed {when}, by another request", until)
@@ -177,26 +189,22 @@ async def decide(
     key: RunKey,
     states: Mapping[str, NodeState],
     facts: Facts,
-    inputs: Mapping[str, Any],
     now: datetime,
     *,
-    event: Mapping[str, Any] | None = None,
     apart: Apart = NORMAL,
     first: tuple[StepRow, ...] = (),
+    left: StorageLeft | None = None,
 ) -> starting.NewRun:
     """A run of ``definition``, from ``states`` on, as it is once it has gone as far as it goes by itself.
 
-    ``inputs`` and ``event`` are those that are to be counted as kept now, ``first`` what is recorded besides what it
-    does.
+    ``first`` is what is recorded besides what it does, ``left`` what room there is, as ``advance`` has it.
     """
-    progress = await advance(definition, key.id, states, facts, context.evaluator, now, apart=apart)
-    run = new_run(definition, key, replace(progress, steps=(*first, *progress.steps)), inputs, now)
-    return replace(run, apart=apart, held=progress.held, bytes=run.bytes + size(dict(event or {})))
+    progress = await advance(definition, key.id, states, facts, context.evaluator, now, apart=apart, left=left)
+    run = new_run(definition, key, replace(progress, steps=(*first, *progress.steps)), now)
+    return replace(run, apart=apart, held=progress.held)
 
 
-def new_run(
-    definition: Definition, key: RunKey, progress: Progress, inputs: Mapping[str, Any], now: datetime
-) -> starting.NewRun:
+def new_run(definition: Definition, key: RunKey, progress: Progress, now: datetime) -> starting.NewRun:
     """What there is to record of a run that starts now."""
     ended = progress.outcome is not None
     timeout = parse_duration(definition.spec.timeout) if definition.spec.timeout is not None else None
@@ -215,7 +223,6 @@ def new_run(
         outputs=progress.outputs,
         steps=progress.steps,
         tasks=progress.tasks,
-        bytes=size(dict(inputs)) + sum(step.bytes for step in progress.steps),
     )
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import structlog
 
+from headgate.domain.storage import StorageLeft
 from headgate.engine.context import Context, run_key
 from headgate.engine.control.unreadable import fail_unreadable
 from headgate.engine.definitions.definition import UnreadableVersion
@@ -14,11 +15,11 @@ from headgate.engine.starting.deadlocks import break_deadlocks
 from headgate.engine.steps.facts import Facts
 from headgate.engine.steps.outcome import states_of
 from headgate.engine.types import Effects
-from headgate.store import pending, run_facts, runs, starting, workspaces
+from headgate.store import pending, run_facts, runs, starting, storage, workspaces
 from headgate.store.errors import DatabaseUnavailable
 from headgate.store.fragments import UNCOUNTED
-from headgate.store.records import RunKey
-from headgate.store.starting import Verdict
+from headgate.store.records import RunKey, size
+from headgate.store.starting import NARROW, NewRun, Verdict
 
 _log = structlog.get_logger(__name__)
 
@@ -115,11 +116,16 @@ async def _start(context: Context, key: RunKey) -> tuple[Verdict | None, Effects
             return None, Effects()
         definition = await context.definitions.get(tx, key.workspace_id, loaded.version_id)
         inputs, _, event = await run_facts.facts(tx, key, ())
-        # What a retried run was given was counted when it started first.
-        added, happened = ({}, None) if loaded.retries else (inputs, event)
-        states, facts = states_of(definition.graph, loaded), Facts(tx, key, definition.workflow_id, inputs, event)
-        run = await decide(context, definition, key, states, facts, added, now, event=happened)
-        verdict = await starting.start(tx, run)
+        own = size(inputs) + size(event)
+
+        async def begin(left: StorageLeft | None = None) -> tuple[NewRun, Verdict | None]:
+            states, facts = states_of(definition.graph, loaded), Facts(tx, key, definition.workflow_id, inputs, event)
+            run = await decide(context, definition, key, states, facts, now, left=left)
+            return run, await starting.start(tx, run, own)
+
+        run, verdict = await begin()
+        if verdict is not None and verdict.reason == NARROW:
+            run, verdict = await begin(await storage.left(tx, key.workspace_id))
         if verdict is None:
             return None, Effects()
         if verdict.reason is not None:

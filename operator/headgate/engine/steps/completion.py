@@ -9,9 +9,10 @@ from datetime import datetime
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.apart import NEEDS_MOCK
 from headgate.domain.cost import Rate
-from headgate.domain.durations import format_duration
+from headgate.domain.durations import format_duration, parse_duration
 from headgate.domain.graph import NodeState
 from headgate.domain.retry import delay_before_next
+from headgate.domain.storage import LIMIT, StorageLeft
 from headgate.engine.bounds import OUTPUT_BYTES, REASON_BYTES, check_json, clip
 from headgate.engine.context import Context, run_key
 from headgate.engine.control.unreadable import fail_unreadable
@@ -22,14 +23,13 @@ from headgate.engine.steps.outcome import states_of
 from headgate.engine.steps.repeating import luck, refusal_to_repeat
 from headgate.engine.steps.stepping import CANCELLED, Progress, advance
 from headgate.engine.types import Effects, LeaseLost, Outcome, TaskRef
-from headgate.store import memos, runs
+from headgate.store import memos, runs, storage
 from headgate.store.database import Transaction
-from headgate.store.records import RunKey, StepRow, TaskRow, for_runners
+from headgate.store.records import RunKey, StepRow, TaskRow, for_runners, size
 from headgate.store.runs import Ending, Room
 
 INVALID_OUTPUT = "InvalidOutput"
-STORAGE_LIMIT = "StorageLimit"
-_NOT_REPEATED = (STORAGE_LIMIT, NEEDS_MOCK)
+_NOT_REPEATED = (LIMIT, NEEDS_MOCK)
 """Repeating an attempt would make no room for its output, and nothing stand in for it; nor another decision."""
 Then = Callable[[Transaction], Awaitable[None]]
 """What is to be done in the transaction that records an end, once it is recorded."""
@@ -69,9 +69,10 @@ async def _complete(
         definition = await context.definitions.get(tx, ref.workspace_id, run.version_id)
         try:
             recorded = await _take_in(context, tx, definition, run, run.task, ref, outcome)
-        except _NoRoomForOutputs as problem:
-            refused = replace(outcome, succeeded=False, output=None, reason=STORAGE_LIMIT, message=str(problem))
-            recorded = await _take_in(context, tx, definition, run, run.task, ref, refused)
+        except _NoRoom:
+            # Nothing was written, and nobody else takes room any more. Whatever does not fit is left out now.
+            left = await storage.left(tx, ref.workspace_id)
+            recorded = await _take_in(context, tx, definition, run, run.task, ref, *fitting(outcome, left))
         if then is not None:
             await then(tx)
         return recorded
@@ -85,9 +86,11 @@ async def _take_in(
     task: runs.OpenTask,
     ref: TaskRef,
     outcome: Outcome,
+    left: StorageLeft | None = None,
 ) -> tuple[Effects, Room]:
+    """``left`` is how much more than the outcome there is room for; not given where all of it may be."""
     now = context.now()
-    ended = _step_row(ref, outcome, now, context.rate(outcome.footprint))
+    ended = _step_row(ref, outcome, now, context.rate(outcome.footprint, outcome.used))
     if task.stopping and not outcome.succeeded:
         ended = replace(ended, phase=NodePhase.CANCELLED.value, reason=CANCELLED, message="")
     may_repeat = (
@@ -103,9 +106,12 @@ async def _take_in(
         if refusal is not None:
             ended, delay = replace(ended, message=clip(f"{ended.message}; {refusal}".removeprefix("; "))), None
     if delay is None:
-        if outcome.succeeded and (digest := task.work.get("memo")) is not None:
-            await memos.put(tx, ref.workspace_id, definition.workflow_id, node.id, digest, outcome.output, now)
-        return await _go_on(context, tx, definition, run, ref, ended, facts, now)
+        recorded = await _go_on(context, tx, definition, run, ended, facts, now, left)
+        if outcome.succeeded and (digest := task.work.get("memo")) is not None and node.memoize is not None:
+            since = now - parse_duration(node.memoize.max_age)
+            memo = memos.Memo(definition.workflow_id, node.id, digest, outcome.output, now)
+            await memos.put(tx, ref.workspace_id, memo, since)
+        return recorded
     again = TaskRow(
         ref.node,
         ref.attempt + 1,
@@ -121,7 +127,7 @@ async def _take_in(
         waiting_until=now + delay,
     )
     queued = StepRow(ref.node, ref.attempt + 1, NodePhase.QUEUED.value)
-    await _record(tx, definition, run.key, ref, (ended, queued), (again,))
+    await _record(tx, definition, run.key, (ref.node, ref.attempt), (ended, queued), (again,))
     return Effects(frozenset([ref.run_id]), tasks_queued=True), Room()
 
 
@@ -130,34 +136,36 @@ async def _go_on(
     tx: Transaction,
     definition: Definition,
     run: runs.LoadedRun,
-    ref: TaskRef,
     ended: StepRow,
     facts: Facts,
     now: datetime,
+    left: StorageLeft | None,
 ) -> tuple[Effects, Room]:
     states = states_of(definition.graph, run)
-    states[ref.node] = NodeState(NodePhase(ended.phase), ref.attempt, None, ended.reason, ended.message)
+    states[ended.node] = NodeState(NodePhase(ended.phase), ended.attempt, None, ended.reason, ended.message)
     if ended.phase == _SUCCEEDED:
-        facts.fresh[ref.node] = ended.output
+        facts.fresh[ended.node] = ended.output
     if run.status == RunPhase.SUSPENDED:
         progress = Progress(states, None, (), ())
     else:
         progress = await advance(
             definition,
-            ref.run_id,
+            run.key.id,
             states,
             facts,
             context.evaluator,
             now,
             cancelling=run.cancelling,
             apart=run.apart,
+            left=left,
         )
     ending = ending_of(definition, run, progress, now)
-    room = await _record(tx, definition, run.key, ref, (ended, *progress.steps), progress.tasks, ending)
+    done = (ended.node, ended.attempt)
+    room = await _record(tx, definition, run.key, done, (ended, *progress.steps), progress.tasks, ending)
     effects = Effects(
-        frozenset([ref.run_id]), tasks_queued=bool(progress.tasks), for_runners=for_runners(progress.tasks)
+        frozenset([run.key.id]), tasks_queued=bool(progress.tasks), for_runners=for_runners(progress.tasks)
     )
-    return effects | await follow(tx, definition, run, progress, ending), room
+    return effects | await follow(tx, definition, run, progress, ending, now), room
 
 
 def bounded(outcome: Outcome) -> Outcome:
@@ -170,6 +178,18 @@ def bounded(outcome: Outcome) -> Outcome:
             return replace(outcome, output=None)
         return replace(outcome, succeeded=False, output=None, reason=INVALID_OUTPUT, message=clip(str(error)))
     return outcome
+
+
+def fitting(outcome: Outcome, left: StorageLeft) -> tuple[Outcome, StorageLeft]:
+    """The outcome as far as there is room for it, and what is left then. A success whose output finds none fails."""
+    more = size(outcome.output)
+    if left.fits(more):
+        return outcome, left.after(more)
+    told = left.refusal("its output", more)
+    if outcome.succeeded:
+        outcome = replace(outcome, succeeded=False, reason=LIMIT, message="")
+    message = clip("; ".join(part for part in (outcome.message, told) if part))
+    return replace(outcome, output=None, message=message), left
 
 
 def _step_row(ref: TaskRef, outcome: Outcome, now: datetime, rate: Rate | None) -> StepRow:
@@ -185,6 +205,8 @@ def _step_row(ref: TaskRef, outcome: Outcome, now: datetime, rate: Rate | None) 
         attempt_finished_at=outcome.finished_at or now,
         hourly_rate=rate.hourly if rate is not None else None,
         price_version=rate.version if rate is not None else None,
+        cpu_used=outcome.used.cpu.value if outcome.used is not None else None,
+        memory_used=outcome.used.memory.value if outcome.used is not None else None,
     )
 
 
@@ -192,29 +214,26 @@ async def _record(
     tx: Transaction,
     definition: Definition,
     key: RunKey,
-    ref: TaskRef,
+    done: tuple[str, int],
     steps: tuple[StepRow, ...],
     tasks: tuple[TaskRow, ...],
     ending: Ending | None = None,
 ) -> Room:
-    """Raises ``_NoRoomForOutputs``, and has written nothing then."""
+    """Raises ``_NoRoom``, and has written nothing then."""
     room = await runs.record(
         tx,
         key,
         namespace=definition.namespace,
         workflow=definition.workflow,
-        done=(ref.node, ref.attempt),
+        done=done,
         steps=steps,
         tasks=tasks,
         ending=ending,
     )
     if room is None:
-        raise _NoRoomForOutputs(
-            "its output, and what follows from it, would take more than maxStorageMB of the quota allows: "
-            "raise the limit, or write less"
-        )
+        raise _NoRoom
     return room
 
 
-class _NoRoomForOutputs(Exception):  # noqa: N818 - a state of the workspace, not a mistake of ours
-    """What an attempt gave does not fit into what the workspace may keep; the message is for the workflow's author."""
+class _NoRoom(Exception):  # noqa: N818 - a state of the workspace, not a mistake of ours
+    """What an attempt gave, or what follows from it, does not fit into what the workspace may keep."""

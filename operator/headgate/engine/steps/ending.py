@@ -42,15 +42,15 @@ async def conclude(
     """End the run as ``ending_of`` has it, or hold it at a breakpoint; nothing happens while nodes have not ended."""
     ending = ending_of(definition, run, progress, now)
     room = Room() if ending is None else await runs.finish(tx, run.key, ending)
-    return await follow(tx, definition, run, progress, ending), room
+    return await follow(tx, definition, run, progress, ending, now), room
 
 
 async def follow(
-    tx: Transaction, definition: Definition, run: LoadedRun, progress: Progress, ending: Ending | None
+    tx: Transaction, definition: Definition, run: LoadedRun, progress: Progress, ending: Ending | None, now: datetime
 ) -> Effects:
     """What follows from an ending that is recorded, or from a breakpoint where there is none."""
     if progress.held is not None:
-        await control.hold(tx, run.key, progress.held, replace(run.apart, at=progress.held).options())
+        await control.hold(tx, run.key, progress.held, replace(run.apart, at=progress.held).options(), now)
     if ending is None:
         return Effects()
     return await counted(tx, run, definition.namespace, RunPhase(ending.status), ending.finished_at)

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from headgate.api.node import Node
 from headgate.api.workflow_run import NodePhase, RunPhase
-from headgate.domain import approvals
 from headgate.domain.apart import NEEDS_MOCK, NORMAL, PIN_GONE, Apart, needs_mock, pin_gone
 from headgate.domain.durations import parse_duration
 from headgate.domain.graph import NodeState, step
 from headgate.domain.spread import item_name, items_of, spread
+from headgate.domain.storage import LIMIT, StorageLeft
 from headgate.engine.bounds import VALUE_BYTES, check_json, clip
 from headgate.engine.definitions.definition import OUTPUTS, Definition
 from headgate.engine.starting.apart import mocked, pinned
 from headgate.engine.steps.beginnings import Unready, branch_of, check_value, list_of, memo_key, work_of
 from headgate.engine.steps.facts import Facts
+from headgate.engine.steps.recorded import merged, told
 from headgate.engine.steps.variables import variables
 from headgate.engine.types import Evaluator, ExpressionError
 from headgate.store.records import StepRow, TaskRow, size
@@ -58,13 +59,17 @@ async def advance(
     *,
     cancelling: bool = False,
     apart: Apart = NORMAL,
+    left: StorageLeft | None = None,
 ) -> Progress:
     """Step the run until everything that is left waits for an attempt, or it has ended.
 
     Reads ``facts`` only where an expression has to be evaluated. Raises what the evaluator raises besides
     ``ExpressionError``, which fails the node. With ``cancelling`` no further item starts, but for final nodes.
+
+    With ``left``, which is needed only where not everything fits, a node whose value finds no room in it fails, and the
+    run fails whose own outputs find none.
     """
-    walk = _Walk(definition, run_id, dict(states), facts, evaluator, now, cancelling, apart)
+    walk = _Walk(definition, run_id, dict(states), facts, evaluator, now, cancelling, apart, left)
     while True:
         decided = step(definition.graph, walk.states)
         for node_id, state in decided.skipped.items():
@@ -73,7 +78,7 @@ async def advance(
         # A run that was asked to end stops nowhere before.
         at = apart.stop(decided.ready, walk.states) if not cancelling else None
         if at is not None:
-            return Progress(walk.states, None, _merged(walk.steps), tuple(walk.tasks), held=at)
+            return Progress(walk.states, None, merged(walk.steps), tuple(walk.tasks), held=at)
         for node_id in decided.ready:
             await walk.start(definition.graph.by_id[node_id])
         moved = [await walk.go_on(node) for node in walk.spreading()]
@@ -91,6 +96,7 @@ class _Walk:
     now: datetime
     cancelling: bool
     apart: Apart
+    left: StorageLeft | None
     lists: dict[str, list[Any]] = field(default_factory=dict)
     """The items of nodes that run for each of them, as far as they are at hand."""
     steps: list[StepRow] = field(default_factory=list)
@@ -112,6 +118,9 @@ class _Walk:
             return
         self.lists[node.id] = items
         attempt = self._attempt(node.id)
+        if (refused := self._refusal("the list of its items", items)) is not None:
+            self._fail(node.id, LIMIT, refused)
+            return
         self.states[node.id] = NodeState(NodePhase.RUNNING, attempt)
         # Until they have all ended, the items are kept in the place of the output.
         self.steps.append(StepRow(node.id, attempt, NodePhase.RUNNING.value, output=items, attempt_started_at=self.now))
@@ -160,25 +169,25 @@ class _Walk:
         if self.cancelling and not node.final:
             if any(not state.phase.is_final for state in items_of(node.id, self.states).values()):
                 return False
-            self._record(node.id, NodePhase.CANCELLED, CANCELLED, replaces=size(items))
+            self._record(node.id, NodePhase.CANCELLED, CANCELLED, items=items)
             return True
         decided = spread(node, len(items), items_of(node.id, self.states))
         for index in decided.start:
             await self._begin(node, item_name(node.id, index), {"item": items[index], "index": index})
         if decided.phase is None:
             return bool(decided.start)
-        told = f"{decided.failed} of {len(items)} items failed" if decided.failed else ""
+        said = f"{decided.failed} of {len(items)} items failed" if decided.failed else ""
         if decided.phase is NodePhase.FAILED:
-            self._record(node.id, NodePhase.FAILED, ITEMS_FAILED, told, replaces=size(items))
+            self._record(node.id, NodePhase.FAILED, ITEMS_FAILED, said, items=items)
             return True
         results = await self.facts.results(node.id, len(items))
         try:
             check_json(results, VALUE_BYTES, "the list of all outputs")
         except ValueError as error:
-            self._record(node.id, NodePhase.FAILED, INVALID_OUTPUT, str(error), replaces=size(items))
+            self._record(node.id, NodePhase.FAILED, INVALID_OUTPUT, str(error), items=items)
             return True
         self.facts.fresh[node.id] = results
-        self._record(node.id, NodePhase.SUCCEEDED, "", told, output=results, replaces=size(items))
+        self._record(node.id, NodePhase.SUCCEEDED, "", said, output=results, items=items)
         return True
 
     async def ended(self, outcome: RunPhase | None) -> Progress:
@@ -190,7 +199,7 @@ class _Walk:
                 outputs = await self._outputs()
             except Unready as problem:
                 outcome, error = RunPhase.FAILED, clip(str(problem))
-        return Progress(self.states, outcome, _merged(self.steps), tuple(self.tasks), outputs, error)
+        return Progress(self.states, outcome, merged(self.steps), tuple(self.tasks), outputs, error)
 
     async def _outputs(self) -> dict[str, Any]:
         declared = self.definition.spec.outputs
@@ -203,6 +212,8 @@ class _Walk:
             check_json(outputs, VALUE_BYTES, "the outputs of the run together")
         except ValueError as error:
             raise Unready(str(error)) from None
+        if (problem := self._refusal("what the run gives", outputs)) is not None:
+            raise Unready(f"{LIMIT}: {problem}")
         return outputs
 
     async def _begin(self, node: Node, name: str, more: Mapping[str, Any]) -> None:
@@ -244,7 +255,7 @@ class _Walk:
         # An approval falls due when nobody has decided in time.
         due_at = self.now + timedelta(seconds=timeout) if kind == "approval" else self.now
         task = TaskRow(name, attempt, work, timeout, due_at, kind=kind, first_attempt=attempt)
-        self.tasks.append(_told(task) if kind == "approval" else task)
+        self.tasks.append(told(task) if kind == "approval" else task)
 
     async def _evaluate(self, node: Node, expressions: tuple[str, ...], more: Mapping[str, Any]) -> dict[str, Any]:
         """The values of a node's expressions. Raises ``Unready`` for one that has none."""
@@ -265,6 +276,16 @@ class _Walk:
         read = {**common, **more}
         return dict(zip(expressions, await self.evaluator.evaluate_many(expressions, read), strict=True))
 
+    def _refusal(self, what: str, value: Any, instead: Any = None) -> str | None:
+        """Why the value finds no room in the place of another; it takes its room where it does."""
+        if self.left is None:
+            return None
+        more = size(value) - size(instead)
+        if not self.left.fits(more):
+            return clip(self.left.refusal(what, more))
+        self.left = self.left.after(more)
+        return None
+
     def _fail(self, name: str, reason: str, message: str) -> None:
         self._record(name, NodePhase.FAILED, reason, clip(message))
 
@@ -277,33 +298,15 @@ class _Walk:
         *,
         branch: str | None = None,
         output: Any = None,
-        replaces: int = 0,
+        items: list[Any] | None = None,
     ) -> None:
+        """``items`` are those that lie in the place of the output until now."""
+        if (problem := self._refusal("its value", output, items)) is not None:
+            # Of the items, or of nothing, nothing is left.
+            self._refusal("", None, items)
+            self.facts.fresh.pop(name, None)
+            phase, reason, message, branch, output = NodePhase.FAILED, LIMIT, problem, None, None
         attempt = self._attempt(name)
         self.states[name] = NodeState(phase, attempt, branch, reason, message)
-        started = None if replaces else self.now
-        self.steps.append(
-            StepRow(name, attempt, phase.value, branch, reason, message, None, output, started, self.now, replaces)
-        )
-
-
-def _told(task: TaskRow) -> TaskRow:
-    """An approval says from the beginning what it waits for."""
-    waiting = approvals.waiting(approvals.approval_of(task.work), task.node, task.due_at)
-    return replace(
-        task, waiting_reason=waiting.reason, waiting_message=clip(waiting.message), waiting_until=waiting.until
-    )
-
-
-def _merged(steps: list[StepRow]) -> tuple[StepRow, ...]:
-    """One row for each attempt, the latest: a node may begin and end in the same step of the run."""
-    merged: dict[tuple[str, int], StepRow] = {}
-    for row in steps:
-        before = merged.get((row.node, row.attempt))
-        merged[row.node, row.attempt] = row if before is None else _over(before, row)
-    return tuple(merged.values())
-
-
-def _over(before: StepRow, after: StepRow) -> StepRow:
-    left = after.replaces - size(before.output)
-    return replace(after, attempt_started_at=before.attempt_started_at, replaces=left)
+        started = None if items is not None else self.now
+        self.steps.append(StepRow(name, attempt, phase.value, branch, reason, message, None, output, started, self.now))

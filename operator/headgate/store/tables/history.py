@@ -128,6 +128,8 @@ execution_steps = Table(
     Column("hourly_rate", Numeric),
     Column("price_version", Text),
     Column("cost", Numeric),
+    Column("cpu_used", Numeric),
+    Column("memory_used", Numeric),
     postgresql_partition_by="RANGE (started_at)",
 )
 
@@ -164,6 +166,7 @@ node_memos = Table(
     Column("key", Text, primary_key=True),
     Column("output", JSONB),
     Column("created_at", Time, nullable=False),
+    Index("node_memos_age", "workspace_id", "workflow_id", "node", "created_at"),
 )
 
 execution_labels = Table(

@@ -1,0 +1,28 @@
+"""Rows of steps and tasks as they are recorded. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from headgate.domain import approvals
+from headgate.engine.bounds import clip
+from headgate.store.records import StepRow, TaskRow
+
+
+def told(task: TaskRow) -> TaskRow:
+    """An approval says from the beginning what it waits for."""
+    waiting = approvals.waiting(approvals.approval_of(task.work), task.node, task.due_at)
+    return replace(
+        task, waiting_reason=waiting.reason, waiting_message=clip(waiting.message), waiting_until=waiting.until
+    )
+
+
+def merged(steps: Iterable[StepRow]) -> tuple[StepRow, ...]:
+    """One row for each attempt, the latest: a node may begin and end in the same step of the run."""
+    merged: dict[tuple[str, int], StepRow] = {}
+    for row in steps:
+        before = merged.get((row.node, row.attempt))
+        known = before.attempt_started_at if before is not None else row.attempt_started_at
+        merged[row.node, row.attempt] = replace(row, attempt_started_at=known)
+    return tuple(merged.values())
