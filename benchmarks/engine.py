@@ -31,6 +31,7 @@ from headgate.api.workflow_run import RunPhase
 from headgate.engine.engine import Engine
 from headgate.engine.types import (
     Admitted,
+    ClaimTerms,
     ExpressionError,
     Outcome,
     RunFilter,
@@ -135,7 +136,9 @@ class Bench:
 
     async def claim(self) -> float:
         """Milliseconds of claiming fifty attempts, p95 of 20."""
-        times = [await timed(lambda: self.engine.claim_jobs("bench", 50, datetime.now(UTC))) for _ in range(20)]
+        times = [
+            await timed(lambda: self.engine.claim_jobs(ClaimTerms("bench", 50), datetime.now(UTC))) for _ in range(20)
+        ]
         return statistics.quantiles(times, n=20)[-1] * 1000
 
 

@@ -11,7 +11,6 @@ import signal
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -19,6 +18,7 @@ from prometheus_client import (
     Gauge,
 )
 
+from headgate.app.claim_terms import claim_terms
 from headgate.app.compose import compose
 from headgate.app.runner_pods import runner_pods
 from headgate.clock import wall
@@ -123,10 +123,7 @@ async def _helping(settings: OperatorSettings, engine: Engine, kube: KubeClient)
     helper = Helper(
         engine,
         kube,
-        holder=settings.pod_name,
-        lease=timedelta(seconds=settings.claim_seconds),
-        batch=settings.claim_batch,
-        unscheduled=settings.unscheduled_pods,
+        claim_terms(settings),
         wall=wall,
         monotonic=time.monotonic,
         runners=runner_pods(settings),

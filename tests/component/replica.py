@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from headgate.desired.job import job_name
-from headgate.domain.task import TaskRef
+from headgate.domain.task import ClaimTerms, TaskRef
 from headgate.engine.engine import Engine
 from headgate.engine.types import Outcome, RunRequest
 from headgate.store.database import Database, Transaction
@@ -119,7 +119,7 @@ class Replica:
         while True:
             now = self.world.clock.advance(seconds=5)
             await engine.fire_due(now)
-            claimed = (await engine.claim_jobs("replica", 3, now)).tasks
+            claimed = (await engine.claim_jobs(ClaimTerms("replica", 3), now)).tasks
             made = [
                 (task.ref, self.jobs.create(job_name(task.workflow, task.ref), task.ref, self.fuse)) for task in claimed
             ]

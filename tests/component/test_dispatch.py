@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from headgate.api.workflow_run import NodePhase
-from headgate.engine.types import Waiting
+from headgate.engine.types import ClaimTerms, Waiting
 from tests.builders import container
 from tests.component.world import World, one_node
 
@@ -22,7 +22,9 @@ async def test_two_claimers_never_get_the_same_attempt(world: World) -> None:
         await world.admit()
     engines = [world.another_engine() for _ in range(6)]
 
-    claims = await asyncio.gather(*(e.claim_jobs(f"operator-{i}", 5, world.clock.now) for i, e in enumerate(engines)))
+    claims = await asyncio.gather(
+        *(e.claim_jobs(ClaimTerms(f"operator-{i}", 5), world.clock.now) for i, e in enumerate(engines))
+    )
     rest = await world.claim()
 
     claimed = [task.ref for claim in claims for task in claim.tasks] + [task.ref for task in rest]
@@ -108,12 +110,12 @@ async def test_within_a_workspace_the_oldest_attempt_comes_first(world: World) -
 
 async def test_a_claim_says_when_the_next_attempt_is_due(world: World) -> None:
     await world.given(one_node(retry={"limit": 1, "initialDelay": "40s"}))
-    assert (await world.engine.claim_jobs("operator-0", 10, world.clock.now)).next_due is None
+    assert (await world.engine.claim_jobs(ClaimTerms("operator-0", 10), world.clock.now)).next_due is None
     run = await world.admit()
     await world.claim()
     await world.fail(run, "work")
 
-    claimed = await world.engine.claim_jobs("operator-0", 10, world.clock.now)
+    claimed = await world.engine.claim_jobs(ClaimTerms("operator-0", 10), world.clock.now)
 
     assert claimed.tasks == ()
     assert claimed.next_due == world.clock.now + timedelta(seconds=40)

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from headgate.store import tasks
+from headgate.store import claims
 from headgate.store.database import BY_INDEX
 from tests.component.world import World, one_node
 from tests.support.databases import TestDatabase
@@ -170,13 +170,13 @@ async def test_a_claim_reads_no_more_of_the_queue_than_it_takes(
     limit = 10
     now = world.clock.now
     parameters = {"now": now, "limit": limit, "lease_until": now, "holder": "operator-0", "leave": []}
-    parameters |= {"unscheduled": 50, "lately": now - tasks.STUCK_AFTER}
+    parameters |= {"unscheduled": 50, "lately": now - claims.STUCK_AFTER}
 
     if statistics == "of this one":
         analyze(fresh, "ANALYZE headgate.tasks")
     with psycopg.connect(fresh.superuser_url) as connection:
         connection.execute(f"SELECT set_config('role', 'headgate_system', true) {BY_INDEX}".encode())
-        explain = f"EXPLAIN (ANALYZE, FORMAT JSON) {tasks._CLAIM}"
+        explain = f"EXPLAIN (ANALYZE, FORMAT JSON) {claims._CLAIM}"
         [[[plan]]] = connection.execute(explain.encode(), parameters).fetchall()
         connection.rollback()
 

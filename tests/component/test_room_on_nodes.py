@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from headgate.domain.task import Waiting
-from headgate.store.tasks import STUCK_AFTER
+from headgate.domain.task import ClaimTerms, Waiting
+from headgate.store.claims import STUCK_AFTER
 from tests.component.world import World, one_node
 
 NO_ROOM = Waiting("Unschedulable", "0/1 nodes are available: 1 Too many pods.", "work")
@@ -16,7 +16,7 @@ MOST = 3
 
 async def claimed(world: World, limit: int = 50) -> list[UUID]:
     """The runs whose attempts a claim gives that lets three pods of a workspace find no room; their Jobs exist then."""
-    given = await world.engine.claim_jobs("operator-0", limit, world.clock.now, unscheduled=MOST)
+    given = await world.engine.claim_jobs(ClaimTerms("operator-0", limit, unscheduled=MOST), world.clock.now)
     await world.engine.record_jobs((task.ref, str(task.ref.run_id)) for task in given.tasks)
     return [task.ref.run_id for task in given.tasks]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,7 +16,7 @@ from headgate.cluster.cache import Cache
 from headgate.cluster.client import Object
 from headgate.desired.runner_pod import RunnerPods
 from headgate.domain.attempt import Finished, judge
-from headgate.domain.task import Outcome
+from headgate.domain.task import ClaimTerms, Outcome
 from headgate.engine.run_metrics import RunMetrics
 from headgate.reconcile.dispatch import Dispatcher
 from headgate.reconcile.effects import EffectHandler
@@ -53,10 +52,7 @@ class Cluster:
             world.engine,
             workloads,
             effects,
-            holder="operator-0",
-            lease=timedelta(seconds=15),
-            batch=50,
-            unscheduled=50,
+            ClaimTerms("operator-0", 50),
             wall=world.clock,
         )
 
@@ -65,10 +61,7 @@ class Cluster:
         return Helper(
             self.world.another_engine(),
             self.kube,
-            holder="operator-1",
-            lease=timedelta(seconds=15),
-            batch=50,
-            unscheduled=50,
+            ClaimTerms("operator-1", 50),
             wall=self.world.clock,
             monotonic=lambda: 0.0,
             runners=self._runners,

@@ -10,6 +10,7 @@ import pytest
 
 from headgate.cluster.errors import ApiError, Unreachable
 from headgate.cluster.resources import WORKSPACES
+from headgate.domain.task import ClaimTerms
 from headgate.reconcile import helper as helping
 from headgate.reconcile.helper import Helper
 from headgate.reconcile.workloads import make_job
@@ -33,10 +34,7 @@ class Replicas:
         return Helper(
             self.world.another_engine(),
             self.kube,
-            holder=name,
-            lease=LEASE,
-            batch=batch,
-            unscheduled=50,
+            ClaimTerms(name, batch, LEASE),
             wall=self.world.clock,
             monotonic=lambda: self.seconds,
         )

@@ -19,6 +19,7 @@ from headgate.domain.envelope import KeyRing
 from headgate.engine.engine import Engine
 from headgate.engine.types import (
     Admitted,
+    ClaimTerms,
     Effects,
     ExpressionError,
     Fired,
@@ -154,7 +155,7 @@ class World:
 
     async def claim(self, limit: int = 100, holder: str = "operator-0") -> list[JobTask]:
         """Claim what is due."""
-        return list((await self.engine.claim_jobs(holder, limit, self.clock.now)).tasks)
+        return list((await self.engine.claim_jobs(ClaimTerms(holder, limit), self.clock.now)).tasks)
 
     def ref(self, run_id: UUID, node: str, attempt: int = 1, workspace: str = "acme") -> TaskRef:
         return TaskRef(self.ids[workspace], run_id, node, attempt)

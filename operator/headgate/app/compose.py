@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 
 from prometheus_client import CollectorRegistry
 
 from headgate.app.base import Base, make_base
+from headgate.app.claim_terms import claim_terms
 from headgate.app.reconcilers import (
     Reconcile,
     by_topic,
@@ -122,10 +122,7 @@ def _timekeeping(base: Base, runner_jobs: RunnerJobs, pools: Pools) -> tuple[Loo
         base.engine,
         base.workloads,
         base.effects,
-        holder=base.settings.pod_name,
-        lease=timedelta(seconds=base.settings.claim_seconds),
-        batch=base.settings.claim_batch,
-        unscheduled=base.settings.unscheduled_pods,
+        claim_terms(base.settings),
         wall=wall,
     )
     timekeeper = Timekeeper(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +24,19 @@ class TaskRef:
     run_id: UUID
     node: str
     attempt: int
+
+
+@dataclass(frozen=True)
+class ClaimTerms:
+    """By whom attempts are claimed that become Jobs, and on which terms."""
+
+    holder: str
+    limit: int
+    """How many at a time at most."""
+    lease: timedelta = timedelta(seconds=15)
+    """How long they are the holder's."""
+    unscheduled: int = 50
+    """How many pods of a workspace may find no room on the nodes before its others wait in the queue."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from headgate.api.workflow import WorkflowSpec
@@ -41,6 +41,7 @@ from headgate.engine.triggers import chaining, schedules
 from headgate.engine.types import (
     Admitted,
     Claimed,
+    ClaimTerms,
     Effects,
     Evaluator,
     Fired,
@@ -265,23 +266,13 @@ class Engine:
         """``start_pending`` for every workspace that has Pending runs. Call every few seconds, as a net."""
         return await self._starter.start_all()
 
-    async def claim_jobs(
-        self,
-        holder: str,
-        limit: int,
-        now: datetime,
-        lease: timedelta = timedelta(seconds=15),
-        leave: Collection[UUID] = (),
-        *,
-        unscheduled: int = dispatch.UNSCHEDULED,
-    ) -> Claimed:
-        """Take up to ``limit`` attempts that are due, workspaces taking turns. No two claimers get the same one.
+    async def claim_jobs(self, terms: ClaimTerms, now: datetime, leave: Collection[UUID] = ()) -> Claimed:
+        """Take attempts that are due, workspaces taking turns. No two claimers get the same one.
 
         They are the holder's until ``record_jobs`` says that their Jobs exist. Those for which that does not happen
-        within ``lease`` can be claimed again, with the same content. Those of the runs in ``leave`` are left to others.
-        No workspace gets so many that more than ``unscheduled`` of its pods would find no room on the nodes.
+        within the lease can be claimed again, with the same content. Those of the runs in ``leave`` are left to others.
         """
-        return await dispatch.claim_jobs(self._context, holder, limit, now, lease, leave, unscheduled)
+        return await dispatch.claim_jobs(self._context, terms, now, leave)
 
     async def take_over_claims(self, holder: str, now: datetime) -> int:
         """End the claims of a process of that name that has died, and return their number: they can be claimed at once.

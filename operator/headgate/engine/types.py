@@ -15,7 +15,7 @@ from headgate.api.quota import Limits, OnExceeded
 from headgate.api.retention import Retention
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.audit import Actor
-from headgate.domain.task import JobTask, Outcome, TaskRef, Waiting
+from headgate.domain.task import ClaimTerms, JobTask, Outcome, TaskRef, Waiting
 from headgate.engine.reading.views import (
     BreakerView,
     NodeView,
@@ -33,6 +33,7 @@ from headgate.engine.reading.views import (
 __all__ = [
     "Admitted",
     "BreakerView",
+    "ClaimTerms",
     "Claimed",
     "DefinitionError",
     "Effects",

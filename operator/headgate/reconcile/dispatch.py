@@ -11,7 +11,7 @@ import structlog
 
 from headgate.cluster.errors import ApiError, Unreachable
 from headgate.domain.apart import NEEDS_MOCK, NO_RUNNERS
-from headgate.domain.task import JobTask, Outcome, TaskRef
+from headgate.domain.task import ClaimTerms, JobTask, Outcome, TaskRef
 from headgate.engine.engine import Engine
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.loops import forever
@@ -31,20 +31,14 @@ class Dispatcher:
         engine: Engine,
         workloads: Workloads,
         effects: EffectHandler,
+        terms: ClaimTerms,
         *,
-        holder: str,
-        lease: timedelta,
-        batch: int,
-        unscheduled: int,
         wall: Callable[[], datetime],
     ) -> None:
         self._engine = engine
         self._workloads = workloads
         self._effects = effects
-        self._holder = holder
-        self._lease = lease
-        self._batch = batch
-        self._unscheduled = unscheduled
+        self._terms = terms
         self._wall = wall
         self._log = structlog.get_logger("headgate.dispatch")
 
@@ -53,14 +47,12 @@ class Dispatcher:
         await forever("dispatch", self.once, self._effects.work, first=self._take_over, net_seconds=LOOK_SECONDS)
 
     async def _take_over(self) -> None:
-        await self._engine.take_over_claims(self._holder, self._wall())
+        await self._engine.take_over_claims(self._terms.holder, self._wall())
 
     async def once(self) -> datetime | None:
         """Claim until nothing is due, and create the Jobs. Returns when the next attempt is due, where one is known."""
         while True:
-            claimed = await self._engine.claim_jobs(
-                self._holder, self._batch, self._wall(), self._lease, unscheduled=self._unscheduled
-            )
+            claimed = await self._engine.claim_jobs(self._terms, self._wall())
             if not claimed.tasks:
                 return claimed.next_due
             created = await asyncio.gather(*(self._create(task) for task in claimed.tasks))

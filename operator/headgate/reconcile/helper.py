@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -18,7 +18,7 @@ from headgate.desired.job import job_name
 from headgate.desired.placement import ASKS_NOTHING
 from headgate.desired.runner_pod import RunnerPods
 from headgate.domain.spread import index_of, node_of
-from headgate.domain.task import JobTask, TaskRef
+from headgate.domain.task import ClaimTerms, JobTask, TaskRef
 from headgate.engine.engine import Engine
 from headgate.reconcile.loops import forever
 from headgate.reconcile.parsing import InvalidResource, parse
@@ -48,11 +48,8 @@ class Helper:
         self,
         engine: Engine,
         kube: KubeClient,
+        terms: ClaimTerms,
         *,
-        holder: str,
-        lease: timedelta,
-        batch: int,
-        unscheduled: int,
         wall: Callable[[], datetime],
         monotonic: Callable[[], float],
         runners: RunnerPods | None = None,
@@ -60,10 +57,7 @@ class Helper:
         """``runners`` says what pods of scripts are made of; without it they are left to the leader."""
         self._engine = engine
         self._kube = kube
-        self._holder = holder
-        self._lease = lease
-        self._batch = batch
-        self._unscheduled = unscheduled
+        self._terms = terms
         self._wall = wall
         self._monotonic = monotonic
         self._runners = runners
@@ -80,7 +74,7 @@ class Helper:
 
     async def take_over(self) -> None:
         """End what a process of this name had claimed when it died."""
-        await self._engine.take_over_claims(self._holder, self._wall())
+        await self._engine.take_over_claims(self._terms.holder, self._wall())
 
     async def stop(self) -> None:
         """Claim nothing more, and return when what was claimed has been dealt with."""
@@ -93,17 +87,10 @@ class Helper:
         async with self._round:
             while not self._stopped and self._monotonic() >= self._rests_until:
                 claimed_at = self._monotonic()
-                claimed = await self._engine.claim_jobs(
-                    self._holder,
-                    self._batch,
-                    self._wall(),
-                    self._lease,
-                    self._leave(),
-                    unscheduled=self._unscheduled,
-                )
+                claimed = await self._engine.claim_jobs(self._terms, self._wall(), self._leave())
                 if not claimed.tasks:
                     return claimed.next_due
-                await self._make(claimed.tasks, until=claimed_at + self._lease.total_seconds() * SAFE_PART)
+                await self._make(claimed.tasks, until=claimed_at + self._terms.lease.total_seconds() * SAFE_PART)
         return None
 
     async def _make(self, tasks: tuple[JobTask, ...], until: float) -> None:
@@ -111,7 +98,7 @@ class Helper:
         made = [(task, uid) for task, uid in zip(tasks, uids, strict=True) if uid is not None]
         effects = await self._engine.record_jobs((task.ref, uid) for task, uid in made)
         given_back = [task.ref for task, uid in zip(tasks, uids, strict=True) if uid is None]
-        await self._engine.give_back(self._holder, given_back, self._wall())
+        await self._engine.give_back(self._terms.holder, given_back, self._wall())
         over = frozenset(effects.cancelled)
         for task, uid in made:
             if task.ref in over and await self._was_cancelled(task.ref):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,36 +16,17 @@ from headgate.domain.cost import Footprint
 from headgate.domain.run_status import ROOM
 from headgate.engine.bounds import REASON_BYTES, clip
 from headgate.engine.context import Context, run_key
-from headgate.engine.types import Claimed, Effects, JobTask, TaskRef, Waiting
-from headgate.store import leases, tasks
+from headgate.engine.types import Claimed, ClaimTerms, Effects, JobTask, TaskRef, Waiting
+from headgate.store import claims, leases, tasks
 from headgate.store.tasks import QueuedTask, TaskKey
 
 _log = structlog.get_logger(__name__)
 
-UNSCHEDULED = 50
-"""How many pods of a workspace may find no room on the nodes before others wait in the queue, by default."""
 
-
-async def claim_jobs(
-    context: Context,
-    holder: str,
-    limit: int,
-    now: datetime,
-    lease: timedelta,
-    leave: Collection[UUID],
-    unscheduled: int,
-) -> Claimed:
-    """Lease up to ``limit`` due attempts, workspaces taking turns. See ``Engine.claim_jobs``."""
-    async with context.database.system(lock=tasks.CLAIM_LOCK, by_index=True) as tx:
-        found, next_due = await tasks.claim(
-            tx,
-            holder=holder,
-            limit=limit,
-            now=now,
-            lease_until=now + lease,
-            leave=leave,
-            unscheduled=unscheduled,
-        )
+async def claim_jobs(context: Context, terms: ClaimTerms, now: datetime, leave: Collection[UUID]) -> Claimed:
+    """Lease attempts that are due, workspaces taking turns. See ``Engine.claim_jobs``."""
+    async with context.database.system(lock=claims.CLAIM_LOCK, by_index=True) as tx:
+        found, next_due = await claims.claim(tx, terms, now, leave)
     return Claimed(_readable(found), next_due.astimezone(UTC) if next_due is not None else None)
 
 
