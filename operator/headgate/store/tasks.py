@@ -65,7 +65,10 @@ async def give_back(tx: Transaction, attempts: Iterable[TaskKey], *, holder: str
     await tx.execute(_GIVE_BACK, {"attempts": listed, "holder": holder, "now": now})
 
 
-_OPEN = f"SELECT {QUEUED_COLUMNS} FROM headgate.tasks t JOIN headgate.workspaces w ON w.id = t.workspace_id WHERE t.kind = 'job'"  # noqa: S608 - constants
+_OPEN = f"""
+    SELECT {QUEUED_COLUMNS} FROM headgate.tasks t JOIN headgate.workspaces w ON w.id = t.workspace_id
+    WHERE t.kind = 'job'
+"""  # noqa: S608 - constants
 
 
 async def open_tasks(tx: Transaction) -> list[QueuedTask]:
