@@ -24,6 +24,8 @@ LOOK_SECONDS = 30.0
 """Between looks, of which each is one request for all pods of ours."""
 ABSENT = timedelta(minutes=5)
 """Until it is looked again for what nobody serves, or may not be read."""
+_NO_LIST = (LookupError, TypeError, ValueError, AttributeError)
+"""What becomes of an answer that is no list of objects: another program serves this, which may be at fault."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,10 @@ class PodUse:
             async for page in self._kube.list_pages(POD_METRICS, labels=labels):
                 for item in page.get("items") or ():
                     self._take(item, now)
-        except (ApiError, Unreachable) as error:
+        except (ApiError, Unreachable, *_NO_LIST) as error:
             if self._again is None:
-                self._log.info("nothing tells what pods use: attempts cost what they request", error=str(error))
+                told = f"{type(error).__name__}: {error}"
+                self._log.info("nothing tells what pods use: attempts cost what they request", error=told)
             self._again = now + ABSENT
             return
         if self._again is not None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -107,6 +108,27 @@ async def test_who_does_not_tell_is_asked_again_after_a_while(
     cluster.tells()
     await cluster.use.once()
 
+    assert cluster.known is not None
+
+
+@pytest.mark.parametrize("page", [{}, {"metadata": {}, "items": "none"}, {"metadata": {}, "items": [7]}, []])
+async def test_who_answers_with_something_else_is_asked_again_after_a_while(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, page: Any
+) -> None:
+    async def pages(*_: Any, **__: Any) -> AsyncIterator[Any]:
+        assert page["metadata"] is not None
+        yield page
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cluster.kube, "list_pages", pages)
+        await cluster.use.once()
+    cluster.tells()
+    await cluster.use.once()
+    assert cluster.known is None
+
+    cluster.now += timedelta(minutes=6)
+    cluster.tells()
+    await cluster.use.once()
     assert cluster.known is not None
 
 
