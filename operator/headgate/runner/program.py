@@ -33,7 +33,7 @@ class Limits:
     """What each process of a program may use at most; None for no limit but those of the container."""
 
     cpu_seconds: float | None = None
-    """Time of a processor, after which the process is killed with SIGXCPU."""
+    """Time of a processor, after which the process is sent SIGXCPU, and SIGKILL a second later."""
     memory_bytes: int | None = None
     """Memory for data, beyond which none is given."""
     file_bytes: int | None = None
@@ -50,8 +50,10 @@ class Limits:
         for which, most in given.items():
             if most is not None:
                 _, hard = resource.prlimit(pid, which)
-                held = most if hard == resource.RLIM_INFINITY else min(most, hard)
-                resource.prlimit(pid, which, (held, held))
+                # Where both limits of processor time are alike, Linux kills without the signal that says why.
+                ends = (most, most + 1 if which == resource.RLIMIT_CPU else most)
+                soft, last = ends if hard == resource.RLIM_INFINITY else (min(end, hard) for end in ends)
+                resource.prlimit(pid, which, (soft, last))
 
 
 @dataclass(frozen=True)
