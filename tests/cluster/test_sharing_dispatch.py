@@ -114,6 +114,9 @@ async def test_a_helper_that_is_killed_between_claim_and_record_loses_and_double
         done = await eventually(over, within=180, every=0.5, what="the end of the run")
         assert done.phase is RunPhase.SUCCEEDED, done
 
+    async def helper_answers() -> bool:
+        return await asyncio.to_thread(helper.answers, "/healthz") == 200
+
     async def all_made() -> bool:
         return helper.metrics().get(JOBS_MADE, 0) >= made_before + FAN_OUT
 
@@ -124,6 +127,7 @@ async def test_a_helper_that_is_killed_between_claim_and_record_loses_and_double
             abandoned += await asyncio.to_thread(kill_when_it_has_claimed, helper, database, acme)
         helper.start()
         await succeeded(run)
+    await eventually(helper_answers, what="the helper, which has just started")
     made_before = helper.metrics().get(JOBS_MADE, 0)
     with standing_still(leader):
         run = await ask("undisturbed")
