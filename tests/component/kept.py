@@ -24,6 +24,8 @@ _KINDS = {
     "logs of archived runs": "SELECT coalesce(sum(log_bytes), 0) FROM archive_parts",
 }
 _WHERE = {
+    # What a run was given that waits is the queue's.
+    "inputs": " AND (finished_at IS NOT NULL OR running_since IS NOT NULL OR retries > 0)",
     "not given back yet": " AND state = 'Removed'",
     "logs of archived runs": " AND state IN ('Removed', 'Settled', 'Expiring')",
 }

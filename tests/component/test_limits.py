@@ -30,8 +30,7 @@ LIMITS = {
 REST = {
     "daily": {"Pending": REQUESTS - ROOM},
     "concurrent": {"Pending": REQUESTS - ROOM},
-    # What finds no room for its inputs cannot even wait.
-    "storage": {},
+    "storage": {"Pending": REQUESTS - ROOM},
 }
 """What becomes of those for which there is no room, where the plan queues."""
 REASONS = {"daily": "DailyLimit", "concurrent": "ConcurrencyLimit", "storage": "StorageLimit"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 import pytest
 
@@ -200,8 +201,22 @@ class TestFull:
 
 
 class TestStarting:
-    async def test_what_waits_is_counted_and_refused_where_it_finds_no_room(self, world: World) -> None:
+    async def test_what_a_run_was_given_is_kept_from_when_it_starts(self, world: World) -> None:
         await world.given_workspace(max_concurrent_runs=0, max_storage_mb=1)
+        await world.given(one_node().with_input("text"))
+        runs = [await world.admit(inputs={"text": "x" * 60_000}) for _ in range(20)]
+        assert await assert_exact(world) == {}
+        await world.given_workspace(max_storage_mb=1)
+
+        await world.engine.start_all_pending()
+
+        phases = Counter([await world.phase(run) for run in runs])
+        assert phases == {RunPhase.RUNNING: 16, RunPhase.PENDING: 4}
+        assert "StorageLimit" in {waiting.reason for run in runs for waiting in (await world.view(run)).waiting}
+        assert await assert_exact(world) == {"inputs": 16 * 60_012}
+
+    async def test_one_for_which_there_is_no_room_is_refused_where_the_plan_rejects(self, world: World) -> None:
+        await world.given_workspace(max_storage_mb=1, on_exceeded=OnExceeded.REJECT)
         await world.given(one_node().with_input("text"))
         for _ in range(16):
             await world.admit(inputs={"text": "x" * 60_000})
@@ -210,18 +225,21 @@ class TestStarting:
 
         assert refused.reason == "StorageLimit"
         assert refused.message.startswith("what the run is given takes 60012 bytes, and 39808 are left of the 1 MB")
-        assert await assert_exact(world) == {"inputs": 16 * 60_012}
 
-    async def test_what_it_was_given_itself_holds_up_no_run(self, world: World) -> None:
+    async def test_what_was_counted_of_a_retried_run_does_not_hold_it_up(self, world: World) -> None:
         await world.given_workspace(max_concurrent_runs=0, max_storage_mb=1)
         await world.given(one_node().with_input("text"))
         runs = [await world.admit(inputs={"text": "x" * 62_488}) for _ in range(16)]
+        for run in runs:
+            await world.engine.control.cancel(world.ids["acme"], run, "enough")
+            await world.engine.control.retry(world.ids["acme"], run, 1)
         assert (await world.usage())["storage_bytes"] == MEGABYTE
         await world.given_workspace(max_storage_mb=1)
 
         await world.engine.start_all_pending()
 
         assert {await world.phase(run) for run in runs} == {RunPhase.RUNNING}
+        await assert_exact(world)
 
     @pytest.mark.parametrize("on_exceeded", OnExceeded)
     async def test_a_run_whose_first_value_does_not_fit_starts_and_fails_by_it(

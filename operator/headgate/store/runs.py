@@ -78,6 +78,11 @@ class LoadedRun:
         return self.has_place and self.apart.is_normal
 
     @property
+    def has_started(self) -> bool:
+        """Whether it is, or was, under way, so that what it was given has been counted."""
+        return self.has_place or self.retries > 0
+
+    @property
     def is_queued(self) -> bool:
         """Whether it counts among those that wait for room."""
         return self.status == "Pending" and self.waiting_reason not in UNCOUNTED
@@ -250,18 +255,24 @@ def _room(row: Any) -> Room:
     return Room((row.queued or 0) > 0, row.pot)
 
 
-# What is written over took room, such as the items of a list, and what is written takes none.
+# What is written over took room, such as the items of a list, and what is written takes none. What a run was given that
+# never started is kept from now on, however much there is.
 _END = f"""
     WITH freed AS MATERIALIZED (
-        SELECT headgate.step_bytes(%(workspace_id)s, %(started_at)s, %(run_id)s, CAST(%(steps)s AS jsonb)) AS bytes
+        SELECT headgate.step_bytes(%(workspace_id)s, %(started_at)s, %(run_id)s, CAST(%(steps)s AS jsonb)) AS bytes,
+            CASE WHEN %(had_started)s THEN 0 ELSE headgate.json_bytes(inputs) + headgate.json_bytes(event)
+                + headgate.json_bytes(options) END AS given
+        FROM headgate.workflow_executions
+        WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND id = %(run_id)s
     ), steps AS ({insert_steps(OVERWRITE)}), gone AS (
         DELETE FROM headgate.tasks WHERE workspace_id = %(workspace_id)s AND execution_id = %(run_id)s
         RETURNING node, attempt, holder
     ), used AS MATERIALIZED (
         SELECT CASE WHEN bytes <> 0 THEN headgate.keep_bytes(%(workspace_id)s, bytes) END,
             CASE WHEN %(was_running)s THEN headgate.leave_place(%(workspace_id)s, %(run_id)s, %(today)s)
-            WHEN %(was_queued)s THEN headgate.count_use(%(workspace_id)s, %(today)s, 0, -1, 0, 0, NULL) END
-        FROM freed WHERE %(was_running)s OR %(was_queued)s OR bytes <> 0
+            WHEN %(was_queued)s OR given > 0 THEN headgate.count_use(%(workspace_id)s, %(today)s, 0,
+                CASE WHEN %(was_queued)s THEN -1 ELSE 0 END, 0, given, NULL) END
+        FROM freed WHERE %(was_running)s OR %(was_queued)s OR bytes <> 0 OR given > 0
     ), ended AS (
         UPDATE headgate.workflow_executions
         SET status = %(status)s, finished_at = %(finished_at)s, duration_ms = %(duration_ms)s,
@@ -291,6 +302,7 @@ async def end(
         "today": finished_at.date(),
         "was_running": run.takes_place,
         "was_queued": run.is_queued,
+        "had_started": run.has_started,
         "status": status,
         "finished_at": finished_at,
         "duration_ms": duration_ms,

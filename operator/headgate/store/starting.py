@@ -28,9 +28,9 @@ _ROOM = f"""
 _COUNTED = """
     counted AS MATERIALIZED (
         SELECT headgate.take_place(%(workspace_id)s, %(today)s, v.started * %(slots)s, v.queued - v.counted,
-            v.started, %(kept)s + v.started * %(given)s, v.probe, %(run_id)s, v.lender) AS done
+            v.started, v.started * (CAST(%(kept)s AS bigint) + %(given)s), v.probe, %(run_id)s, v.lender) AS done
         FROM verdict v
-        WHERE v.started = 1 OR v.queued <> v.counted OR %(kept)s > 0
+        WHERE v.started = 1 OR v.queued <> v.counted
     )
 """
 # What only a run has that starts.
@@ -192,7 +192,7 @@ class Origin:
 
     @property
     def bytes(self) -> int:
-        """What it takes of the workspace's storage from now on, whether it starts or waits."""
+        """What it takes of the workspace's storage from when it starts, or ends without having started."""
         return size(dict(self.inputs)) + size(self.event) + size(dict(self.options))
 
 
@@ -216,7 +216,7 @@ async def admit(tx: Transaction, run: NewRun, origin: Origin) -> Verdict | None:
     """Record a run, started where there is room, unless it is refused. None when its key had been used.
 
     With ``NARROW`` nothing was written, and nobody else takes room until the transaction ends: leave out what does not
-    fit, and ask again. What it was given counts also while it waits; where not even that fits, it is refused.
+    fit, and ask again. What it was given counts from when it starts.
     """
     parameters = run.parameters() | {
         "version_id": origin.version_id,
@@ -244,12 +244,12 @@ async def admit(tx: Transaction, run: NewRun, origin: Origin) -> Verdict | None:
     return Verdict(row.reason, row.refused, row.until, row.probe, row.mutex) if row.kept or row.refused else None
 
 
-async def start(tx: Transaction, run: NewRun, own: int) -> Verdict | None:
+async def start(tx: Transaction, run: NewRun, *, kept: int, own: int) -> Verdict | None:
     """Start a Pending run if there is room now. None when it is not Pending any more. ``NARROW`` is as with ``admit``.
 
-    ``own`` is what it was given takes: counted already, and no reason for it to wait.
+    What it was given takes ``kept`` bytes from now on, or ``own`` that were counted before, which do not hold it up.
     """
-    row = await tx.row(_START, run.parameters() | {"overtake": True, "kept": 0, "own": own})
+    row = await tx.row(_START, run.parameters() | {"overtake": True, "kept": kept, "own": own})
     return None if row is None else Verdict(row.reason, until=row.until, probe=row.probe, mutex=row.mutex)
 
 

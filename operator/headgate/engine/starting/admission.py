@@ -171,7 +171,7 @@ async def follow_up(tx: Transaction, run: starting.NewRun, verdict: starting.Ver
 
 
 def refused(verdict: starting.Verdict, left: StorageLeft | None = None, given: int = 0) -> Refused:
-    """The answer to a request for which there is no room, where the plan says that it does not wait, or it cannot.
+    """The answer to a request for which there is no room, where the plan says that it does not wait.
 
     ``left`` is what storage is left for the bytes that it was ``given``, where that is why.
     """

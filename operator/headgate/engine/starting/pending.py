@@ -116,16 +116,18 @@ async def _start(context: Context, key: RunKey) -> tuple[Verdict | None, Effects
             return None, Effects()
         definition = await context.definitions.get(tx, key.workspace_id, loaded.version_id)
         inputs, _, event = await run_facts.facts(tx, key, ())
-        own = size(inputs) + size(event)
+        given = size(inputs) + size(event)
+        # Of a retried run it was counted when that started first, or ended without having started.
+        kept, own = (0, given) if loaded.retries else (given, 0)
 
         async def begin(left: StorageLeft | None = None) -> tuple[NewRun, Verdict | None]:
             states, facts = states_of(definition.graph, loaded), Facts(tx, key, definition.workflow_id, inputs, event)
             run = await decide(context, definition, key, states, facts, now, left=left)
-            return run, await starting.start(tx, run, own)
+            return run, await starting.start(tx, run, kept=kept, own=own)
 
         run, verdict = await begin()
         if verdict is not None and verdict.reason == NARROW:
-            run, verdict = await begin(await storage.left(tx, key.workspace_id))
+            run, verdict = await begin((await storage.left(tx, key.workspace_id)).after(kept))
         if verdict is None:
             return None, Effects()
         if verdict.reason is not None:

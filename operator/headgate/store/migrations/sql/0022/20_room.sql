@@ -1,5 +1,5 @@
--- As 0010b has it, for what is kept of a run while it waits (its inputs), and what only when it starts. The one of 0010b stays
--- for replicas of the release before.
+-- As 0010b has it, for what a run was given, without room for which it does not start, and what it has come to when it starts. The
+-- one of 0010b stays for replicas of the release before.
 
 CREATE FUNCTION headgate.room(
     _workspace uuid, _workflow uuid, _now timestamptz, _kept bigint, _given bigint, _own bigint, _overtake boolean,
@@ -108,15 +108,10 @@ BEGIN
         -- Whoever asks decides anew what of it is kept, and asks again under the lock.
         reason := 'StorageNarrow';
         refused := true;
-    ELSIF reason IS NOT NULL AND NOT refused AND _kept > 0 AND used.storage_bytes + _kept > most THEN
-        -- Not even what it was given finds room, so that it cannot wait.
-        reason := 'StorageLimit';
-        refused := true;
-        until := NULL;
     END IF;
 END
 $$;
-COMMENT ON FUNCTION headgate.room(uuid, uuid, timestamptz, bigint, bigint, bigint, boolean, integer, text, uuid[]) IS 'Whether one more run may start: why not, whether it is refused or waits, until when, and the episode in which the circuit breaker tries it. It keeps _kept bytes also when it waits, and is refused where those find no room; _given more when it starts; _own are counted already. Full storage lets nothing start. StorageNarrow: it may start, but not all of _given finds room.';
+COMMENT ON FUNCTION headgate.room(uuid, uuid, timestamptz, bigint, bigint, bigint, boolean, integer, text, uuid[]) IS 'Whether one more run may start: why not, whether it is refused or waits, until when, and the episode in which the circuit breaker tries it. It keeps _kept bytes from when it starts, which it does only where they find room, and _given more; _own are counted already. Full storage lets nothing start. StorageNarrow: it may start, but not all of _given finds room.';
 REVOKE ALL ON FUNCTION headgate.room(uuid, uuid, timestamptz, bigint, bigint, bigint, boolean, integer, text, uuid[])
     FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION headgate.room(uuid, uuid, timestamptz, bigint, bigint, bigint, boolean, integer, text, uuid[])
