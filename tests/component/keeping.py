@@ -71,6 +71,9 @@ async def everything(world: World) -> None:
 async def waiting(world: World) -> None:
     await let_run(world, 0)
     await world.admit(inputs=GIVEN)
+    assert await assert_exact(world) == {}
+    await let_run(world, 50)
+    await world.engine.start_all_pending()
 
 
 async def waiting_and_cancelled(world: World) -> None:
