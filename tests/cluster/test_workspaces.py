@@ -172,4 +172,5 @@ async def test_a_restart_over_unchanged_workspaces_writes_nothing(
         )
 
     await eventually(looked_at_everything, within=20)
-    assert operator.writes() == {}
+    # Of what other tests delete at the same time a status may be written that finds nothing.
+    assert {write for write in operator.writes() if 'code="404"' not in write} == set()

@@ -121,6 +121,35 @@ async def test_a_claim_says_when_the_next_attempt_is_due(world: World) -> None:
     assert claimed.next_due == world.clock.now + timedelta(seconds=40)
 
 
+async def test_what_a_pod_waits_for_is_kept_when_its_job_is_recorded_later(world: World) -> None:
+    await world.given(one_node())
+    run = await world.admit()
+    ref = world.ref(run, "work")
+    await world.engine.record_waiting(ref, Waiting("ComputeQuota", "no room", "work"))
+    world.clock.advance(seconds=1)
+    claimed_at = world.clock.now
+    await world.claim()
+    await world.engine.record_waiting(ref, Waiting("Unschedulable", "no node", "work"))
+
+    await world.engine.record_jobs([(ref, "uid")], claimed_at)
+
+    assert [waiting.reason for waiting in (await world.view(run)).waiting] == ["Unschedulable"]
+
+
+async def test_what_an_attempt_waited_for_before_its_job_was_made_is_forgotten(world: World) -> None:
+    await world.given(one_node())
+    run = await world.admit()
+    ref = world.ref(run, "work")
+    await world.engine.record_waiting(ref, Waiting("ComputeQuota", "no room", "work"))
+    world.clock.advance(seconds=1)
+    claimed_at = world.clock.now
+    await world.claim()
+
+    await world.engine.record_jobs([(ref, "uid")], claimed_at)
+
+    assert (await world.view(run)).waiting == ()
+
+
 async def test_an_attempt_that_this_release_cannot_read_does_not_hold_up_the_others(world: World) -> None:
     await world.given(one_node())
     broken, good = await world.admit(), await world.admit()

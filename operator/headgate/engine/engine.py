@@ -286,9 +286,13 @@ class Engine:
         """End the holder's claims of attempts at once: another replica may take them."""
         await dispatch.give_back(self._context, holder, refs, now)
 
-    async def record_jobs(self, jobs: Iterable[tuple[TaskRef, str]]) -> Effects:
-        """Remember that the Jobs of attempts exist, by uid. Attempts that ended meanwhile come back as cancelled."""
-        return await dispatch.record_jobs(self._context, jobs)
+    async def record_jobs(self, jobs: Iterable[tuple[TaskRef, str]], claimed_at: datetime | None = None) -> Effects:
+        """Remember that the Jobs of attempts exist, by uid. Attempts that ended meanwhile come back as cancelled.
+
+        They wait no more for what they waited for before ``claimed_at``, or now. What was said of them since then is
+        said of their pods, of which there may be news before their Jobs are recorded.
+        """
+        return await dispatch.record_jobs(self._context, jobs, claimed_at)
 
     async def open_tasks(self) -> tuple[JobTask, ...]:
         """Every attempt that has not ended, in all workspaces: what recovery compares with the Jobs that exist."""

@@ -52,12 +52,13 @@ class Dispatcher:
     async def once(self) -> datetime | None:
         """Claim until nothing is due, and create the Jobs. Returns when the next attempt is due, where one is known."""
         while True:
-            claimed = await self._engine.claim_jobs(self._terms, self._wall())
+            claimed_at = self._wall()
+            claimed = await self._engine.claim_jobs(self._terms, claimed_at)
             if not claimed.tasks:
                 return claimed.next_due
             created = await asyncio.gather(*(self._create(task) for task in claimed.tasks))
             made = [job for job in created if job is not None]
-            await self._effects.handle(await self._engine.record_jobs(made))
+            await self._effects.handle(await self._engine.record_jobs(made, claimed_at))
 
     async def _create(self, task: JobTask) -> tuple[TaskRef, str] | None:
         """Create one Job; None where it could not be, and the attempt waits or has failed."""

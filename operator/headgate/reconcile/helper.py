@@ -86,17 +86,18 @@ class Helper:
         """Claim until nothing is due, and create the Jobs. Returns when the next attempt is due, where one is known."""
         async with self._round:
             while not self._stopped and self._monotonic() >= self._rests_until:
-                claimed_at = self._monotonic()
-                claimed = await self._engine.claim_jobs(self._terms, self._wall(), self._leave())
+                until = self._monotonic() + self._terms.lease.total_seconds() * SAFE_PART
+                claimed_at = self._wall()
+                claimed = await self._engine.claim_jobs(self._terms, claimed_at, self._leave())
                 if not claimed.tasks:
                     return claimed.next_due
-                await self._make(claimed.tasks, until=claimed_at + self._terms.lease.total_seconds() * SAFE_PART)
+                await self._make(claimed.tasks, claimed_at, until)
         return None
 
-    async def _make(self, tasks: tuple[JobTask, ...], until: float) -> None:
+    async def _make(self, tasks: tuple[JobTask, ...], claimed_at: datetime, until: float) -> None:
         uids = await asyncio.gather(*(self._create(task, until) for task in tasks))
         made = [(task, uid) for task, uid in zip(tasks, uids, strict=True) if uid is not None]
-        effects = await self._engine.record_jobs((task.ref, uid) for task, uid in made)
+        effects = await self._engine.record_jobs(((task.ref, uid) for task, uid in made), claimed_at)
         given_back = [task.ref for task, uid in zip(tasks, uids, strict=True) if uid is None]
         await self._engine.give_back(self._terms.holder, given_back, self._wall())
         over = frozenset(effects.cancelled)

@@ -95,8 +95,10 @@ _SET_JOBS = """
         JOIN headgate.tasks t ON t.workspace_id = m.workspace_id AND t.execution_id = m.run_id AND t.node = m.node
             AND t.attempt = m.attempt
     ), known AS (
-        UPDATE headgate.tasks t SET job_uid = m.job_uid, due_at = NULL, waiting_reason = NULL, waiting_message = NULL,
-            waiting_until = NULL
+        UPDATE headgate.tasks t SET job_uid = m.job_uid, due_at = NULL,
+            waiting_reason = CASE WHEN t.waiting_since >= %(since)s THEN t.waiting_reason END,
+            waiting_message = CASE WHEN t.waiting_since >= %(since)s THEN t.waiting_message END,
+            waiting_until = CASE WHEN t.waiting_since >= %(since)s THEN t.waiting_until END
         FROM waited m
         WHERE t.workspace_id = m.workspace_id AND t.execution_id = m.run_id AND t.node = m.node
             AND t.attempt = m.attempt
@@ -109,13 +111,16 @@ _SET_JOBS = """
 """
 
 
-async def set_jobs(tx: Transaction, jobs: Iterable[tuple[TaskKey, str]]) -> tuple[list[TaskKey], frozenset[UUID]]:
+async def set_jobs(
+    tx: Transaction, jobs: Iterable[tuple[TaskKey, str]], since: datetime
+) -> tuple[list[TaskKey], frozenset[UUID]]:
     """Remember the uids of the Jobs of attempts, which therefore wait for no retry and no room any more.
 
+    What they are known to wait for ``since`` then, when none of the Jobs was made yet, is their pods', and stays.
     Returns the attempts that are not open any more, and the runs of those that waited.
     """
     listed = [_listed(key) | {"job_uid": uid} for key, uid in jobs]
-    rows = await tx.rows(_SET_JOBS, {"jobs": to_json(listed)})
+    rows = await tx.rows(_SET_JOBS, {"jobs": to_json(listed), "since": since})
     gone = [TaskKey(row.workspace_id, row.run_id, row.node, row.attempt) for row in rows if row.gone]
     return gone, frozenset(row.run_id for row in rows if not row.gone)
 

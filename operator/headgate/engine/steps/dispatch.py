@@ -50,13 +50,15 @@ async def open_tasks(context: Context) -> tuple[JobTask, ...]:
         return _readable(await tasks.open_tasks(tx))
 
 
-async def record_jobs(context: Context, jobs: Iterable[tuple[TaskRef, str]]) -> Effects:
+async def record_jobs(
+    context: Context, jobs: Iterable[tuple[TaskRef, str]], claimed_at: datetime | None = None
+) -> Effects:
     """Remember the Jobs' uids. See ``Engine.record_jobs``."""
     listed = [(_key(ref), uid) for ref, uid in jobs]
     if not listed:
         return Effects()
     async with context.database.system() as tx:
-        gone, waited = await tasks.set_jobs(tx, listed)
+        gone, waited = await tasks.set_jobs(tx, listed, claimed_at or context.now())
     return Effects(waited, calm=waited, cancelled=tuple(_ref(key) for key in gone))
 
 
