@@ -130,6 +130,7 @@ async def test_what_a_pod_waits_for_is_kept_when_its_job_is_recorded_later(world
     claimed_at = world.clock.now
     await world.claim()
     await world.engine.record_waiting(ref, Waiting("Unschedulable", "no node", "work"))
+    world.clock.advance(seconds=1)
 
     await world.engine.record_jobs([(ref, "uid")], claimed_at)
 
