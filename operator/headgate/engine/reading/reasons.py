@@ -13,7 +13,8 @@ WAITING_MESSAGES: Mapping[str, str] = MappingProxyType(
         "DailyLimit": "as many runs have started today as maxExecutionsPerDay of the quota allows",
         "Budget": "the budget of the month is spent: raise spec.budget.monthly of the Workspace for more",
         "ConcurrencyLimit": "as many runs are under way as maxConcurrentRuns of the quota allows",
-        "StorageLimit": "the records of the workspace's runs take as much as maxStorageMB of the quota allows",
+        "StorageLimit": "maxStorageMB of the quota leaves no room for what the run is given: raise it, or have runs "
+        "archived sooner (spec.retention of the Workspace)",
         "CircuitOpen": "too many runs failed, and the circuit breaker holds new ones back; look at the failed ones, or "
         "let all start by a new value of the Workspace's annotation headgate.dev/reset-circuit-breaker",
         "TestLimit": "five Test or Debug runs of the workspace are under way, and there are no more at a time",
