@@ -50,7 +50,7 @@ class OperatorSettings(BaseSettings):
     resync_seconds: float = Field(default=600.0, ge=1.0)
     """Between complete comparisons of what is cached with what the API server lists."""
     job_ttl_seconds: int = Field(default=3600, ge=0)
-    """How long a Job and its pod stay after its end is recorded and its log kept."""
+    """How long a Job and its pod stay after its end, or longer, until that is recorded and its log kept."""
     dns_addresses: str = ""
     """DNS servers, beside the cluster's DNS pods, that pods may ask: addresses with commas between."""
     share_dispatch: bool = True

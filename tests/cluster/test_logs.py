@@ -173,7 +173,13 @@ async def test_an_operator_killed_between_completing_and_keeping_still_keeps_the
     assert (await cluster.finished("work", acme))["status"]["phase"] == "Succeeded"
     await eventually(runner_ended, within=60, what="the end of the runner")
     replica.kill()
+    assert len(await cluster.list(JOBS, acme)) == 3
     assert [job for job in await cluster.list(JOBS, acme) if "ttlSecondsAfterFinished" in job["spec"]] == []
+    kept = (
+        "SELECT s.node FROM headgate.workflow_execution_steps s JOIN headgate.workspaces w ON w.id = s.workspace_id"
+        " WHERE w.name = %s AND s.log_bytes IS NOT NULL"
+    )
+    assert database.rows(kept, acme) == []
     for node, text in (("first", b"one\n"), ("third", b"three\n")):
         live = await shown(replica, database, f"{acme}/work", "--node", node, objects=objects)
         assert live.stdout == text, live.stderr

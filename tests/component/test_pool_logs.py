@@ -22,6 +22,7 @@ from headgate.store import pool_logs
 from tests.builders import a_workflow
 from tests.component.world import World
 from tests.unit.cluster.fake_kube import FakeKube
+from tests.unit.reconcile.letting import a_let_go
 
 LEASE = timedelta(seconds=15)
 PRINTED = CutLog(b"hello\n", truncated=False)
@@ -38,7 +39,15 @@ class Moving:
         kube, cache = FakeKube(), Cache()
         workloads = Workloads(kube, cache, ttl_seconds=60)
         keeper = LogKeeper(
-            kube, cache, world.engine, self.objects, workloads, self.registry, limit=limit, monotonic=lambda: 0.0
+            kube,
+            cache,
+            world.engine,
+            self.objects,
+            workloads,
+            a_let_go(kube, cache, workloads, world.engine),
+            self.registry,
+            limit=limit,
+            monotonic=lambda: 0.0,
         )
         self.logs = PoolLogs(world.engine.logs, keeper, wall=world.clock)
 

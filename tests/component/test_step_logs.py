@@ -24,6 +24,7 @@ from headgate.reconcile.workloads import Workloads
 from tests.component.world import World, one_node
 from tests.support.waiting import eventually
 from tests.unit.cluster.fake_kube import FakeKube
+from tests.unit.reconcile.letting import a_let_go
 from tests.workload_builders import a_job, a_pod
 
 
@@ -207,6 +208,25 @@ async def test_every_attempt_has_its_own_and_the_latest_is_meant(world: World) -
     assert [(log.ref.node, log.ref.attempt, log.size) for log in of_run] == [("work", 2, 5), ("after", 1, None)]
 
 
+async def test_what_is_settled_has_its_end_and_its_log_recorded(world: World) -> None:
+    await world.given(one_node())
+    runs = [await world.admit() for _ in range(4)]
+    await world.claim()
+    kept, empty, unkept, open_ = (world.ref(run, "work") for run in runs)
+    for ref in (kept, empty, unkept):
+        await world.succeed(ref.run_id)
+    await world.engine.logs.record(kept, log_path(kept), 5, truncated=False)
+    await world.engine.logs.record(empty, None, 0, truncated=False)
+    unknown = (world.ref(runs[0], "work", attempt=2), world.ref(runs[0], "other"), world.ref(UUID(int=7), "work"))
+    asked = [kept, empty, unkept, open_, *unknown]
+
+    logs, workspace_id = world.engine.logs, world.ids["acme"]
+    assert await logs.settled(workspace_id, asked, with_logs=True) == {kept, empty}
+    assert await logs.settled(workspace_id, asked, with_logs=False) == {kept, empty, unkept}
+    other = await world.given_workspace("other")
+    assert await logs.settled(other, [replace(ref, workspace_id=other) for ref in asked], with_logs=False) == set()
+
+
 async def test_from_the_pod_into_the_store_and_into_the_row(world: World, objects: ObjectStore) -> None:
     await world.given(one_node())
     run_id = await world.admit()
@@ -226,6 +246,7 @@ async def test_from_the_pod_into_the_store_and_into_the_row(world: World, object
         world.engine,
         objects,
         workloads,
+        a_let_go(kube, cache, workloads, world.engine),
         CollectorRegistry(),
         limit=1000,
         monotonic=time.monotonic,
@@ -244,3 +265,27 @@ async def test_from_the_pod_into_the_store_and_into_the_row(world: World, object
     assert content.startswith(b"line\n")
     assert content.endswith(b"line\n")
     assert b"5000 bytes" in content
+
+
+@pytest.mark.parametrize(
+    ("died", "known"),
+    [("before the end was recorded", False), ("before its log was", False), ("after that", True)],
+)
+async def test_whenever_an_operator_dies_the_next_one_knows_which_jobs_are_let_go(
+    world: World, died: str, known: bool
+) -> None:
+    await world.given(one_node())
+    run_id = await world.admit()
+    [task] = await world.claim()
+    kube, cache = FakeKube(), Cache()
+    live = kube.put(JOBS, a_job(task).complete().manifest())
+    cache.upsert(JOBS, live)
+    if died != "before the end was recorded":
+        await world.succeed(run_id)
+    if died == "after that":
+        await world.engine.logs.record(task.ref, None, 0, truncated=False)
+
+    let_go = a_let_go(kube, cache, Workloads(kube, cache, ttl_seconds=60), world.another_engine())
+    await let_go.ask(task.ref.workspace_id)
+
+    assert let_go.has(JOBS.key(live["metadata"]["name"], live["metadata"]["namespace"]), live) is known

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from prometheus_client import CollectorRegistry
 
@@ -19,6 +20,7 @@ from headgate.reconcile.database import DatabaseMonitor
 from headgate.reconcile.dependents import Dependents
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.keys import Key, Topic
+from headgate.reconcile.letting_go import LetGo
 from headgate.reconcile.pod_use import PodUse
 from headgate.reconcile.queue import QueueMetrics, WorkQueue
 from headgate.reconcile.status import StatusWriter
@@ -44,6 +46,7 @@ class Base:
     dependents: Dependents
     status: StatusWriter
     workloads: Workloads
+    let_go: LetGo
     effects: EffectHandler
     tenants: Tenants
     usage: UsageBook
@@ -79,6 +82,15 @@ def make_base(
         dependents=dependents,
         status=StatusWriter(kube, cache, identity=settings.pod_name, wall=wall),
         workloads=workloads,
+        let_go=LetGo(
+            kube,
+            cache,
+            workloads,
+            engine.logs,
+            ttl=timedelta(seconds=settings.job_ttl_seconds),
+            with_logs=settings.log_limit_bytes > 0,
+            wall=wall,
+        ),
         effects=effects,
         tenants=tenants,
         usage=UsageBook(cache, engine, registry, enqueue=queue.add, quota_of=dependents.on, alarm=effects.breakers),

@@ -84,6 +84,7 @@ def compose(
             logs.run,
             PoolLogs(engine.logs, logs, wall=wall).run,
             ArchiveKeeper(engine.archiver(objects, _signing(base.settings)), registry, wall=wall).run,
+            base.let_go.run,
             base.warnings.run,
             base.pod_use.run,
             base.usage.run,

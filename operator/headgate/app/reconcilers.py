@@ -62,7 +62,7 @@ def make_pools(base: Base) -> Pools:
 
 def make_workspaces(base: Base, facts: Facts, pools: Pools) -> WorkspaceReconciler:
     """The reconciler of Workspaces, with what it takes to keep their children and to take them down."""
-    children = Children(base.kube, base.cache)
+    children = Children(base.kube, base.cache, leave=base.let_go.leave)
     return WorkspaceReconciler(
         base.cache,
         children,
@@ -98,6 +98,7 @@ def make_logs(base: Base, objects: ObjectStore) -> LogKeeper:
         base.engine,
         objects,
         base.workloads,
+        base.let_go,
         base.registry,
         limit=base.settings.log_limit_bytes,
         monotonic=time.monotonic,
@@ -154,6 +155,7 @@ def _jobs(base: Base, logs: LogKeeper) -> JobReconciler:
         base.cache,
         base.engine,
         base.workloads,
+        base.let_go,
         base.effects,
         logs,
         base.warnings,

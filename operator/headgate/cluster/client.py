@@ -198,6 +198,12 @@ class KubeClient:
             options["preconditions"] = {"uid": uid}
         await self._request("DELETE", resource, path(resource, namespace, name), body=options)
 
+    async def delete_collection(self, resource: ApiResource, namespace: str, *, labels: str) -> None:
+        """Delete all objects of a kind in a namespace that have these labels, and afterwards what they own."""
+        options = {"propagationPolicy": "Background"}
+        where, query = path(resource, namespace), selectors(labels, "")
+        await self._request("DELETE", resource, where, query=query, body=options, verb="DELETECOLLECTION")
+
     async def _request(
         self,
         method: str,

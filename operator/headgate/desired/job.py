@@ -23,6 +23,8 @@ WORKFLOW_LABEL = "headgate.dev/workflow"
 RUN_LABEL = "headgate.dev/run"
 NODE_LABEL = "headgate.dev/node"
 ATTEMPT_LABEL = "headgate.dev/attempt"
+JOB_LABEL = "headgate.dev/job"
+"""On an attempt's Job, and not on its pod: its own name, as only by labels several are deleted at once."""
 JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 """On a pod, which Kubernetes puts there: the name of its Job."""
 
@@ -52,13 +54,14 @@ def job_of(task: JobTask, pod: Mapping[str, Any], more_labels: Mapping[str, str]
         **more_labels,
     }
     annotations = {WORKSPACE_ID_ANNOTATION: str(task.ref.workspace_id)}
+    name = job_name(task.workflow, task.ref)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            "name": job_name(task.workflow, task.ref),
+            "name": name,
             "namespace": task.namespace,
-            "labels": labels,
+            "labels": {**labels, JOB_LABEL: name},
             "annotations": annotations,
         },
         "spec": {

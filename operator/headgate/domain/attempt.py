@@ -79,6 +79,12 @@ def has_ended(pod: Mapping[str, Any]) -> bool:
     return _phase(pod) in ("Succeeded", "Failed")
 
 
+def ended_at(job: Mapping[str, Any]) -> datetime | None:
+    """Since when the Job is over, as its controller has it; None where it is not."""
+    over = _condition(job, "Complete") or _condition(job, "Failed")
+    return _time(over.get("lastTransitionTime")) if over is not None else None
+
+
 @dataclass(frozen=True)
 class Trouble:
     """What an Event of Kubernetes says that an attempt cannot get past."""

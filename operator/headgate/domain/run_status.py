@@ -41,10 +41,10 @@ def patience(before: WorkflowRunStatus, after: WorkflowRunStatus, *, beside: int
     """How long after the last write, or after the run was admitted, ``after`` may be written over ``before``.
 
     It counts from when it came about for what ``is_minor``. The end is written at once, and soon why the run waits,
-    unless that was said of other room. Together with the Job's release a one-node run without trouble so costs at most
-    three writes, or four where its pod takes more than three seconds to start, or finds no room, and is not done ten
-    seconds after it has started. Where ``beside`` it many runs of the namespace are open, what calls for nobody waits
-    longer, so that a thousand runs at once cost no more.
+    unless that was said of other room. A one-node run without trouble so costs at most two writes, or three where its
+    pod takes more than three seconds to start, or finds no room, and is not done ten seconds after it has started.
+    Where ``beside`` it many runs of the namespace are open, what calls for nobody waits longer, so that a thousand runs
+    at once cost no more.
     """
     if after.phase is not None and after.phase.is_final:
         return timedelta(0)

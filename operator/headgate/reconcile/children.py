@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -35,9 +35,13 @@ _LAST = (ROLE_BINDING.kind, CLUSTER_ROLE_BINDING.kind, DEPLOYMENT.kind)
 class Children:
     """Applies and prunes. Every answer goes into the cache, so that the next plan is made on it."""
 
-    def __init__(self, kube: KubeClient, cache: Cache) -> None:
+    def __init__(
+        self, kube: KubeClient, cache: Cache, *, leave: Callable[[str], Awaitable[None]] | None = None
+    ) -> None:
+        """``leave`` is done in a namespace that is let go, as long as we may write there."""
         self._kube = kube
         self._cache = cache
+        self._leave = leave
 
     async def bring_about(self, workspace: str, desired: tuple[Manifest, ...], claims: Claims = NO_CLAIMS) -> Plan:
         """Write what differs: one request per object, namespaces first and bindings last. Returns the plan carried out.
@@ -91,6 +95,8 @@ class Children:
 
     async def release(self, workspace: str, namespace: str) -> None:
         """Let an adopted namespace go: our children in it first, then all that we said about it."""
+        if self._leave is not None:
+            await self._leave(namespace)
         inside = [
             Deletion(key, item["metadata"]["uid"])
             for key, item in self._cache.children(workspace)

@@ -10,15 +10,26 @@ from headgate.cluster.cache import Cache
 from headgate.cluster.client import Object
 from headgate.cluster.resources import JOBS
 from headgate.desired.keys import ObjectKey
-from headgate.domain.attempt import Finished, Running, Starting, Trouble, explain, has_ended, judge, slow_start
+from headgate.domain.attempt import (
+    Finished,
+    Running,
+    Starting,
+    Trouble,
+    ended_at,
+    explain,
+    has_ended,
+    judge,
+    slow_start,
+)
 from headgate.domain.task import Outcome, TaskRef, Waiting
 from headgate.engine.engine import Engine
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.keys import Key
+from headgate.reconcile.letting_go import LetGo
 from headgate.reconcile.pod_use import PodUse
 from headgate.reconcile.step_logs import LogKeeper
 from headgate.reconcile.warnings import Warnings
-from headgate.reconcile.workloads import Workloads, attempt_of, is_let_go
+from headgate.reconcile.workloads import Workloads, attempt_of
 
 EXPLAIN_AFTER = timedelta(seconds=2)
 """How long an attempt may be starting before it is told that something is in its way: much goes by itself."""
@@ -45,6 +56,7 @@ class JobReconciler:
         cache: Cache,
         engine: Engine,
         workloads: Workloads,
+        let_go: LetGo,
         effects: EffectHandler,
         logs: LogKeeper,
         warnings: Warnings,
@@ -56,6 +68,7 @@ class JobReconciler:
         self._cache = cache
         self._engine = engine
         self._workloads = workloads
+        self._let_go = let_go
         self._effects = effects
         self._logs = logs
         self._warnings = warnings
@@ -73,7 +86,7 @@ class JobReconciler:
         if ref is None:
             return
         metadata = live["metadata"]
-        if is_let_go(live) or metadata.get("deletionTimestamp"):
+        if metadata.get("deletionTimestamp") or self._let_go.has(key.object_key, live):
             self._reported.pop(metadata["uid"], None)
             return
         cancelled = self._effects.is_cancelled(ref)
@@ -85,6 +98,10 @@ class JobReconciler:
         if self._logs.keeps(key.object_key, metadata["uid"]):
             # Its end is recorded.
             return
+        if _is_over(live):
+            await self._let_go.ask(ref.workspace_id)
+            if self._let_go.has(key.object_key, live):
+                return
         pods = self._cache.pods_of(key.object_key)
         if _is_over(live) and not any(map(has_ended, pods)):
             # News of the pod may come later than news of the Job, and it is the pod that has the output.
@@ -101,9 +118,11 @@ class JobReconciler:
         """The Job is gone. Its attempt failed, unless its end is known, or was recorded before."""
         ref, metadata = attempt_of(live), live["metadata"]
         self._reported.pop(metadata["uid"], None)
-        if ref is None or is_let_go(live):
+        key = JOBS.key(metadata["name"], metadata["namespace"])
+        if ref is None or self._let_go.has(key, live):
+            self._let_go.forget(key, live)
             return
-        pods = self._cache.pods_of(JOBS.key(metadata["name"], metadata["namespace"]))
+        pods = self._cache.pods_of(key)
         verdict = judge(live, pods, ref.node)
         if isinstance(verdict, Finished):
             outcome = verdict.outcome
@@ -162,5 +181,4 @@ class JobReconciler:
 
 
 def _is_over(live: Object) -> bool:
-    conditions = (live.get("status") or {}).get("conditions") or ()
-    return any(c.get("type") in ("Complete", "Failed") and c.get("status") == "True" for c in conditions)
+    return ended_at(live) is not None

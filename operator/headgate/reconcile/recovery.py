@@ -17,7 +17,7 @@ from headgate.engine.engine import Engine
 from headgate.engine.types import Effects
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.runs import run_key
-from headgate.reconcile.workloads import Workloads, attempt_of, is_let_go
+from headgate.reconcile.workloads import Workloads, attempt_of, has_time_to_live
 
 
 class Recovery:
@@ -67,7 +67,7 @@ class Recovery:
         """Jobs of attempts that were cancelled before their Jobs could be deleted."""
         for key in jobs:
             live = self._cache.get(key)
-            if live is None or is_let_go(live):
+            if live is None or has_time_to_live(live):
                 continue
             ref = attempt_of(live)
             if ref is None or ref in open_refs:

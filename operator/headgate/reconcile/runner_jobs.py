@@ -25,7 +25,7 @@ from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.keys import Key
 from headgate.reconcile.step_logs import LogKeeper, RunnerOf
 from headgate.reconcile.warnings import Warnings
-from headgate.reconcile.workloads import Workloads, is_let_go, refusal
+from headgate.reconcile.workloads import Workloads, has_time_to_live, refusal
 
 T = TypeVar("T")
 
@@ -139,7 +139,7 @@ class RunnerJobs:
         for key, live in self._open(run_id):
             # The log is listened to from now on: the pod goes as soon as it has ended.
             self._keep_log(key, live, going=True)
-            await self._workloads.delete(key, live)
+            await self._workloads.delete(key, live["metadata"]["uid"])
         self._made.pop(run_id, None)
         self._why.pop(run_id, None)
 
@@ -161,7 +161,7 @@ class RunnerJobs:
     async def deleted(self, live: Object) -> None:
         """The Job is gone: whatever its runner held is free."""
         metadata = live["metadata"]
-        if not is_runner(live) or is_let_go(live) or _is_released(live):
+        if not is_runner(live) or has_time_to_live(live) or _is_released(live):
             return
         verdict = judge(live, self._cache.pods_of(JOBS.key(metadata["name"], metadata["namespace"])), "")
         if not (isinstance(verdict, Finished) and verdict.outcome.succeeded):
@@ -234,4 +234,4 @@ def in_turn(
 
 def _is_open(live: Object) -> bool:
     """Whether the Job was neither let go nor is being deleted."""
-    return is_runner(live) and not is_let_go(live) and not live["metadata"].get("deletionTimestamp")
+    return is_runner(live) and not has_time_to_live(live) and not live["metadata"].get("deletionTimestamp")

@@ -22,8 +22,9 @@ from headgate.domain.step_log import CutLog, log_path
 from headgate.domain.task import TaskRef
 from headgate.engine.engine import Engine
 from headgate.objects.object_store import ObjectStore
+from headgate.reconcile.letting_go import LetGo
 from headgate.reconcile.queue import QueueMetrics, WorkQueue
-from headgate.reconcile.workloads import Workloads, is_let_go
+from headgate.reconcile.workloads import Workloads, has_time_to_live
 from headgate.store.errors import DatabaseUnavailable
 
 WORKERS = 8
@@ -79,6 +80,7 @@ class LogKeeper:
         engine: Engine,
         objects: ObjectStore,
         workloads: Workloads,
+        let_go: LetGo,
         registry: CollectorRegistry,
         *,
         limit: int,
@@ -90,6 +92,7 @@ class LogKeeper:
         self._engine = engine
         self._objects = objects
         self._workloads = workloads
+        self._let_go = let_go
         self._limit = limit
         self._waiting: dict[ObjectKey, _Waiting] = {}
         self._runners = asyncio.Semaphore(RUNNERS)
@@ -167,9 +170,16 @@ class LogKeeper:
             waiting.settled = True
         live = self._cache.get(key)
         if live is not None and live["metadata"]["uid"] == waiting.uid and not waiting.going:
-            await self._workloads.let_go(key, live)
+            await self._release(key, live, waiting.whose)
         if self._waiting.get(key) is waiting:
             del self._waiting[key]
+
+    async def _release(self, key: ObjectKey, live: Object, whose: TaskRef | RunnerOf) -> None:
+        """Let the Job go. What Postgres knows of an attempt says so for its Job; a runner's has to be marked."""
+        if isinstance(whose, TaskRef):
+            self._let_go.note(key, live)
+        else:
+            await self._workloads.give_time_to_live(key, live)
 
     def _comes_later(self, waiting: _Waiting) -> bool:
         """Whether the log of an earlier runner of the run has to be kept first: the last one's is to stay."""
@@ -185,7 +195,7 @@ class LogKeeper:
     def _unkept(self, run_id: UUID) -> Iterator[int]:
         """The numbers of the run's runners that nobody has let go: after a start they are handed over in any order."""
         for _, live in self._cache.jobs_of(str(run_id)):
-            gone = live["metadata"].get("deletionTimestamp") or is_let_go(live)
+            gone = live["metadata"].get("deletionTimestamp") or has_time_to_live(live)
             number = labels_of(live).get(NUMBER_LABEL, "")
             if number.isdecimal() and not gone:
                 yield int(number)

@@ -8,7 +8,7 @@ from headgate.cluster.cache import Cache
 from headgate.cluster.client import Object
 from headgate.reconcile.keys import RESOURCE_OF, Key, Topic, key_for
 from headgate.reconcile.runs import is_settled
-from headgate.reconcile.workloads import is_let_go
+from headgate.reconcile.workloads import has_time_to_live
 
 
 class Sweep:
@@ -26,7 +26,7 @@ class Sweep:
         self.kinds(Topic.QUOTA, Topic.WORKSPACE, Topic.WORKFLOW, Topic.JOB, Topic.RUN)
 
     def kinds(self, *topics: Topic) -> None:
-        """Look at all of these kinds, but for runs that have ended, and Jobs of which nothing more is wanted."""
+        """Look at all of these kinds, but for runs that have ended, and Jobs that Kubernetes deletes by itself."""
         for topic in topics:
             over = _OVER.get(topic, _never)
             for key in self._cache.keys(RESOURCE_OF[topic]):
@@ -39,5 +39,5 @@ def _never(_: Object) -> bool:
     return False
 
 
-_OVER: Mapping[Topic, Callable[[Object], bool]] = {Topic.RUN: is_settled, Topic.JOB: is_let_go}
+_OVER: Mapping[Topic, Callable[[Object], bool]] = {Topic.RUN: is_settled, Topic.JOB: has_time_to_live}
 """What tells that an object of a kind needs no look."""

@@ -1,4 +1,4 @@
-"""Jobs in the cluster: creating the Job of an attempt, ending it, and letting it go once its end is recorded."""
+"""Jobs in the cluster: creating the Job of an attempt, ending it, and letting that of a runner go."""
 
 from __future__ import annotations
 
@@ -76,11 +76,11 @@ class Workloads:
         """
         for key, live in self._cache.jobs_of(str(ref.run_id)):
             if attempt_of(live) == ref and not live["metadata"].get("deletionTimestamp"):
-                await self.delete(key, live, foreground=leaving_nothing)
+                await self.delete(key, live["metadata"]["uid"], foreground=leaving_nothing)
 
-    async def let_go(self, key: ObjectKey, live: Object) -> None:
-        """Have Kubernetes delete the Job after its time to live. Before this it stays, so that no result is lost."""
-        if is_let_go(live) or live["metadata"].get("deletionTimestamp"):
+    async def give_time_to_live(self, key: ObjectKey, live: Object) -> None:
+        """Have Kubernetes delete a runner's Job after that time, which also says that all its logs are kept."""
+        if has_time_to_live(live) or live["metadata"].get("deletionTimestamp"):
             return
         try:
             patch = {"spec": {"ttlSecondsAfterFinished": self._ttl_seconds}}
@@ -100,9 +100,8 @@ class Workloads:
             ]
         )
 
-    async def delete(self, key: ObjectKey, live: Object, *, foreground: bool = False) -> None:
+    async def delete(self, key: ObjectKey, uid: str, *, foreground: bool = False) -> None:
         """Delete that very Job and, through it, its pods; with ``foreground`` the pods first."""
-        uid = live["metadata"]["uid"]
         try:
             await self._kube.delete(JOBS, key.name, key.namespace, uid=uid, foreground=foreground)
         except ApiError as error:
@@ -140,8 +139,8 @@ def attempt_of(live: Object) -> TaskRef | None:
     return task_of(metadata.get("labels") or {}, metadata.get("annotations") or {})
 
 
-def is_let_go(live: Object) -> bool:
-    """Whether nothing more is wanted of a Job: its end is recorded, and it is deleted when its time is over."""
+def has_time_to_live(live: Object) -> bool:
+    """Whether Kubernetes deletes the Job when its time is over: a runner's, or one that an earlier release let go."""
     return "ttlSecondsAfterFinished" in (live.get("spec") or {})
 
 

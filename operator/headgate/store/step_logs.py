@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 from headgate.store.database import Transaction
-from headgate.store.records import RunKey
+from headgate.store.records import RunKey, to_json
 
 _STEP = """workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND execution_id = %(run_id)s
     AND node = %(node)s AND attempt = %(attempt)s"""
@@ -67,6 +69,33 @@ _FIND = """
 async def find(tx: Transaction, key: RunKey, node: str | None = None, attempt: int | None = None) -> list[Any]:
     """The latest attempts of the run's nodes, or those that are named, with where their logs lie."""
     return await tx.rows(_FIND, key.parameters() | {"node": node, "attempt": attempt})
+
+
+_SETTLED = """
+    SELECT a.execution_id, a.node, a.attempt
+    FROM jsonb_to_recordset(CAST(%(attempts)s AS jsonb))
+        AS a (execution_id uuid, started_at timestamptz, node text, attempt integer)
+    CROSS JOIN LATERAL (
+        SELECT s.phase, s.log_bytes FROM headgate.workflow_execution_steps s
+        WHERE s.workspace_id = %(workspace_id)s AND s.started_at = a.started_at AND s.execution_id = a.execution_id
+            AND s.node = a.node AND s.attempt = a.attempt
+        LIMIT 1
+    ) s
+    WHERE s.phase IN ('Succeeded', 'Failed', 'Skipped', 'Cancelled')
+        AND (s.log_bytes IS NOT NULL OR NOT CAST(%(with_logs)s AS boolean))
+"""
+
+
+async def settled(
+    tx: Transaction, workspace_id: UUID, attempts: Iterable[tuple[RunKey, str, int]], *, with_logs: bool
+) -> list[tuple[UUID, str, int]]:
+    """Those of these attempts (run, node and number) whose end is recorded and, ``with_logs``, their logs too."""
+    listed = [
+        {"execution_id": str(key.id), "started_at": key.started_at, "node": node, "attempt": attempt}
+        for key, node, attempt in attempts
+    ]
+    parameters = {"workspace_id": workspace_id, "attempts": to_json(listed), "with_logs": with_logs}
+    return [(row.execution_id, row.node, row.attempt) for row in await tx.rows(_SETTLED, parameters)]
 
 
 _UNDER_WAY = """

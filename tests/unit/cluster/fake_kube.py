@@ -32,7 +32,7 @@ class FakeKube(KubeClient):
         self._failures: dict[str, list[ApiError | Unreachable]] = {}
 
     def fail(self, verb: str, *errors: ApiError | Unreachable) -> None:
-        """The next requests of that verb (get, list, log, apply, create, replace, patch, delete) fail so."""
+        """The next requests of that verb (get, list, log, apply, create, replace, patch, delete…) fail so."""
         self._failures.setdefault(verb, []).extend(errors)
 
     def put(self, resource: ApiResource, item: Mapping[str, Any], **metadata: Any) -> Object:
@@ -49,7 +49,7 @@ class FakeKube(KubeClient):
 
     def verbs(self, *verbs: str) -> list[str]:
         """``<verb> <key>`` of the requests of these verbs, or of all that write."""
-        wanted = verbs or ("apply", "create", "replace", "patch", "delete")
+        wanted = verbs or ("apply", "create", "replace", "patch", "delete", "delete collection")
         return [f"{verb} {key}" for verb, key in self.requests if verb in wanted]
 
     async def get(self, resource: ApiResource, name: str, namespace: str = "") -> Object:
@@ -150,6 +150,15 @@ class FakeKube(KubeClient):
             self.objects[key] = self._stored(resource, ending)
         else:
             self.vanish(resource, name, namespace)
+
+    async def delete_collection(self, resource: ApiResource, namespace: str, *, labels: str) -> None:
+        self._asked("delete collection", resource.key("", namespace))
+        label, _, names = labels.partition(" in ")
+        wanted = names.strip("()").split(",")
+        for key, item in list(self.objects.items()):
+            is_meant = (key.group, key.kind, key.namespace) == (resource.group, resource.kind, namespace)
+            if is_meant and (item["metadata"].get("labels") or {}).get(label) in wanted:
+                self.vanish(resource, key.name, key.namespace)
 
     def _asked(self, verb: str, key: ObjectKey) -> ObjectKey:
         self.requests.append((verb, key))

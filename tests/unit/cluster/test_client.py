@@ -108,6 +108,17 @@ async def test_only_that_very_object_is_deleted_where_its_uid_is_given() -> None
     assert it.api.request.body["preconditions"] == {"uid": "u1"}
 
 
+async def test_several_are_deleted_by_their_labels_and_counted_as_one_request() -> None:
+    async with world() as it:
+        await it.kube.delete_collection(JOBS, "acme", labels="headgate.dev/job in (a,b)")
+
+    assert (it.api.request.method, it.api.request.path) == ("DELETE", "/apis/batch/v1/namespaces/acme/jobs")
+    assert it.api.request.query == {"labelSelector": "headgate.dev/job in (a,b)"}
+    assert it.api.request.body == {"propagationPolicy": "Background"}
+    counted = {"verb": "DELETECOLLECTION", "resource": "jobs", "code": "200"}
+    assert it.registry.get_sample_value("headgate_kubernetes_requests_total", counted) == 1
+
+
 async def test_a_list_comes_page_by_page() -> None:
     first = answer({"metadata": {"resourceVersion": "7", "continue": "more"}, "items": [1]})
     second = answer({"metadata": {"resourceVersion": "7"}, "items": [2]})

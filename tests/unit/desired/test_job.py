@@ -76,7 +76,7 @@ def test_job_and_pod_say_what_they_are_of() -> None:
         "headgate.dev/node": "extract",
         "headgate.dev/attempt": "2",
     }
-    assert built["metadata"]["labels"] == labels
+    assert built["metadata"]["labels"] == {**labels, "headgate.dev/job": built["metadata"]["name"]}
     assert built["spec"]["template"]["metadata"]["labels"] == labels
 
 

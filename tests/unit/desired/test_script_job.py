@@ -39,9 +39,9 @@ def test_it_is_the_attempt_s_job_as_that_of_any_node_is() -> None:
     assert task_of(job["metadata"]["labels"], job["metadata"]["annotations"]) == task.ref
     assert job["spec"]["backoffLimit"] == 0
     assert job["spec"]["activeDeadlineSeconds"] == task.timeout_seconds
-    plain = job_of(a_task())["metadata"]["labels"]
-    assert job["metadata"]["labels"] == {**plain, "headgate.dev/mode": "Test", SCRIPT_LABEL: "alone"}
-    assert job["metadata"]["labels"] == job["spec"]["template"]["metadata"]["labels"]
+    for labelled, plain in ((job, job_of(a_task())), (job["spec"]["template"], job_of(a_task())["spec"]["template"])):
+        more = {"headgate.dev/mode": "Test", SCRIPT_LABEL: "alone"}
+        assert labelled["metadata"]["labels"] == plain["metadata"]["labels"] | more
 
 
 def test_it_has_no_token_and_no_gateway() -> None:

@@ -18,6 +18,7 @@ from headgate.domain.attempt import (
     Running,
     Starting,
     Verdict,
+    ended_at,
     explain,
     has_ended,
     judge,
@@ -421,6 +422,16 @@ class TestEvents:
     @pytest.mark.parametrize(("trouble", "pod"), [("FailedScheduling", a_pod()), ("FailedMount", a_pod().scheduled())])
     def test_what_has_not_still_is(self, trouble: str, pod: PodBuilder) -> None:
         assert said(a_warning(trouble), pods=(pod,)) is not None
+
+
+@pytest.mark.parametrize("job", [a_job().complete(), a_job().failed()], ids=["complete", "failed"])
+def test_a_job_is_over_when_its_controller_has_summed_it_up(job: JobBuilder) -> None:
+    assert ended_at(job.manifest()) == FINISHED
+
+
+@pytest.mark.parametrize("job", [a_job(), a_job().failing()], ids=["under way", "failing"])
+def test_and_not_before(job: JobBuilder) -> None:
+    assert ended_at(job.manifest()) is None
 
 
 def test_only_a_pod_that_will_not_run_again_has_ended() -> None:

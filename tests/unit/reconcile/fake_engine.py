@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -37,6 +38,7 @@ class FakeEngine(Engine):
         self.nodes = frozenset[str]()
         self.secrets: tuple[SecretKeyRef, ...] = ()
         self.used: tuple[WorkspaceUsage, ...] = ()
+        self.settled: frozenset[TaskRef] = frozenset()
 
     def fail(self, *errors: Exception) -> None:
         """The next use cases fail so."""
@@ -148,3 +150,7 @@ class FakeStepLogs(StepLogs):
     async def record(self, ref: TaskRef, path: str | None, size: int, *, truncated: bool, again: bool = False) -> bool:
         self._engine.note("log", ref, path, size, truncated)
         return self._engine.room
+
+    async def settled(self, workspace_id: UUID, refs: Sequence[TaskRef], *, with_logs: bool) -> frozenset[TaskRef]:
+        self._engine.note("settled", workspace_id, tuple(refs), with_logs)
+        return self._engine.settled & frozenset(refs)

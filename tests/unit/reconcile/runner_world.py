@@ -27,6 +27,7 @@ from headgate.reconcile.warnings import Warnings
 from headgate.reconcile.workloads import Workloads
 from tests.unit.cluster.fake_kube import FakeKube
 from tests.unit.reconcile.fake_engine import FakeEngine
+from tests.unit.reconcile.letting import a_let_go
 from tests.workload_builders import RUN_ID, WORKSPACE_ID
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -78,6 +79,7 @@ class World:
             self.engine,
             self.objects,
             workloads,
+            a_let_go(self.kube, self.cache, workloads, self.engine),
             CollectorRegistry(),
             limit=1000,
             monotonic=time.monotonic,

@@ -309,6 +309,23 @@ class TestFailures:
         assert world.cache.get(OWNERS) is not None
 
 
+async def test_a_namespace_that_is_let_go_is_left_before_nothing_can_be_written_there_any_more() -> None:
+    world = World()
+    await world.bring_about()
+    world.sees()
+    written_before: list[list[str]] = []
+
+    async def leave(namespace: str) -> None:
+        assert namespace == "acme"
+        written_before.append(world.kube.verbs())
+
+    world.kube.requests.clear()
+    await Children(world.kube, world.cache, leave=leave).release("acme", "acme")
+
+    assert written_before == [[]]
+    assert world.kube.verbs()[-1] == "apply Namespace acme"
+
+
 async def test_a_cancelled_reconciliation_stops() -> None:
     class Stuck(FakeKube):
         async def create(self, *args: Any) -> Object:

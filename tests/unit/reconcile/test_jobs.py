@@ -28,6 +28,7 @@ from headgate.reconcile.workloads import Workloads
 from headgate.store.errors import DatabaseUnavailable
 from tests.unit.cluster.fake_kube import FakeKube
 from tests.unit.reconcile.fake_engine import FakeEngine
+from tests.unit.reconcile.letting import a_let_go
 from tests.workload_builders import JobBuilder, PodBuilder, a_job, a_pod, a_task, a_warning, an_owned_namespace
 
 CREATED = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -46,6 +47,7 @@ class World:
         self.keys: list[Key] = []
         self.now = CREATED + timedelta(seconds=1)
         workloads = Workloads(self.kube, self.cache, ttl_seconds=60)
+        self.let_go = a_let_go(self.kube, self.cache, workloads, self.engine, wall=lambda: self.now)
         metrics = RunMetrics(CollectorRegistry(), lambda _: None)
         self.effects = EffectHandler(workloads, self.keys.append, metrics, later=lambda _key, _seconds: None)
         self.logs = LogKeeper(
@@ -54,6 +56,7 @@ class World:
             self.engine,
             ObjectStore("memory://"),
             workloads,
+            self.let_go,
             CollectorRegistry(),
             limit=1024,
             monotonic=time.monotonic,
@@ -64,6 +67,7 @@ class World:
             self.cache,
             self.engine,
             workloads,
+            self.let_go,
             self.effects,
             self.logs,
             self.warnings,
@@ -82,7 +86,11 @@ class World:
         """What the engine is told."""
         self.engine.told.clear()
         await self.reconciler.reconcile(KEY)
-        return list(self.engine.told)
+        return [told for told in self.engine.told if told[0] != "settled"]
+
+    @property
+    def is_let_go(self) -> bool:
+        return self.let_go.has(KEY.object_key, self.kube.objects[KEY.object_key])
 
 
 class TestFinished:
@@ -96,7 +104,8 @@ class TestFinished:
         assert world.kube.requests == []
         assert await world.reconcile() == []
         await world.logs.once(KEY.object_key)
-        assert world.kube.objects[KEY.object_key]["spec"]["ttlSecondsAfterFinished"] == 60
+        assert world.is_let_go
+        assert world.kube.verbs() == []
 
     @pytest.mark.parametrize("overdue", [False, True])
     async def test_what_the_pod_used_and_held_is_told_with_it(self, overdue: bool) -> None:
@@ -144,10 +153,39 @@ class TestFinished:
 
     async def test_a_job_that_was_let_go_costs_nothing(self) -> None:
         world = World()
+        world.sees(a_job(), a_pod().succeeded())
+        await world.reconcile()
+        await world.logs.once(KEY.object_key)
+        world.kube.requests.clear()
+        world.sees(a_job(version=11).complete())
+
+        assert await world.reconcile() == []
+        assert (world.kube.requests, world.engine.told) == ([], [])
+
+    async def test_nor_does_one_that_an_earlier_release_let_go(self) -> None:
+        world = World()
         world.sees(a_job().complete().let_go(), a_pod().succeeded())
 
         assert await world.reconcile() == []
+        assert (world.kube.requests, world.engine.told) == ([], [])
+
+    async def test_one_that_was_let_go_before_this_process_began_is_asked_about_and_left(self) -> None:
+        world = World()
+        world.sees(a_job().complete(), a_pod().succeeded())
+        world.engine.settled = frozenset({REF})
+
+        assert await world.reconcile() == []
+        assert world.is_let_go
+        assert world.engine.told == [("settled", REF.workspace_id, (REF,), True)]
         assert world.kube.requests == []
+
+    async def test_one_whose_log_is_not_known_to_be_kept_is_not_let_go_yet(self) -> None:
+        world = World()
+        world.sees(a_job().complete(), a_pod().succeeded())
+
+        assert [told[0] for told in await world.reconcile()] == ["complete"]
+        assert not world.is_let_go
+        assert world.logs.keeps(KEY.object_key, "job-uid")
 
     async def test_a_pod_that_the_cache_has_not_seen_is_asked_for(self) -> None:
         world = World()
@@ -333,7 +371,7 @@ class TestCancelled:
         await world.reconcile()
         await world.logs.once(KEY.object_key)
 
-        assert world.kube.objects[KEY.object_key]["spec"]["ttlSecondsAfterFinished"] == 60
+        assert world.is_let_go
 
 
 class TestDeleted:
@@ -351,6 +389,16 @@ class TestDeleted:
         await world.reconciler.deleted(a_job().complete().let_go().manifest())
 
         assert world.engine.told == []
+
+    async def test_or_it_was_let_go_by_this_process_which_forgets_it_then(self) -> None:
+        world = World()
+        job = a_job().complete().manifest()
+        world.let_go.note(KEY.object_key, job)
+
+        await world.reconciler.deleted(job)
+
+        assert world.engine.told == []
+        assert not world.let_go.has(KEY.object_key, job)
 
     async def test_or_is_known_and_could_not_be_recorded_yet(self) -> None:
         world = World()

@@ -17,6 +17,7 @@ from headgate.reconcile.workloads import Workloads
 from headgate.store.errors import DatabaseUnavailable
 from tests.unit.cluster.fake_kube import FakeKube
 from tests.unit.reconcile.fake_engine import FakeEngine
+from tests.unit.reconcile.letting import a_let_go
 from tests.workload_builders import PodBuilder, a_job, a_pod, a_task
 
 REF = a_task().ref
@@ -31,12 +32,15 @@ class World:
     def __init__(self, pod: PodBuilder | None = None, *, url: str = "memory://", limit: int = LIMIT) -> None:
         self.kube, self.cache, self.engine = FakeKube(), Cache(), FakeEngine()
         self.objects, self.registry = ObjectStore(url), CollectorRegistry()
+        workloads = Workloads(self.kube, self.cache, ttl_seconds=60)
+        self.let_go = a_let_go(self.kube, self.cache, workloads, self.engine)
         self.keeper = LogKeeper(
             self.kube,
             self.cache,
             self.engine,
             self.objects,
-            Workloads(self.kube, self.cache, ttl_seconds=60),
+            workloads,
+            self.let_go,
             self.registry,
             limit=limit,
             monotonic=time.monotonic,
@@ -60,7 +64,7 @@ class World:
 
     @property
     def is_let_go(self) -> bool:
-        return "ttlSecondsAfterFinished" in self.kube.objects[KEY]["spec"]
+        return self.let_go.has(KEY, self.job)
 
     def counted(self, result: str) -> float | None:
         return self.registry.get_sample_value("headgate_step_logs_total", {"result": result})
@@ -196,15 +200,14 @@ async def test_while_postgres_is_away_it_is_never_given_up() -> None:
     assert world.engine.told == [("log", REF, PATH, 6, False)]
 
 
-async def test_what_is_kept_is_not_read_again_where_the_job_could_not_be_let_go() -> None:
+async def test_letting_it_go_writes_nothing() -> None:
     world = World(a_pod().succeeded())
     world.wrote(b"hello\n")
-    world.kube.fail("patch", Unreachable("away"))
 
-    await world.keep(times=2)
+    await world.keep()
 
-    assert len(world.kube.verbs("log")) == 1
     assert world.is_let_go
+    assert world.kube.verbs() == []
 
 
 @pytest.mark.parametrize(

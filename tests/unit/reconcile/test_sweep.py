@@ -13,7 +13,7 @@ def a_job(name: str, **spec: int) -> dict[str, object]:
 
 def test_what_is_over_is_not_looked_at_and_jobs_are_before_runs() -> None:
     cache, keys = Cache(), list[Key]()
-    for job in (a_job("runs"), a_job("let-go", ttlSecondsAfterFinished=60)):
+    for job in (a_job("runs"), a_job("has-time-to-live", ttlSecondsAfterFinished=60)):
         cache.upsert(JOBS, job)
     ended = {"phase": "Succeeded", "observedGeneration": 1}
     for name, status in (("open", {}), ("ended", ended)):

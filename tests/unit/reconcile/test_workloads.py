@@ -144,12 +144,12 @@ class TestEnd:
             await world.workloads.end(a_task().ref)
 
 
-class TestLetGo:
+class TestTimeToLive:
     async def test_kubernetes_deletes_the_job_later(self) -> None:
         world = World()
         key = world.there_is(a_job().complete())
 
-        await world.workloads.let_go(key, world.kube.objects[key])
+        await world.workloads.give_time_to_live(key, world.kube.objects[key])
 
         assert world.kube.objects[key]["spec"]["ttlSecondsAfterFinished"] == 60
         assert (world.cache.get(key) or {})["spec"]["ttlSecondsAfterFinished"] == 60
@@ -159,7 +159,7 @@ class TestLetGo:
         world = World()
         key = world.there_is(job)
 
-        await world.workloads.let_go(key, world.kube.objects[key])
+        await world.workloads.give_time_to_live(key, world.kube.objects[key])
 
         assert world.kube.requests == []
 
@@ -168,7 +168,7 @@ class TestLetGo:
         key = world.there_is(a_job())
         live = world.kube.vanish(JOBS, key.name, key.namespace)
 
-        await world.workloads.let_go(key, live)
+        await world.workloads.give_time_to_live(key, live)
 
     async def test_other_refusals_are_told(self) -> None:
         world = World()
@@ -176,7 +176,7 @@ class TestLetGo:
         world.kube.fail("patch", ApiError(500, "InternalError", "etcd"))
 
         with pytest.raises(ApiError):
-            await world.workloads.let_go(key, world.kube.objects[key])
+            await world.workloads.give_time_to_live(key, world.kube.objects[key])
 
 
 async def test_a_job_s_pods_are_asked_of_the_api_server() -> None:

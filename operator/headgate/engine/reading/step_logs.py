@@ -51,6 +51,17 @@ class StepLogs:
                 tx, key, ref.node, ref.attempt, path=path, size=size, truncated=truncated, again=again
             )
 
+    async def settled(self, workspace_id: UUID, refs: Sequence[TaskRef], *, with_logs: bool) -> frozenset[TaskRef]:
+        """Those of the workspace's attempts whose end is recorded and, ``with_logs``, where their logs lie. One query.
+
+        Of an attempt whose log was given up it is not known that it was, so that it is not among them.
+        """
+        known = ((run_key(workspace_id, ref.run_id), ref) for ref in refs)
+        attempts = [(key, ref.node, ref.attempt) for key, ref in known if key is not None]
+        async with self._context.database.tenant(workspace_id) as tx:
+            found = await step_logs.settled(tx, workspace_id, attempts, with_logs=with_logs)
+        return frozenset(TaskRef(workspace_id, *attempt) for attempt in found)
+
     async def of(self, workspace_id: UUID, run_id: UUID, node: str, attempt: int | None = None) -> StepLog | None:
         """What is kept of the log of an attempt, the node's latest unless one is named; None where there is none."""
         found = await self._find(workspace_id, run_id, node, attempt)
