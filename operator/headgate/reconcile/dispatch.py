@@ -59,6 +59,9 @@ class Dispatcher:
             created = await asyncio.gather(*(self._create(task) for task in claimed.tasks))
             made = [job for job in created if job is not None]
             await self._effects.handle(await self._engine.record_jobs(made, claimed_at))
+            if len(claimed.tasks) < self._terms.limit:
+                # That was all; who queues more says so.
+                return claimed.next_due
 
     async def _create(self, task: JobTask) -> tuple[TaskRef, str] | None:
         """Create one Job; None where it could not be, and the attempt waits or has failed."""

@@ -80,6 +80,7 @@ class EffectHandler:
         """Do what follows. Jobs are ended by their own reconciliation, which repeats what fails."""
         if effects.tasks_queued:
             self.work.set()
+        if effects.for_runners:
             self.runners.set()
         if effects.tasks_queued or effects.finished or effects.stopping:
             self.chain.set()

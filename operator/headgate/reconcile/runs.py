@@ -64,7 +64,7 @@ class RunReconciler:
     """Admits, steers and mirrors runs.
 
     Costs, for a run without trouble: one transaction to admit, one that reads whenever it may be told of, and two
-    status writes (Running, and the end).
+    status writes (Running, and the end). Whether there is a run already is not asked before the first is admitted.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class RunReconciler:
         trigger_key = run_key(run.metadata.uid)
         known = self._mirrors.get(run.metadata.uid)
         view = await self._engine.run_view(tenant.workspace_id, known.run_id) if known else None
-        if view is None:
+        if view is None and not _is_new(run):
             view = await self._engine.run_by_key(tenant.workspace_id, trigger_key)
         if view is None:
             view = await self._start(key, live, run, tenant, trigger_key)
@@ -199,7 +199,10 @@ class RunReconciler:
         )
         admission, effects = await self._engine.admit(request)
         match admission:
-            case Admitted(run_id, view=view):
+            case Admitted(run_id, duplicate=duplicate, view=view):
+                if duplicate:
+                    # It was admitted before, and not told of: what its spec asks for besides is seen to next.
+                    self._requeue(key, 0)
                 self._dependents.depend(key)
                 self._effects.mirror(run_id, key)
                 if view is not None and not view.phase.is_final:
@@ -283,6 +286,14 @@ def is_final(live: Object) -> bool:
     """Whether the WorkflowRun's status says that its run has ended."""
     phase = (live.get("status") or {}).get("phase")
     return phase in {phase.value for phase in RunPhase if phase.is_final}
+
+
+def _is_new(run: WorkflowRun) -> bool:
+    """Whether nothing was ever told of the run, and its spec asks for no more than that it begins.
+
+    Then there is next to always none, and to admit one finds out where there is.
+    """
+    return run.status.phase is None and not (run.spec.suspend or run.spec.cancel or run.spec.cancel_now)
 
 
 def _run_id(text: str | None) -> UUID | Refused | None:

@@ -185,7 +185,9 @@ async def test_queued_work_wakes_the_loop() -> None:
     world = World()
 
     await world.effects.handle(Effects(tasks_queued=True))
+    assert not world.effects.runners.is_set(), "it is a Job's"
 
+    await world.effects.handle(Effects(tasks_queued=True, for_runners=("script",)))
     assert world.effects.runners.is_set()
 
 
