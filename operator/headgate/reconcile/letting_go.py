@@ -45,7 +45,9 @@ class _Kept:
 
     uid: str
     due: datetime
-    """When its time is over."""
+    """When its time is over, so that it may go with others."""
+    latest: datetime
+    """When it goes, with others or not."""
     together: bool
     """Whether it may go with others: a label tells its name, and no request for several has failed with it."""
 
@@ -98,7 +100,8 @@ class LetGo:
     def note(self, key: ObjectKey, live: Object) -> None:
         """Let the Job go: its end is recorded, and its log is kept, or will never be."""
         due = (ended_at(live) or self._wall()) + self._ttl
-        self._kept[key] = _Kept(live["metadata"]["uid"], due, labels_of(live).get(JOB_LABEL) == key.name)
+        together = labels_of(live).get(JOB_LABEL) == key.name
+        self._kept[key] = _Kept(live["metadata"]["uid"], due, due + self._ttl / SPARE, together)
 
     def has(self, key: ObjectKey, live: Object) -> bool:
         """Whether that very Job is known to be let go, by this release or an earlier one."""
@@ -129,7 +132,7 @@ class LetGo:
         """Delete the Jobs whose time is over, where some have waited for others long enough, or are many."""
         now = self._wall()
         for namespace, due in self._due(now).items():
-            if len(due) >= TOGETHER or min(kept.due for _, kept in due) + self._ttl / SPARE <= now:
+            if len(due) >= TOGETHER or min(kept.latest for _, kept in due) <= now:
                 await self._delete(namespace, due, now)
 
     async def leave(self, namespace: str) -> None:
@@ -168,7 +171,7 @@ class LetGo:
         for requested in self._requests(list(due)):
             for key, kept in requested:
                 # Until it is seen to be gone, and not before it is forgotten that it was let go.
-                self._kept[key] = replace(kept, due=now + AGAIN)
+                self._kept[key] = replace(kept, due=now + AGAIN, latest=now + AGAIN)
             try:
                 await self._request(namespace, requested)
             except Unreachable as error:

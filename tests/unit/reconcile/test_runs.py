@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from unittest.mock import Mock
 from uuid import UUID
 
 from prometheus_client import CollectorRegistry
@@ -11,6 +12,7 @@ from headgate.api.workflow_run import RunPhase
 from headgate.cluster.cache import Cache
 from headgate.cluster.resources import QUOTAS, WORKFLOW_RUNS, WORKSPACES
 from headgate.desired.keys import NAMESPACE
+from headgate.engine.control.run_control import RunControl
 from headgate.engine.run_metrics import RunMetrics
 from headgate.engine.types import Admitted, Effects, Refused, RunRequest, RunView, TriggerKind
 from headgate.reconcile.dependents import Dependents
@@ -34,6 +36,7 @@ class Engine(FakeEngine):
 
     def __init__(self, *, earlier: bool) -> None:
         super().__init__()
+        self.control = Mock(spec=RunControl)
         self.there = earlier
 
     async def run_by_key(self, workspace_id: UUID, trigger_key: str) -> RunView | None:
