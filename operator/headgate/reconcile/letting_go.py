@@ -17,7 +17,7 @@ from headgate.cluster.client import KubeClient, Object
 from headgate.cluster.errors import ApiError, Unreachable
 from headgate.cluster.resources import JOBS
 from headgate.desired.job import JOB_LABEL
-from headgate.desired.keys import ObjectKey
+from headgate.desired.keys import NAMESPACE, ObjectKey
 from headgate.desired.manifest import labels_of
 from headgate.domain.attempt import ended_at
 from headgate.domain.task import TaskRef
@@ -132,6 +132,9 @@ class LetGo:
         """Delete the Jobs whose time is over, where some have waited for others long enough, or are many."""
         now = self._wall()
         for namespace, due in self._due(now).items():
+            if self._cache.owner(NAMESPACE.key(namespace)) is None:
+                # Nothing may be written there any more; or it is on its way, and takes its Jobs along.
+                continue
             if len(due) >= TOGETHER or min(kept.latest for _, kept in due) <= now:
                 await self._delete(namespace, due, now)
 

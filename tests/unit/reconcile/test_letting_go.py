@@ -10,7 +10,7 @@ import pytest
 from headgate.cluster.cache import Cache
 from headgate.cluster.errors import ApiError, Unreachable
 from headgate.cluster.resources import JOBS
-from headgate.desired.keys import ObjectKey
+from headgate.desired.keys import NAMESPACE, ObjectKey
 from headgate.domain.task import TaskRef
 from headgate.reconcile.letting_go import ASKED_TOGETHER, TOGETHER
 from headgate.reconcile.workloads import Workloads
@@ -18,7 +18,7 @@ from headgate.store.errors import DatabaseUnavailable
 from tests.unit.cluster.fake_kube import FakeKube
 from tests.unit.reconcile.fake_engine import FakeEngine
 from tests.unit.reconcile.letting import a_let_go
-from tests.workload_builders import FINISHED, WORKSPACE_ID, JobBuilder, a_job, a_task
+from tests.workload_builders import FINISHED, WORKSPACE_ID, JobBuilder, a_job, a_task, an_owned_namespace
 
 ENDED = datetime.fromisoformat(FINISHED)
 HOUR, SPARE = timedelta(hours=1), timedelta(minutes=5)
@@ -39,6 +39,7 @@ class World:
         """In the cluster, and known."""
         item = self.kube.put(JOBS, job.manifest())
         self.cache.upsert(JOBS, item)
+        self.cache.upsert(NAMESPACE, an_owned_namespace(item["metadata"]["namespace"]))
         return JOBS.key(item["metadata"]["name"], item["metadata"]["namespace"])
 
     def noted(self, *jobs: JobBuilder) -> list[ObjectKey]:
@@ -136,6 +137,7 @@ class TestDeleting:
             item = done(number).manifest()
             del item["metadata"]["labels"]["headgate.dev/job"]
             world.cache.upsert(JOBS, world.kube.put(JOBS, item))
+            world.cache.upsert(NAMESPACE, an_owned_namespace("acme"))
             keys.append(JOBS.key(item["metadata"]["name"], "acme"))
             world.let_go.note(keys[-1], item)
 
@@ -153,6 +155,7 @@ class TestDeleting:
         world = World(ttl=timedelta(0))
         item = world.kube.put(JOBS, done(1).manifest(), finalizers=["someone.example.com/hold"])
         world.cache.upsert(JOBS, item)
+        world.cache.upsert(NAMESPACE, an_owned_namespace("acme"))
         world.let_go.note(JOBS.key(item["metadata"]["name"], "acme"), item)
 
         assert len(await world.at(ENDED)) == 1
@@ -204,6 +207,13 @@ class TestDeleting:
         await world.at(ENDED + 2 * HOUR)
 
         assert world.is_known(done(1))
+
+    async def test_in_a_namespace_that_is_no_workspace_s_any_more_nothing_is_tried(self) -> None:
+        world = World()
+        world.noted(done(1))
+        world.cache.remove(NAMESPACE, an_owned_namespace("acme"))
+
+        assert await world.at(ENDED + 2 * HOUR) == []
 
     async def test_a_namespace_that_is_let_go_is_left_by_all_of_them_at_once(self) -> None:
         world = World()
