@@ -60,10 +60,10 @@ async def served() -> AsyncIterator[tuple[httpx.AsyncClient, httpx.AsyncClient]]
         ring = KeyRing("one", {"one": bytes(range(32))})
         engine = Engine(database, NoExpressions(), clock=_now, keys=ring)
         await engine.ensure_partitions(_now())
-        acme = await engine.sync_workspace(WorkspaceRecord("acme", UNLIMITED, suspended=False))
+        acme = await engine.workspaces.sync(WorkspaceRecord("acme", UNLIMITED, suspended=False))
         secret = "whsec_" + base64.b64encode(KEY).decode()
         await engine.credentials.put(acme, "shop", "webhook", Values({"current": secret}), by="bench")
-        await engine.record_version(acme, "acme", "hooked", WorkflowSpec.model_validate({"nodes": _nodes()}))
+        await engine.workflows.record(acme, "acme", "hooked", WorkflowSpec.model_validate({"nodes": _nodes()}))
         async with _client(engine, REFUSAL_SECONDS) as http, _client(engine, 0.0) as bare:
             yield http, bare
         await database.close()

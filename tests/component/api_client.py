@@ -135,7 +135,7 @@ async def replica(
 ) -> AsyncIterator[Api]:
     """One replica of the gateway, with what it remembers its own."""
     heard: list[tuple[str, Effects]] = []
-    registry, refusals = CollectorRegistry(), Refusals(engine)
+    registry, refusals = CollectorRegistry(), Refusals(engine.webhooks)
     streams = Streams(engine.changes, registry, most=20, most_of_workspace=10)
     kube = cast("KubeClient", server)
     limits = engine.call_limits(burst=burst, monotonic=ticking, lent=lent)
@@ -146,10 +146,11 @@ async def replica(
     objects = ObjectStore("memory:///")
     app = gateway(
         engine,
-        Authenticator(kube, engine, monotonic=ticking),
+        Authenticator(kube, engine.workspaces, monotonic=ticking),
         Callers(
             kube,
-            engine,
+            engine.api_keys,
+            engine.workspaces,
             monotonic=ticking,
             oidc=oidc,
             strangers=strangers,

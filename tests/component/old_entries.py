@@ -31,7 +31,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 async def given_retention(world: World, retention: Retention, workspace: str = "acme") -> None:
     record = WorkspaceRecord(workspace, Limits(), suspended=False, retention=retention)
-    world.ids[workspace] = await world.engine.sync_workspace(record)
+    world.ids[workspace] = await world.engine.workspaces.sync(record)
 
 
 class OldEntries:

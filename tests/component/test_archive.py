@@ -43,7 +43,7 @@ async def finished(world: World, workflow: str = "nightly", **members: object) -
 
 async def given_retention(world: World, retention: Retention, workspace: str = "acme") -> None:
     record = WorkspaceRecord(workspace, Limits(), suspended=False, retention=retention)
-    world.ids[workspace] = await world.engine.sync_workspace(record)
+    world.ids[workspace] = await world.engine.workspaces.sync(record)
 
 
 async def test_a_run_moves_when_its_retention_has_passed_and_is_shown_as_before(archive: Archive) -> None:

@@ -144,7 +144,7 @@ class TestBodies:
     async def test_of_a_workspace_that_is_gone_can_be_read_by_nobody(self, world: World, sender: Sender) -> None:
         await sender.accepted()
 
-        await world.engine.retire_workspace("acme")
+        await world.engine.workspaces.retire("acme")
 
         assert len(await stored(world)) == 1
         assert await world.rows("SELECT 1 AS one FROM headgate.data_keys") == []
@@ -192,7 +192,7 @@ class TestRedelivery:
     async def test_is_to_the_triggers_that_there_are_now(self, world: World, sender: Sender) -> None:
         world.expressions.values["trigger.body.order.id"] = lambda known: known["trigger"]["body"]["order"]["id"]
         told = await sender.accepted()
-        await world.engine.retire_workflow(world.ids["acme"], "acme", "nightly")
+        await world.engine.workflows.retire(world.ids["acme"], "acme", "nightly")
         await world.given(hooked("mended", inputs={"id": "${{ trigger.body.order.id }}"}).with_input("id"))
 
         world.clock.advance(seconds=1)
@@ -247,7 +247,7 @@ class TestRedelivery:
 class TestForgetting:
     async def test_is_after_as_many_days_as_the_workspace_says(self, world: World, sender: Sender) -> None:
         record = WorkspaceRecord("acme", Limits(), suspended=False, retention=Retention(webhook_days=3))
-        await world.engine.sync_workspace(record)
+        await world.engine.workspaces.sync(record)
         await sender.accepted("old")
         world.clock.advance(days=2)
         await sender.accepted("new")
@@ -275,7 +275,7 @@ class TestForgetting:
 
     async def test_goes_on_where_a_workspace_is_gone(self, world: World, sender: Sender) -> None:
         await sender.accepted()
-        await world.engine.retire_workspace("acme")
+        await world.engine.workspaces.retire("acme")
         world.clock.advance(days=31)
 
         assert await world.engine.deliveries.forget_old(world.clock.now) == (1, False)

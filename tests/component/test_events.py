@@ -38,7 +38,7 @@ async def endings(world: World) -> list[dict[str, Any]]:
 
 
 async def errors(world: World, workflow: str = "report") -> dict[str, str]:
-    return dict((await world.engine.schedule_view(world.ids["acme"], "acme", workflow)).errors)
+    return dict((await world.engine.workflows.schedules(world.ids["acme"], "acme", workflow)).errors)
 
 
 async def test_the_end_of_a_run_starts_one_of_the_other_workflow(world: World) -> None:
@@ -316,7 +316,7 @@ async def test_the_triggers_of_the_current_version_count_and_none_of_a_retired_w
     await world.given(after("nightly"))
     await world.given(after("elsewhere"))
     await world.given(after("nightly", "retired"))
-    await world.engine.retire_workflow(world.ids["acme"], "acme", "retired")
+    await world.engine.workflows.retire(world.ids["acme"], "acme", "retired")
     await world.succeed(await world.admit())
     assert await endings(world) == []
     await world.given(after("nightly"))

@@ -51,12 +51,14 @@ class Gateway:
 async def served(world: World) -> AsyncIterator[Gateway]:
     api, heard = ApiServer(), list[Effects]()
     made = Gateway(cast("httpx.AsyncClient", None), api, heard)
-    authenticator = Authenticator(cast("KubeClient", api), world.engine, monotonic=lambda: made.time)
+    authenticator = Authenticator(cast("KubeClient", api), world.engine.workspaces, monotonic=lambda: made.time)
 
     def hear(_workspace: str, effects: Effects) -> None:
         heard.append(effects)
 
-    callers = Callers(cast("KubeClient", api), world.engine, monotonic=lambda: made.time)
+    callers = Callers(
+        cast("KubeClient", api), world.engine.api_keys, world.engine.workspaces, monotonic=lambda: made.time
+    )
     limits = world.engine.call_limits(burst=1000, monotonic=lambda: made.time)
     registry = CollectorRegistry()
     streams = Streams(world.engine.changes, registry, most=0, most_of_workspace=0)

@@ -80,12 +80,12 @@ class Runners:
 
 @asynccontextmanager
 async def serving(world: World, api: ApiServer, lease: timedelta) -> AsyncIterator[str]:
-    authenticator = Authenticator(cast("KubeClient", api), world.engine, monotonic=lambda: 0.0)
+    authenticator = Authenticator(cast("KubeClient", api), world.engine.workspaces, monotonic=lambda: 0.0)
     registry = CollectorRegistry()
     app = gateway(
         world.engine,
         authenticator,
-        Callers(cast("KubeClient", api), world.engine, monotonic=lambda: 0.0),
+        Callers(cast("KubeClient", api), world.engine.api_keys, world.engine.workspaces, monotonic=lambda: 0.0),
         world.engine.call_limits(burst=1000, monotonic=lambda: 0.0),
         Streams(world.engine.changes, registry, most=0, most_of_workspace=0),
         registry,

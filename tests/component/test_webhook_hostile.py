@@ -90,7 +90,7 @@ async def test_nobody_learns_which_webhooks_and_workspaces_there_are(world: Worl
 
     assert len(told) == 1
     is_problem(answers[0], 401)
-    await world.engine.retire_workspace("acme")
+    await world.engine.workspaces.retire("acme")
     gone = await sender.send(key=OTHER_KEY)
     assert (gone.status_code, gone.text) == (answers[0].status_code, answers[0].text)
 

@@ -93,7 +93,7 @@ async def test_the_example_runs_by_the_commands_of_the_documentation(served: Ser
     example = yaml.safe_load((ROOT / "manifests/examples/webhooks/order-paid.yaml").read_text())
     workflow = Workflow.model_validate(example)
     assert await ExpressionChecker(served.evaluator).problems(workflow.spec) == ()
-    await served.engine.record_version(acme, "acme", workflow.metadata.name, workflow.spec)
+    await served.engine.workflows.record(acme, "acme", workflow.metadata.name, workflow.spec)
     secret = (await shell(f'{MAKE_SECRET}\nprintf %s "$secret"')).strip()
     await served.engine.credentials.put(acme, "shop", "webhook", Values({"current": secret}), by="alice")
 

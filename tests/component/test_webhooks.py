@@ -381,7 +381,7 @@ async def test_what_is_no_webhook_any_more_takes_nothing(world: World, sender: S
 
     await world.given(hooked())
     await sender.accepted("msg-3")
-    await world.engine.retire_workflow(world.ids["acme"], "acme", "nightly")
+    await world.engine.workflows.retire(world.ids["acme"], "acme", "nightly")
     assert (await sender.send("msg-4")).status_code == 401
 
 

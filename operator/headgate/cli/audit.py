@@ -77,7 +77,7 @@ async def _verify(
         async for each in engine.audit.verify_all(keys):
             good = _told(each) and good
         return good
-    workspace_id = await engine.workspace_id(workspace)
+    workspace_id = await engine.workspaces.id_of(workspace)
     if workspace_id is None:
         raise typer.Exit(complain(f"there is no workspace {workspace} in the database"))
     return _told(await engine.audit.verify(workspace_id, workspace, keys))
@@ -107,7 +107,7 @@ def export(workspace: Annotated[str, typer.Option(help="Name of the Workspace.")
 
 
 async def _export(engine: Engine, workspace: str) -> None:
-    workspace_id = await engine.workspace_id(workspace)
+    workspace_id = await engine.workspaces.id_of(workspace)
     if workspace_id is None:
         raise typer.Exit(complain(f"there is no workspace {workspace} in the database"))
     last = None

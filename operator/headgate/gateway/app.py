@@ -90,7 +90,7 @@ def gateway(
         streams,
         objects,
         live,
-        refused=RefusedCalls(engine, monotonic),
+        refused=RefusedCalls(engine.audit, monotonic),
         wall=wall,
         heard=woken,
     )
@@ -106,7 +106,7 @@ def gateway(
         hook_routes(
             engine,
             rates,
-            refusals or Refusals(engine),
+            refusals or Refusals(engine.webhooks),
             counts,
             wall=wall,
             heard=woken,

@@ -109,7 +109,7 @@ async def serve_gateway(settings: GatewaySettings) -> int:
         room = WaitingRoom()
         direct = settings.database_direct_url or settings.database_url
         bell = Bell(direct.get_secret_value(), lambda workspace: room.ring(workspace, KINDS))
-        refusals = Refusals(engine)
+        refusals = Refusals(engine.webhooks)
         objects = ObjectStore(settings.object_store) if settings.object_store is not None else None
         if objects is not None:
             stack.callback(objects.close)
@@ -118,7 +118,7 @@ async def serve_gateway(settings: GatewaySettings) -> int:
         )
         app = gateway(
             engine,
-            Authenticator(kube, engine, monotonic=time.monotonic),
+            Authenticator(kube, engine.workspaces, monotonic=time.monotonic),
             await _callers(settings, kube, engine, stack),
             limits,
             streams,
@@ -203,7 +203,8 @@ async def _callers(settings: GatewaySettings, kube: KubeClient, engine: Engine, 
     """Who may call the API."""
     return Callers(
         kube,
-        engine,
+        engine.api_keys,
+        engine.workspaces,
         monotonic=time.monotonic,
         oidc=await _oidc(settings, stack),
         strangers=Strangers(settings.failures_per_minute, time.monotonic),

@@ -11,8 +11,8 @@ from headgate.cluster.cache import Cache
 from headgate.cluster.resources import QUOTAS, WORKSPACES
 from headgate.desired.keys import NAMESPACE
 from headgate.domain.audit import Actor, ActorKind
-from headgate.engine.engine import Engine
 from headgate.engine.types import WorkspaceRecord
+from headgate.engine.workspaces import Workspaces
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.parsing import InvalidResource, parse
 
@@ -34,9 +34,9 @@ class NoTenant(Exception):  # noqa: N818 - reads as what it says
 class Tenants:
     """Resolves namespaces to workspaces. Ids are remembered, as they never change while a workspace lives."""
 
-    def __init__(self, cache: Cache, engine: Engine, effects: EffectHandler) -> None:
+    def __init__(self, cache: Cache, workspaces: Workspaces, effects: EffectHandler) -> None:
         self._cache = cache
-        self._engine = engine
+        self._workspaces = workspaces
         self._effects = effects
         self._known: dict[str, tuple[str, WorkspaceRecord, str, UUID]] = {}
 
@@ -81,10 +81,10 @@ class Tenants:
         known = self._known.get(name)
         if known is not None and known[:3] == (uid, record, reset):
             return known[3]
-        workspace_id = await self._engine.sync_workspace(record)
+        workspace_id = await self._workspaces.sync(record)
         if reset:
             by = Actor(ActorKind.KUBERNETES, f"Workspace {name}", "Kubernetes")
-            await self._effects.handle(await self._engine.reset_breaker(workspace_id, reset, by))
+            await self._effects.handle(await self._workspaces.reset_breaker(workspace_id, reset, by))
         self._known[name] = (uid, record, reset, workspace_id)
         return workspace_id
 
