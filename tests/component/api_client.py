@@ -28,6 +28,7 @@ from headgate.gateway.pace import Pace
 from headgate.gateway.refusals import Refusals
 from headgate.gateway.strangers import Strangers
 from headgate.gateway.streams import Streams
+from headgate.gateway.ties import Ties
 from headgate.objects.object_store import ObjectStore
 from headgate.store.lent_calls import LentCalls
 from tests.builders import WorkspaceBuilder, a_workspace
@@ -145,27 +146,29 @@ async def replica(
 
     objects = ObjectStore("memory:///")
     app = gateway(
-        engine,
-        Authenticator(kube, engine.workspaces, monotonic=ticking),
-        Callers(
-            kube,
-            engine.api_keys,
-            engine.workspaces,
-            monotonic=ticking,
-            oidc=oidc,
-            strangers=strangers,
-            visits=MinuteCounts(burst, ticking),
-        ),
-        limits,
-        streams,
-        registry,
-        lease=timedelta(seconds=15),
-        wall=world.clock,
-        heard=hear,
-        objects=objects,
-        live=LiveLogs(kube, engine.logs, Pace(1_048_576, time.monotonic)),
-        refusals=refusals,
-        refusal_seconds=0.0,
+        Ties(
+            engine=engine,
+            authenticator=Authenticator(kube, engine.workspaces, monotonic=ticking),
+            callers=Callers(
+                kube,
+                engine.api_keys,
+                engine.workspaces,
+                monotonic=ticking,
+                oidc=oidc,
+                strangers=strangers,
+                visits=MinuteCounts(burst, ticking),
+            ),
+            limits=limits,
+            streams=streams,
+            registry=registry,
+            lease=timedelta(seconds=15),
+            wall=world.clock,
+            heard=hear,
+            objects=objects,
+            live=LiveLogs(kube, engine.logs, Pace(1_048_576, time.monotonic)),
+            refusals=refusals,
+            refusal_seconds=0.0,
+        )
     )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:

@@ -28,6 +28,7 @@ from headgate.gateway.app import gateway
 from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers
 from headgate.gateway.streams import Streams
+from headgate.gateway.ties import Ties
 from tests.component.listening import listening
 from tests.component.world import KEYS, World
 
@@ -51,15 +52,17 @@ class Served:
 async def hooks_of(world: World, engine: Engine) -> AsyncIterator[str]:
     registry = CollectorRegistry()
     app = gateway(
-        engine,
-        cast("Authenticator", None),
-        cast("Callers", None),
-        engine.call_limits(burst=1000, monotonic=lambda: 0.0),
-        Streams(engine.changes, registry, most=0, most_of_workspace=0),
-        registry,
-        lease=timedelta(seconds=1),
-        wall=world.clock,
-        heard=lambda _workspace, _effects: None,
+        Ties(
+            engine=engine,
+            authenticator=cast("Authenticator", None),
+            callers=cast("Callers", None),
+            limits=engine.call_limits(burst=1000, monotonic=lambda: 0.0),
+            streams=Streams(engine.changes, registry, most=0, most_of_workspace=0),
+            registry=registry,
+            lease=timedelta(seconds=1),
+            wall=world.clock,
+            heard=lambda _workspace, _effects: None,
+        )
     )
     async with listening(app) as url:
         yield f"{url}/hooks/acme/orders"
