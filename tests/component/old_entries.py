@@ -16,7 +16,7 @@ from headgate.domain.archive import AUDIT, files_of_record, files_to_record
 from headgate.domain.audit import Entry
 from headgate.engine.archive.entry_files import entries_of
 from headgate.engine.archive.files import ArchiveFiles
-from headgate.engine.audit import Verified
+from headgate.engine.audit_log import Verified
 from headgate.engine.types import WorkspaceRecord
 from headgate.objects.object_store import ObjectStore
 from headgate.store.archive.columns import FORMS

@@ -12,7 +12,7 @@ from headgate.domain.archive import AUDIT, files_of_record
 from headgate.domain.audit import Action, Entry
 from headgate.engine.archive.files import ArchiveDamaged
 from headgate.engine.archive.reading import NoArchive
-from headgate.engine.audit import EntriesMoved
+from headgate.engine.audit_log import EntriesMoved
 from headgate.objects.parquet import decode
 from headgate.store.audit import Filters
 from tests.component.old_entries import KEPT, OldEntries, given_retention

@@ -14,9 +14,9 @@ import pytest
 from headgate.api.quota import OnExceeded
 from headgate.api.workflow_run import RunPhase
 from headgate.engine.call_limits.limits import REFUSED_SECONDS
-from headgate.engine.definitions.workflows import MOST_TRIGGERS
 from headgate.engine.engine import Engine
 from headgate.engine.types import DefinitionError, ExpressionError
+from headgate.engine.workflows import MOST_TRIGGERS
 from tests.builders import a_workflow, container
 from tests.component.api_client import Api, Ticking, replica
 from tests.component.replica import Fuse, FusedDatabase, Killed

@@ -20,7 +20,7 @@ from headgate.domain.audit_chain import Finding
 from headgate.domain.audit_keys import PublicKeys
 from headgate.domain.key_ring import KeyRingInvalid
 from headgate.engine.archive.files import ArchiveDamaged
-from headgate.engine.audit import EntriesMoved, Verified
+from headgate.engine.audit_log import EntriesMoved, Verified
 from headgate.engine.credentials.key_source import public_keys
 from headgate.engine.engine import Engine
 from headgate.objects.object_store import InvalidObjectStore, StoreUnavailable

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from headgate.domain.envelope import KeyRing
 from headgate.engine.api_keys import ApiKeys
-from headgate.engine.audit import Audit
+from headgate.engine.audit_log import Audit
 from headgate.engine.context import Context
-from headgate.engine.control.run_control import RunControl
 from headgate.engine.credentials.credentials import Credentials
 from headgate.engine.definitions.reads import DefinitionReads
-from headgate.engine.definitions.versions import Versions
-from headgate.engine.definitions.workflows import Workflows
 from headgate.engine.reading.analytics import Analytics
 from headgate.engine.reading.recommendations import Recommendations
 from headgate.engine.reading.run_changes import RunChanges
 from headgate.engine.reading.search import Search
 from headgate.engine.reading.step_logs import StepLogs
+from headgate.engine.run_control import RunControl
 from headgate.engine.starting.starter import Starter
 from headgate.engine.steps.runner_tasks import RunnerTasks
 from headgate.engine.sync.cursors import SyncCursors
+from headgate.engine.versions import Versions
 from headgate.engine.webhooks.deliveries import Deliveries
 from headgate.engine.webhooks.webhooks import Webhooks
+from headgate.engine.workflows import Workflows
 from headgate.engine.workspaces import Workspaces
 
 

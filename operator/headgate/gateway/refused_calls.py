@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from headgate.domain.audit import Actor
-    from headgate.engine.audit import Audit
+    from headgate.engine.audit_log import Audit
 
 OF_CALLER, OF_WORKSPACE = 5, 60
 """Entries for refused calls in a minute at most: of one caller, and of a workspace, by each replica."""

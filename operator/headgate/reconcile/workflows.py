@@ -12,8 +12,8 @@ from headgate.cluster.resources import WORKFLOWS
 from headgate.desired.keys import NAMESPACE
 from headgate.domain.reasons import Reason
 from headgate.domain.workflow_problems import problem_of_workflow
-from headgate.engine.definitions.workflows import Workflows
 from headgate.engine.types import DefinitionError, ScheduleView
+from headgate.engine.workflows import Workflows
 from headgate.reconcile.dependents import Dependents
 from headgate.reconcile.keys import Key
 from headgate.reconcile.parsing import InvalidResource, parse

@@ -12,12 +12,12 @@ from headgate.domain.cost import Footprint
 from headgate.domain.runner_task import OpenRunnerTask
 from headgate.domain.task import Outcome, TaskRef, Waiting
 from headgate.engine.engine import Engine
-from headgate.engine.definitions.workflows import Workflows
 from headgate.engine.reading.analytics import Analytics
 from headgate.engine.reading.step_logs import StepLogs
 from headgate.engine.steps.runner_tasks import RunnerTasks
 from headgate.engine.types import Effects, Fired, ScheduleView, VersionRecord, WorkspaceRecord, WorkspaceUsage
 from headgate.engine.webhooks.deliveries import Deliveries
+from headgate.engine.workflows import Workflows
 from headgate.engine.workspaces import Workspaces
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Security
 
 from headgate.domain.api_keys import Scope
-from headgate.engine.audit import Audit
+from headgate.engine.audit_log import Audit
 from headgate.gateway.access import Access
 from headgate.gateway.callers import Caller
 from headgate.gateway.models.audit import AuditList, AuditQuery, audit_of

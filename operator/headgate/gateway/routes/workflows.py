@@ -13,7 +13,7 @@ from headgate.api.scalars import SUBDOMAIN_PATTERN
 from headgate.api.workflow import WorkflowSpec
 from headgate.domain.api_keys import Scope
 from headgate.domain.spec_diff import difference
-from headgate.engine.definitions.versions import VersionContent, Versions
+from headgate.engine.versions import VersionContent, Versions
 from headgate.gateway.access import Access
 from headgate.gateway.callers import Caller
 from headgate.gateway.models.base import LARGEST_INTEGER, Namespace, Number, ObjectName, PageQuery
