@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from hack.tools import tool
+from tests.support.documents import documents
 
 CHART = Path(__file__).resolve().parent.parent / "charts" / "headgate"
 
@@ -81,4 +80,4 @@ def render(values: Mapping[str, Any] | None = None, *, release: str = "headgate"
     )
     if done.returncode:
         raise ChartError(done.stderr)
-    return Rendered(tuple(found for found in yaml.safe_load_all(done.stdout) if found))
+    return Rendered(tuple(documents(done.stdout)))

@@ -5,10 +5,10 @@ import re
 from typing import Any
 
 import pytest
-import yaml
 
 from headgate.domain.prices import parse_prices
 from tests.charts import CHART, ChartError, Rendered, render
+from tests.support.documents import document
 
 WITH_DATABASE = {"database": {"existingSecret": "headgate-database"}}
 
@@ -375,7 +375,7 @@ def test_values_that_mean_nothing_are_refused(values: dict[str, Any]) -> None:
 
 def test_the_schema_describes_every_value_there_is() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
-    defaults = yaml.safe_load((CHART / "values.yaml").read_text())
+    defaults = document((CHART / "values.yaml").read_text())
 
     def check(value: Any, described: dict[str, Any], path: str) -> None:
         assert described.get("additionalProperties", True) is False, f"{path} lets unknown values pass"
