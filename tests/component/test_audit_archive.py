@@ -16,16 +16,6 @@ from headgate.engine.audit_log import EntriesMoved
 from headgate.objects.parquet import decode
 from headgate.store.audit import Filters
 from tests.component.old_entries import KEPT, OldEntries, given_retention
-from tests.component.world import World
-
-
-@pytest.fixture
-async def old(world: World) -> OldEntries:
-    """A log of five entries that are signed, and are kept for thirty days."""
-    old = OldEntries(world)
-    await given_retention(world, KEPT)
-    assert await old.given(3) == [1, 2, 3, 4, 5]
-    return old
 
 
 async def test_entries_move_when_their_retention_has_passed_and_are_there_as_before(old: OldEntries) -> None:

@@ -19,7 +19,6 @@ from headgate.engine.types import WorkspaceRecord
 from headgate.engine.webhooks import deliveries
 from headgate.store import deliveries as store
 from tests.builders import a_workflow
-from tests.component.api_client import Api
 from tests.component.webhook_client import PAID, Sender, hooked
 from tests.component.world import KEYS, NOON, World
 from tests.support.waiting import eventually
@@ -28,12 +27,10 @@ SECRETS_OF_BODIES = "a present"
 
 
 @pytest.fixture
-async def sender(world: World, api: Api) -> Sender:
-    """A sender whose secret the workspace has, and a workflow that it starts."""
-    made = Sender(api)
-    await made.given_secret()
+async def sender(world: World, sender: Sender) -> Sender:
+    """With a workflow that it starts."""
     await world.given(hooked())
-    return made
+    return sender
 
 
 async def stored(world: World) -> list[dict[str, Any]]:
