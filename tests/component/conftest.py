@@ -10,9 +10,11 @@ from typing import Any, cast
 
 import psycopg
 import pytest
+from fastapi import APIRouter
 
 from hack.postgres import DATABASE, MIGRATOR, RUNTIME, Server
 from headgate.engine.engine import Engine
+from headgate.gateway.api import document
 from headgate.store import migrate
 from headgate.store.database import Database
 from tests.component.api_client import Api, Ticking, replica
@@ -89,6 +91,21 @@ async def world(database: Database, fresh: TestDatabase) -> World:
     await world.engine.ensure_partitions(clock.now)
     await world.given_workspace()
     return world
+
+
+@pytest.fixture(scope="session", autouse=True)
+def described_once() -> Iterator[None]:
+    """The document of the API is the same whatever its routes work with, and making it takes longer than most tests."""
+    made: list[dict[str, Any]] = []
+
+    def described(routes: APIRouter) -> dict[str, Any]:
+        if not made:
+            made.append(document(routes))
+        return made[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("headgate.gateway.app.document", described)
+        yield
 
 
 @pytest.fixture
