@@ -68,8 +68,8 @@ async def bench() -> AsyncIterator[tuple[str, Engine, UUID, UUID, UUID]]:
         database = Database(server.url(RUNTIME), pool_size=4)
         engine = Engine(database, NoExpressions(), clock=_now, randomness=secrets.token_bytes)
         await engine.ensure_partitions(_now())
-        workspace = await engine.sync_workspace(WorkspaceRecord("acme", Limits(), suspended=False))
-        version = await engine.record_version(workspace, "acme", "one", a_chain(1))
+        workspace = await engine.workspaces.sync(WorkspaceRecord("acme", Limits(), suspended=False))
+        version = await engine.workflows.record(workspace, "acme", "one", a_chain(1))
         yield server.url(SUPERUSER), engine, workspace, version.workflow_id, version.version_id
         await database.close()
 

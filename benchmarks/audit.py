@@ -113,7 +113,7 @@ async def archived(server: Server, count: int) -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         objects = ObjectStore(f"file://{folder}")
         engine = Engine(database, NoExpressions(), clock=lambda: datetime.now(UTC), archive=objects)
-        workspace = await engine.sync_workspace(WorkspaceRecord("old", UNLIMITED, suspended=False))
+        workspace = await engine.workspaces.sync(WorkspaceRecord("old", UNLIMITED, suspended=False))
         url = server.url(SUPERUSER)
         empty = stored(url)
         # The entry of the workspace itself is young, and would keep what comes after it.
@@ -166,15 +166,15 @@ async def archived(server: Server, count: int) -> list[Figure]:
 async def measure(server: Server, entries: int) -> list[Figure]:
     database = Database(server.url(RUNTIME), pool_size=10)
     engine = Engine(database, NoExpressions(), clock=lambda: datetime.now(UTC))
-    workspaces = [await engine.sync_workspace(WorkspaceRecord(f"w{n}", UNLIMITED, suspended=False)) for n in range(8)]
+    workspaces = [await engine.workspaces.sync(WorkspaceRecord(f"w{n}", UNLIMITED, suspended=False)) for n in range(8)]
     for workspace_id in workspaces:
-        await engine.record_version(workspace_id, "acme", "one", a_chain(1))
+        await engine.workflows.record(workspace_id, "acme", "one", a_chain(1))
     await rate(engine, workspaces, None, 80)
     one, one_audited = await in_turns(engine, workspaces[:1], 5, 200)
     many, many_audited = await in_turns(engine, workspaces, 5, 200)
     in_one = await notes(engine, workspaces[:1], 1000)
     in_many = await notes(engine, workspaces, 1000)
-    long = await engine.sync_workspace(WorkspaceRecord("long", UNLIMITED, suspended=False))
+    long = await engine.workspaces.sync(WorkspaceRecord("long", UNLIMITED, suspended=False))
     with psycopg.connect(server.url(SUPERUSER), autocommit=True) as connection:
         connection.execute(SEED, [long, entries])
     await engine.audit.sign(KEYS)

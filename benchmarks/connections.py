@@ -87,7 +87,7 @@ async def one_each(server: Server, callers: int, calls: int) -> int:
     async def caller() -> None:
         database = Database(server.url(RUNTIME), pool_size=1)
         engine = Engine(database, NoExpressions(), clock=lambda: datetime.now(UTC))
-        workspace = await engine.workspace_id("acme")
+        workspace = await engine.workspaces.id_of("acme")
         assert workspace is not None
         await together.wait()
         for _ in range(calls):
@@ -105,8 +105,8 @@ async def measure(server: Server, callers: int, gateways: int, calls: int) -> li
     database = Database(server.url(RUNTIME), pool_size=2)
     engine = Engine(database, NoExpressions(), clock=lambda: datetime.now(UTC))
     await engine.ensure_partitions(datetime.now(UTC))
-    workspace = await engine.sync_workspace(WorkspaceRecord("acme", UNLIMITED, suspended=False))
-    await engine.record_version(workspace, "acme", "nightly", a_chain(1))
+    workspace = await engine.workspaces.sync(WorkspaceRecord("acme", UNLIMITED, suspended=False))
+    await engine.workflows.record(workspace, "acme", "nightly", a_chain(1))
     key = (await engine.api_keys.issue(workspace, NewKey("bench", Role.OWNER, "bench"))).text
     await database.close()
     pooled = await through_gateways(server, key, callers, gateways, calls)

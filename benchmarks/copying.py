@@ -73,12 +73,12 @@ class EngineCursor:
 
 async def an_attempt(engine: Engine) -> TaskRef:
     """An attempt of a node that copies, held by the benchmark."""
-    workspace: UUID = await engine.sync_workspace(WorkspaceRecord("bench", UNLIMITED, suspended=False))
+    workspace: UUID = await engine.workspaces.sync(WorkspaceRecord("bench", UNLIMITED, suspended=False))
     nodes = [
         {"id": "by-hand", "type": "trigger", "config": {"manual": {}}},
         {"id": "copy", "type": "action", "dependsOn": ["by-hand"], "config": {"connector": {"sync": SYNC}}},
     ]
-    await engine.record_version(workspace, "bench", "copy", WorkflowSpec.model_validate({"nodes": nodes}))
+    await engine.workflows.record(workspace, "bench", "copy", WorkflowSpec.model_validate({"nodes": nodes}))
     await engine.admit(RunRequest(workspace, "bench", "copy", TriggerKind.API, str(uuid4())))
     task, _ = await engine.runner_tasks.claim(workspace, "bench", None, "bench", timedelta(hours=1))
     if task is None:

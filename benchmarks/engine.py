@@ -163,10 +163,10 @@ def a_server(listen: str | None = None, installed: Path | None = None) -> Iterat
 async def measure(server: Server, runs: int) -> list[Figure]:
     database = Database(server.url(RUNTIME), pool_size=10)
     engine = Engine(database, NoExpressions(), clock=lambda: datetime.now(UTC))
-    workspaces = [await engine.sync_workspace(WorkspaceRecord(f"w{n}", UNLIMITED, suspended=False)) for n in range(8)]
+    workspaces = [await engine.workspaces.sync(WorkspaceRecord(f"w{n}", UNLIMITED, suspended=False)) for n in range(8)]
     for workspace_id in workspaces:
-        await engine.record_version(workspace_id, "acme", "one", a_chain(1))
-        await engine.record_version(workspace_id, "acme", "forty", a_chain(40))
+        await engine.workflows.record(workspace_id, "acme", "one", a_chain(1))
+        await engine.workflows.record(workspace_id, "acme", "forty", a_chain(40))
     bench = Bench(engine, workspaces[-1])
     await bench.runs_a_second(workspaces, total=80)
     figures = [
@@ -179,7 +179,7 @@ async def measure(server: Server, runs: int) -> list[Figure]:
     with psycopg.connect(server.url(SUPERUSER), autocommit=True) as connection:
         for months in range(4):
             connection.execute("SELECT headgate.ensure_partitions(now() - make_interval(months => %s), 0)", [months])
-        version = await engine.record_version(workspaces[-1], "acme", "one", a_chain(1))
+        version = await engine.workflows.record(workspaces[-1], "acme", "one", a_chain(1))
         # What is seeded is of the past: nothing is noted of it for those who follow.
         connection.execute("SET session_replication_role = replica")
         names = {"workspace": workspaces[-1], "workflow": version.workflow_id, "version": version.version_id}

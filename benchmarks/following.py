@@ -105,9 +105,9 @@ async def planned(bench: Bench, filters: RunFilter) -> float:
 async def measure(server: Server, runs: int) -> list[Figure]:
     database = Database(server.url(RUNTIME), pool_size=10)
     engine = Engine(database, NoExpressions(), clock=lambda: datetime.now(UTC))
-    workspace_id = await engine.sync_workspace(WorkspaceRecord("acme", UNLIMITED, suspended=False))
-    version = await engine.record_version(workspace_id, "acme", "one", a_chain(1))
-    await engine.record_version(workspace_id, "acme", "forty", a_chain(40))
+    workspace_id = await engine.workspaces.sync(WorkspaceRecord("acme", UNLIMITED, suspended=False))
+    version = await engine.workflows.record(workspace_id, "acme", "one", a_chain(1))
+    await engine.workflows.record(workspace_id, "acme", "forty", a_chain(40))
     bench = Bench(engine, workspace_id)
     await bench.step()
     without, noted = await in_turns(server, bench, 6)

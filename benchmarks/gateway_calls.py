@@ -108,7 +108,7 @@ async def reading(bench: Bench, redis: RedisServer, reads: int) -> list[Figure]:
         changes = DefinitionChanges(DefinitionCache(a_dependency(stack, redis)))
         operator = bench.engine(stack, changes=changes)
         for number in range(WORKFLOWS):
-            await operator.record_version(bench.workspace, "acme", f"flow-{number}", a_chain(3))
+            await operator.workflows.record(bench.workspace, "acme", f"flow-{number}", a_chain(3))
         known = [
             DefinitionReads(DefinitionCache(a_dependency(stack, redis)), monotonic=time.monotonic) for _ in range(2)
         ]
@@ -118,7 +118,7 @@ async def reading(bench: Bench, redis: RedisServer, reads: int) -> list[Figure]:
         for number in range(reads):
             if number % READS_A_CHANGE == 0:
                 changed = a_chain(1 + number // READS_A_CHANGE)
-                await operator.record_version(bench.workspace, "acme", f"flow-{chance.randrange(WORKFLOWS)}", changed)
+                await operator.workflows.record(bench.workspace, "acme", f"flow-{chance.randrange(WORKFLOWS)}", changed)
             replica = chance.choice(replicas)
             await replica.versions.workflow(bench.workspace, "acme", f"flow-{chance.randrange(WORKFLOWS)}")
         for task in listening:
@@ -137,7 +137,7 @@ async def measure(server: Server, redis: RedisServer, calls: int) -> list[Figure
     async with AsyncExitStack() as stack:
         limits = Limits(max_api_calls_per_hour=1_000_000_000)
         record = WorkspaceRecord("acme", limits, suspended=False)
-        workspace = await Bench(server.url(RUNTIME), UUID(int=0)).engine(stack).sync_workspace(record)
+        workspace = await Bench(server.url(RUNTIME), UUID(int=0)).engine(stack).workspaces.sync(record)
     bench = Bench(server.url(RUNTIME), workspace)
     return [*await counting(bench, redis, calls), *await reading(bench, redis, min(calls, 4000))]
 

@@ -250,8 +250,8 @@ async def record(server: Server, workspaces: int) -> float:
     refs: list[list[TaskRef]] = [[] for _ in range(WORKERS)]
     for number in range(WORKERS):
         name = f"recorded-{workspaces}-{number % workspaces}"
-        workspace_id = await engine.sync_workspace(WorkspaceRecord(name, UNLIMITED, suspended=False))
-        await engine.record_version(workspace_id, name, "one", a_chain(1))
+        workspace_id = await engine.workspaces.sync(WorkspaceRecord(name, UNLIMITED, suspended=False))
+        await engine.workflows.record(workspace_id, name, "one", a_chain(1))
         for _ in range(RECORDED // WORKERS):
             request = RunRequest(workspace_id, name, "one", TriggerKind.API, secrets.token_hex(8))
             answer, _ = await engine.admit(request)

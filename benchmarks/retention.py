@@ -179,8 +179,8 @@ async def measure(count: int, workspaces: int) -> list[Figure]:
         await engine.ensure_partitions(_now())
         ids = []
         for number in range(workspaces):
-            workspace = await engine.sync_workspace(WorkspaceRecord(f"w{number}", Limits(), suspended=False))
-            version = await engine.record_version(workspace, "acme", "one", a_chain(2))
+            workspace = await engine.workspaces.sync(WorkspaceRecord(f"w{number}", Limits(), suspended=False))
+            version = await engine.workflows.record(workspace, "acme", "one", a_chain(2))
             ids.append((workspace, version.workflow_id, version.version_id))
         url = server.url(SUPERUSER)
         empty = stored(url)

@@ -174,7 +174,7 @@ class Bench:
         return found
 
     async def _none_open(self, workspaces: Sequence[str]) -> bool:
-        return not any([await self.engine.running_runs(name) for name in workspaces])
+        return not any([await self.engine.workspaces.running_runs(name) for name in workspaces])
 
 
 @asynccontextmanager
@@ -238,7 +238,7 @@ async def _measured(bench: Bench, runs: int, names: Sequence[str]) -> list[Figur
 
 
 async def _workspace(engine: Engine, name: str, url: str) -> str:
-    workspace_id = await engine.sync_workspace(WorkspaceRecord(name, UNLIMITED, suspended=False))
+    workspace_id = await engine.workspaces.sync(WorkspaceRecord(name, UNLIMITED, suspended=False))
     call = {"http": {"url": url}}
     shell, python = ({"script": {"language": language, "source": text}} for language, text in PROGRAMS)
     for made, length, config in (
@@ -248,7 +248,7 @@ async def _workspace(engine: Engine, name: str, url: str) -> str:
         ("scripts", 40, shell),
         ("pythons", 40, python),
     ):
-        await engine.record_version(workspace_id, name, made, workflow(length, config))
+        await engine.workflows.record(workspace_id, name, made, workflow(length, config))
     return (await engine.api_keys.issue(workspace_id, NewKey("bench", Role.OWNER, "bench"))).text
 
 

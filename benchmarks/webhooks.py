@@ -38,6 +38,7 @@ from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers
 from headgate.gateway.hooks import REFUSAL_SECONDS
 from headgate.gateway.streams import Streams
+from headgate.gateway.ties import Ties
 from headgate.store import migrate
 from headgate.store.database import Database
 
@@ -60,10 +61,10 @@ async def served() -> AsyncIterator[tuple[httpx.AsyncClient, httpx.AsyncClient]]
         ring = KeyRing("one", {"one": bytes(range(32))})
         engine = Engine(database, NoExpressions(), clock=_now, keys=ring)
         await engine.ensure_partitions(_now())
-        acme = await engine.sync_workspace(WorkspaceRecord("acme", UNLIMITED, suspended=False))
+        acme = await engine.workspaces.sync(WorkspaceRecord("acme", UNLIMITED, suspended=False))
         secret = "whsec_" + base64.b64encode(KEY).decode()
         await engine.credentials.put(acme, "shop", "webhook", Values({"current": secret}), by="bench")
-        await engine.record_version(acme, "acme", "hooked", WorkflowSpec.model_validate({"nodes": _nodes()}))
+        await engine.workflows.record(acme, "acme", "hooked", WorkflowSpec.model_validate({"nodes": _nodes()}))
         async with _client(engine, REFUSAL_SECONDS) as http, _client(engine, 0.0) as bare:
             yield http, bare
         await database.close()
@@ -72,16 +73,18 @@ async def served() -> AsyncIterator[tuple[httpx.AsyncClient, httpx.AsyncClient]]
 def _client(engine: Engine, refusal_seconds: float) -> httpx.AsyncClient:
     registry = CollectorRegistry()
     app = gateway(
-        engine,
-        cast("Authenticator", None),
-        cast("Callers", None),
-        engine.call_limits(burst=1_000_000, monotonic=time.monotonic),
-        Streams(engine.changes, registry, most=0, most_of_workspace=0),
-        registry,
-        lease=timedelta(seconds=1),
-        wall=_now,
-        heard=lambda _workspace, _effects: None,
-        refusal_seconds=refusal_seconds,
+        Ties(
+            engine=engine,
+            authenticator=cast("Authenticator", None),
+            callers=cast("Callers", None),
+            limits=engine.call_limits(burst=1_000_000, monotonic=time.monotonic),
+            streams=Streams(engine.changes, registry, most=0, most_of_workspace=0),
+            registry=registry,
+            lease=timedelta(seconds=1),
+            wall=_now,
+            heard=lambda _workspace, _effects: None,
+            refusal_seconds=refusal_seconds,
+        )
     )
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway")
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from hack.tools import tool
+from tests.support.documents import documents
 
 CHART = Path(__file__).resolve().parent.parent / "charts" / "headgate"
+WITH_DATABASE = {"database": {"existingSecret": "headgate-database"}}
 
 
 class ChartError(Exception):
@@ -41,6 +41,11 @@ class Rendered:
         """The pod templates, by the name of the object that holds each."""
         holders = self.all("Deployment") + self.all("Job")
         return {holder["metadata"]["name"]: holder["spec"]["template"] for holder in holders}
+
+    def environment(self) -> dict[str, str]:
+        """The operator's plain environment variables."""
+        [container] = self.pods()["headgate-operator"]["spec"]["containers"]
+        return {each["name"]: each.get("value", "") for each in container["env"]}
 
     def rules(self, role: str) -> list[dict[str, Any]]:
         """The rules of a ClusterRole, as Kubernetes puts them together where the role is made of others."""
@@ -81,4 +86,4 @@ def render(values: Mapping[str, Any] | None = None, *, release: str = "headgate"
     )
     if done.returncode:
         raise ChartError(done.stderr)
-    return Rendered(tuple(found for found in yaml.safe_load_all(done.stdout) if found))
+    return Rendered(tuple(documents(done.stdout)))

@@ -109,9 +109,9 @@ async def _tenants(server: Server, workspaces: int) -> tuple[Tenant, ...]:
 
     async def one(number: int) -> Tenant:
         name = f"w{number:04d}"
-        workspace_id = await engine.sync_workspace(WorkspaceRecord(name, UNLIMITED, suspended=False))
+        workspace_id = await engine.workspaces.sync(WorkspaceRecord(name, UNLIMITED, suspended=False))
         found = [
-            await engine.record_version(workspace_id, name, f"flow-{flow}", a_workflow(f"{name}-{flow}"))
+            await engine.workflows.record(workspace_id, name, f"flow-{flow}", a_workflow(f"{name}-{flow}"))
             for flow in range(WORKFLOWS)
         ]
         return Tenant(workspace_id, tuple((version.workflow_id, version.version_id) for version in found))

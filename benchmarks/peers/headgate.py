@@ -45,7 +45,7 @@ async def running(server: Server, _folder: Path) -> AsyncIterator[Running]:
     async with warm.running(server, [NAME], gateways=1, runners=1) as bench:
 
         async def open_runs() -> int:
-            return await bench.engine.running_runs(NAME)
+            return await bench.engine.workspaces.running_runs(NAME)
 
         def used() -> Mapping[str, float]:
             parts = {part: processor_seconds(roots) for part, roots in bench.processes.items()}

@@ -11,20 +11,20 @@ import signal
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from prometheus_client import (
-    Gauge,
-)
+from prometheus_client import CollectorRegistry, Gauge
 
 from headgate.app.claim_terms import claim_terms
 from headgate.app.compose import compose
 from headgate.app.runner_pods import runner_pods
 from headgate.clock import wall
 from headgate.cluster.client import KubeClient
-from headgate.cluster.connection import connect
+from headgate.cluster.connection import Connection, connect
 from headgate.cluster.lease import Leadership, LeaseSettings, LostLeadership
+from headgate.domain.prices import PriceTable
 from headgate.engine.definitions.changes import DefinitionChanges
 from headgate.engine.engine import Engine
 from headgate.engine.expressions.checker import ExpressionChecker
@@ -47,6 +47,19 @@ in cycles: looking for those that often took a fifth of the operator's processor
 """
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """What the process has opened, and closes in the end."""
+
+    connection: Connection
+    kube: KubeClient
+    leadership: Leadership
+    evaluator: CelEvaluator
+    engine: Engine
+    changes: DefinitionChanges | None
+    objects: ObjectStore
+
+
 async def operate(settings: OperatorSettings) -> int:
     """Run until told to end, and return the exit code. Losing leadership ends the process on the spot (code 3).
 
@@ -60,58 +73,93 @@ async def operate(settings: OperatorSettings) -> int:
     health = Health(time.monotonic)
     stop = asyncio.Event()
     _end_on_signals(stop)
-    objects = ObjectStore(settings.object_store, folder_bytes=settings.object_folder_bytes)
     async with AsyncExitStack() as stack:
-        stack.callback(objects.close)
-        archive = ObjectStore(settings.archive_store) if settings.archive_store is not None else None
-        if archive is not None:
-            stack.callback(archive.close)
+        stores = _stores(settings, stack)
         runner, port = await serve(application(health, registry), settings.http_host, settings.http_port)
         stack.push_async_callback(runner.cleanup)
-        connection = connect(settings.kubeconfig)
-        requests = KubeClient.counter(registry)
-        kube = KubeClient(connection, requests, concurrency=settings.kubernetes_concurrency)
-        stack.push_async_callback(kube.aclose)
-        # Renewing the lease must not queue behind a thousand reconciliations.
-        apart = KubeClient(connection, requests, concurrency=2)
-        stack.push_async_callback(apart.aclose)
-        leadership = _leadership(apart, settings)
-        evaluator = CelEvaluator()
-        stack.push_async_callback(evaluator.aclose)
-        database = _database(settings)
-        stack.push_async_callback(database.close)
-        changes = _changes(settings, stack)
-        engine = Engine(
-            database,
-            clock=wall,
-            randomness=secrets.token_bytes,
-            evaluator=evaluator,
-            changes=changes,
-            prices=prices,
-            archive=archive,
-        )
+        world = _open(settings, registry, stack, prices, stores)
         health.ready = True
         log.info("standing by", http_port=port)
-        async with _helping(settings, engine, kube):
-            leads = await _reached(leadership.acquire(), stop)
-        if not leads:
+        async with _helping(settings, world.engine, world.kube):
+            leads = await _reached(world.leadership.acquire(), stop)
+        if leads:
+            leading.set(1)
+            health.ready = False
+            await _lead(settings, world, registry, health, stop)
+            log.info("ended")
+        else:
             # It may have become ours at that very moment.
-            await leadership.release()
-            return 0
-        leading.set(1)
-        health.ready = False
-        operator = compose(settings, connection, kube, engine, ExpressionChecker(evaluator), objects, registry, health)
-        async with asyncio.TaskGroup() as group:
-            beside = [group.create_task(_keep_or_end(leadership))]
-            if changes is not None:
-                beside.append(group.create_task(_tell(changes)))
-            await _reached(operator.run(spawned=lambda: _end_on_signals(stop)), stop)
-            for task in beside:
-                task.cancel()
-        # Nothing writes any more: another replica need not wait.
-        await leadership.release()
-        log.info("ended")
+            await world.leadership.release()
     return 0
+
+
+def _stores(settings: OperatorSettings, stack: AsyncExitStack) -> tuple[ObjectStore, ObjectStore | None]:
+    """Where logs are kept, and the archive where there is one."""
+    objects = ObjectStore(settings.object_store, folder_bytes=settings.object_folder_bytes)
+    stack.callback(objects.close)
+    if settings.archive_store is None:
+        return objects, None
+    archive = ObjectStore(settings.archive_store)
+    stack.callback(archive.close)
+    return objects, archive
+
+
+def _open(
+    settings: OperatorSettings,
+    registry: CollectorRegistry,
+    stack: AsyncExitStack,
+    prices: PriceTable | None,
+    stores: tuple[ObjectStore, ObjectStore | None],
+) -> _Opened:
+    """Open what the settings name; ``stack`` closes it. Nothing of it need answer yet."""
+    connection = connect(settings.kubeconfig)
+    requests = KubeClient.counter(registry)
+    kube = KubeClient(connection, requests, concurrency=settings.kubernetes_concurrency)
+    stack.push_async_callback(kube.aclose)
+    # Renewing the lease must not queue behind a thousand reconciliations.
+    apart = KubeClient(connection, requests, concurrency=2)
+    stack.push_async_callback(apart.aclose)
+    evaluator = CelEvaluator()
+    stack.push_async_callback(evaluator.aclose)
+    database = _database(settings)
+    stack.push_async_callback(database.close)
+    changes = _changes(settings, stack)
+    objects, archive = stores
+    engine = Engine(
+        database,
+        clock=wall,
+        randomness=secrets.token_bytes,
+        evaluator=evaluator,
+        changes=changes,
+        prices=prices,
+        archive=archive,
+    )
+    return _Opened(connection, kube, _leadership(apart, settings), evaluator, engine, changes, objects)
+
+
+async def _lead(
+    settings: OperatorSettings, world: _Opened, registry: CollectorRegistry, health: Health, stop: asyncio.Event
+) -> None:
+    """Do all that an operator does, until told to end."""
+    operator = compose(
+        settings,
+        world.connection,
+        world.kube,
+        world.engine,
+        ExpressionChecker(world.evaluator),
+        world.objects,
+        registry,
+        health,
+    )
+    async with asyncio.TaskGroup() as group:
+        beside = [group.create_task(_keep_or_end(world.leadership))]
+        if world.changes is not None:
+            beside.append(group.create_task(_tell(world.changes)))
+        await _reached(operator.run(spawned=lambda: _end_on_signals(stop)), stop)
+        for task in beside:
+            task.cancel()
+    # Nothing writes any more: another replica need not wait.
+    await world.leadership.release()
 
 
 @asynccontextmanager

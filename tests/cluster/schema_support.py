@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode
 
-import yaml
-
 from headgate.cluster.connection import Connection, connect
+from tests.support.documents import document
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFINITIONS = sorted((ROOT / "crds").glob("*.yaml"))
@@ -97,7 +96,7 @@ class SchemaServer:
 
     def install_definitions(self) -> None:
         """Apply `crds/` where the cluster has others or none, and wait until every kind is served."""
-        definitions = [yaml.safe_load(path.read_text()) for path in DEFINITIONS]
+        definitions = [document(path.read_text()) for path in DEFINITIONS]
         for definition in definitions:
             # Owning fields beside the chart would make the next upgrade of the chart a conflict.
             if not self._has(definition):

@@ -97,7 +97,7 @@ async def test_a_helper_that_is_killed_between_claim_and_record_loses_and_double
         fan_out = fan_out.with_node(f"n{number:02d}", {"container": container})
     await cluster.apply(fan_out)
     await cluster.until(WORKFLOWS, "fan-out", acme, is_ready)
-    workspace_id = await engine.workspace_id(acme)
+    workspace_id = await engine.workspaces.id_of(acme)
     assert workspace_id is not None
 
     async def ask(key: str) -> UUID:

@@ -28,6 +28,7 @@ from headgate.gateway.pace import Pace
 from headgate.gateway.refusals import Refusals
 from headgate.gateway.strangers import Strangers
 from headgate.gateway.streams import Streams
+from headgate.gateway.ties import Ties
 from headgate.objects.object_store import ObjectStore
 from headgate.store.lent_calls import LentCalls
 from tests.builders import WorkspaceBuilder, a_workspace
@@ -135,7 +136,7 @@ async def replica(
 ) -> AsyncIterator[Api]:
     """One replica of the gateway, with what it remembers its own."""
     heard: list[tuple[str, Effects]] = []
-    registry, refusals = CollectorRegistry(), Refusals(engine)
+    registry, refusals = CollectorRegistry(), Refusals(engine.webhooks)
     streams = Streams(engine.changes, registry, most=20, most_of_workspace=10)
     kube = cast("KubeClient", server)
     limits = engine.call_limits(burst=burst, monotonic=ticking, lent=lent)
@@ -145,26 +146,29 @@ async def replica(
 
     objects = ObjectStore("memory:///")
     app = gateway(
-        engine,
-        Authenticator(kube, engine, monotonic=ticking),
-        Callers(
-            kube,
-            engine,
-            monotonic=ticking,
-            oidc=oidc,
-            strangers=strangers,
-            visits=MinuteCounts(burst, ticking),
-        ),
-        limits,
-        streams,
-        registry,
-        lease=timedelta(seconds=15),
-        wall=world.clock,
-        heard=hear,
-        objects=objects,
-        live=LiveLogs(kube, engine.logs, Pace(1_048_576, time.monotonic)),
-        refusals=refusals,
-        refusal_seconds=0.0,
+        Ties(
+            engine=engine,
+            authenticator=Authenticator(kube, engine.workspaces, monotonic=ticking),
+            callers=Callers(
+                kube,
+                engine.api_keys,
+                engine.workspaces,
+                monotonic=ticking,
+                oidc=oidc,
+                strangers=strangers,
+                visits=MinuteCounts(burst, ticking),
+            ),
+            limits=limits,
+            streams=streams,
+            registry=registry,
+            lease=timedelta(seconds=15),
+            wall=world.clock,
+            heard=hear,
+            objects=objects,
+            live=LiveLogs(kube, engine.logs, Pace(1_048_576, time.monotonic)),
+            refusals=refusals,
+            refusal_seconds=0.0,
+        )
     )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:

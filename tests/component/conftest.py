@@ -10,15 +10,20 @@ from typing import Any, cast
 
 import psycopg
 import pytest
+from fastapi import APIRouter
 
 from hack.postgres import DATABASE, MIGRATOR, RUNTIME, Server
 from headgate.engine.engine import Engine
+from headgate.gateway.api import document
 from headgate.store import migrate
 from headgate.store.database import Database
 from tests.component.api_client import Api, Ticking, replica
 from tests.component.api_server import ApiServer
+from tests.component.archived import Archive
+from tests.component.old_entries import KEPT, OldEntries, given_retention
 from tests.component.tables import SHARED_TABLES, TENANT_TABLES
-from tests.component.world import KEYS, Clock, Evaluations, World
+from tests.component.webhook_client import Sender
+from tests.component.world import KEYS, Clock, Evaluations, World, one_node
 from tests.support.databases import TestDatabase, create_database, drop_database, own_server
 from tests.support.pgbouncer import own_pgbouncer
 from tests.support.redis_server import RedisServer, own_redis
@@ -88,11 +93,51 @@ async def world(database: Database, fresh: TestDatabase) -> World:
     return world
 
 
+@pytest.fixture(scope="session", autouse=True)
+def described_once() -> Iterator[None]:
+    """The document of the API is the same whatever its routes work with, and making it takes longer than most tests."""
+    made: list[dict[str, Any]] = []
+
+    def described(routes: APIRouter) -> dict[str, Any]:
+        if not made:
+            made.append(document(routes))
+        return made[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("headgate.gateway.app.document", described)
+        yield
+
+
 @pytest.fixture
 async def api(world: World) -> AsyncIterator[Api]:
     """One replica of the gateway."""
     async with replica(world, world.engine, ApiServer(), Ticking()) as made:
         yield made
+
+
+@pytest.fixture
+async def sender(api: Api) -> Sender:
+    """Another system, whose secret the workspace has."""
+    made = Sender(api)
+    await made.given_secret()
+    return made
+
+
+@pytest.fixture
+async def archive(world: World) -> Archive:
+    """An archive in memory, and two workflows whose runs come to it."""
+    await world.given(one_node().with_input("day"))
+    await world.given(one_node("other"))
+    return Archive(world)
+
+
+@pytest.fixture
+async def old(world: World) -> OldEntries:
+    """An audit log of five entries that are signed, and are kept for thirty days."""
+    old = OldEntries(world)
+    await given_retention(world, KEPT)
+    assert await old.given(3) == [1, 2, 3, 4, 5]
+    return old
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import psycopg
 from headgate.domain.audit import Act, Action, Actor, ActorKind, Entry, hash_of
 from headgate.domain.audit_chain import Finding
 from headgate.domain.audit_keys import PublicKeys, SigningKeys
-from headgate.engine.audit import Verified
+from headgate.engine.audit_log import Verified
 from tests.component.world import World
 
 SIGNING = SigningKeys("2026-01", {"2026-01": bytes(range(32))})

@@ -16,7 +16,7 @@ from headgate.domain.archive import AUDIT, files_of_record, files_to_record
 from headgate.domain.audit import Entry
 from headgate.engine.archive.entry_files import entries_of
 from headgate.engine.archive.files import ArchiveFiles
-from headgate.engine.audit import Verified
+from headgate.engine.audit_log import Verified
 from headgate.engine.types import WorkspaceRecord
 from headgate.objects.object_store import ObjectStore
 from headgate.store.archive.columns import FORMS
@@ -31,7 +31,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 async def given_retention(world: World, retention: Retention, workspace: str = "acme") -> None:
     record = WorkspaceRecord(workspace, Limits(), suspended=False, retention=retention)
-    world.ids[workspace] = await world.engine.sync_workspace(record)
+    world.ids[workspace] = await world.engine.workspaces.sync(record)
 
 
 class OldEntries:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +38,17 @@ class Fuse:
         """It has happened."""
         if self.writes == self.at and self.after:
             raise Killed
+
+
+async def at_every_write(story: Callable[[Fuse], Awaitable[None]]) -> int:
+    """Let a story be cut at each of its writes. Returns how many there are."""
+    whole = Fuse()
+    await story(whole)
+    # After a write, and before the next one, is the same.
+    for at in range(1, whole.writes + 1):
+        await story(Fuse(at))
+    await story(Fuse(whole.writes, after=True))
+    return whole.writes
 
 
 class FusedDatabase(Database):

@@ -112,7 +112,7 @@ async def test_a_kill_before_or_after_any_write_counts_every_end_once(world: Wor
         except Killed:
             await Replica(world, script, jobs, Fuse()).work()
         view = await folded(world, name)
-        await world.engine.retire_workspace(name)
+        await world.engine.workspaces.retire(name)
         return view.tally.total, view.tally.successful, view.attempts, {n.node: n.attempts for n in view.slowest}
 
     whole = Fuse()

@@ -13,9 +13,8 @@ from headgate.cli.main import app
 from headgate.objects.object_store import ObjectStore, StoreUnavailable
 from tests.component.api_client import Api, Ticking, replica
 from tests.component.api_server import ApiServer
-from tests.component.archived import Archive
+from tests.component.archived import Archive, finished
 from tests.component.old_entries import KEPT, OldEntries, given_retention
-from tests.component.test_archive import finished
 from tests.component.world import World, one_node
 
 

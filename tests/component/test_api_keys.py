@@ -116,7 +116,7 @@ class TestAuthenticating:
     async def test_it_ends_with_its_workspace(self, world: World) -> None:
         issued = await given_key(world)
 
-        await world.engine.retire_workspace("acme")
+        await world.engine.workspaces.retire("acme")
         await world.given_workspace("acme")
 
         assert await world.engine.api_keys.authenticate(issued.text) is None

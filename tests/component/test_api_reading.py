@@ -30,7 +30,7 @@ class TestWorkflows:
     async def test_they_are_listed_by_name_over_pages_without_those_that_are_gone(self, world: World, api: Api) -> None:
         for name in ("c", "a", "d", "b", "e"):
             await world.given(one_node(name))
-        await world.engine.retire_workflow(world.ids["acme"], "acme", "d")
+        await world.engine.workflows.retire(world.ids["acme"], "acme", "d")
 
         assert [item["name"] for item in await pages(api, "/workflows")] == ["a", "b", "c", "e"]
         assert [item["name"] for item in await pages(api, "/workflows", 50)] == ["a", "b", "c", "e"]
@@ -175,7 +175,7 @@ class TestUsage:
 
     async def test_one_that_was_retired_is_gone(self, world: World, api: Api, replicas: list[Engine]) -> None:
         await api.get("")
-        await world.engine.retire_workspace("acme")
+        await world.engine.workspaces.retire("acme")
 
         assert (await api.call("GET", "/usage")).status_code == 404, "while the key is still believed"
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable
-from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import psycopg
@@ -21,29 +19,14 @@ from headgate.engine.archive.reading import NoArchive
 from headgate.engine.types import RunFilter, WorkspaceRecord
 from headgate.objects.parquet import decode
 from headgate.store.errors import RunFrozen
-from tests.component.archived import Archive, FusedStore
-from tests.component.replica import Fuse, FusedDatabase, Killed
+from tests.component.archived import Archive, finished
+from tests.component.replica import Killed
 from tests.component.world import World, calling, chain, one_node
-
-
-@pytest.fixture
-async def archive(world: World) -> Archive:
-    await world.given(one_node().with_input("day"))
-    await world.given(one_node("other"))
-    return Archive(world)
-
-
-async def finished(world: World, workflow: str = "nightly", **members: object) -> UUID:
-    """A run that succeeded with an output, three minutes after it was asked for."""
-    run = await world.admit(workflow, **members)  # type: ignore[arg-type]
-    world.clock.advance(minutes=3)
-    await world.succeed(run, output={"rows": 7})
-    return run
 
 
 async def given_retention(world: World, retention: Retention, workspace: str = "acme") -> None:
     record = WorkspaceRecord(workspace, Limits(), suspended=False, retention=retention)
-    world.ids[workspace] = await world.engine.sync_workspace(record)
+    world.ids[workspace] = await world.engine.workspaces.sync(record)
 
 
 async def test_a_run_moves_when_its_retention_has_passed_and_is_shown_as_before(archive: Archive) -> None:
@@ -314,94 +297,6 @@ async def test_who_does_not_know_where_the_archive_is_says_so(archive: Archive) 
 
     with pytest.raises(NoArchive):
         await world.another_engine().run_view(world.ids["acme"], run)
-
-
-async def test_two_at_once_archive_each_run_once(archive: Archive) -> None:
-    runs = [await finished(archive.world) for _ in range(5)]
-    archive.world.clock.advance(days=91)
-    young = await finished(archive.world)
-
-    await asyncio.gather(*(archive.round() for _ in range(3)))
-    await archive.round()
-
-    assert (await archive.archived(), await archive.hot()) == (runs, [young])
-    assert (await archive.world.usage())["storage_bytes"] == len('{"rows": 7}') + len('{"day": null}')
-    assert len(await archive.paths()) == 3
-
-
-async def test_a_kill_at_any_write_loses_nothing_and_doubles_nothing(world: World) -> None:
-    """A round is cut at each of its writes: of objects, and of transactions."""
-    whole = Fuse()
-    await story(world, whole)
-    assert whole.writes > 20
-
-    # After a write, and before the next one, is the same.
-    for at in range(1, whole.writes + 1):
-        await story(world, Fuse(at))
-    await story(world, Fuse(whole.writes, after=True))
-
-
-async def story(world: World, fuse: Fuse) -> None:
-    """A round that may be killed, one that is not, and what is there then; in a workspace of its own."""
-    name = f"w-{len(world.ids)}"
-    await world.given_workspace(name)
-    await world.given(one_node(), name)
-    first, second, young = [await world.admit(workspace=name, labels={"n": str(n)}) for n in range(3)]
-    for run in (first, second):
-        await world.succeed(run, output={"rows": 7}, workspace=name)
-    archive, later = Archive(world, objects=FusedStore(Fuse())), world.clock.now + timedelta(days=91)
-    await killed_in(archive, fuse, name, later)
-
-    await archive.archiver.run(later, world.ids[name])
-
-    assert (await archive.archived(name), await archive.hot(name)) == ([first, second], [young])
-    assert (await world.usage(name))["storage_bytes"] == 0
-    assert len(await archive.paths()) == 3
-    assert [run.run_id for run in await archive.listed(workspace=name)] == [young, second, first]
-
-
-async def killed_in(archive: Archive, fuse: Fuse, name: str, now: datetime) -> None:
-    """A round of one workspace, as far as the fuse lets it come."""
-    assert isinstance(archive.objects, FusedStore)
-    database = FusedDatabase(archive.world.url, fuse)
-    archiver = archive.archiver_of(archive.engine_of(database))
-    archive.objects.fuse = fuse
-    with suppress(Killed):
-        await archiver.run(now, archive.world.ids[name])
-    archive.objects.fuse = Fuse()
-    await database.close()
-
-
-async def test_a_kill_while_parts_are_deleted_leaves_nothing_behind(world: World) -> None:
-    whole = Fuse()
-    await ending(world, whole)
-
-    # After a write, and before the next one, is the same.
-    for at in range(1, whole.writes + 1):
-        await ending(world, Fuse(at))
-    await ending(world, Fuse(whole.writes, after=True))
-
-
-async def ending(world: World, fuse: Fuse) -> None:
-    """A part that has been kept long enough, with a log, and a round that may be killed."""
-    name = f"w-{len(world.ids)}"
-    await world.given_workspace(name)
-    await world.given(one_node(), name)
-    run = await world.admit(workspace=name)
-    await world.succeed(run, workspace=name)
-    archive, now = Archive(world, objects=FusedStore(Fuse())), world.clock.now
-    path = f"{world.ids[name]}/2026-03/{run}/work.1.log"
-    await archive.logs.put(path, b"hello")
-    assert await world.engine.logs.record(world.ref(run, "work", workspace=name), path, 5, truncated=False)
-    await archive.archiver.run(now + timedelta(days=91), world.ids[name])
-    assert (await world.usage(name))["storage_bytes"] == 5
-    await killed_in(archive, fuse, name, now + timedelta(days=2600))
-
-    await archive.archiver.run(now + timedelta(days=2600), world.ids[name])
-
-    assert (await archive.paths(), await archive.parts(name), await archive.hot(name)) == ([], [], [])
-    assert [item async for item in archive.logs.list("")] == []
-    assert (await world.usage(name))["storage_bytes"] == 0
 
 
 async def test_pages_go_on_in_the_archive_in_one_order(archive: Archive) -> None:

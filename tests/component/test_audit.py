@@ -141,7 +141,7 @@ async def test_workspaces_whose_plan_changes_that_are_suspended_and_that_end(wor
     await world.given_workspace(max_concurrent_runs=7)
     await world.given_workspace(max_concurrent_runs=7, suspended=True)
     assert (await ledger.detail())["suspended"] == [False, True]
-    await world.engine.retire_workspace("acme")
+    await world.engine.workspaces.retire("acme")
 
     actions = ["workspace.create", "workspace.change", "workspace.change", "workspace.retire"]
     assert [entry.action for entry in await ledger.entries()] == actions
@@ -150,7 +150,7 @@ async def test_workspaces_whose_plan_changes_that_are_suspended_and_that_end(wor
 
 async def test_a_breaker_that_is_reset(world: World, ledger: Ledger) -> None:
     for token in ("one", "one", "two"):
-        await world.engine.reset_breaker(world.ids["acme"], token, BOB)
+        await world.engine.workspaces.reset_breaker(world.ids["acme"], token, BOB)
 
     assert [entry.action for entry in await ledger.entries()][1:] == ["breaker.reset", "breaker.reset"]
 

@@ -12,20 +12,10 @@ from headgate.domain.archive import AUDIT, files_of_record
 from headgate.domain.audit import Action, Entry
 from headgate.engine.archive.files import ArchiveDamaged
 from headgate.engine.archive.reading import NoArchive
-from headgate.engine.audit import EntriesMoved
+from headgate.engine.audit_log import EntriesMoved
 from headgate.objects.parquet import decode
 from headgate.store.audit import Filters
 from tests.component.old_entries import KEPT, OldEntries, given_retention
-from tests.component.world import World
-
-
-@pytest.fixture
-async def old(world: World) -> OldEntries:
-    """A log of five entries that are signed, and are kept for thirty days."""
-    old = OldEntries(world)
-    await given_retention(world, KEPT)
-    assert await old.given(3) == [1, 2, 3, 4, 5]
-    return old
 
 
 async def test_entries_move_when_their_retention_has_passed_and_are_there_as_before(old: OldEntries) -> None:

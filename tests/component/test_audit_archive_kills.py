@@ -5,21 +5,10 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-import pytest
-
 from tests.component.archived import FusedStore
 from tests.component.old_entries import KEPT, OldEntries, given_retention
-from tests.component.replica import Fuse
+from tests.component.replica import Fuse, at_every_write
 from tests.component.world import World
-
-
-@pytest.fixture
-async def old(world: World) -> OldEntries:
-    """A log of five entries that are signed, and are kept for thirty days."""
-    old = OldEntries(world)
-    await given_retention(world, KEPT)
-    assert await old.given(3) == [1, 2, 3, 4, 5]
-    return old
 
 
 async def test_what_was_changed_after_it_was_written_is_not_deleted(old: OldEntries) -> None:
@@ -62,14 +51,7 @@ async def test_two_at_once_move_each_entry_once(old: OldEntries) -> None:
 
 async def test_a_kill_at_any_write_loses_nothing_and_doubles_nothing(world: World) -> None:
     """A round is cut at each of its writes: of objects, and of transactions."""
-    whole = Fuse()
-    await story(world, whole)
-    assert whole.writes > 10
-
-    # After a write, and before the next one, is the same.
-    for at in range(1, whole.writes + 1):
-        await story(world, Fuse(at))
-    await story(world, Fuse(whole.writes, after=True))
+    assert await at_every_write(lambda fuse: story(world, fuse)) > 10
 
 
 async def story(world: World, fuse: Fuse) -> None:
@@ -97,13 +79,7 @@ async def story(world: World, fuse: Fuse) -> None:
 
 
 async def test_a_kill_while_parts_are_deleted_leaves_nothing_behind(world: World) -> None:
-    whole = Fuse()
-    await ending(world, whole)
-
-    # After a write, and before the next one, is the same.
-    for at in range(1, whole.writes + 1):
-        await ending(world, Fuse(at))
-    await ending(world, Fuse(whole.writes, after=True))
+    assert await at_every_write(lambda fuse: ending(world, fuse)) > 1
 
 
 async def ending(world: World, fuse: Fuse) -> None:

@@ -24,7 +24,7 @@ async def breaking(world: World) -> World:
 
 
 async def breaker(world: World) -> BreakerView:
-    [usage] = await world.engine.usage()
+    [usage] = await world.engine.workspaces.usage()
     return usage.breaker
 
 
@@ -154,14 +154,14 @@ async def test_a_person_closes_it_once_for_every_new_word(breaking: World) -> No
     await open_up(breaking)
     waiting = await breaking.admit()
 
-    effects = await breaking.engine.reset_breaker(breaking.ids["acme"], "alice, noon")
+    effects = await breaking.engine.workspaces.reset_breaker(breaking.ids["acme"], "alice, noon")
 
     assert effects.breakers
     assert (await breaker(breaking)).reset == "alice, noon"
     assert await breaking.phase(waiting) is RunPhase.RUNNING
     await breaking.succeed(waiting)
     await open_up(breaking)
-    assert not (await breaking.engine.reset_breaker(breaking.ids["acme"], "alice, noon")).breakers
+    assert not (await breaking.engine.workspaces.reset_breaker(breaking.ids["acme"], "alice, noon")).breakers
     assert await state(breaking) is BreakerState.OPEN
 
 

@@ -15,7 +15,7 @@ STOP = Budget(monthly="0.002", on_exceeded=OnBudgetExceeded.STOP)
 
 
 async def spent(world: World) -> str | None:
-    [usage] = await world.engine.usage()
+    [usage] = await world.engine.workspaces.usage()
     return money(usage.spent)
 
 

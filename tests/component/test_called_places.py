@@ -163,10 +163,10 @@ async def test_usage_tells_places_and_runs_apart(world: World) -> None:
     await world.admit("caller")
     await chain(world)
 
-    [usage] = await world.engine.usage()
+    [usage] = await world.engine.workspaces.usage()
 
     assert (usage.running, usage.borrowed) == (1, 1)
-    assert await world.engine.running_runs("acme") == 2
+    assert await world.engine.workspaces.running_runs("acme") == 2
 
 
 class TestTheEndOfTheCaller:
@@ -312,10 +312,10 @@ async def test_what_a_run_calls_that_the_breaker_tries_is_part_of_the_trial(worl
 
     [child] = await under_way(world)
     await world.succeed(child)
-    [usage] = await world.engine.usage()
+    [usage] = await world.engine.workspaces.usage()
     assert usage.breaker.state is BreakerState.HALF_OPEN
     await chain(world)
-    [usage] = await world.engine.usage()
+    [usage] = await world.engine.workspaces.usage()
     assert (usage.breaker.state, await world.phase(parent)) == (BreakerState.CLOSED, RunPhase.SUCCEEDED)
 
 

@@ -5,50 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from types import ModuleType
 from typing import Any
 
 import pytest
-from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 
 from headgate.domain.search import SearchKind
 from headgate.domain.sync import CursorName, Reached
 from headgate.engine.types import Outcome, RunFilter, Waiting
-from headgate.store import (
-    analytics,
-    api_keys,
-    audit,
-    audit_anchors,
-    calls,
-    control,
-    credential_releases,
-    credentials,
-    data_keys,
-    deliveries,
-    endings,
-    events,
-    history,
-    maintenance,
-    open_runs,
-    pending,
-    plan_use,
-    prices,
-    recommendations,
-    run_changes,
-    run_facts,
-    runs,
-    schedules,
-    search,
-    starting,
-    sync_cursors,
-    tasks,
-    webhooks,
-    workflows,
-    workspaces,
-)
-from headgate.store.archive import audit_parts, choosing, entries, names
-from headgate.store.archive import months as archive_months
-from headgate.store.archive import parts as archive_parts
 from tests.builders import a_workflow, container
 from tests.component.copies import given_cursor, table
 from tests.component.ledger import ALICE, SIGNING
@@ -318,50 +281,3 @@ async def test_a_search_takes_six_and_three_where_nothing_is_found(warm: World, 
         with counted(sent):
             await warm.engine.search.find(warm.ids["acme"], SearchKind.WORKFLOW, query)
         assert len(sent) == messages
-
-
-@pytest.mark.parametrize(
-    "module",
-    [
-        analytics,
-        api_keys,
-        audit,
-        audit_anchors,
-        calls,
-        control,
-        credential_releases,
-        credentials,
-        data_keys,
-        deliveries,
-        endings,
-        events,
-        history,
-        maintenance,
-        pending,
-        open_runs,
-        plan_use,
-        choosing,
-        names,
-        archive_months,
-        archive_parts,
-        audit_parts,
-        entries,
-        prices,
-        recommendations,
-        run_changes,
-        run_facts,
-        runs,
-        schedules,
-        search,
-        starting,
-        sync_cursors,
-        tasks,
-        webhooks,
-        workflows,
-        workspaces,
-    ],
-)
-def test_every_statement_is_short_enough_for_psycopg_to_keep_what_it_read(module: ModuleType) -> None:
-    statements = {name: text for name, text in vars(module).items() if isinstance(text, str) and name.isupper()}
-    assert statements
-    assert {name for name, text in statements.items() if len(text) > MAX_CACHED_STATEMENT_LENGTH} == set()

@@ -107,7 +107,7 @@ async def test_a_workspace_that_ends_takes_its_credentials_and_keys_along(vault:
     await vault.released(ref, "shop")
     await vault.credentials.rotate_data_key(ref.workspace_id)
 
-    await vault.world.engine.retire_workspace("acme")
+    await vault.world.engine.workspaces.retire("acme")
 
     assert [row["workspace_id"] for row in await vault.data_keys()] == [vault.world.ids["other"]]
     assert await vault.credentials.list(ref.workspace_id) == ()

@@ -100,7 +100,7 @@ async def test_a_database_that_was_not_migrated_says_what_to_run(empty: TestData
     with pytest.raises(DatabaseNotMigrated, match="headgate migrate"):
         await engine.ping()
     with pytest.raises(DatabaseNotMigrated):
-        await engine.workspace_id("acme")
+        await engine.workspaces.id_of("acme")
     with pytest.raises(DatabaseNotMigrated):
         await engine.ensure_partitions(world.clock.now)
     await database.close()

@@ -36,7 +36,7 @@ class Parts:
         """Record a version of the workflow; its number."""
         model = one_node(name).model()
         spec = model.spec.model_copy(update={"priority": priority})
-        return (await self.operator.record_version(world.ids["acme"], "acme", name, spec)).number
+        return (await self.operator.workflows.record(world.ids["acme"], "acme", name, spec)).number
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ async def test_who_hears_of_changes_goes_on_hearing_of_them_while_there_are_none
 
 async def test_a_workflow_that_is_gone_is_forgotten(world: World, parts: Parts) -> None:
     await number(parts.quiet, world)
-    await parts.operator.retire_workflow(world.ids["acme"], "acme", "nightly")
+    await parts.operator.workflows.retire(world.ids["acme"], "acme", "nightly")
     assert await parts.quiet.versions.workflow(world.ids["acme"], "acme", "nightly") is None
 
 

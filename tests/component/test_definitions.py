@@ -43,7 +43,7 @@ class TestWorkspace:
 
     async def test_that_many_replicas_record_at_once_is_one(self, world: World) -> None:
         record = WorkspaceRecord("new", Limits(), suspended=False)
-        ids = await asyncio.gather(*(world.engine.sync_workspace(record) for _ in range(8)))
+        ids = await asyncio.gather(*(world.engine.workspaces.sync(record) for _ in range(8)))
         assert len(set(ids)) == 1
 
     async def test_that_was_retired_leaves_its_name_to_a_new_one_and_its_history_in_place(self, world: World) -> None:
@@ -51,7 +51,7 @@ class TestWorkspace:
         old, run = world.ids["acme"], await world.admit()
         [task] = await world.claim()
 
-        effects = await world.engine.retire_workspace("acme")
+        effects = await world.engine.workspaces.retire("acme")
 
         assert effects.cancelled == (task.ref,)
         assert await world.given_workspace() != old
@@ -61,21 +61,21 @@ class TestWorkspace:
 
     async def test_that_was_retired_runs_nothing_any_more(self, world: World) -> None:
         await world.given(one_node().with_schedule("hourly", "0 * * * *"))
-        await world.engine.retire_workspace("acme")
+        await world.engine.workspaces.retire("acme")
         assert (await world.refused()).reason == "WorkflowNotFound"
         assert (await world.engine.fire_due(world.clock.advance(days=1))).effects.runs == frozenset()
 
     async def test_is_found_by_its_name(self, world: World) -> None:
-        assert await world.engine.workspace_id("acme") == world.ids["acme"]
-        assert await world.engine.workspace_id("missing") is None
+        assert await world.engine.workspaces.id_of("acme") == world.ids["acme"]
+        assert await world.engine.workspaces.id_of("missing") is None
 
     async def test_that_nobody_knows_can_be_retired_and_suspended(self, world: World) -> None:
-        assert (await world.engine.retire_workspace("missing")).runs == frozenset()
-        await world.engine.suspend_workspace("missing")
+        assert (await world.engine.workspaces.retire("missing")).runs == frozenset()
+        await world.engine.workspaces.suspend("missing")
 
     async def test_that_is_suspended_by_name_starts_nothing_until_it_is_recorded_otherwise(self, world: World) -> None:
         await world.given(one_node())
-        await world.engine.suspend_workspace("acme")
+        await world.engine.workspaces.suspend("acme")
         run = await world.admit()
         assert await world.phase(run) is RunPhase.PENDING
 
@@ -117,14 +117,14 @@ class TestVersion:
         replicas = [world.another_engine() for _ in range(6)]
         spec = one_node().model().spec
         versions = await asyncio.gather(
-            *(replica.record_version(world.ids["acme"], "acme", "nightly", spec) for replica in replicas)
+            *(replica.workflows.record(world.ids["acme"], "acme", "nightly", spec) for replica in replicas)
         )
         assert len(set(versions)) == 1
 
     async def test_of_workflows_with_the_same_name_in_two_namespaces_are_apart(self, world: World) -> None:
         spec = one_node().model().spec
-        here = await world.engine.record_version(world.ids["acme"], "acme", "nightly", spec)
-        there = await world.engine.record_version(world.ids["acme"], "acme-batch", "nightly", spec)
+        here = await world.engine.workflows.record(world.ids["acme"], "acme", "nightly", spec)
+        there = await world.engine.workflows.record(world.ids["acme"], "acme-batch", "nightly", spec)
         assert here.workflow_id != there.workflow_id
 
     @pytest.mark.parametrize(
@@ -140,14 +140,14 @@ class TestVersion:
     ) -> None:
         spec = WorkflowSpec.model_validate(workflow.body["spec"])
         with pytest.raises(DefinitionError, match=words):
-            await world.engine.record_version(world.ids["acme"], "acme", "nightly", spec)
+            await world.engine.workflows.record(world.ids["acme"], "acme", "nightly", spec)
 
 
 class TestRetiredWorkflow:
     async def test_starts_no_run_but_lets_those_under_way_end(self, world: World) -> None:
         await world.given(one_node())
         run = await world.admit()
-        await world.engine.retire_workflow(world.ids["acme"], "acme", "nightly")
+        await world.engine.workflows.retire(world.ids["acme"], "acme", "nightly")
 
         assert (await world.refused()).reason == "WorkflowNotFound"
         await world.succeed(run, "work")
@@ -155,13 +155,13 @@ class TestRetiredWorkflow:
 
     async def test_leaves_its_name_to_a_new_one(self, world: World) -> None:
         first = await world.given(one_node())
-        await world.engine.retire_workflow(world.ids["acme"], "acme", "nightly")
+        await world.engine.workflows.retire(world.ids["acme"], "acme", "nightly")
         second = await world.given(one_node())
         assert second.workflow_id != first.workflow_id
         assert second.number == 1
 
     async def test_that_nobody_knows_is_no_trouble(self, world: World) -> None:
-        await world.engine.retire_workflow(world.ids["acme"], "acme", "missing")
+        await world.engine.workflows.retire(world.ids["acme"], "acme", "missing")
 
 
 async def test_what_postgres_cannot_hold_is_not_recorded_and_its_place_is_named(world: World) -> None:

@@ -19,7 +19,6 @@ from headgate.engine.types import WorkspaceRecord
 from headgate.engine.webhooks import deliveries
 from headgate.store import deliveries as store
 from tests.builders import a_workflow
-from tests.component.api_client import Api
 from tests.component.webhook_client import PAID, Sender, hooked
 from tests.component.world import KEYS, NOON, World
 from tests.support.waiting import eventually
@@ -28,12 +27,10 @@ SECRETS_OF_BODIES = "a present"
 
 
 @pytest.fixture
-async def sender(world: World, api: Api) -> Sender:
-    """A sender whose secret the workspace has, and a workflow that it starts."""
-    made = Sender(api)
-    await made.given_secret()
+async def sender(world: World, sender: Sender) -> Sender:
+    """With a workflow that it starts."""
     await world.given(hooked())
-    return made
+    return sender
 
 
 async def stored(world: World) -> list[dict[str, Any]]:
@@ -144,7 +141,7 @@ class TestBodies:
     async def test_of_a_workspace_that_is_gone_can_be_read_by_nobody(self, world: World, sender: Sender) -> None:
         await sender.accepted()
 
-        await world.engine.retire_workspace("acme")
+        await world.engine.workspaces.retire("acme")
 
         assert len(await stored(world)) == 1
         assert await world.rows("SELECT 1 AS one FROM headgate.data_keys") == []
@@ -192,7 +189,7 @@ class TestRedelivery:
     async def test_is_to_the_triggers_that_there_are_now(self, world: World, sender: Sender) -> None:
         world.expressions.values["trigger.body.order.id"] = lambda known: known["trigger"]["body"]["order"]["id"]
         told = await sender.accepted()
-        await world.engine.retire_workflow(world.ids["acme"], "acme", "nightly")
+        await world.engine.workflows.retire(world.ids["acme"], "acme", "nightly")
         await world.given(hooked("mended", inputs={"id": "${{ trigger.body.order.id }}"}).with_input("id"))
 
         world.clock.advance(seconds=1)
@@ -247,7 +244,7 @@ class TestRedelivery:
 class TestForgetting:
     async def test_is_after_as_many_days_as_the_workspace_says(self, world: World, sender: Sender) -> None:
         record = WorkspaceRecord("acme", Limits(), suspended=False, retention=Retention(webhook_days=3))
-        await world.engine.sync_workspace(record)
+        await world.engine.workspaces.sync(record)
         await sender.accepted("old")
         world.clock.advance(days=2)
         await sender.accepted("new")
@@ -275,7 +272,7 @@ class TestForgetting:
 
     async def test_goes_on_where_a_workspace_is_gone(self, world: World, sender: Sender) -> None:
         await sender.accepted()
-        await world.engine.retire_workspace("acme")
+        await world.engine.workspaces.retire("acme")
         world.clock.advance(days=31)
 
         assert await world.engine.deliveries.forget_old(world.clock.now) == (1, False)

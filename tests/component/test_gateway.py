@@ -21,6 +21,7 @@ from headgate.gateway.app import gateway
 from headgate.gateway.authentication import REMEMBERED_SECONDS, Authenticator
 from headgate.gateway.callers import Callers
 from headgate.gateway.streams import Streams
+from headgate.gateway.ties import Ties
 from tests.builders import a_workflow
 from tests.component.api_server import ApiServer
 from tests.component.copies import table
@@ -51,17 +52,29 @@ class Gateway:
 async def served(world: World) -> AsyncIterator[Gateway]:
     api, heard = ApiServer(), list[Effects]()
     made = Gateway(cast("httpx.AsyncClient", None), api, heard)
-    authenticator = Authenticator(cast("KubeClient", api), world.engine, monotonic=lambda: made.time)
+    authenticator = Authenticator(cast("KubeClient", api), world.engine.workspaces, monotonic=lambda: made.time)
 
     def hear(_workspace: str, effects: Effects) -> None:
         heard.append(effects)
 
-    callers = Callers(cast("KubeClient", api), world.engine, monotonic=lambda: made.time)
+    callers = Callers(
+        cast("KubeClient", api), world.engine.api_keys, world.engine.workspaces, monotonic=lambda: made.time
+    )
     limits = world.engine.call_limits(burst=1000, monotonic=lambda: made.time)
     registry = CollectorRegistry()
     streams = Streams(world.engine.changes, registry, most=0, most_of_workspace=0)
     app = gateway(
-        world.engine, authenticator, callers, limits, streams, registry, lease=LEASE, wall=world.clock, heard=hear
+        Ties(
+            engine=world.engine,
+            authenticator=authenticator,
+            callers=callers,
+            limits=limits,
+            streams=streams,
+            registry=registry,
+            lease=LEASE,
+            wall=world.clock,
+            heard=hear,
+        )
     )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:

@@ -18,19 +18,11 @@ from headgate.api.members import Role
 from headgate.engine.api_keys import NewKey
 from tests.component.world import World
 from tests.support.databases import TestDatabase
+from tests.support.identities import OF_NO_CLUSTER
 from tests.support.operator_process import free_port
 from tests.support.pgbouncer import own_pgbouncer
 from tests.support.standby import Standby, own_standby
 from tests.support.waiting import eventually
-
-KUBECONFIG = """
-apiVersion: v1
-kind: Config
-clusters: [{name: x, cluster: {server: "http://127.0.0.1:1"}}]
-users: [{name: x, user: {token: t}}]
-contexts: [{name: x, context: {cluster: x, user: x}}]
-current-context: x
-"""
 
 
 @dataclass(frozen=True)
@@ -54,7 +46,7 @@ class Gateway:
 
 @pytest.fixture
 def gateway(fresh: TestDatabase, tmp_path: Path) -> Iterator[Gateway]:
-    (tmp_path / "kubeconfig").write_text(KUBECONFIG)
+    (tmp_path / "kubeconfig").write_text(OF_NO_CLUSTER)
     api, probes = free_port(), free_port()
     with own_standby(fresh.server) as standby, own_pgbouncer(fresh.server) as bouncer:
         environment = {

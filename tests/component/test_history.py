@@ -71,7 +71,7 @@ async def test_runs_are_listed_by_phase_and_by_workflow(world: World, limit: int
 async def test_runs_of_a_workflow_that_is_gone_can_still_be_listed(world: World) -> None:
     await world.given(one_node())
     run = await world.admit()
-    await world.engine.retire_workflow(world.ids["acme"], "acme", "nightly")
+    await world.engine.workflows.retire(world.ids["acme"], "acme", "nightly")
     assert await listed(world, RunFilter(workflow=("acme", "nightly"))) == [run]
 
 

@@ -169,9 +169,9 @@ async def prepared(postgres: Server, target: str) -> str:
     database = Database(postgres.url(RUNTIME), pool_size=2)
     engine = Engine(database, Evaluations(), clock=lambda: datetime.now(UTC))
     await engine.ensure_partitions(datetime.now(UTC))
-    acme = await engine.sync_workspace(WorkspaceRecord("acme", PLENTY, suspended=False))
+    acme = await engine.workspaces.sync(WorkspaceRecord("acme", PLENTY, suspended=False))
     spec = a_workflow("call").with_node("work", {"http": {"url": target}}).model().spec
-    await engine.record_version(acme, "acme", "call", spec)
+    await engine.workflows.record(acme, "acme", "call", spec)
     issued = await engine.api_keys.issue(acme, NewKey("ci", Role.OWNER, "alice"))
     await database.close()
     return issued.text

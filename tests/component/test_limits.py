@@ -270,7 +270,7 @@ class TestPots:
         await world.given(one_node())
         await world.admit()
 
-        await world.engine.retire_workspace("acme")
+        await world.engine.workspaces.retire("acme")
 
         assert await counts(world, "team") == (0, 0, 0)
 
@@ -300,13 +300,13 @@ async def test_usage_is_told_for_all_workspaces_in_one_query(world: World) -> No
     await world.admit()
     await world.admit()
 
-    usage = {item.name: item for item in await world.engine.usage()}
+    usage = {item.name: item for item in await world.engine.workspaces.usage()}
 
     acme, globex = usage["acme"], usage["globex"]
     assert (acme.running, acme.pending, acme.executions_today, acme.pot) == (1, 1, 1, None)
     assert (globex.running, globex.pending, globex.pot) == (0, 0, "team")
     world.clock.advance(days=1)
-    assert {item.executions_today for item in await world.engine.usage()} == {0}
+    assert {item.executions_today for item in await world.engine.workspaces.usage()} == {0}
 
 
 async def test_a_workspace_is_recorded_with_its_retention(world: World) -> None:

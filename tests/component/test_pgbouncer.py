@@ -82,7 +82,7 @@ async def test_tenants_who_take_turns_on_the_same_connections_see_their_own(worl
 
 
 async def test_a_transaction_leaves_nothing_of_it_behind(world: World, fresh: TestDatabase, bouncer: PgBouncer) -> None:
-    await asyncio.gather(*(world.engine.usage_of(world.ids["acme"]) for _ in range(20)))
+    await asyncio.gather(*(world.engine.workspaces.usage_of(world.ids["acme"]) for _ in range(20)))
     ask = (
         "SELECT current_user, current_setting('app.workspace_id', true), current_setting('statement_timeout'),"
         " (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()) FROM pg_sleep(0.01)"

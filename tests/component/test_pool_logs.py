@@ -151,7 +151,7 @@ async def test_a_workspace_has_no_more_waiting_than_it_may(
 
 async def test_a_retired_workspace_leaves_nothing_to_be_moved(world: World, moving: Moving) -> None:
     await ended(world)
-    await world.engine.retire_workspace("acme")
+    await world.engine.workspaces.retire("acme")
 
     await moving.logs.once()
 

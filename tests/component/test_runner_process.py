@@ -27,6 +27,7 @@ from headgate.gateway.app import gateway
 from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers
 from headgate.gateway.streams import Streams
+from headgate.gateway.ties import Ties
 from tests.builders import a_workflow
 from tests.component.api_server import ApiServer
 from tests.component.listening import listening
@@ -80,18 +81,22 @@ class Runners:
 
 @asynccontextmanager
 async def serving(world: World, api: ApiServer, lease: timedelta) -> AsyncIterator[str]:
-    authenticator = Authenticator(cast("KubeClient", api), world.engine, monotonic=lambda: 0.0)
+    authenticator = Authenticator(cast("KubeClient", api), world.engine.workspaces, monotonic=lambda: 0.0)
     registry = CollectorRegistry()
     app = gateway(
-        world.engine,
-        authenticator,
-        Callers(cast("KubeClient", api), world.engine, monotonic=lambda: 0.0),
-        world.engine.call_limits(burst=1000, monotonic=lambda: 0.0),
-        Streams(world.engine.changes, registry, most=0, most_of_workspace=0),
-        registry,
-        lease=lease,
-        wall=world.clock,
-        heard=lambda _workspace, _effects: None,
+        Ties(
+            engine=world.engine,
+            authenticator=authenticator,
+            callers=Callers(
+                cast("KubeClient", api), world.engine.api_keys, world.engine.workspaces, monotonic=lambda: 0.0
+            ),
+            limits=world.engine.call_limits(burst=1000, monotonic=lambda: 0.0),
+            streams=Streams(world.engine.changes, registry, most=0, most_of_workspace=0),
+            registry=registry,
+            lease=lease,
+            wall=world.clock,
+            heard=lambda _workspace, _effects: None,
+        )
     )
     async with listening(app) as url:
         yield url

@@ -135,7 +135,7 @@ async def test_a_tick_that_is_refused_shows_why_and_the_schedule_goes_on(world: 
 
     await fire(world, at(13))
 
-    view = await world.engine.schedule_view(world.ids["acme"], "acme", "nightly")
+    view = await world.engine.workflows.schedules(world.ids["acme"], "acme", "nightly")
     assert (view.last_tick, view.next_tick) == (at(13), at(14))
     assert view.errors["hourly"].startswith("InvalidInputs: the workflow requires the input 'day'")
     assert await runs(world) == []
@@ -160,7 +160,7 @@ class TestASpecThatChanges:
 
         await world.given(hourly().with_node("more", after=["work"]))
 
-        assert (await world.engine.schedule_view(world.ids["acme"], "acme", "nightly")).next_tick == at(13)
+        assert (await world.engine.workflows.schedules(world.ids["acme"], "acme", "nightly")).next_tick == at(13)
 
     async def test_in_the_schedule_ticks_first_after_now(self, world: World) -> None:
         await world.given(hourly())
@@ -192,7 +192,7 @@ class TestASpecThatChanges:
 
 async def test_a_retired_workflow_ticks_no_more(world: World) -> None:
     await world.given(hourly())
-    await world.engine.retire_workflow(world.ids["acme"], "acme", "nightly")
+    await world.engine.workflows.retire(world.ids["acme"], "acme", "nightly")
     assert await fire(world, at(13)) == Fired(Effects(), frozenset(), None)
 
 
@@ -224,7 +224,7 @@ class TestForbid:
 
         assert [run.run_id for run in await runs(world)] == [first.run_id]
         assert (fired.effects, fired.workflows) == (Effects(), frozenset({("acme", "nightly")}))
-        view = await world.engine.schedule_view(world.ids["acme"], "acme", "nightly")
+        view = await world.engine.workflows.schedules(world.ids["acme"], "acme", "nightly")
         assert view.errors["hourly"] == (
             f"ConcurrencyPolicy: the tick of 2026-03-10T14:00Z was left out, because run {first.run_id} of this "
             "schedule has not ended and concurrencyPolicy is Forbid"
@@ -240,7 +240,7 @@ class TestForbid:
         await fire(world, at(15))
 
         assert await ticks(world) == ["13:00", "15:00"]
-        assert (await world.engine.schedule_view(world.ids["acme"], "acme", "nightly")).errors == {}
+        assert (await world.engine.workflows.schedules(world.ids["acme"], "acme", "nightly")).errors == {}
 
     async def test_counts_a_run_that_waits_for_room(self, world: World) -> None:
         await world.given_workspace(max_concurrent_runs=0)

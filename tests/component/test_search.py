@@ -192,7 +192,7 @@ class TestWorkflows:
 
     async def test_one_that_is_retired_is_not_found(self, world: World) -> None:
         await world.given(one_node())
-        await world.engine.retire_workflow(world.ids["acme"], "acme", "nightly")
+        await world.engine.workflows.retire(world.ids["acme"], "acme", "nightly")
 
         assert await workflows(world, "nightly") == []
         assert await world.rows("SELECT FROM headgate.workflow_documents") == []

@@ -62,15 +62,15 @@ class TestExact:
         await world.succeed(await world.admit("other"), output=ODD)
         assert {"remembered", "cursors"} <= set(await assert_exact(world))
 
-        await world.engine.retire_workflow(world.ids["acme"], "acme", "nightly")
-        await world.engine.retire_workflow(world.ids["acme"], "acme", "other")
+        await world.engine.workflows.retire(world.ids["acme"], "acme", "nightly")
+        await world.engine.workflows.retire(world.ids["acme"], "acme", "other")
 
         assert {"remembered", "cursors"} & set(await assert_exact(world)) == set()
 
     async def test_nothing_is_remembered_for_a_workflow_that_is_gone(self, world: World) -> None:
         await world.given(one_node(memoize={"key": "same"}))
         run = await world.admit()
-        await world.engine.retire_workflow(world.ids["acme"], "acme", "nightly")
+        await world.engine.workflows.retire(world.ids["acme"], "acme", "nightly")
 
         await world.succeed(run, output=ODD)
 

@@ -149,7 +149,7 @@ async def test_a_workflow_that_is_deleted_takes_its_cursors_with_it(world: World
     cursors, ref = world.engine.cursors, await held(world)
     await cursors.take(ref, "pod-1")
 
-    await world.engine.retire_workflow(world.ids["acme"], "acme", "nightly")
+    await world.engine.workflows.retire(world.ids["acme"], "acme", "nightly")
 
     assert await world.rows("SELECT 1 FROM headgate.sync_cursors") == []
     with pytest.raises(LeaseLost):

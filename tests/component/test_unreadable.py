@@ -53,7 +53,7 @@ async def test_a_run_that_waits_does_not_hold_up_those_behind_it(world: World) -
     await world.given(one_node())
     waiting = await world.admit()
     engine = await upgraded(world)
-    await engine.record_version(world.ids["acme"], "acme", "nightly", one_node().with_node("more").model().spec)
+    await engine.workflows.record(world.ids["acme"], "acme", "nightly", one_node().with_node("more").model().spec)
     behind, _ = await engine.admit(world.request())
     assert isinstance(behind, Admitted)
     await world.given_workspace(max_concurrent_runs=1)

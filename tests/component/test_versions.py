@@ -57,7 +57,7 @@ class TestVersions:
         first = await world.engine.versions.spec(world.ids["acme"], "acme", "nightly", 1)
         assert first is not None
 
-        again = await world.engine.record_version(world.ids["acme"], "acme", "nightly", first)
+        again = await world.engine.workflows.record(world.ids["acme"], "acme", "nightly", first)
 
         assert again.number == 1
         assert await world.engine.versions.spec(world.ids["acme"], "acme", "nightly", 3) is None

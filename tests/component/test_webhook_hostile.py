@@ -19,7 +19,7 @@ from headgate.engine.engine import Engine
 from headgate.engine.webhooks.secrets import CHECKS
 from headgate.engine.webhooks.webhooks import KEPT_BYTES
 from headgate.gateway.limits import BodyLimit
-from tests.component.api_client import Api, Ticking, replica
+from tests.component.api_client import Ticking, replica
 from tests.component.webhook_client import KEY, OTHER_KEY, PAID, Sender, github, hooked, standard
 from tests.component.world import World
 from tests.support.generate import many
@@ -29,12 +29,10 @@ BODY = json.dumps(PAID).encode()
 
 
 @pytest.fixture
-async def sender(world: World, api: Api) -> Sender:
-    """A sender whose secret the workspace has, and a workflow that it starts."""
-    made = Sender(api)
-    await made.given_secret()
+async def sender(world: World, sender: Sender) -> Sender:
+    """With a workflow that it starts."""
     await world.given(hooked())
-    return made
+    return sender
 
 
 async def left_nothing(world: World) -> bool:
@@ -90,7 +88,7 @@ async def test_nobody_learns_which_webhooks_and_workspaces_there_are(world: Worl
 
     assert len(told) == 1
     is_problem(answers[0], 401)
-    await world.engine.retire_workspace("acme")
+    await world.engine.workspaces.retire("acme")
     gone = await sender.send(key=OTHER_KEY)
     assert (gone.status_code, gone.text) == (answers[0].status_code, answers[0].text)
 

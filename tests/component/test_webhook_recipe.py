@@ -28,6 +28,7 @@ from headgate.gateway.app import gateway
 from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers
 from headgate.gateway.streams import Streams
+from headgate.gateway.ties import Ties
 from tests.component.listening import listening
 from tests.component.world import KEYS, World
 
@@ -51,15 +52,17 @@ class Served:
 async def hooks_of(world: World, engine: Engine) -> AsyncIterator[str]:
     registry = CollectorRegistry()
     app = gateway(
-        engine,
-        cast("Authenticator", None),
-        cast("Callers", None),
-        engine.call_limits(burst=1000, monotonic=lambda: 0.0),
-        Streams(engine.changes, registry, most=0, most_of_workspace=0),
-        registry,
-        lease=timedelta(seconds=1),
-        wall=world.clock,
-        heard=lambda _workspace, _effects: None,
+        Ties(
+            engine=engine,
+            authenticator=cast("Authenticator", None),
+            callers=cast("Callers", None),
+            limits=engine.call_limits(burst=1000, monotonic=lambda: 0.0),
+            streams=Streams(engine.changes, registry, most=0, most_of_workspace=0),
+            registry=registry,
+            lease=timedelta(seconds=1),
+            wall=world.clock,
+            heard=lambda _workspace, _effects: None,
+        )
     )
     async with listening(app) as url:
         yield f"{url}/hooks/acme/orders"
@@ -93,7 +96,7 @@ async def test_the_example_runs_by_the_commands_of_the_documentation(served: Ser
     example = yaml.safe_load((ROOT / "manifests/examples/webhooks/order-paid.yaml").read_text())
     workflow = Workflow.model_validate(example)
     assert await ExpressionChecker(served.evaluator).problems(workflow.spec) == ()
-    await served.engine.record_version(acme, "acme", workflow.metadata.name, workflow.spec)
+    await served.engine.workflows.record(acme, "acme", workflow.metadata.name, workflow.spec)
     secret = (await shell(f'{MAKE_SECRET}\nprintf %s "$secret"')).strip()
     await served.engine.credentials.put(acme, "shop", "webhook", Values({"current": secret}), by="alice")
 

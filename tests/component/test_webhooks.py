@@ -6,7 +6,6 @@ import asyncio
 import json
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -14,39 +13,21 @@ import pytest
 from headgate.api.quota import OnExceeded
 from headgate.api.workflow_run import RunPhase
 from headgate.engine.call_limits.limits import REFUSED_SECONDS
-from headgate.engine.definitions.workflows import MOST_TRIGGERS
 from headgate.engine.engine import Engine
-from headgate.engine.types import DefinitionError, ExpressionError
 from tests.builders import a_workflow, container
 from tests.component.api_client import Api, Ticking, replica
 from tests.component.replica import Fuse, FusedDatabase, Killed
 from tests.component.webhook_client import (
+    GITHUB_SECRET,
     OTHER_KEY,
     OTHER_SECRET,
     PAID,
-    SECRET,
     Sender,
-    a_webhook,
     github,
     hooked,
+    runs,
 )
 from tests.component.world import KEYS, World
-
-GITHUB_SECRET = "It's a Secret to Everybody"
-
-
-@pytest.fixture
-async def sender(api: Api) -> Sender:
-    """A sender whose secret the workspace has."""
-    made = Sender(api)
-    await made.given_secret()
-    return made
-
-
-async def runs(world: World, workspace: str = "acme") -> list[dict[str, Any]]:
-    """Every run of a workspace, the oldest first."""
-    query = "SELECT * FROM headgate.workflow_executions WHERE workspace_id = %s ORDER BY id"
-    return await world.rows(query, world.ids[workspace])
 
 
 class TestARun:
@@ -156,99 +137,6 @@ class TestARun:
         assert again.json()["runs"] == first.json()["runs"]
 
 
-class TestAFilter:
-    async def test_leaves_out_other_types_of_events(self, world: World, sender: Sender) -> None:
-        await world.given(hooked(events=["order.paid"]))
-
-        answer = await sender.send("msg-1", {"type": "order.sent"})
-        assert (answer.status_code, answer.json()["outcome"], answer.json()["runs"]) == (202, "filtered", [])
-        assert (await sender.accepted("msg-2", {"type": "order.paid"}))["outcome"] == "accepted"
-
-        assert [item["outcome"] for item in await sender.deliveries()] == ["accepted", "filtered"]
-        assert len(await runs(world)) == 1
-
-    async def test_may_be_an_expression(self, world: World, sender: Sender) -> None:
-        world.expressions.values["trigger.body.n > 1"] = lambda known: known["trigger"]["body"]["n"] > 1
-        await world.given(hooked(when="trigger.body.n > 1"))
-
-        assert (await sender.accepted("msg-1", {"n": 1}))["outcome"] == "filtered"
-        assert (await sender.accepted("msg-2", {"n": 2}))["outcome"] == "accepted"
-
-    async def test_is_not_asked_again_about_what_it_left_out(self, world: World, sender: Sender) -> None:
-        world.expressions.values["false"] = False
-        await world.given(hooked(when="false"))
-        first = await sender.accepted()
-        seen = len(world.expressions.seen)
-
-        again = await sender.send()
-
-        assert (again.status_code, again.json(), len(world.expressions.seen)) == (200, first, seen)
-
-    async def test_that_is_neither_true_nor_false_refuses(self, world: World, sender: Sender) -> None:
-        await world.given(hooked(when="when"))
-        for value in (ExpressionError("'when': no such key: n"), "yes", 1, None):
-            world.expressions.values["when"] = value
-            answer = await sender.send(f"msg-{value}".partition(":")[0])
-            assert (answer.status_code, answer.json()["reason"]) == (422, "InvalidExpression")
-            assert "no such key" not in answer.text
-
-        told = [item["results"][0]["message"] for item in await sender.deliveries()]
-        assert told == ["when: it is neither true nor false"] * 3 + ["when: 'when': no such key: n"]
-
-
-class TestSeveralTriggers:
-    async def test_each_take_a_delivery_once(self, world: World, sender: Sender) -> None:
-        await world.given(hooked())
-        await world.given(hooked("other", events=["order.sent"]))
-        await world.given(hooked("third"))
-
-        told = await sender.accepted()
-
-        assert len(told["runs"]) == len(await runs(world)) == 2
-        [delivery] = await sender.deliveries()
-        outcomes = {item["workflow"]: item["outcome"] for item in delivery["results"]}
-        assert outcomes == {"nightly": "accepted", "other": "filtered", "third": "accepted"}
-
-    async def test_that_refused_it_are_asked_again_and_no_others(self, world: World, sender: Sender) -> None:
-        world.expressions.values["trigger.body.n"] = ExpressionError("no such key: n")
-        mapped = hooked("other", inputs={"n": "${{ trigger.body.n }}"}).with_input("n")
-        await world.given(hooked())
-        await world.given(mapped)
-        first = await sender.accepted()
-        assert len(first["runs"]) == 1
-
-        world.expressions.values["trigger.body.n"] = 3
-        again = await sender.accepted()
-
-        assert set(again["runs"]) > set(first["runs"])
-        assert len(again["runs"]) == len(await runs(world)) == 2
-        [delivery] = await sender.deliveries()
-        assert (delivery["attempts"], {item["outcome"] for item in delivery["results"]}) == (2, {"accepted"})
-
-    async def test_are_each_started_by_what_their_own_secret_signed(self, world: World, sender: Sender) -> None:
-        await sender.given_secret(name="bank", current=OTHER_SECRET)
-        await world.given(hooked())
-        await world.given(hooked("other", secrets=[{"name": "bank", "key": "current"}]))
-
-        ours, theirs = await sender.accepted(), await sender.accepted(key=OTHER_KEY)
-
-        assert len(ours["runs"]) == len(theirs["runs"]) == 1
-        assert ours["runs"] != theirs["runs"]
-        workflows = await world.rows(
-            "SELECT w.name FROM headgate.workflow_executions e JOIN headgate.workflows w"
-            " ON w.id = e.workflow_id ORDER BY e.id"
-        )
-        assert [row["name"] for row in workflows] == ["nightly", "other"]
-
-    async def test_are_ten_at_most(self, world: World) -> None:
-        for number in range(MOST_TRIGGERS):
-            await world.given(hooked(f"w{number}"))
-
-        with pytest.raises(DefinitionError, match="the webhook orders has 10 triggers already"):
-            await world.given(hooked("one-more"))
-        await world.given(hooked("one-more", hook="others"))
-
-
 class TestRoom:
     @pytest.fixture(autouse=True)
     async def full(self, world: World, sender: Sender) -> None:
@@ -310,68 +198,6 @@ class TestCalls:
         assert await runs(world) == []
 
 
-class TestSecrets:
-    async def test_may_be_several_while_one_takes_the_place_of_the_other(self, world: World, sender: Sender) -> None:
-        refs = [{"name": "shop", "key": "current"}, {"name": "shop", "key": "previous"}]
-        await world.given(hooked(secrets=refs))
-        assert (await sender.send("msg-1", key=OTHER_KEY)).status_code == 401
-
-        await sender.given_secret(current=OTHER_SECRET, previous=SECRET)
-        assert (await sender.send("msg-2", key=OTHER_KEY)).status_code == 202
-        assert (await sender.send("msg-3")).status_code == 202
-
-        await sender.given_secret(current=OTHER_SECRET)
-        assert (await sender.send("msg-4")).status_code == 401
-
-    async def test_that_are_none_sign_nothing_and_the_webhook_says_so(self, world: World, sender: Sender) -> None:
-        await world.given(hooked())
-        for value in ("not whsec_", "whsec_AAAA", "short"):
-            await sender.given_secret(current=value)
-            assert (await sender.send(key=value.encode())).status_code == 401
-            problems = (await sender.api.get("/webhooks/orders"))["problems"]
-            assert problems == {"acme/nightly/paid": "current of credential shop is no secret in the format standard"}
-
-    async def test_that_are_not_there_are_named(self, world: World, sender: Sender) -> None:
-        await world.given(hooked(secrets=[{"name": "gone", "key": "current"}, {"name": "shop", "key": "gone"}]))
-
-        assert (await sender.send()).status_code == 401
-        [problem] = (await sender.api.get("/webhooks/orders"))["problems"].values()
-        assert problem.startswith("there is no current of credential gone, or it cannot be decrypted; there is no gone")
-
-    async def test_can_be_sealed_anew_at_any_time(self, world: World, sender: Sender) -> None:
-        await world.given(hooked())
-        await world.engine.credentials.rotate_data_key(world.ids["acme"])
-
-        assert (await sender.send()).status_code == 202
-
-
-class TestGithub:
-    BODY = json.dumps({"ref": "refs/heads/main"}).encode()
-
-    @pytest.fixture(autouse=True)
-    async def given(self, world: World, sender: Sender) -> None:
-        await sender.given_secret(current=GITHUB_SECRET)
-        await world.given(hooked(format="github", events=["push"]))
-
-    async def test_starts_a_run_once_for_each_delivery_id(self, world: World, sender: Sender) -> None:
-        headers = github("72d3162e", "push", self.BODY, GITHUB_SECRET)
-
-        answers = [await sender.post(self.BODY, headers) for _ in range(2)]
-
-        assert [answer.status_code for answer in answers] == [202, 200]
-        assert answers[0].json() == answers[1].json()
-        [delivery] = await sender.deliveries()
-        assert (delivery["event"], delivery["messageId"], delivery["format"]) == ("push", "72d3162e", "github")
-
-    async def test_leaves_out_the_ping_and_other_events(self, sender: Sender) -> None:
-        answer = await sender.post(self.BODY, github("1", "ping", self.BODY, GITHUB_SECRET))
-
-        assert answer.json()["outcome"] == "filtered"
-
-    async def test_is_no_other_format(self, sender: Sender) -> None:
-        assert (await sender.send(key=GITHUB_SECRET.encode())).status_code == 401
-
-
 async def test_what_is_no_webhook_any_more_takes_nothing(world: World, sender: Sender) -> None:
     await world.given(hooked())
     await sender.accepted("msg-1")
@@ -381,7 +207,7 @@ async def test_what_is_no_webhook_any_more_takes_nothing(world: World, sender: S
 
     await world.given(hooked())
     await sender.accepted("msg-3")
-    await world.engine.retire_workflow(world.ids["acme"], "acme", "nightly")
+    await world.engine.workflows.retire(world.ids["acme"], "acme", "nightly")
     assert (await sender.send("msg-4")).status_code == 401
 
 
@@ -431,20 +257,3 @@ async def test_deliveries_are_counted_by_what_became_of_them(world: World, sende
         ("", "unsigned"): 1,
         ("", "malformed"): 1,
     }
-
-
-async def test_a_trigger_is_listed_with_what_takes_its_deliveries(world: World, sender: Sender) -> None:
-    await world.given(hooked(events=["order.paid"]))
-    await world.given(a_workflow("other").with_trigger("a", a_webhook("builds")).with_trigger("b", a_webhook()))
-
-    first = await sender.api.get("/webhooks", params={"limit": 1})
-    second = await sender.api.get("/webhooks", params={"limit": 1, "cursor": first["nextCursor"]})
-
-    assert [item["path"] for page in (first, second) for item in page["items"]] == [
-        "/hooks/acme/builds",
-        "/hooks/acme/orders",
-    ]
-    assert [(item["workflow"], item["node"], item["events"]) for item in second["items"][0]["triggers"]] == [
-        ("nightly", "paid", ["order.paid"]),
-        ("other", "b", []),
-    ]

@@ -76,7 +76,7 @@ async def tell(world: World, fuse: Fuse) -> Story:
     except Killed:
         await Replica(world, script, jobs, Fuse()).work()
     rows = await world.rows(STEPS, world.ids[name])
-    await world.engine.retire_workspace(name)
+    await world.engine.workspaces.retire(name)
     return Story([tuple(row.values()) for row in rows], sorted(jobs.work))
 
 

@@ -15,11 +15,13 @@ import httpx
 from headgate.domain.credentials import Values
 from tests.builders import WorkflowBuilder, a_workflow
 from tests.component.api_client import Api
+from tests.component.world import World
 
 KEY = b"webhook-key-of-32-bytes-in-tests"
 SECRET = "whsec_" + base64.b64encode(KEY).decode()
 OTHER_KEY = b"another-key-of-32-bytes-in-tests"
 OTHER_SECRET = "whsec_" + base64.b64encode(OTHER_KEY).decode()
+GITHUB_SECRET = "It's a Secret to Everybody"
 PAID = {"type": "order.paid", "order": {"id": 7, "note": "a present"}}
 
 
@@ -31,6 +33,12 @@ def a_webhook(hook: str = "orders", **members: Any) -> dict[str, Any]:
 def hooked(name: str = "nightly", hook: str = "orders", node: str = "paid", **members: Any) -> WorkflowBuilder:
     """A workflow of one node that a webhook starts."""
     return a_workflow(name).with_trigger(node, a_webhook(hook, **members)).with_node("work", after=[node])
+
+
+async def runs(world: World, workspace: str = "acme") -> list[dict[str, Any]]:
+    """Every run of a workspace, the oldest first."""
+    query = "SELECT * FROM headgate.workflow_executions WHERE workspace_id = %s ORDER BY id"
+    return await world.rows(query, world.ids[workspace])
 
 
 @dataclass

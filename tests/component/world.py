@@ -126,13 +126,13 @@ class World:
             weight=weight,
             budget=budget,
         )
-        self.ids[name] = await self.engine.sync_workspace(record)
+        self.ids[name] = await self.engine.workspaces.sync(record)
         return self.ids[name]
 
     async def given(self, workflow: WorkflowBuilder, workspace: str = "acme") -> VersionRecord:
         """Record the workflow's spec as the current version."""
         model = workflow.model()
-        return await self.engine.record_version(self.ids[workspace], "acme", model.metadata.name, model.spec)
+        return await self.engine.workflows.record(self.ids[workspace], "acme", model.metadata.name, model.spec)
 
     def request(self, workflow: str = "nightly", workspace: str = "acme", **members: Any) -> RunRequest:
         """A request with a key of its own, unless one is given, a millisecond after the one before it."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hypothesis import strategies as st
 
 from headgate.api.base import API_VERSION
 from tests.builders import Builder, a_quota, a_workflow, a_workspace, container
+from tests.support.documents import document
 from tests.support.generate import ANY_JSON, Way, many, mutated, one_of, parts
 from tests.support.hostile import METADATA, NAMES
 
@@ -161,7 +161,7 @@ def _manifests(plural: str, bases: Sequence[Builder[Any]], places: Sequence[str]
 
 
 def _spec_schema(plural: str) -> Mapping[str, Json]:
-    definition = yaml.safe_load((_DEFINITIONS / f"{plural}.yaml").read_text())
+    definition = document((_DEFINITIONS / f"{plural}.yaml").read_text())
     version = definition["spec"]["versions"][0]
     schema: Mapping[str, Json] = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
     return schema

@@ -1,4 +1,4 @@
-"""Kubeconfigs with the token of a ServiceAccount, as pods have one."""
+"""Kubeconfigs: with the token of a ServiceAccount, as pods have one, and of nobody."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ import yaml
 from hack.kube import Kube
 from hack.record import NAMESPACE, RELEASE
 
+OF_NO_CLUSTER = """
+apiVersion: v1
+kind: Config
+clusters: [{name: x, cluster: {server: "http://127.0.0.1:1"}}]
+users: [{name: x, user: {token: t}}]
+contexts: [{name: x, context: {cluster: x, user: x}}]
+current-context: x
+"""
+"""A kubeconfig for processes that are to reach no cluster."""
 _HOURS = 6
 
 

@@ -1,4 +1,4 @@
-"""What holds for all statements about the history, whoever writes the next one."""
+"""What holds for all statements, whoever writes the next one."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ import pkgutil
 import re
 
 import pytest
+from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 
 from headgate import store
 
 HISTORY = re.compile(
     r"headgate\.(workflow_executions|workflow_execution_steps|execution_labels|ended_labels|execution_triggers)\b"
 )
-MODULES = [name for _, name, is_package in pkgutil.iter_modules(store.__path__, "headgate.store.") if not is_package]
+MODULES = [
+    name
+    for _, name, is_package in pkgutil.walk_packages(store.__path__, "headgate.store.")
+    if not is_package and ".migrations." not in name
+]
 
 
 def without_the_workspace(constants: dict[str, object]) -> list[str]:
@@ -32,3 +37,10 @@ def test_every_statement_about_the_history_names_the_workspace(module: str) -> N
 
 def test_a_statement_that_does_not_is_found() -> None:
     assert without_the_workspace({"_ALL": "SELECT id FROM headgate.workflow_executions WHERE id = %(id)s"}) == ["_ALL"]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_statement_is_short_enough_for_psycopg_to_keep_what_it_read(module: str) -> None:
+    constants = vars(importlib.import_module(module))
+    statements = {name: text for name, text in constants.items() if isinstance(text, str) and name.isupper()}
+    assert [name for name, text in statements.items() if len(text) > MAX_CACHED_STATEMENT_LENGTH] == []

@@ -18,18 +18,20 @@ GROUP = "headgate.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 CATEGORY = "headgate"
+WIRE = ConfigDict(
+    alias_generator=to_camel,
+    populate_by_name=True,
+    extra="forbid",
+    frozen=True,
+    use_attribute_docstrings=True,
+)
+"""How everything is that others write or read: camelCase, with nothing in it that is not known."""
 
 
 class KubeModel(BaseModel):
     """A part of a custom resource: immutable, camelCase on the wire, unknown fields refused."""
 
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        populate_by_name=True,
-        extra="forbid",
-        frozen=True,
-        use_attribute_docstrings=True,
-    )
+    model_config = WIRE
 
     rules: ClassVar[tuple[Rule, ...]] = ()
     """What the API server checks about this part of an object."""

@@ -7,23 +7,14 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from headgate.api.base import KubeModel
-from headgate.api.container import EnvVar, SecretKey, SecretKeyRef, VariableName
+from headgate.api.container import EnvVar, SecretKeyRef, VariableName
+from headgate.api.hidden_value import CredentialKeyRef, HiddenValue
 from headgate.api.rules import Form, ListMap, ListSet, Rule, exactly_one
-from headgate.api.scalars import DnsSubdomain
 
 Text = Annotated[str, StringConstraints(max_length=16_384)]
 
 _HEADER = r"^[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?$"
 _PARAMETER = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
-
-
-class CredentialKeyRef(KubeModel):
-    """One value of a credential of the Workspace."""
-
-    name: DnsSubdomain
-    """Name of the credential."""
-    key: SecretKey
-    """Key of the value in the credential."""
 
 
 class Header(KubeModel):
@@ -108,22 +99,6 @@ class Sql(KubeModel):
     """Whether the transaction may only read."""
 
 
-class ScriptValueFrom(KubeModel):
-    """Where the value of a script's variable comes from."""
-
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            cel=exactly_one(("secretKeyRef", "credentialKeyRef")),
-            message="set either secretKeyRef or credentialKeyRef",
-        ),
-    )
-
-    secret_key_ref: SecretKeyRef | None = None
-    """A key of a Secret. Only the reference is kept by Headgate; the kubelet reads the value."""
-    credential_key_ref: CredentialKeyRef | None = None
-    """A value of a credential; the runner is given it for the attempt, and each time is recorded."""
-
-
 class ScriptVariable(KubeModel):
     """An environment variable of a script: a value, or a reference."""
 
@@ -133,7 +108,7 @@ class ScriptVariable(KubeModel):
     """Name of the variable. Names that start with HEADGATE_ are Headgate's own."""
     value: Annotated[str, StringConstraints(max_length=4096)] | None = None
     """The value; ``${{ ... }}`` in it is replaced by the value of the CEL expression."""
-    value_from: ScriptValueFrom | None = None
+    value_from: HiddenValue | None = None
     """Where the value comes from, instead of ``value``."""
 
 

@@ -8,9 +8,10 @@ from pydantic import Field, StringConstraints
 
 from headgate.api.base import KubeModel
 from headgate.api.builtin import Http, Parameter, Text
+from headgate.api.hidden_value import HiddenValue
 from headgate.api.rules import Form, ListMap, ListSet, Rule, exactly_one, listed
 from headgate.api.sync import Sync
-from headgate.api.systems import Bucket, HiddenValue, KafkaCluster, TopicName
+from headgate.api.systems import Bucket, KafkaCluster, TopicName
 
 __all__ = ["S3", "Connector", "Git", "HiddenValue", "Kafka", "Postgres", "Slack", "Smtp", "Sync"]
 

@@ -8,9 +8,10 @@ from pydantic import Field, StringConstraints
 
 from headgate.api.base import KubeModel
 from headgate.api.builtin import Header
+from headgate.api.hidden_value import HiddenValue
 from headgate.api.rules import Form, ListMap, ListSet, Rule, exactly_one
 from headgate.api.scalars import Duration
-from headgate.api.systems import Bucket, HiddenValue, KafkaCluster, TopicName
+from headgate.api.systems import Bucket, KafkaCluster, TopicName
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 

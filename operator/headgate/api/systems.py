@@ -7,31 +7,14 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from headgate.api.base import KubeModel
-from headgate.api.builtin import CredentialKeyRef
-from headgate.api.container import SecretKeyRef
-from headgate.api.rules import Form, ListSet, Rule, exactly_one
+from headgate.api.hidden_value import HiddenValue
+from headgate.api.rules import Form, ListSet, Rule
 
 TopicName = Annotated[
     str,
     StringConstraints(min_length=1, max_length=249),
     Form(pattern=r"^[-._A-Za-z0-9]+$", message="use letters, digits, '-', '_' and '.' only in the name of a topic"),
 ]
-
-
-class HiddenValue(KubeModel):
-    """Where a value comes from that only the runner is given."""
-
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            cel=exactly_one(("secretKeyRef", "credentialKeyRef")),
-            message="set either secretKeyRef or credentialKeyRef",
-        ),
-    )
-
-    secret_key_ref: SecretKeyRef | None = None
-    """A key of a Secret. Only the reference is kept by Headgate; the kubelet reads the value."""
-    credential_key_ref: CredentialKeyRef | None = None
-    """A value of a credential; the runner is given it for the attempt, and each time is recorded."""
 
 
 class Bucket(KubeModel):

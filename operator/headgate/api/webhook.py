@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from headgate.api.base import KubeModel
-from headgate.api.builtin import CredentialKeyRef
+from headgate.api.hidden_value import CredentialKeyRef
 from headgate.api.inputs import InputName
 from headgate.api.rules import Form, FreeForm, ListMap, ListSet
 from headgate.api.scalars import DnsLabel

@@ -70,7 +70,7 @@ def make_base(
     workloads = Workloads(kube, cache, ttl_seconds=settings.job_ttl_seconds, runners=runner_pods(settings))
     run_metrics = RunMetrics(registry, lambda namespace: cache.owner(NAMESPACE.key(namespace)))
     effects = EffectHandler(workloads, queue.add, run_metrics, later=queue.add_after)
-    tenants = Tenants(cache, engine, effects)
+    tenants = Tenants(cache, engine.workspaces, effects)
     return Base(
         settings=settings,
         kube=kube,
@@ -93,7 +93,9 @@ def make_base(
         ),
         effects=effects,
         tenants=tenants,
-        usage=UsageBook(cache, engine, registry, enqueue=queue.add, quota_of=dependents.on, alarm=effects.breakers),
+        usage=UsageBook(
+            cache, engine.workspaces, registry, enqueue=queue.add, quota_of=dependents.on, alarm=effects.breakers
+        ),
         warnings=Warnings(kube, cache, queue.add),
         pod_use=PodUse(kube, cache, wall=wall),
         database=DatabaseMonitor(engine, registry, changed=_follow(tenants, effects, sweep), enqueue=queue.add),

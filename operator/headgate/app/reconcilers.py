@@ -71,7 +71,7 @@ def make_workspaces(base: Base, facts: Facts, pools: Pools) -> WorkspaceReconcil
             base.kube,
             base.cache,
             children,
-            base.engine,
+            base.engine.workspaces,
             base.tenants,
             base.effects,
             base.status,
@@ -124,7 +124,7 @@ def make_runner_jobs(base: Base, facts: Facts, logs: LogKeeper) -> RunnerJobs:
 def _workflows(base: Base, checker: ExpressionChecker) -> WorkflowReconciler:
     return WorkflowReconciler(
         base.cache,
-        base.engine,
+        base.engine.workflows,
         base.tenants,
         base.status,
         checker,

@@ -20,7 +20,7 @@ from headgate.domain.audit_chain import Finding
 from headgate.domain.audit_keys import PublicKeys
 from headgate.domain.key_ring import KeyRingInvalid
 from headgate.engine.archive.files import ArchiveDamaged
-from headgate.engine.audit import EntriesMoved, Verified
+from headgate.engine.audit_log import EntriesMoved, Verified
 from headgate.engine.credentials.key_source import public_keys
 from headgate.engine.engine import Engine
 from headgate.objects.object_store import InvalidObjectStore, StoreUnavailable
@@ -77,7 +77,7 @@ async def _verify(
         async for each in engine.audit.verify_all(keys):
             good = _told(each) and good
         return good
-    workspace_id = await engine.workspace_id(workspace)
+    workspace_id = await engine.workspaces.id_of(workspace)
     if workspace_id is None:
         raise typer.Exit(complain(f"there is no workspace {workspace} in the database"))
     return _told(await engine.audit.verify(workspace_id, workspace, keys))
@@ -107,7 +107,7 @@ def export(workspace: Annotated[str, typer.Option(help="Name of the Workspace.")
 
 
 async def _export(engine: Engine, workspace: str) -> None:
-    workspace_id = await engine.workspace_id(workspace)
+    workspace_id = await engine.workspaces.id_of(workspace)
     if workspace_id is None:
         raise typer.Exit(complain(f"there is no workspace {workspace} in the database"))
     last = None

@@ -137,7 +137,7 @@ def _done(workspace: str, use: Callable[[Engine, UUID], Awaitable[T]]) -> T:
     """What comes of a use case for the workspace of that name."""
 
     async def use_it(engine: Engine) -> T:
-        workspace_id = await engine.workspace_id(workspace)
+        workspace_id = await engine.workspaces.id_of(workspace)
         if workspace_id is None:
             raise typer.Exit(complain(f"there is no workspace {workspace} in the database"))
         return await use(engine, workspace_id)

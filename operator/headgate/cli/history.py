@@ -17,7 +17,7 @@ async def read(
     ``StoreUnavailable``.
     """
     async with reading(url, archive_store=archive_store) as engine:
-        workspace_id = await engine.workspace_id(workspace)
+        workspace_id = await engine.workspaces.id_of(workspace)
         if workspace_id is None:
             return None, None
         if run is not None:

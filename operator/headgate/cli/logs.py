@@ -77,7 +77,7 @@ async def _show(
     try:
         async with reading(url, archive_store=settings.archive_store) as engine:
             workspace = workspace or await _workspace_of(kube, namespace)
-            workspace_id = await engine.workspace_id(workspace)
+            workspace_id = await engine.workspaces.id_of(workspace)
             if workspace_id is None:
                 raise Unanswered(f"there is no workspace {workspace} in the database")
             run_id = _id(name) or await _run_id(kube, namespace, name)

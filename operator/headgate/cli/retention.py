@@ -63,7 +63,7 @@ async def _run(url: str, workspace: str | None, signing: SigningKeys | None) -> 
     try:
         async with reading(url, archive_store=settings.archive_store) as engine:
             archiver = engine.archiver(logs, signing)
-            workspace_id = await engine.workspace_id(workspace) if workspace is not None else None
+            workspace_id = await engine.workspaces.id_of(workspace) if workspace is not None else None
             if archiver is None or (workspace is not None and workspace_id is None):
                 raise typer.Exit(complain(f"there is no workspace {workspace} in the database"))
             return await archiver.run(wall(), workspace_id)

@@ -106,7 +106,7 @@ async def _spec(engine: Engine, workspace_id: UUID, namespace: str, name: str, n
 def _read(workspace: str, read: Callable[[Engine, UUID], Awaitable[T]]) -> T:
     async def reads() -> T:
         async with reading(required(URL)) as engine:
-            workspace_id = await engine.workspace_id(workspace)
+            workspace_id = await engine.workspaces.id_of(workspace)
             if workspace_id is None:
                 raise typer.Exit(complain(f"there is no workspace {workspace} in the database; name it by --workspace"))
             return await read(engine, workspace_id)

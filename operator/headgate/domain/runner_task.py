@@ -12,8 +12,8 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from headgate.api.builtin import CredentialKeyRef
 from headgate.api.container import SecretKeyRef
+from headgate.api.hidden_value import CredentialKeyRef
 from headgate.api.node import NodeConfig
 from headgate.domain.task import TaskRef
 

@@ -47,7 +47,7 @@ async def settle(
 
 
 async def reset_breaker(context: Context, workspace_id: UUID, token: str, by: Actor | None = None) -> Effects:
-    """Close the circuit breaker, unless that was done for this token. See ``Engine.reset_breaker``."""
+    """Close the circuit breaker, unless that was done for this token. See ``Workspaces.reset_breaker``."""
     async with context.database.tenant(workspace_id) as tx:
         await store.hold(tx, workspace_id)
         row = await store.find(tx, workspace_id)

@@ -3,40 +3,25 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from uuid import UUID
 
-from headgate.api.workflow import WorkflowSpec
-from headgate.domain.audit import Actor
 from headgate.domain.audit_keys import SigningKeys
 from headgate.domain.cost import Footprint
 from headgate.domain.envelope import KeyRing
 from headgate.domain.prices import PriceTable
-from headgate.engine import breakers, partitions, plan_use, workspaces
-from headgate.engine.api_keys import ApiKeys
+from headgate.engine import partitions
 from headgate.engine.archive.archiver import Archiver
-from headgate.engine.audit import Audit
 from headgate.engine.call_limits.limits import CallLimits
 from headgate.engine.context import Context
-from headgate.engine.control.run_control import RunControl
-from headgate.engine.credentials.credentials import Credentials
-from headgate.engine.definitions import workflows
 from headgate.engine.definitions.changes import DefinitionChanges
 from headgate.engine.definitions.reads import DefinitionReads
-from headgate.engine.definitions.versions import Versions
-from headgate.engine.plan_use import PlanUse
+from headgate.engine.parts import Parts
 from headgate.engine.reading import history
-from headgate.engine.reading.analytics import Analytics
-from headgate.engine.reading.recommendations import Recommendations
-from headgate.engine.reading.run_changes import RunChanges
-from headgate.engine.reading.search import Search
-from headgate.engine.reading.step_logs import StepLogs
 from headgate.engine.starting import admission
 from headgate.engine.starting.starter import Starter
 from headgate.engine.steps import completion, dispatch
-from headgate.engine.steps.runner_tasks import RunnerTasks
-from headgate.engine.sync.cursors import SyncCursors
 from headgate.engine.triggers import chaining, schedules
 from headgate.engine.types import (
     Admitted,
@@ -47,21 +32,14 @@ from headgate.engine.types import (
     Fired,
     JobTask,
     Outcome,
-    RecordedWorkspace,
     Refused,
     RunFilter,
     RunPage,
     RunRequest,
     RunView,
-    ScheduleView,
     TaskRef,
-    VersionRecord,
     Waiting,
-    WorkspaceRecord,
-    WorkspaceUsage,
 )
-from headgate.engine.webhooks.deliveries import Deliveries
-from headgate.engine.webhooks.webhooks import Webhooks
 from headgate.objects.object_store import ObjectStore
 from headgate.store import maintenance, open_runs
 from headgate.store.database import Database
@@ -69,7 +47,7 @@ from headgate.store.lent_calls import LentCalls
 from headgate.store.standby import Standby
 
 
-class Engine:
+class Engine(Parts):
     """Runs workflows. All methods raise ``DatabaseUnavailable`` when Postgres is not there: repeat them later."""
 
     def __init__(
@@ -105,34 +83,7 @@ class Engine:
             archive=archive,
         )
         self._starter = Starter(self._context)
-        self.control = RunControl(self._context, self._starter)
-        """What people, and time, do to runs."""
-        self.runner_tasks = RunnerTasks(self._context, self._starter)
-        """What runners ask for, and whoever looks after them."""
-        self.logs = StepLogs(self._context)
-        """Where the logs of attempts lie."""
-        self.changes = RunChanges(self._context)
-        """What changes in runs, for those who follow them."""
-        self.versions = Versions(self._context, reads)
-        """What workflows were before."""
-        self.credentials = Credentials(self._context, keys)
-        """What nodes are given to prove who they are."""
-        self.cursors = SyncCursors(self._context)
-        """How far copies between systems have come."""
-        self.api_keys = ApiKeys(self._context)
-        """By what programs call the gateway."""
-        self.webhooks = Webhooks(self._context, self._starter, keys)
-        """What other systems send."""
-        self.audit = Audit(self._context)
-        """Who did what."""
-        self.deliveries = Deliveries(self._context, self._starter, keys)
-        """What became of it."""
-        self.analytics = Analytics(self._context)
-        """What runs cost and how they fare, day by day."""
-        self.recommendations = Recommendations(self._context)
-        """What could go better."""
-        self.search = Search(self._context)
-        """What has words that are looked for."""
+        super().__init__(self._context, self._starter, keys, reads)
 
     def archiver(self, logs: ObjectStore | None, signing: SigningKeys | None = None) -> Archiver | None:
         """What moves runs to the archive, and deletes them there and their ``logs``. None where there is no archive.
@@ -155,71 +106,10 @@ class Engine:
         """For how many months after that of ``now`` there are all partitions; -1 where that month has not all."""
         return await partitions.ahead(self._context, now)
 
-    async def sync_workspace(self, record: WorkspaceRecord) -> UUID:
-        """Record a workspace under its active name, and return its id. Writes nothing when nothing changed.
-
-        What it uses moves along with it to another pot, or to limits of its own. Runs that wait may have room
-        afterwards: ``start_pending`` starts them.
-        """
-        return await workspaces.sync_workspace(self._context, record)
-
-    async def workspace_id(self, name: str) -> UUID | None:
-        """The id of the workspace of that name, or None when none is recorded."""
-        return await workspaces.workspace_id(self._context, name)
-
-    async def recorded_workspaces(self, names: Sequence[str]) -> tuple[RecordedWorkspace, ...]:
-        """The active workspaces of these names, by name; one that is not recorded is left out. One query."""
-        return await workspaces.recorded(self._context, names)
-
-    async def usage(self) -> tuple[WorkspaceUsage, ...]:
-        """What every active workspace uses right now. One query, however many there are."""
-        return await workspaces.usage(self._context)
-
-    async def reset_breaker(self, workspace_id: UUID, token: str, by: Actor | None = None) -> Effects:
-        """Close the workspace's circuit breaker, once for every new token. Runs that wait for it may start then."""
-        effects = await breakers.reset_breaker(self._context, workspace_id, token, by)
-        return await self._starter.and_start(effects, workspace_id) if effects.breakers else effects
-
-    async def usage_of(self, workspace_id: UUID) -> PlanUse | None:
-        """What the workspace uses of its plan right now, or None where it was retired. One query."""
-        return await plan_use.of_workspace(self._context, workspace_id)
-
     def call_limits(self, *, burst: int, monotonic: Callable[[], float], lent: LentCalls | None = None) -> CallLimits:
         """What lets calls of the API pass. ``burst`` is what one caller may make in a minute."""
         replica = self._context.new_id(self._context.now())
         return CallLimits(self._context, replica=replica, burst=burst, monotonic=monotonic, lent=lent)
-
-    async def running_runs(self, name: str) -> int:
-        """How many runs of the workspace of that name are under way; none where there is no such workspace."""
-        return await workspaces.running_runs(self._context, name)
-
-    async def suspend_workspace(self, name: str) -> None:
-        """Let no run of the workspace of that name start, for as long as it is not recorded otherwise."""
-        await workspaces.suspend_workspace(self._context, name)
-
-    async def retire_workspace(self, name: str) -> Effects:
-        """End a workspace for good: its runs are cancelled, and its name is free for a new one. History stays.
-
-        Its credentials are deleted, with the keys that they lie under.
-        """
-        return await workspaces.retire_workspace(self._context, name)
-
-    async def record_version(self, workspace_id: UUID, namespace: str, name: str, spec: WorkflowSpec) -> VersionRecord:
-        """Make ``spec`` the version that new runs of the workflow start with, adding it when its content is new.
-
-        Also sets whether the workflow is suspended, and its schedules: a new or changed one ticks first after now, an
-        unchanged one keeps its next tick. Writes nothing when nothing changed. Raises ``DefinitionError``. Runs that
-        wait for the workflow may start afterwards: ``start_pending`` starts them.
-        """
-        return await workflows.record_version(self._context, workspace_id, namespace, name, spec)
-
-    async def retire_workflow(self, workspace_id: UUID, namespace: str, name: str) -> None:
-        """End a workflow that was deleted: no run of it starts any more. Runs under way go on, and history stays."""
-        await workflows.retire_workflow(self._context, workspace_id, namespace, name)
-
-    async def schedule_view(self, workspace_id: UUID, namespace: str, name: str) -> ScheduleView:
-        """When the workflow's schedules ticked last and tick next, and which of them made no run."""
-        return await schedules.view(self._context, workspace_id, namespace, name)
 
     async def fire_due(self, now: datetime) -> Fired:
         """Make the runs of all schedules that tick, each tick once, and say when the next one does.

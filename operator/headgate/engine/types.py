@@ -16,7 +16,7 @@ from headgate.api.retention import Retention
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.audit import Actor
 from headgate.domain.task import ClaimTerms, JobTask, Outcome, TaskRef, Waiting
-from headgate.engine.reading.views import (
+from headgate.engine.views import (
     BreakerView,
     NodeView,
     RecordedWorkspace,

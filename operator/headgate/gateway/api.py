@@ -70,20 +70,20 @@ def api_routes(
     }
     router = APIRouter(responses=refusals)
     for routes in (
-        workspace_routes(engine, access),
+        workspace_routes(engine.workspaces, access),
         analytics_routes(engine, access, wall=wall),
-        search_routes(engine, access),
+        search_routes(engine.search, access),
         run_routes(engine, access, wall=wall, heard=heard),
         steering_routes(engine, access, heard=heard),
         approval_routes(engine, access, heard=heard),
         event_routes(engine, access, streams),
         log_routes(engine, access, streams, objects, live),
-        workflow_routes(engine, access),
+        workflow_routes(engine.versions, access),
         webhook_routes(engine, access, heard=heard),
-        cursor_routes(engine, access),
-        key_routes(engine, access),
-        credential_routes(engine, access),
-        audit_routes(engine, access),
+        cursor_routes(engine.cursors, access),
+        key_routes(engine.api_keys, access),
+        credential_routes(engine.credentials, access),
+        audit_routes(engine.audit, access),
     ):
         router.include_router(routes)
     return router

@@ -15,7 +15,7 @@ from headgate.desired.keys import NAMESPACE
 from headgate.desired.manifest import owner_of
 from headgate.desired.service_accounts import RUN_SERVICE_ACCOUNT
 from headgate.domain.runner_task import AUDIENCE
-from headgate.engine.engine import Engine
+from headgate.engine.workspaces import Workspaces
 from headgate.gateway.memory import Memory
 from headgate.gateway.problems import Problem
 from headgate.gateway.token_review import TOKEN_BYTES, cannot_ask, review, unauthorized
@@ -46,9 +46,9 @@ class Runner:
 class Authenticator:
     """Asks the API server about tokens, and remembers its answers for a moment."""
 
-    def __init__(self, kube: KubeClient, engine: Engine, *, monotonic: Callable[[], float]) -> None:
+    def __init__(self, kube: KubeClient, workspaces: Workspaces, *, monotonic: Callable[[], float]) -> None:
         self._kube = kube
-        self._engine = engine
+        self._workspaces = workspaces
         self._known = Memory[Runner](REMEMBERED_SECONDS, monotonic)
 
     async def runner(self, authorization: str) -> Runner:
@@ -80,7 +80,7 @@ class Authenticator:
                 raise
             live = {}
         workspace = owner_of(live)
-        workspace_id = await self._engine.workspace_id(workspace) if workspace else None
+        workspace_id = await self._workspaces.id_of(workspace) if workspace else None
         if workspace is None or workspace_id is None:
             raise Problem(HTTPStatus.FORBIDDEN, f"namespace {namespace} belongs to no workspace")
         return Runner(workspace_id, workspace, namespace, pod, uid)

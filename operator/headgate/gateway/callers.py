@@ -19,8 +19,8 @@ from headgate.cluster.errors import ApiError, Unreachable
 from headgate.domain.api_keys import PREFIX, SCOPES, Scope, least_role
 from headgate.domain.audit import Actor, ActorKind
 from headgate.domain.membership import role_of
-from headgate.engine.api_keys import KeyIdentity
-from headgate.engine.engine import Engine
+from headgate.engine.api_keys import ApiKeys, KeyIdentity
+from headgate.engine.workspaces import Workspaces
 from headgate.gateway.memberships import Memberships
 from headgate.gateway.memory import Memory
 from headgate.gateway.minute_counts import MinuteCounts
@@ -106,7 +106,8 @@ class Callers:
     def __init__(
         self,
         kube: KubeClient,
-        engine: Engine,
+        api_keys: ApiKeys,
+        workspaces: Workspaces,
         *,
         monotonic: Callable[[], float],
         oidc: TokenUsers | None = None,
@@ -121,10 +122,10 @@ class Callers:
         self._strangers = strangers
         self._visits = visits
         self._kube = kube
-        self._engine = engine
+        self._api_keys = api_keys
         self._keys = Memory[KeyIdentity](BELIEVED_SECONDS, monotonic)
         self._users = Memory[User](TOKEN_BELIEVED_SECONDS, monotonic)
-        self._memberships = Memberships(kube, engine, monotonic=monotonic, believed_seconds=BELIEVED_SECONDS)
+        self._memberships = Memberships(kube, workspaces, monotonic=monotonic, believed_seconds=BELIEVED_SECONDS)
 
     async def caller(self, token: str | None, workspace: str, address: str | None = None) -> Caller:
         """Who calls with this bearer token, as what it is in the workspace.
@@ -207,7 +208,7 @@ class Callers:
         if (known := self._keys.recall(fingerprint)) is not None:
             return known
         asked = self._keys.asking()
-        found = await self._engine.api_keys.authenticate(token)
+        found = await self._api_keys.authenticate(token)
         if found is None:
             raise unauthorized("the API key is not good: mistyped, revoked or expired; ask an owner for a new one")
         self._keys.keep(fingerprint, found, asked)

@@ -13,7 +13,7 @@ from headgate.api.members import Member
 from headgate.cluster.client import KubeClient, Object
 from headgate.cluster.errors import ApiError
 from headgate.cluster.resources import WORKSPACES
-from headgate.engine.engine import Engine
+from headgate.engine.workspaces import Workspaces
 from headgate.gateway.memory import Memory
 
 LISTED_SECONDS = 5.0
@@ -34,11 +34,11 @@ class Memberships:
     """Reads Workspaces from the API server. All methods raise ``ApiError`` and ``Unreachable``."""
 
     def __init__(
-        self, kube: KubeClient, engine: Engine, *, monotonic: Callable[[], float], believed_seconds: float
+        self, kube: KubeClient, workspaces: Workspaces, *, monotonic: Callable[[], float], believed_seconds: float
     ) -> None:
         """``believed_seconds`` is how long the word of one Workspace counts."""
         self._kube = kube
-        self._engine = engine
+        self._workspaces = workspaces
         self._known = Memory[Membership](believed_seconds, monotonic)
         self._listed = Memory[Mapping[str, tuple[Member, ...]]](LISTED_SECONDS, monotonic, size=1)
         self._listing = asyncio.Lock()
@@ -56,7 +56,7 @@ class Memberships:
                 raise
             found = Membership(None)
         else:
-            found = Membership(await self._engine.workspace_id(workspace), tuple(_members(live)))
+            found = Membership(await self._workspaces.id_of(workspace), tuple(_members(live)))
         self._known.keep(key, found, asked)
         return found
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable
 
 if TYPE_CHECKING:
-    from headgate.engine.engine import Engine
+    from headgate.engine.webhooks.webhooks import Webhooks
 
 FLUSH_SECONDS = 5.0
 """Between two writes."""
@@ -23,8 +23,8 @@ class Refusals:
     Writing at once would make a flood of requests a flood of writes, and tell by its time which webhooks there are.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, webhooks: Webhooks) -> None:
+        self._webhooks = webhooks
         self._counted: dict[tuple[UUID, str], tuple[int, datetime]] = {}
 
     def note(self, workspace_id: UUID, hook: str, at: datetime) -> None:
@@ -42,7 +42,7 @@ class Refusals:
             by_workspace.setdefault(workspace_id, {})[hook] = found
         for workspace_id, refused in by_workspace.items():
             try:
-                await self._engine.webhooks.count_refusals(workspace_id, refused)
+                await self._webhooks.count_refusals(workspace_id, refused)
             except (DatabaseUnavailable, DatabaseNotMigrated):
                 self._put_back(workspace_id, refused)
 

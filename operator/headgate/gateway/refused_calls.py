@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from headgate.domain.audit import Actor
-    from headgate.engine.engine import Engine
+    from headgate.engine.audit_log import Audit
 
 OF_CALLER, OF_WORKSPACE = 5, 60
 """Entries for refused calls in a minute at most: of one caller, and of a workspace, by each replica."""
@@ -25,8 +25,8 @@ _log = structlog.get_logger("headgate.audit")
 class RefusedCalls:
     """Keeps refusals of callers who are known, and who called for more than they may."""
 
-    def __init__(self, engine: Engine, monotonic: Callable[[], float]) -> None:
-        self._engine = engine
+    def __init__(self, audit: Audit, monotonic: Callable[[], float]) -> None:
+        self._audit = audit
         self._of_caller = MinuteCounts(OF_CALLER, monotonic)
         self._of_workspace = MinuteCounts(OF_WORKSPACE, monotonic)
 
@@ -38,6 +38,6 @@ class RefusedCalls:
         self._of_caller.add(caller)
         self._of_workspace.add(workspace)
         try:
-            await self._engine.audit.note(workspace_id, Act(actor, Action.CALL, call, {"why": why}, ActOutcome.REFUSED))
+            await self._audit.note(workspace_id, Act(actor, Action.CALL, call, {"why": why}, ActOutcome.REFUSED))
         except (DatabaseUnavailable, DatabaseNotMigrated) as error:
             _log.warning("a refused call is not in the audit log", workspace_id=workspace, error=str(error))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
@@ -56,90 +56,122 @@ def runner_routes(
 
     Runners of pools wait in ``room``, which is to be told when there is something to do.
     """
-    of_any = _claims_of_any(tasks, lease, heard, room)
+    attempts = _Attempts(tasks, lease, wall, heard, room)
+    needs = _Needs(credentials, cursors)
+    return [
+        message_route(CLAIM_PATH, Claim, authenticator, attempts.claim),
+        message_route(HEARTBEAT_PATH, Attempt, authenticator, attempts.heartbeat),
+        message_route(COMPLETE_PATH, Completion, authenticator, attempts.complete),
+        message_route(RELEASE_PATH, Attempt, authenticator, attempts.give_back),
+        message_route(CREDENTIALS_PATH, Wanted, authenticator, needs.release, secret=True),
+        message_route(CURSOR_PATH, Cursor, authenticator, needs.cursor),
+    ]
 
-    async def claim(body: Claim, caller: Runner, request: Request) -> Answer:
+
+@dataclass(frozen=True)
+class _Attempts:
+    """How attempts come to runners, and end."""
+
+    tasks: RunnerTasks
+    lease: timedelta
+    wall: Callable[[], datetime]
+    heard: Callable[[str, Effects], None]
+    room: WaitingRoom
+
+    async def claim(self, body: Claim, caller: Runner, request: Request) -> Answer:
         """The next attempt of the runner's run; for one of a pool, of any run of its namespace."""
         if body.run_id is None:
-            return _answer(await of_any(body, caller, request.is_disconnected), lease, wall())
+            return self._answer(await self._of_any(body, caller, request.is_disconnected))
         if not is_runner_of(caller.pod, body.run_id):
             raise Problem(HTTPStatus.FORBIDDEN, f"pod {caller.pod} is no runner of that run")
-        task, effects = await tasks.claim(caller.workspace_id, caller.namespace, body.run_id, caller.holder, lease)
-        heard(caller.workspace, effects)
-        return _answer(task, lease, wall())
+        task, effects = await self.tasks.claim(
+            caller.workspace_id, caller.namespace, body.run_id, caller.holder, self.lease
+        )
+        self.heard(caller.workspace, effects)
+        return self._answer(task)
 
-    async def heartbeat(body: Attempt, caller: Runner, _: Request) -> Kept:
+    async def heartbeat(self, body: Attempt, caller: Runner, _: Request) -> Kept:
         """Keep an attempt that the runner holds, and learn whether it is to end."""
-        return Kept(stop=await tasks.heartbeat(_ref(caller, body), caller.holder, lease))
+        return Kept(stop=await self.tasks.heartbeat(_ref(caller, body), caller.holder, self.lease))
 
-    async def complete(body: Completion, caller: Runner, _: Request) -> Answer:
+    async def complete(self, body: Completion, caller: Runner, _: Request) -> Answer:
         """Record the end of an attempt that the runner holds; the next one of its run or, of a pool, of any."""
         # A run's own runner ends, and its log is read then.
         pooled = is_pool_runner(caller.pod)
-        task, effects = await tasks.complete(
+        task, effects = await self.tasks.complete(
             _ref(caller, body),
             caller.namespace,
             _outcome(body),
             caller.holder,
-            lease,
+            self.lease,
             body.kinds if pooled else None,
             body.result.printed.log if pooled and body.result.printed is not None else None,
         )
-        heard(caller.workspace, replace(effects, for_runners=_but(effects.for_runners, task)))
-        return _answer(task, lease, wall())
+        self.heard(caller.workspace, replace(effects, for_runners=_but(effects.for_runners, task)))
+        return self._answer(task)
 
-    async def give_back(body: Attempt, caller: Runner, _: Request) -> None:
+    async def give_back(self, body: Attempt, caller: Runner, _: Request) -> None:
         """Let another runner begin an attempt that the runner holds and will not end."""
-        heard(caller.workspace, await tasks.give_back(_ref(caller, body), caller.holder))
+        self.heard(caller.workspace, await self.tasks.give_back(_ref(caller, body), caller.holder))
 
-    async def release(body: Wanted, caller: Runner, _: Request) -> Released:
+    async def _of_any(self, body: Claim, caller: Runner, gone: Callable[[], Awaitable[bool]]) -> RunnerTask | None:
+        if not is_pool_runner(caller.pod):
+            raise Problem(HTTPStatus.FORBIDDEN, f"pod {caller.pod} is no runner of a pool: name its run")
+
+        async def look() -> RunnerTask | None:
+            task, effects = await self.tasks.claim(
+                caller.workspace_id, caller.namespace, None, caller.holder, self.lease, body.kinds
+            )
+            self.heard(caller.workspace, effects)
+            return task
+
+        return await self.room.first(caller.workspace, caller.namespace, body.kinds, look, body.wait_seconds, gone)
+
+    def _answer(self, task: RunnerTask | None) -> Answer:
+        if task is None:
+            return Answer()
+        return Answer(
+            task=Task(
+                run_id=task.ref.run_id,
+                node=task.ref.node,
+                attempt=task.ref.attempt,
+                workspace=task.workspace,
+                namespace=task.namespace,
+                workflow=task.workflow,
+                work={kind: task.work[kind] for kind in KINDS if kind in task.work},
+                timeout_seconds=max(0.0, (task.expires_at - self.wall()).total_seconds()),
+                lease_seconds=self.lease.total_seconds(),
+            )
+        )
+
+
+@dataclass(frozen=True)
+class _Needs:
+    """What attempts ask for while they run."""
+
+    credentials: Credentials
+    cursors: SyncCursors
+
+    async def release(self, body: Wanted, caller: Runner, _: Request) -> Released:
         """What the node of an attempt that the runner holds names of credentials, each time recorded."""
         _check_runner(caller, body)
-        found = await credentials.release(_ref(caller, body), body.names, caller.holder)
+        found = await self.credentials.release(_ref(caller, body), body.names, caller.holder)
         return Released(values={name: dict(values.by_key) for name, values in found.items()})
 
-    async def cursor(body: Cursor, caller: Runner, _: Request) -> Mark:
+    async def cursor(self, body: Cursor, caller: Runner, _: Request) -> Mark:
         """How far the copy of an attempt that the runner holds has come, or that it has come further."""
         _check_runner(caller, body)
         ref = _ref(caller, body)
         if body.moved is None:
-            reached = await cursors.take(ref, caller.holder)
+            reached = await self.cursors.take(ref, caller.holder)
             return Mark(at=reached.at, until=reached.until)
-        await cursors.move(ref, caller.holder, Reached(body.moved.at, body.moved.until), body.records)
+        await self.cursors.move(ref, caller.holder, Reached(body.moved.at, body.moved.until), body.records)
         return body.moved
-
-    return [
-        message_route(CLAIM_PATH, Claim, authenticator, claim),
-        message_route(HEARTBEAT_PATH, Attempt, authenticator, heartbeat),
-        message_route(COMPLETE_PATH, Completion, authenticator, complete),
-        message_route(RELEASE_PATH, Attempt, authenticator, give_back),
-        message_route(CREDENTIALS_PATH, Wanted, authenticator, release, secret=True),
-        message_route(CURSOR_PATH, Cursor, authenticator, cursor),
-    ]
 
 
 def _check_runner(caller: Runner, attempt: Attempt) -> None:
     if not (is_pool_runner(caller.pod) or is_runner_of(caller.pod, attempt.run_id)):
         raise Problem(HTTPStatus.FORBIDDEN, f"pod {caller.pod} is no runner of that run")
-
-
-def _claims_of_any(
-    tasks: RunnerTasks, lease: timedelta, heard: Callable[[str, Effects], None], room: WaitingRoom
-) -> Callable[[Claim, Runner, Callable[[], Awaitable[bool]]], Awaitable[RunnerTask | None]]:
-    async def claim(body: Claim, caller: Runner, gone: Callable[[], Awaitable[bool]]) -> RunnerTask | None:
-        if not is_pool_runner(caller.pod):
-            raise Problem(HTTPStatus.FORBIDDEN, f"pod {caller.pod} is no runner of a pool: name its run")
-
-        async def look() -> RunnerTask | None:
-            task, effects = await tasks.claim(
-                caller.workspace_id, caller.namespace, None, caller.holder, lease, body.kinds
-            )
-            heard(caller.workspace, effects)
-            return task
-
-        return await room.first(caller.workspace, caller.namespace, body.kinds, look, body.wait_seconds, gone)
-
-    return claim
 
 
 def _but(kinds: tuple[str, ...], task: RunnerTask | None) -> tuple[str, ...]:
@@ -149,24 +181,6 @@ def _but(kinds: tuple[str, ...], task: RunnerTask | None) -> tuple[str, ...]:
         if kind in left:
             left.remove(kind)
     return tuple(left)
-
-
-def _answer(task: RunnerTask | None, lease: timedelta, now: datetime) -> Answer:
-    if task is None:
-        return Answer()
-    return Answer(
-        task=Task(
-            run_id=task.ref.run_id,
-            node=task.ref.node,
-            attempt=task.ref.attempt,
-            workspace=task.workspace,
-            namespace=task.namespace,
-            workflow=task.workflow,
-            work={kind: task.work[kind] for kind in KINDS if kind in task.work},
-            timeout_seconds=max(0.0, (task.expires_at - now).total_seconds()),
-            lease_seconds=lease.total_seconds(),
-        )
-    )
 
 
 def _outcome(completion: Completion) -> Outcome:

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from headgate.api.workflow_run import Decision, RunPhase, WorkflowRunSpec
 from headgate.domain.audit import Actor, ActorKind
-from headgate.engine.control.run_control import RunControl
 from headgate.engine.control.suspension import RUN_SUSPENDED
+from headgate.engine.run_control import RunControl
 from headgate.engine.types import Effects, RunView
 
 HELD_BY_SPEC = "set spec.suspend to false to let it go on"

@@ -18,7 +18,7 @@ from headgate.cluster.resources import CUSTOM_RESOURCE_DEFINITIONS, WORKSPACES
 from headgate.desired.keys import NAMESPACE
 from headgate.desired.namespace import is_adopted
 from headgate.desired.status import ending_status
-from headgate.engine.engine import Engine
+from headgate.engine.workspaces import Workspaces
 from headgate.reconcile.children import Children
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.keys import Key
@@ -40,7 +40,7 @@ class Teardown:
         kube: KubeClient,
         cache: Cache,
         children: Children,
-        engine: Engine,
+        workspaces: Workspaces,
         tenants: Tenants,
         effects: EffectHandler,
         status: StatusWriter,
@@ -51,7 +51,7 @@ class Teardown:
         self._kube = kube
         self._cache = cache
         self._children = children
-        self._engine = engine
+        self._workspaces = workspaces
         self._tenants = tenants
         self._effects = effects
         self._status = status
@@ -93,13 +93,13 @@ class Teardown:
     async def forgotten(self, name: str) -> None:
         """The Workspace does not exist any more; its namespaces, where they were retained, start no new run."""
         self._tenants.forget(name)
-        await self._engine.suspend_workspace(name)
+        await self._workspaces.suspend(name)
 
     async def _stop_starting(self, name: str) -> int:
         """Let no new run start, and tell how many are under way."""
         try:
-            await self._engine.suspend_workspace(name)
-            return await self._engine.running_runs(name)
+            await self._workspaces.suspend(name)
+            return await self._workspaces.running_runs(name)
         except DatabaseAbsent:
             return 0
 
@@ -115,7 +115,7 @@ class Teardown:
 
     async def _retire(self, name: str) -> None:
         with suppress(DatabaseAbsent):
-            await self._effects.handle(await self._engine.retire_workspace(name))
+            await self._effects.handle(await self._workspaces.retire(name))
         self._tenants.forget(name)
 
     async def _uninstalling(self) -> bool:

@@ -8,13 +8,14 @@ from uuid import UUID
 from headgate.api.quota import Quota, Sharing
 from headgate.api.workspace import BREAKER_RESET_ANNOTATION, Workspace
 from headgate.cluster.cache import Cache
+from headgate.cluster.client import Object
 from headgate.cluster.resources import QUOTAS, WORKSPACES
 from headgate.desired.keys import NAMESPACE
 from headgate.domain.audit import Actor, ActorKind
-from headgate.engine.engine import Engine
 from headgate.engine.types import WorkspaceRecord
+from headgate.engine.workspaces import Workspaces
 from headgate.reconcile.effects import EffectHandler
-from headgate.reconcile.parsing import InvalidResource, parse
+from headgate.reconcile.parsing import InvalidResource, R, parse
 
 _LONGEST_RESET = 256
 
@@ -34,9 +35,9 @@ class NoTenant(Exception):  # noqa: N818 - reads as what it says
 class Tenants:
     """Resolves namespaces to workspaces. Ids are remembered, as they never change while a workspace lives."""
 
-    def __init__(self, cache: Cache, engine: Engine, effects: EffectHandler) -> None:
+    def __init__(self, cache: Cache, workspaces: Workspaces, effects: EffectHandler) -> None:
         self._cache = cache
-        self._engine = engine
+        self._workspaces = workspaces
         self._effects = effects
         self._known: dict[str, tuple[str, WorkspaceRecord, str, UUID]] = {}
 
@@ -48,10 +49,7 @@ class Tenants:
         live = self._cache.get(WORKSPACES.key(name))
         if live is None:
             raise NoTenant(f"Workspace {name} does not exist any more")
-        try:
-            workspace = parse(Workspace, live)
-        except InvalidResource as error:
-            raise NoTenant(f"Workspace {name} is invalid: {error}") from None
+        workspace = _read(Workspace, name, live)
         if namespace not in {wanted.name for wanted in workspace.namespaces}:
             raise NoTenant(f"namespace {namespace} is no longer one of Workspace {name}")
         return Tenant(name, await self.register(workspace))
@@ -62,10 +60,7 @@ class Tenants:
         quota_live = self._cache.get(QUOTAS.key(workspace.spec.quota_ref.name))
         if quota_live is None:
             raise NoTenant(f"Quota {workspace.spec.quota_ref.name} does not exist; create it")
-        try:
-            quota = parse(Quota, quota_live)
-        except InvalidResource as error:
-            raise NoTenant(f"Quota {workspace.spec.quota_ref.name} is invalid: {error}") from None
+        quota = _read(Quota, workspace.spec.quota_ref.name, quota_live)
         record = WorkspaceRecord(
             name=name,
             limits=quota.spec.limits,
@@ -81,10 +76,10 @@ class Tenants:
         known = self._known.get(name)
         if known is not None and known[:3] == (uid, record, reset):
             return known[3]
-        workspace_id = await self._engine.sync_workspace(record)
+        workspace_id = await self._workspaces.sync(record)
         if reset:
             by = Actor(ActorKind.KUBERNETES, f"Workspace {name}", "Kubernetes")
-            await self._effects.handle(await self._engine.reset_breaker(workspace_id, reset, by))
+            await self._effects.handle(await self._workspaces.reset_breaker(workspace_id, reset, by))
         self._known[name] = (uid, record, reset, workspace_id)
         return workspace_id
 
@@ -95,3 +90,11 @@ class Tenants:
     def forget_all(self) -> None:
         """After a loss of the database nothing is taken for granted."""
         self._known.clear()
+
+
+def _read(model: type[R], name: str, live: Object) -> R:
+    """What the object says. Raises ``NoTenant``."""
+    try:
+        return parse(model, live)
+    except InvalidResource as error:
+        raise NoTenant(f"{model.__name__} {name} is invalid: {error}") from None

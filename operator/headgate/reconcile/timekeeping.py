@@ -9,7 +9,7 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry, Gauge
 
 from headgate.domain.audit_keys import SigningKeys
-from headgate.engine.audit import MOST_SIGNED
+from headgate.engine.audit_log import MOST_SIGNED
 from headgate.engine.engine import Engine
 from headgate.reconcile.chaining import Chainer
 from headgate.reconcile.effects import EffectHandler

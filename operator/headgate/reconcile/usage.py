@@ -16,8 +16,8 @@ from headgate.desired.keys import RESOURCE_QUOTA, ObjectKey
 from headgate.desired.limits import QUOTA_NAME
 from headgate.domain.run_status import seconds
 from headgate.domain.usage import RunUsage
-from headgate.engine.engine import Engine
 from headgate.engine.types import BreakerView, WorkspaceUsage
+from headgate.engine.workspaces import Workspaces
 from headgate.reconcile.keys import Key, Topic
 from headgate.reconcile.loops import forever
 
@@ -33,7 +33,7 @@ class UsageBook:
     def __init__(
         self,
         cache: Cache,
-        engine: Engine,
+        workspaces: Workspaces,
         registry: CollectorRegistry,
         *,
         enqueue: Callable[[Key], None],
@@ -42,7 +42,7 @@ class UsageBook:
     ) -> None:
         """``quota_of`` gives the Quota that a Workspace's key depends on; ``alarm`` is set to have a look at once."""
         self._cache = cache
-        self._engine = engine
+        self._workspaces = workspaces
         self._enqueue = enqueue
         self._quota_of = quota_of
         self._known: dict[str, WorkspaceUsage] = {}
@@ -65,7 +65,7 @@ class UsageBook:
 
     async def once(self) -> datetime | None:
         """Look once, and have those Workspaces and Quotas reconciled of which something changed."""
-        self._known = {usage.name: usage for usage in await self._engine.usage()}
+        self._known = {usage.name: usage for usage in await self._workspaces.usage()}
         self._metrics.show(self._known)
         prints: dict[str, list[bytes]] = defaultdict(list)
         for key in sorted(self._cache.keys(RESOURCE_QUOTA)):

@@ -12,8 +12,8 @@ from headgate.cluster.resources import WORKFLOWS
 from headgate.desired.keys import NAMESPACE
 from headgate.domain.reasons import Reason
 from headgate.domain.workflow_problems import problem_of_workflow
-from headgate.engine.engine import Engine
 from headgate.engine.types import DefinitionError, ScheduleView
+from headgate.engine.workflows import Workflows
 from headgate.reconcile.dependents import Dependents
 from headgate.reconcile.keys import Key
 from headgate.reconcile.parsing import InvalidResource, parse
@@ -39,7 +39,7 @@ class WorkflowReconciler:
     def __init__(
         self,
         cache: Cache,
-        engine: Engine,
+        workflows: Workflows,
         tenants: Tenants,
         status: StatusWriter,
         checker: Checker,
@@ -50,7 +50,7 @@ class WorkflowReconciler:
         wall: Callable[[], datetime],
     ) -> None:
         self._cache = cache
-        self._engine = engine
+        self._workflows = workflows
         self._tenants = tenants
         self._status = status
         self._checker = checker
@@ -82,7 +82,7 @@ class WorkflowReconciler:
             trouble = problem_of_workflow(key.name, workflow.spec) or await self._expression_problem(workflow.spec)
             if trouble is not None:
                 return Refused(*trouble, stalled=True)
-            version = await self._engine.record_version(tenant.workspace_id, key.namespace, key.name, workflow.spec)
+            version = await self._workflows.record(tenant.workspace_id, key.namespace, key.name, workflow.spec)
             return Recorded(version, await self._schedules(tenant, key, workflow))
         except DefinitionError as error:
             return Refused(Reason.INVALID_SPEC, str(error), stalled=True)
@@ -105,7 +105,7 @@ class WorkflowReconciler:
     async def _schedules(self, tenant: Tenant, key: Key, workflow: Workflow) -> ScheduleView:
         if all(node.config.schedule is None and node.config.event is None for node in workflow.spec.nodes):
             return ScheduleView(last_tick=None, next_tick=None, errors={})
-        return await self._engine.schedule_view(tenant.workspace_id, key.namespace, key.name)
+        return await self._workflows.schedules(tenant.workspace_id, key.namespace, key.name)
 
     async def _expression_problem(self, spec: WorkflowSpec) -> tuple[str, str] | None:
         problems = await self._checker.problems(spec)
@@ -116,4 +116,4 @@ class WorkflowReconciler:
             tenant = await self._tenants.of_namespace(key.namespace)
         except NoTenant:
             return
-        await self._engine.retire_workflow(tenant.workspace_id, key.namespace, key.name)
+        await self._workflows.retire(tenant.workspace_id, key.namespace, key.name)

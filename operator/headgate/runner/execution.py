@@ -15,9 +15,8 @@ from headgate.domain.runner_log import FrameWriter
 from headgate.domain.runner_protocol import Result, Task
 from headgate.domain.runner_task import GRACE_SECONDS, KINDS, credentials_of
 from headgate.engine.bounds import OUTPUT_BYTES, check_json
-from headgate.runner import http, program, script, sql
+from headgate.runner import connector, http, program, script, sql
 from headgate.runner.client import GatewayRefused, GatewayUnavailable, NotOurs, patiently
-from headgate.runner.connectors import dispatch
 from headgate.runner.connectors.hidden import parts_of
 from headgate.runner.connectors.reach import Reach
 from headgate.runner.copying.kept_cursor import Cursors, KeptCursor, NoCursors
@@ -117,7 +116,7 @@ class Executor:
             return sql.execute(config.sql, secrets, task.timeout_seconds)
         if config.connector is not None:
             reach, cursor = Reach(self.networks), KeptCursor(self.cursors, task)
-            return dispatch.execute(config.connector, task, secrets, reach, cursor, redactor)
+            return connector.execute(config.connector, task, secrets, reach, cursor, redactor)
         if config.script is None:
             raise NodeFailed("InvalidTask", "this runner does not know what the node asks for")
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from headgate.api.builtin import CredentialKeyRef
 from headgate.api.container import SecretKeyRef
+from headgate.api.hidden_value import CredentialKeyRef
 from headgate.domain.runner_task import SECRET_PREFIX, secret_variable
 from headgate.runner.errors import NodeFailed
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import yaml
 
 from hack import generate
 from headgate.api.crd import KINDS, custom_resource_definition
+from tests.support.documents import document
 
 
 def test_the_files_of_the_checkout_are_up_to_date() -> None:
@@ -24,7 +24,7 @@ def test_the_chart_carries_the_same_definitions() -> None:
 def test_definitions_survive_being_read_again() -> None:
     for kind in KINDS:
         text = generate.generated()[f"crds/{kind.resource.plural}.yaml"]
-        assert yaml.safe_load(text) == custom_resource_definition(kind)
+        assert document(text) == custom_resource_definition(kind)
 
 
 def test_the_reference_names_every_kind_and_field() -> None:

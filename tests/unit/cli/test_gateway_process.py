@@ -8,21 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.identities import OF_NO_CLUSTER
 from tests.support.operator_process import free_port
-
-KUBECONFIG = """
-apiVersion: v1
-kind: Config
-clusters: [{name: x, cluster: {server: "http://127.0.0.1:1"}}]
-users: [{name: x, user: {token: t}}]
-contexts: [{name: x, context: {cluster: x, user: x}}]
-current-context: x
-"""
 
 
 @pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
 def test_a_gateway_that_is_told_to_end_ends_in_order(tmp_path: Path, told: signal.Signals) -> None:
-    (tmp_path / "kubeconfig").write_text(KUBECONFIG)
+    (tmp_path / "kubeconfig").write_text(OF_NO_CLUSTER)
     environment = {
         **os.environ,
         "HEADGATE_KUBECONFIG": str(tmp_path / "kubeconfig"),

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from headgate.api.builtin import CredentialKeyRef
 from headgate.api.container import SecretKeyRef
+from headgate.api.hidden_value import CredentialKeyRef
 from headgate.api.node import NodeConfig
 from headgate.domain.runner_task import credentials_of, secrets_of, secrets_of_all
 

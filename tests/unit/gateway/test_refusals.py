@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 from uuid import UUID
 
-from headgate.engine.engine import Engine
+from headgate.engine.webhooks.webhooks import Webhooks as RealWebhooks
 from headgate.gateway import refusals
 from headgate.gateway.refusals import Refusals
 from headgate.store.errors import DatabaseUnavailable
@@ -19,7 +19,6 @@ class Webhooks:
     """Notes what is counted, unless it is away."""
 
     def __init__(self) -> None:
-        self.webhooks = self
         self.counted: list[tuple[UUID, dict[str, tuple[int, datetime]]]] = []
         self.away = frozenset[UUID]()
 
@@ -30,7 +29,7 @@ class Webhooks:
 
 
 def counting(engine: Webhooks) -> Refusals:
-    return Refusals(cast("Engine", engine))
+    return Refusals(cast("RealWebhooks", engine))
 
 
 async def test_each_webhook_is_written_once_with_its_number_and_the_last_one() -> None:

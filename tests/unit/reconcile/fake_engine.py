@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from headgate.api.container import SecretKeyRef
+from headgate.api.workflow import WorkflowSpec
 from headgate.domain.cost import Footprint
 from headgate.domain.runner_task import OpenRunnerTask
 from headgate.domain.task import Outcome, TaskRef, Waiting
@@ -15,14 +16,18 @@ from headgate.engine.engine import Engine
 from headgate.engine.reading.analytics import Analytics
 from headgate.engine.reading.step_logs import StepLogs
 from headgate.engine.steps.runner_tasks import RunnerTasks
-from headgate.engine.types import Effects, Fired, WorkspaceRecord, WorkspaceUsage
+from headgate.engine.types import Effects, Fired, ScheduleView, VersionRecord, WorkspaceRecord, WorkspaceUsage
 from headgate.engine.webhooks.deliveries import Deliveries
+from headgate.engine.workflows import Workflows
+from headgate.engine.workspaces import Workspaces
 
 
 class FakeEngine(Engine):
     """``told`` holds what it was told, in order; ``effects`` is what every use case answers."""
 
     def __init__(self) -> None:
+        self.workspaces = FakeWorkspaces(self)
+        self.workflows = FakeWorkflows(self)
         self.runner_tasks = FakeRunnerTasks(self)
         self.logs = FakeStepLogs(self)
         self.deliveries = FakeDeliveries(self)
@@ -68,29 +73,54 @@ class FakeEngine(Engine):
         self.note("take over", now)
         return 0
 
-    async def running_runs(self, name: str) -> int:
-        return self.running
-
-    async def usage(self) -> tuple[WorkspaceUsage, ...]:
-        if self.failures:
-            raise self.failures.pop(0)
-        return self.used
-
-    async def sync_workspace(self, record: WorkspaceRecord) -> UUID:
-        self.note("sync", record)
-        return UUID(int=1)
-
     async def ensure_partitions(self, now: datetime) -> int:
         return 0
 
     async def partitions_ahead(self, now: datetime) -> int:
         return self.ahead
 
-    async def suspend_workspace(self, name: str) -> None:
-        self.note("suspend", name)
 
-    async def retire_workspace(self, name: str) -> Effects:
-        return self.note("retire", name)
+class FakeWorkspaces(Workspaces):
+    """Tells the engine what it is told, and answers what that has."""
+
+    def __init__(self, engine: FakeEngine) -> None:
+        self._engine = engine
+
+    async def sync(self, record: WorkspaceRecord) -> UUID:
+        self._engine.note("sync", record)
+        return UUID(int=1)
+
+    async def usage(self) -> tuple[WorkspaceUsage, ...]:
+        if self._engine.failures:
+            raise self._engine.failures.pop(0)
+        return self._engine.used
+
+    async def running_runs(self, name: str) -> int:
+        return self._engine.running
+
+    async def suspend(self, name: str) -> None:
+        self._engine.note("suspend", name)
+
+    async def retire(self, name: str) -> Effects:
+        return self._engine.note("retire", name)
+
+
+class FakeWorkflows(Workflows):
+    """Records every spec as version 3; ``ticks`` is what it tells of schedules."""
+
+    def __init__(self, engine: FakeEngine) -> None:
+        self._engine = engine
+        self.ticks = ScheduleView(None, None, {})
+
+    async def record(self, workspace_id: UUID, namespace: str, name: str, spec: WorkflowSpec) -> VersionRecord:
+        self._engine.note("version", namespace, name)
+        return VersionRecord(UUID(int=1), UUID(int=2), 3, "cafe")
+
+    async def schedules(self, workspace_id: UUID, namespace: str, name: str) -> ScheduleView:
+        return self.ticks
+
+    async def retire(self, workspace_id: UUID, namespace: str, name: str) -> None:
+        self._engine.note("retired", namespace, name)
 
 
 class FakeRunnerTasks(RunnerTasks):

@@ -9,7 +9,7 @@ import pytest
 
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.audit import Actor
-from headgate.engine.control.run_control import RunControl
+from headgate.engine.run_control import RunControl
 from headgate.engine.types import Effects, NodeView, RunView
 from headgate.reconcile.steering import by_resource, steer
 from tests.builders import a_run

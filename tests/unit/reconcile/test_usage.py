@@ -40,7 +40,7 @@ class World:
         self.enqueued: set[Key] = set()
         self.book = UsageBook(
             self.cache,
-            self.engine,
+            self.engine.workspaces,
             self.registry,
             enqueue=self.enqueued.add,
             quota_of=lambda _: frozenset({QUOTAS.key("team")}),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -16,7 +15,7 @@ from headgate.cluster.resources import QUOTAS, WORKFLOWS, WORKSPACES
 from headgate.desired.keys import NAMESPACE
 from headgate.desired.manifest import MANAGED_BY, MANAGED_BY_LABEL, WORKSPACE_LABEL
 from headgate.engine.run_metrics import RunMetrics
-from headgate.engine.types import DefinitionError, ScheduleView, VersionRecord
+from headgate.engine.types import DefinitionError, ScheduleView
 from headgate.reconcile.dependents import Dependents
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.keys import Key, Topic
@@ -28,28 +27,10 @@ from headgate.store.errors import DatabaseUnavailable
 from tests.builders import WorkflowBuilder, a_quota, a_workflow, a_workspace
 from tests.support.cluster import condition
 from tests.unit.cluster.fake_kube import FakeKube
-from tests.unit.reconcile.fake_engine import FakeEngine
+from tests.unit.reconcile.fake_engine import FakeEngine, FakeWorkflows
 
 KEY, WAITING = Key(Topic.WORKFLOW, "nightly", "acme"), Key(Topic.RUN, "nightly-1", "acme")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-class Recording(FakeEngine):
-    """Records every spec as version 3."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.schedules = ScheduleView(None, None, {})
-
-    async def record_version(self, workspace_id: UUID, namespace: str, name: str, spec: WorkflowSpec) -> VersionRecord:
-        self.note("version", namespace, name)
-        return VersionRecord(UUID(int=1), UUID(int=2), 3, "cafe")
-
-    async def schedule_view(self, workspace_id: UUID, namespace: str, name: str) -> ScheduleView:
-        return self.schedules
-
-    async def retire_workflow(self, workspace_id: UUID, namespace: str, name: str) -> None:
-        self.note("retired", namespace, name)
 
 
 class Checker:
@@ -65,7 +46,8 @@ class World:
     """A Workflow in a namespace of a Workspace, and a run that waits for it."""
 
     def __init__(self, workflow: WorkflowBuilder | None = None, *, owned: bool = True) -> None:
-        self.kube, self.cache, self.engine, self.checker = FakeKube(), Cache(), Recording(), Checker()
+        self.kube, self.cache, self.engine, self.checker = FakeKube(), Cache(), FakeEngine(), Checker()
+        self.workflows = self.engine.workflows = FakeWorkflows(self.engine)
         self.enqueued: list[Key] = []
         self.again: dict[Key, float] = {}
         self.parked: list[Key] = []
@@ -79,8 +61,8 @@ class World:
         self.dependents.depend(WAITING, KEY.object_key)
         self.reconciler = WorkflowReconciler(
             self.cache,
-            self.engine,
-            Tenants(self.cache, self.engine, effects),
+            self.workflows,
+            Tenants(self.cache, self.engine.workspaces, effects),
             StatusWriter(self.kube, self.cache, identity="me", wall=lambda: NOON),
             self.checker,
             dependents=self.dependents,
@@ -129,7 +111,7 @@ async def test_what_is_accepted_is_a_version_and_wakes_who_waits_for_it() -> Non
 
 async def test_ticks_are_told_and_one_that_made_no_run_says_why() -> None:
     world = World(scheduled())
-    world.engine.schedules = ScheduleView(NOON, NOON + timedelta(hours=15), {"daily": "DailyLimit: all used"})
+    world.workflows.ticks = ScheduleView(NOON, NOON + timedelta(hours=15), {"daily": "DailyLimit: all used"})
 
     _, message, _ = await world.reconcile()
 
@@ -142,7 +124,7 @@ async def test_ticks_are_told_and_one_that_made_no_run_says_why() -> None:
 
 async def test_one_that_is_suspended_says_from_when_on_ticks_wait() -> None:
     world = World(scheduled().with_spec(suspend=True))
-    world.engine.schedules = ScheduleView(None, NOON + timedelta(hours=15), {})
+    world.workflows.ticks = ScheduleView(None, NOON + timedelta(hours=15), {})
 
     reason, message, _ = await world.reconcile()
 
@@ -153,9 +135,9 @@ async def test_one_that_is_suspended_says_from_when_on_ticks_wait() -> None:
 
 async def test_the_last_tick_stays_told_when_nobody_knows_a_later_one() -> None:
     world = World(scheduled())
-    world.engine.schedules = ScheduleView(NOON, None, {})
+    world.workflows.ticks = ScheduleView(NOON, None, {})
     await world.reconcile()
-    world.engine.schedules = ScheduleView(None, None, {})
+    world.workflows.ticks = ScheduleView(None, None, {})
 
     await world.reconcile()
 

@@ -50,16 +50,26 @@ class World:
         dependents = Dependents(lambda _: None)
         built = Children(self.kube, self.cache)
         status = StatusWriter(self.kube, self.cache, identity="me", wall=wall)
-        tenants = Tenants(self.cache, engine, effects)
+        tenants = Tenants(self.cache, engine.workspaces, effects)
         self.reconciler = WorkspaceReconciler(
             self.cache,
             built,
             Shares(self.cache, built, users_of=lambda _: ()),
-            Teardown(self.kube, self.cache, built, engine, tenants, effects, status, requeue=self._requeue, wall=wall),
+            Teardown(
+                self.kube,
+                self.cache,
+                built,
+                engine.workspaces,
+                tenants,
+                effects,
+                status,
+                requeue=self._requeue,
+                wall=wall,
+            ),
             tenants,
             UsageBook(
                 self.cache,
-                engine,
+                engine.workspaces,
                 registry,
                 enqueue=lambda _: None,
                 quota_of=lambda _: frozenset(),

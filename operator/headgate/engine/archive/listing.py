@@ -12,7 +12,7 @@ from uuid import UUID
 from headgate.domain.ids import uuid7
 from headgate.engine.archive.reading import ArchiveReader, Shown
 from headgate.engine.context import Context
-from headgate.engine.reading.views import RunFilter
+from headgate.engine.views import RunFilter
 from headgate.objects.parquet import Row
 from headgate.store.archive import names, parts
 from headgate.store.archive.parts import Part

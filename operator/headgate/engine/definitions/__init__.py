@@ -1,1 +1,1 @@
-"""Workflows and their versions."""
+"""Definitions of workflows: read once, remembered, and told of when they change."""

@@ -14,7 +14,7 @@ from headgate.domain.task import Waiting
 from headgate.engine.bounds import clip
 from headgate.engine.definitions.definition import Definition
 from headgate.engine.reading.reasons import waiting_for_approval, waiting_for_called, waiting_for_room
-from headgate.engine.reading.views import NodeView, RunView, TriggerKind
+from headgate.engine.views import NodeView, RunView, TriggerKind
 from headgate.store.records import TaskRow
 from headgate.store.starting import NewRun, Origin
 

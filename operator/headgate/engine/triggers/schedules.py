@@ -16,7 +16,7 @@ from headgate.engine.context import Context
 from headgate.engine.control.cancellation import cancel_run
 from headgate.engine.starting.admission import admit_in
 from headgate.engine.starting.starter import Starter
-from headgate.engine.types import Effects, Fired, Refused, RunRequest, ScheduleView, TriggerKind
+from headgate.engine.types import Effects, Fired, Refused, RunRequest, TriggerKind
 from headgate.store import schedules
 from headgate.store.database import Transaction
 from headgate.store.errors import DatabaseUnavailable, PartitionMissing
@@ -156,14 +156,3 @@ async def _fire_safely(context: Context, key: ScheduleKey, now: datetime) -> Tic
 def tick_key(key: ScheduleKey, tick: datetime) -> str:
     """What makes a tick count once."""
     return f"schedule:{key.workflow_id}:{key.node}:{tick.astimezone(UTC).isoformat()}"
-
-
-async def view(context: Context, workspace_id: UUID, namespace: str, name: str) -> ScheduleView:
-    """When the workflow's schedules ticked last and tick next."""
-    async with context.database.tenant(workspace_id) as tx:
-        ticks = await schedules.ticks(tx, workspace_id, namespace, name)
-    return ScheduleView(_utc(ticks.last_tick), _utc(ticks.next_tick), ticks.errors)
-
-
-def _utc(time: datetime | None) -> datetime | None:
-    return None if time is None else time.astimezone(UTC)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from headgate.domain.audit import Action, ActOutcome, Entry
-from headgate.engine.audit import EntryPage
+from headgate.engine.audit_log import EntryPage
 from headgate.gateway.models.base import ApiModel, PageQuery, Time
 from headgate.store.audit import Filters
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
-from pydantic.alias_generators import to_camel
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, StringConstraints
 
+from headgate.api.base import WIRE
 from headgate.api.scalars import LABEL_PATTERN, SUBDOMAIN_PATTERN
 
 LARGEST_INTEGER = 2**31 - 1
@@ -38,13 +38,7 @@ Limit = Annotated[int, Field(ge=1, le=500)]
 class ApiModel(BaseModel):
     """camelCase on the wire, unknown fields refused."""
 
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        populate_by_name=True,
-        extra="forbid",
-        frozen=True,
-        use_attribute_docstrings=True,
-    )
+    model_config = WIRE
 
 
 class PageQuery(ApiModel):

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Security
 
 from headgate.domain.api_keys import Scope
-from headgate.engine.engine import Engine
+from headgate.engine.audit_log import Audit
 from headgate.gateway.access import Access
 from headgate.gateway.callers import Caller
 from headgate.gateway.models.audit import AuditList, AuditQuery, audit_of
@@ -16,7 +16,7 @@ from headgate.gateway.problems import Problem
 from headgate.gateway.routes.paths import WORKSPACE
 
 
-def audit_routes(engine: Engine, access: Access) -> APIRouter:
+def audit_routes(audit: Audit, access: Access) -> APIRouter:
     """The routes."""
     router = APIRouter(prefix=f"{WORKSPACE}/audit", tags=["audit"])
     Auditor = Annotated[Caller, Security(access.caller, scopes=[Scope.AUDIT_READ])]  # noqa: N806 - a type
@@ -28,7 +28,7 @@ def audit_routes(engine: Engine, access: Access) -> APIRouter:
         Archived entries are found too. Of those a page may be short, and its cursor goes on all the same.
         """
         try:
-            page = await engine.audit.list(caller.workspace_id, query.filters(), query.cursor, query.limit)
+            page = await audit.list(caller.workspace_id, query.filters(), query.cursor, query.limit)
         except ValueError as error:
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
         return audit_of(page)

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query, Response, Security
 
 from headgate.domain.api_keys import Scope
 from headgate.domain.credentials import CredentialInvalid, Values
+from headgate.engine.credentials.credentials import Credentials
 from headgate.engine.credentials.types import CredentialConflict
-from headgate.engine.engine import Engine
 from headgate.gateway.access import Access
 from headgate.gateway.callers import Caller
 from headgate.gateway.models.base import ObjectName
@@ -32,7 +32,7 @@ Version = Annotated[
 ]
 
 
-def credential_routes(engine: Engine, access: Access) -> APIRouter:
+def credential_routes(credentials: Credentials, access: Access) -> APIRouter:
     """The routes."""
     router = APIRouter(prefix=f"{WORKSPACE}/credentials", tags=["credentials"])
     Manager = Annotated[Caller, Security(access.caller, scopes=[Scope.CREDENTIALS_MANAGE])]  # noqa: N806 - a type
@@ -40,7 +40,7 @@ def credential_routes(engine: Engine, access: Access) -> APIRouter:
     @router.get("", operation_id="listCredentials")
     async def listed(caller: Manager) -> CredentialList:
         """List all credentials by name, which are 500 at most. Their values are never told."""
-        found = await engine.credentials.list(caller.workspace_id)
+        found = await credentials.list(caller.workspace_id)
         return CredentialList(items=tuple(credential_of(view) for view in found))
 
     @router.put("/{name}", operation_id="putCredential")
@@ -48,7 +48,7 @@ def credential_routes(engine: Engine, access: Access) -> APIRouter:
         """Create or replace a credential, with all its values, in the caller's name."""
         try:
             values = Values({key: value.get_secret_value() for key, value in body.values.items()})
-            view = await engine.credentials.put(
+            view = await credentials.put(
                 caller.workspace_id,
                 name,
                 body.kind,
@@ -67,7 +67,7 @@ def credential_routes(engine: Engine, access: Access) -> APIRouter:
     async def delete(name: ObjectName, caller: Manager, version: Version = None) -> Response:
         """Delete a credential. The record of who was given it stays."""
         try:
-            deleted = await engine.credentials.delete(caller.workspace_id, name, expected=version, actor=caller.actor)
+            deleted = await credentials.delete(caller.workspace_id, name, expected=version, actor=caller.actor)
         except CredentialConflict as error:
             raise Problem(HTTPStatus.CONFLICT, str(error), reason="VersionConflict") from None
         if not deleted:
@@ -80,6 +80,6 @@ def credential_routes(engine: Engine, access: Access) -> APIRouter:
 
         May be repeated at any time: what was not sealed anew lies under its old key until then.
         """
-        return rotated_of(await engine.credentials.rotate_data_key(caller.workspace_id, caller.actor))
+        return rotated_of(await credentials.rotate_data_key(caller.workspace_id, caller.actor))
 
     return router

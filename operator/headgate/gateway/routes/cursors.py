@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Security
 
 from headgate.domain.api_keys import Scope
 from headgate.domain.sync import CursorName
-from headgate.engine.engine import Engine
+from headgate.engine.sync.cursors import SyncCursors
 from headgate.engine.sync.types import CursorHeld
 from headgate.gateway.access import Access
 from headgate.gateway.callers import Caller
@@ -19,7 +19,7 @@ from headgate.gateway.problems import Problem
 from headgate.gateway.routes.paths import WORKSPACE, Step
 
 
-def cursor_routes(engine: Engine, access: Access) -> APIRouter:
+def cursor_routes(cursors: SyncCursors, access: Access) -> APIRouter:
     """The routes."""
     router = APIRouter(prefix=f"{WORKSPACE}/cursors", tags=["copies"])
     Reader = Annotated[Caller, Security(access.caller, scopes=[Scope.RUNS_READ])]  # noqa: N806 - a type
@@ -29,7 +29,7 @@ def cursor_routes(engine: Engine, access: Access) -> APIRouter:
     async def listed(query: Annotated[PageQuery, Query()], caller: Reader) -> CopyCursorList:
         """List how far copies have come, by namespace, workflow and node, without where they stand."""
         try:
-            page = await engine.cursors.list(caller.workspace_id, query.cursor, query.limit)
+            page = await cursors.list(caller.workspace_id, query.cursor, query.limit)
         except ValueError as error:
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
         return cursors_of(page)
@@ -37,7 +37,7 @@ def cursor_routes(engine: Engine, access: Access) -> APIRouter:
     @router.get("/{namespace}/{name}/{step}", operation_id="getCursor")
     async def get(namespace: Namespace, name: ObjectName, step: Step, caller: Reader) -> CopyCursorDetail:
         """How far the copy of a node of that workflow has come, and where it stands."""
-        found = await engine.cursors.get(caller.workspace_id, CursorName(namespace, name, step))
+        found = await cursors.get(caller.workspace_id, CursorName(namespace, name, step))
         if found is None:
             raise _missing()
         return cursor_of(found)
@@ -50,7 +50,7 @@ def cursor_routes(engine: Engine, access: Access) -> APIRouter:
         tried again, begins anew as well.
         """
         try:
-            was = await engine.cursors.reset(caller.workspace_id, CursorName(namespace, name, step), caller.actor)
+            was = await cursors.reset(caller.workspace_id, CursorName(namespace, name, step), caller.actor)
         except CursorHeld as error:
             raise Problem(HTTPStatus.CONFLICT, str(error), reason="CursorHeld") from None
         if was is None:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response, Security
 
 from headgate.domain.api_keys import SCOPES, Scope, excess
 from headgate.engine import api_keys
-from headgate.engine.engine import Engine
+from headgate.engine.api_keys import ApiKeys
 from headgate.gateway.access import Access
 from headgate.gateway.callers import Caller
 from headgate.gateway.models.base import PageQuery
@@ -19,7 +19,7 @@ from headgate.gateway.problems import Problem
 from headgate.gateway.routes.paths import WORKSPACE
 
 
-def key_routes(engine: Engine, access: Access) -> APIRouter:
+def key_routes(keys: ApiKeys, access: Access) -> APIRouter:
     """The routes."""
     router = APIRouter(prefix=f"{WORKSPACE}/keys", tags=["keys"])
     Manager = Annotated[Caller, Security(access.caller, scopes=[Scope.KEYS_MANAGE])]  # noqa: N806 - a type
@@ -35,7 +35,7 @@ def key_routes(engine: Engine, access: Access) -> APIRouter:
             _within(caller, body, scopes)
         wanted = api_keys.NewKey(body.name, body.role, caller.subject, scopes, body.expires_at)
         try:
-            issued = await engine.api_keys.issue(caller.workspace_id, wanted, caller.actor)
+            issued = await keys.issue(caller.workspace_id, wanted, caller.actor)
         except ValueError as error:
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
         response.headers["Cache-Control"] = "no-store"
@@ -45,7 +45,7 @@ def key_routes(engine: Engine, access: Access) -> APIRouter:
     async def listed(query: Annotated[PageQuery, Query()], caller: Manager) -> KeyList:
         """List keys, the newest first."""
         try:
-            page = await engine.api_keys.list(caller.workspace_id, query.cursor, query.limit)
+            page = await keys.list(caller.workspace_id, query.cursor, query.limit)
         except ValueError as error:
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
         return list_of(page)
@@ -53,7 +53,7 @@ def key_routes(engine: Engine, access: Access) -> APIRouter:
     @router.delete("/{key_id}", operation_id="revokeKey")
     async def revoke(key_id: UUID, caller: Manager) -> Key:
         """Revoke a key: within a second it is good nowhere any more. Once more changes nothing."""
-        view = await engine.api_keys.revoke(caller.workspace_id, key_id, caller.subject, caller.actor)
+        view = await keys.revoke(caller.workspace_id, key_id, caller.subject, caller.actor)
         if view is None:
             raise Problem(HTTPStatus.NOT_FOUND, "the workspace has no such key")
         return key_of(view)

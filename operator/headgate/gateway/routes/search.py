@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request, Security
 
 from headgate.domain.api_keys import Scope
 from headgate.domain.search import SearchKind
-from headgate.engine.engine import Engine
+from headgate.engine.reading.search import Search
 from headgate.gateway.access import Access
 from headgate.gateway.callers import Caller
 from headgate.gateway.models.search import SearchHits, SearchQuery, hits_of
@@ -24,13 +24,13 @@ _FURTHER: Mapping[SearchKind, Scope] = MappingProxyType(
 )
 
 
-def search_routes(engine: Engine, access: Access) -> APIRouter:
+def search_routes(search: Search, access: Access) -> APIRouter:
     """The routes."""
     router = APIRouter(prefix=WORKSPACE, tags=["search"])
     Reader = Annotated[Caller, Security(access.caller, scopes=[Scope.RUNS_READ])]  # noqa: N806 - a type
 
     @router.get("/search", operation_id="search")
-    async def search(query: Annotated[SearchQuery, Query()], caller: Reader, request: Request) -> SearchHits:
+    async def find(query: Annotated[SearchQuery, Query()], caller: Reader, request: Request) -> SearchHits:
         """Find runs by their errors, workflows, or recommendations.
 
         Workflows take the scope workflows:read besides, and recommendations usage:read.
@@ -39,7 +39,7 @@ def search_routes(engine: Engine, access: Access) -> APIRouter:
             if query.kind in _FURTHER:
                 caller.require(_FURTHER[query.kind])
         try:
-            found = await engine.search.find(caller.workspace_id, query.kind, query.q, query.cursor, query.limit)
+            found = await search.find(caller.workspace_id, query.kind, query.q, query.cursor, query.limit)
         except ValueError as error:
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
         return hits_of(found)

@@ -13,8 +13,7 @@ from headgate.api.scalars import SUBDOMAIN_PATTERN
 from headgate.api.workflow import WorkflowSpec
 from headgate.domain.api_keys import Scope
 from headgate.domain.spec_diff import difference
-from headgate.engine.definitions.versions import VersionContent
-from headgate.engine.engine import Engine
+from headgate.engine.versions import VersionContent, Versions
 from headgate.gateway.access import Access
 from headgate.gateway.callers import Caller
 from headgate.gateway.models.base import LARGEST_INTEGER, Namespace, Number, ObjectName, PageQuery
@@ -33,7 +32,7 @@ from headgate.gateway.routes.paths import WORKSPACE
 _NAME = re.compile(SUBDOMAIN_PATTERN)
 
 
-def workflow_routes(engine: Engine, access: Access) -> APIRouter:
+def workflow_routes(versions: Versions, access: Access) -> APIRouter:
     """The routes."""
     router = APIRouter(prefix=f"{WORKSPACE}/workflows", tags=["workflows"])
     Reader = Annotated[Caller, Security(access.caller, scopes=[Scope.WORKFLOWS_READ])]  # noqa: N806 - a type
@@ -42,25 +41,25 @@ def workflow_routes(engine: Engine, access: Access) -> APIRouter:
     async def listed(query: Annotated[PageQuery, Query()], caller: Reader) -> WorkflowList:
         """List the workflows that there are, by namespace and name."""
         after = _names(query.cursor) if query.cursor is not None else ("", "")
-        found = await engine.versions.workflows(caller.workspace_id, after, query.limit)
+        found = await versions.workflows(caller.workspace_id, after, query.limit)
         more = f"{found[-1].namespace}/{found[-1].name}" if len(found) == query.limit else None
         return WorkflowList(items=tuple(workflow_of(item) for item in found), next_cursor=more)
 
     @router.get("/{namespace}/{name}", operation_id="getWorkflow")
     async def get(namespace: Namespace, name: ObjectName, caller: Reader) -> WorkflowItem:
         """A workflow."""
-        found = await engine.versions.workflow(caller.workspace_id, namespace, name)
+        found = await versions.workflow(caller.workspace_id, namespace, name)
         if found is None:
             raise _missing()
         return workflow_of(found)
 
     @router.get("/{namespace}/{name}/versions", operation_id="listVersions")
-    async def versions(
+    async def listed_versions(
         namespace: Namespace, name: ObjectName, query: Annotated[PageQuery, Query()], caller: Reader
     ) -> VersionList:
         """List the versions of a workflow, the newest first. Every accepted spec is one."""
         before = _number(query.cursor) if query.cursor is not None else None
-        found = await engine.versions.list(caller.workspace_id, namespace, name, before=before, limit=query.limit)
+        found = await versions.list(caller.workspace_id, namespace, name, before=before, limit=query.limit)
         if not found and before is None:
             raise _missing()
         more = str(found[-1].number) if len(found) == query.limit else None
@@ -86,7 +85,7 @@ def workflow_routes(engine: Engine, access: Access) -> APIRouter:
         return VersionDiff(before=before, after=after, diff=difference(specs[0], specs[1], names[0], names[1]))
 
     async def content(caller: Caller, namespace: str, name: str, number: int) -> VersionContent:
-        found = await engine.versions.content(caller.workspace_id, namespace, name, number)
+        found = await versions.content(caller.workspace_id, namespace, name, number)
         if found is None:
             raise Problem(HTTPStatus.NOT_FOUND, f"the workspace has no such workflow, or it has no version {number}")
         return found

@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Security
 
 from headgate.domain.api_keys import Scope
-from headgate.engine.engine import Engine
 from headgate.engine.plan_use import PlanUse
+from headgate.engine.workspaces import Workspaces
 from headgate.gateway.access import Access
 from headgate.gateway.callers import Caller, Visitor, unknown_workspace
 from headgate.gateway.models.base import PageQuery
@@ -23,7 +23,7 @@ from headgate.gateway.models.workspaces import (
 from headgate.gateway.routes.paths import WORKSPACE, WORKSPACES
 
 
-def workspace_routes(engine: Engine, access: Access) -> APIRouter:
+def workspace_routes(workspaces: Workspaces, access: Access) -> APIRouter:
     """The routes."""
     router = APIRouter(tags=["workspaces"])
     Anyone = Annotated[Caller, Security(access.caller)]  # noqa: N806 - a type
@@ -38,7 +38,7 @@ def workspace_routes(engine: Engine, access: Access) -> APIRouter:
         One that somebody was just made a member of, or taken off, may take 5 seconds to come or to go.
         """
         names = [name for name in visitor.roles if query.cursor is None or name > query.cursor][: query.limit]
-        recorded = await engine.recorded_workspaces(names) if names else ()
+        recorded = await workspaces.recorded(names) if names else ()
         more = names[-1] if len(names) == query.limit else None
         return WorkspaceList(items=tuple(item_of(one, visitor.roles[one.name]) for one in recorded), next_cursor=more)
 
@@ -53,7 +53,7 @@ def workspace_routes(engine: Engine, access: Access) -> APIRouter:
         return usage_of(await used(caller))
 
     async def used(caller: Caller) -> PlanUse:
-        found = await engine.usage_of(caller.workspace_id)
+        found = await workspaces.usage_of(caller.workspace_id)
         if found is None:
             raise unknown_workspace()
         return found

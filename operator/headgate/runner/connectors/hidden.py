@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
-from headgate.api.builtin import CredentialKeyRef
 from headgate.api.container import SecretKeyRef
+from headgate.api.hidden_value import CredentialKeyRef, HiddenValue
 from headgate.api.node import NodeConfig
-from headgate.api.systems import HiddenValue
 from headgate.domain.runner_task import credentials_of, secrets_of
 from headgate.runner import sql
 from headgate.runner.errors import NodeFailed

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from headgate.api.connectors import Postgres
-from headgate.api.systems import HiddenValue
+from headgate.api.hidden_value import HiddenValue
 from headgate.runner import sql
 from headgate.runner.connectors.hidden import value_of
 from headgate.runner.connectors.reach import Reach

@@ -8,8 +8,8 @@ from typing import Any
 
 import psycopg
 
+from headgate.api.hidden_value import HiddenValue
 from headgate.api.sync import Sync, SyncSource, SyncTarget
-from headgate.api.systems import HiddenValue
 from headgate.runner import http, sql
 from headgate.runner.connectors import kafka, s3
 from headgate.runner.connectors.guarded_loop import elsewhere
