@@ -12,7 +12,7 @@ from headgate.api.workflow_run import RunPhase
 from headgate.cluster.cache import Cache
 from headgate.cluster.resources import QUOTAS, WORKFLOW_RUNS, WORKSPACES
 from headgate.desired.keys import NAMESPACE
-from headgate.engine.control.run_control import RunControl
+from headgate.engine.run_control import RunControl
 from headgate.engine.run_metrics import RunMetrics
 from headgate.engine.types import Admitted, Effects, Refused, RunRequest, RunView, TriggerKind
 from headgate.reconcile.dependents import Dependents
@@ -95,7 +95,7 @@ class World:
         self.reconciler = RunReconciler(
             self.cache,
             self.engine,
-            Tenants(self.cache, self.engine, effects),
+            Tenants(self.cache, self.engine.workspaces, effects),
             effects,
             StatusWriter(self.kube, self.cache, identity="me", wall=lambda: NOON),
             dependents=Dependents(lambda _: None),
