@@ -39,6 +39,12 @@ def test_the_operator_reads_logs_and_changes_no_pod(chart: Rendered) -> None:
     assert chart.verbs("headgate-operator", "pods") == {"get", "list", "watch"}
 
 
+def test_the_operator_deletes_several_at_once_of_jobs_and_of_nothing_else(chart: Rendered) -> None:
+    several = [rule for rule in chart.rules("headgate-operator") if "deletecollection" in rule["verbs"]]
+
+    assert [(rule["apiGroups"], rule["resources"]) for rule in several] == [(["batch"], ["jobs"])]
+
+
 def test_the_operator_reads_what_pods_are_measured_to_use(chart: Rendered) -> None:
     measuring = [rule for rule in chart.rules("headgate-operator") if "metrics.k8s.io" in rule["apiGroups"]]
 
