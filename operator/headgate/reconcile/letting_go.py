@@ -174,7 +174,7 @@ class LetGo:
         for requested in self._requests(list(due)):
             for key, kept in requested:
                 # Until it is seen to be gone, and not before it is forgotten that it was let go.
-                self._kept[key] = replace(kept, due=now + AGAIN, latest=now + AGAIN)
+                self._kept[key] = replace(kept, due=now + AGAIN)
             try:
                 await self._request(namespace, requested)
             except Unreachable as error:

@@ -86,6 +86,15 @@ class TestDeleting:
 
         assert await world.at(ENDED + HOUR + SPARE - timedelta(seconds=1)) == []
 
+    async def test_one_whose_time_is_not_over_does_not_go_along(self) -> None:
+        world = World()
+        [first] = world.noted(done(1))
+        world.now = ENDED + HOUR
+        [second] = world.noted(a_job(a_task(run_id=run(2)), uid="uid-2"))
+
+        assert await world.at(ENDED + HOUR + SPARE) == [f"delete {first}"]
+        assert list(world.kube.objects) == [second]
+
     async def test_but_not_where_there_are_many(self) -> None:
         world = World()
         world.noted(*(done(number) for number in range(TOGETHER)))
