@@ -25,6 +25,7 @@ RUNS = (
     Column("WORKFLOW", name_of),
     Column("VERSION", lambda run: str(run["version"]), wide=True),
     Column("TRIGGER", lambda run: run["kind"], wide=True),
+    Column("MODE", lambda run: run["mode"], wide=True),
     Column("PHASE", lambda run: run["phase"]),
     Column("STARTED", lambda run: time_of(run["startedAt"])),
     Column("DURATION", lambda run: lasted(run["startedAt"], run["finishedAt"])),
@@ -37,7 +38,8 @@ RUNS = (
 def run_text(run: Run) -> str:
     """All that is to be said of a run."""
     title = f"{name_of(run)} version {run['version']}: {run['phase']} {lasted(run['startedAt'], run['finishedAt'])}"
-    lines = [title.rstrip(), f"run {run['id']}, started {time_of(run['startedAt'])} by {run['kind']}"]
+    what = "run" if run["mode"] == "Normal" else f"{run['mode']} run"
+    lines = [title.rstrip(), f"{what} {run['id']}, started {time_of(run['startedAt'])} by {run['kind']}"]
     if run["labels"]:
         lines.append("labels " + ", ".join(f"{key}={value}" for key, value in run["labels"].items()))
     if run["cancelling"]:
@@ -52,7 +54,8 @@ def run_text(run: Run) -> str:
         f"{item['node'] or 'it'} waits{_until(item['until'])}: {item['reason']}: {item['message']}"
         for item in run["waitingFor"]
     ]
-    return "\n".join([text, *([""] if waits else []), *map(printable, waits), *outcome_lines(run)])
+    given = [f"given {name}: {_value(value)}" for name, value in (run["inputs"] or {}).items()]
+    return "\n".join([text, *([""] if waits or given else []), *map(printable, waits), *given, *outcome_lines(run)])
 
 
 def outcome_lines(run: Run) -> list[str]:

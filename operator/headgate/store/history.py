@@ -12,7 +12,8 @@ from headgate.store.records import RunKey
 _VIEW = compact("""
     SELECT e.priority, e.version_id, e.status, e.trigger_kind, e.resource, e.finished_at, e.waiting_reason,
         e.waiting_until, e.error_message, e.outputs, e.retries, e.held, e.cancelling, e.mode, e.options,
-        e.mutex, e.concurrency_limit, e.labels, CASE e.waiting_reason WHEN 'Mutex' THEN (
+        e.mutex, e.concurrency_limit, e.labels, CASE WHEN e.mode <> 'Normal' THEN e.inputs END AS inputs,
+        CASE e.waiting_reason WHEN 'Mutex' THEN (
             SELECT jsonb_build_object('id', h.id, 'resource', h.resource, 'workflow', w.name)
             FROM headgate.workflow_executions h
             JOIN headgate.workflows w ON w.workspace_id = h.workspace_id AND w.id = h.workflow_id

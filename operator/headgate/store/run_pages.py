@@ -13,7 +13,7 @@ from headgate.store.fragments import compact, literals
 from headgate.store.records import to_json
 
 _LISTED = """e.id, e.started_at, e.workflow_id, e.version_id, e.status, e.trigger_kind, e.resource, e.finished_at,
-    e.duration_ms, e.error_message, e.waiting_reason, e.labels"""
+    e.duration_ms, e.error_message, e.waiting_reason, e.labels, e.mode"""
 _UNDER_WAY = ("Pending", "Running", "Suspended")
 _ALL_STATUSES = (*_UNDER_WAY, "Succeeded", "Failed", "Cancelled")
 # Of runs (e) or of their labels (l).

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
+from headgate.api.debugging import Breakpoint, Debug, RunMode
 from headgate.api.inputs import INPUT_NAME_PATTERN
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.labels import LABEL_KEY, LABEL_VALUE, MOST_LABELS
@@ -37,6 +38,10 @@ class StartRun(ApiModel):
     """Values for the workflow's inputs; any JSON, 64 KiB at most in all."""
     version: Number | None = None
     """The version of the workflow to run; the current one when absent."""
+    mode: RunMode = RunMode.NORMAL
+    """Normal, or Test or Debug: such runs count for no quota, health or cost figure, and reach no network."""
+    debug: Debug | None = None
+    """What a Test or Debug run does otherwise, as the spec of a WorkflowRun says it."""
     priority: Annotated[int, Field(ge=-100, le=100)] | None = None
     """Goes before the workflow's own priority."""
     replay_of: UUID | None = None
@@ -77,6 +82,13 @@ class HoldRun(ApiModel):
 
     reason: _Comment = ""
     """Shown as what the run waits for."""
+
+
+class ResumeRun(ApiModel):
+    """Says how far a run goes on."""
+
+    step: bool = False
+    """At a breakpoint: let start what may start there, and stop again before what comes next."""
 
 
 class DecideApproval(ApiModel):
@@ -143,6 +155,8 @@ class RunHead(ApiModel):
     """What asked for it: a WorkflowRun, a schedule, another run's end, a calling node, this API, or a webhook."""
     resource: str | None
     """The WorkflowRun that mirrors it and whose spec steers it; null where there is none."""
+    mode: RunMode
+    """Normal; or Test or Debug, which count for no quota, health or cost figure."""
     phase: RunPhase
     """Where it stands."""
     started_at: datetime
@@ -164,6 +178,10 @@ class Run(RunHead):
     """How often its failed nodes were run again."""
     cancelling: bool
     """Whether it was asked to end."""
+    breakpoint: Breakpoint | None
+    """Where a Debug run stands, until it is resumed; null while it stands at none."""
+    inputs: dict[str, Any] | None
+    """What a Test or Debug run was given, defaults included; null for a Normal one."""
     outputs: dict[str, Any] | None
     """What it gave, once it has succeeded."""
     cost: Money | None
@@ -203,6 +221,7 @@ def run_of(view: RunView) -> Run:
         version=view.version,
         kind=view.kind,
         resource=view.resource,
+        mode=view.mode,
         phase=view.phase,
         started_at=view.started_at,
         finished_at=view.finished_at,
@@ -212,6 +231,8 @@ def run_of(view: RunView) -> Run:
         error_message=view.error_message,
         labels=dict(view.labels),
         cost=view.cost,
+        breakpoint=view.breakpoint,
+        inputs=dict(view.inputs) if view.inputs is not None else None,
         outputs=dict(view.outputs) if view.outputs is not None else None,
         waiting_for=tuple(_waiting(item) for item in view.waiting),
         nodes=tuple(_node(node) for node in view.nodes),
@@ -251,6 +272,7 @@ def _item(run: RunSummary) -> RunItem:
         version=run.version,
         kind=run.kind,
         resource=run.resource,
+        mode=run.mode,
         phase=run.phase,
         started_at=run.started_at,
         finished_at=run.finished_at,
