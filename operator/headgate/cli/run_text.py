@@ -6,7 +6,7 @@ import json
 
 from headgate.cli.output import Column
 from headgate.cli.text import columns, lasted, printable, short, time_of
-from headgate.client.api import Run, RunItem, RunNode
+from headgate.client.api import Compute, Run, RunItem, RunNode
 
 
 def name_of(run: Run | RunItem) -> str:
@@ -48,7 +48,7 @@ def run_text(run: Run) -> str:
         lines.append(run["errorMessage"])
     text = "\n".join(printable(line) for line in lines)
     if run["nodes"]:
-        header = ("NODE", "PHASE", "ATTEMPT", "STARTED", "DURATION", "WHY", "OUTPUT")
+        header = ("NODE", "PHASE", "ATTEMPT", "STARTED", "DURATION", "USED", "WHY", "OUTPUT")
         text += "\n\n" + columns(header, map(_row, run["nodes"]))
     waits = [
         f"{item['node'] or 'it'} waits{_until(item['until'])}: {item['reason']}: {item['message']}"
@@ -90,9 +90,19 @@ def _row(node: RunNode) -> tuple[str, ...]:
         str(node["attempt"]),
         time_of(node["startedAt"]),
         lasted(node["startedAt"], node["finishedAt"]),
+        _use(node.get("used"), node.get("requested")),
         why,
         "" if output is None else short(_value(output)),
     )
+
+
+def _use(used: Compute | None, requested: Compute | None) -> str:
+    """What was used in the mean of what was requested; a question mark where that is not known."""
+    if used is None and requested is None:
+        return ""
+    cpu = [f"{float(item['cpu']):.3g}" if item is not None else "?" for item in (used, requested)]
+    memory = [f"{item['memoryBytes'] / 2**20:.0f}" if item is not None else "?" for item in (used, requested)]
+    return f"{'/'.join(cpu)} CPU {'/'.join(memory)} MiB"
 
 
 def _value(value: object) -> str:

@@ -273,6 +273,15 @@ class CircuitBreaker(TypedDict):
     """When runs are tried again; null while it is closed."""
 
 
+class Compute(TypedDict):
+    """CPU and memory of an attempt."""
+
+    cpu: str
+    """CPUs."""
+    memoryBytes: int
+    """Bytes of memory."""
+
+
 class CopyCursor(TypedDict):
     """How far the copy of a node has come."""
 
@@ -773,6 +782,11 @@ class RunNode(TypedDict):
     """What the attempt cost, once it has ended; null where it had no price."""
     priceVersion: str | None
     """The price table by which: the beginning of its hash."""
+    requested: Compute | None
+    """What the attempt requests, defaults of its namespace included; null until it is known to run."""
+    used: Compute | None
+    """What it used in the mean, once it has ended; null where nothing was measured, and it costs what it requests.
+    """
 
 
 class SearchHit(TypedDict):

@@ -74,6 +74,16 @@ class WorkspaceUsage:
 
 
 @dataclass(frozen=True)
+class ComputeView:
+    """CPU and memory of an attempt."""
+
+    cpu: Decimal
+    """CPUs."""
+    memory: Decimal
+    """Bytes."""
+
+
+@dataclass(frozen=True)
 class NodeView:
     """A node of a run as recorded: its latest attempt."""
 
@@ -89,6 +99,10 @@ class NodeView:
     """What the attempt cost, once it has ended; None where it had no price."""
     price_version: str | None = None
     """The price table by which."""
+    requested: ComputeView | None = None
+    """What the attempt requests, as it was admitted; None where that is not known."""
+    used: ComputeView | None = None
+    """What the attempt was measured to use in the mean, once it has ended; None where it was not."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,9 @@ _VIEW = compact("""
         ) END AS holder,
         (SELECT jsonb_agg(to_jsonb(latest)) FROM (
             SELECT DISTINCT ON (node) node, attempt, phase, reason, message, output, attempt_started_at,
-                attempt_finished_at, CAST(cost AS text) AS cost, price_version
+                attempt_finished_at, CAST(cost AS text) AS cost, price_version, CAST(cpu_used AS text) AS cpu_used,
+                CAST(memory_used AS text) AS memory_used, CAST(cpu_requested AS text) AS cpu_requested,
+                CAST(memory_requested AS text) AS memory_requested
             FROM headgate.workflow_execution_steps
             WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND execution_id = %(run_id)s
             ORDER BY node, attempt DESC

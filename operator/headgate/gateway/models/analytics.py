@@ -29,6 +29,14 @@ Money = Annotated[
 """A decimal, written as a text so that nothing of it is lost, in the currency of the price table."""
 
 
+Cores = Annotated[
+    Decimal,
+    PlainSerializer(_written, return_type=str),
+    Field(examples=["0.25"]),
+]
+"""CPUs, as a decimal that is written as a text."""
+
+
 class Grouping(StrEnum):
     """By what costs are added up."""
 

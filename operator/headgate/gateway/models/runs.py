@@ -13,8 +13,8 @@ from headgate.api.inputs import INPUT_NAME_PATTERN
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.labels import LABEL_KEY, LABEL_VALUE, MOST_LABELS
 from headgate.domain.task import Waiting
-from headgate.engine.types import NodeView, RunPage, RunSummary, RunView, TriggerKind
-from headgate.gateway.models.analytics import Money
+from headgate.engine.types import ComputeView, NodeView, RunPage, RunSummary, RunView, TriggerKind
+from headgate.gateway.models.analytics import Cores, Money
 from headgate.gateway.models.base import LARGEST_INTEGER, ApiModel, Namespace, Number, ObjectName, PageQuery, Time
 
 _Node = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[a-z]([a-z0-9_-]*[a-z0-9])?$")]
@@ -115,6 +115,15 @@ class WaitingReason(ApiModel):
     """When it may go on by itself, where that is known."""
 
 
+class Compute(ApiModel):
+    """CPU and memory of an attempt."""
+
+    cpu: Cores
+    """CPUs."""
+    memory_bytes: int
+    """Bytes of memory."""
+
+
 class RunNode(ApiModel):
     """A node of a run: its latest attempt."""
 
@@ -138,6 +147,10 @@ class RunNode(ApiModel):
     """What the attempt cost, once it has ended; null where it had no price."""
     price_version: str | None
     """The price table by which: the beginning of its hash."""
+    requested: Compute | None
+    """What the attempt requests, defaults of its namespace included; null until it is known to run."""
+    used: Compute | None
+    """What it used in the mean, once it has ended; null where nothing was measured, and it costs what it requests."""
 
 
 class RunHead(ApiModel):
@@ -261,7 +274,13 @@ def _node(node: NodeView) -> RunNode:
         output=node.output,
         cost=node.cost,
         price_version=node.price_version,
+        requested=_compute(node.requested),
+        used=_compute(node.used),
     )
+
+
+def _compute(view: ComputeView | None) -> Compute | None:
+    return Compute(cpu=view.cpu, memory_bytes=round(view.memory)) if view is not None else None
 
 
 def _item(run: RunSummary) -> RunItem:

@@ -130,6 +130,8 @@ execution_steps = Table(
     Column("cost", Numeric),
     Column("cpu_used", Numeric),
     Column("memory_used", Numeric),
+    Column("cpu_requested", Numeric),
+    Column("memory_requested", Numeric),
     postgresql_partition_by="RANGE (started_at)",
 )
 
