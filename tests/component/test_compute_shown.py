@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from headgate.api.debugging import RunMode
 from headgate.domain.amounts import Amount
 from headgate.domain.cost import Footprint
 from headgate.domain.measured import Measured
@@ -91,3 +92,54 @@ async def test_the_archive_keeps_both(world: World) -> None:
     assert after is not None
     assert (after.archived, after.nodes) == (True, before)
     assert before[0].used is not None
+
+
+async def costs(world: World, api: Api, **query: str) -> Any:
+    while await world.engine.analytics.fold():
+        pass
+    return await api.get("/cost", params={"since": "2026-03-01", "until": "2026-03-31", **query})
+
+
+async def test_costs_tell_what_was_used_of_what_those_attempts_requested(world: World, api: Api) -> None:
+    await priced(world).given(one_node())
+    for used in (USED, None, Measured(Amount.of(2), Amount.of(2**30))):
+        run = await world.admit(labels={"team": "shop"})
+        await work(world, run, seconds=1800, held=HELD, footprint=HELD, used=used)
+
+    measured = {
+        "attempts": 2,
+        "cpuHoursRequested": "0.25",
+        "cpuHoursUsed": "1.061728",
+        "memoryGibHoursRequested": "0.25",
+        "memoryGibHoursUsed": "0.539062",
+    }
+    by_day, by_workflow = await costs(world, api), await costs(world, api, by="workflow")
+    assert [by_day["use"], by_day["items"][0]["use"], by_workflow["items"][0]["use"]] == [measured] * 3
+    by_label = await costs(world, api, by="label", label="team")
+    assert (by_label["use"], by_label["items"][0]["use"]) == (measured, None)
+
+
+async def test_days_add_up_whenever_they_are_folded(world: World, api: Api) -> None:
+    await priced(world).given(one_node())
+    told = []
+    for _ in range(2):
+        await work(world, await world.admit(), seconds=1800, held=HELD, footprint=HELD, used=USED)
+        told.append((await costs(world, api))["use"])
+
+    assert [(use["attempts"], use["cpuHoursRequested"]) for use in told] == [(1, "0.125"), (2, "0.25")]
+
+
+async def test_without_a_measurement_costs_tell_of_no_use(world: World, api: Api) -> None:
+    await priced(world).given(one_node())
+    await work(world, await world.admit(), held=HELD, footprint=HELD)
+
+    found = await costs(world, api)
+    assert (found["use"], [item["use"] for item in found["items"]]) == (None, [None])
+    assert found["total"] is not None
+
+
+async def test_of_a_test_run_nothing_is_added_up(world: World, api: Api) -> None:
+    await priced(world).given(one_node())
+    await work(world, await world.admit(mode=RunMode.TEST), held=HELD, footprint=HELD, used=USED)
+
+    assert (await costs(world, api))["use"] is None

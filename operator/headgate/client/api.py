@@ -354,6 +354,8 @@ class CostItem(TypedDict):
     """The workflow's namespace; null where it is no workflow."""
     cost: str
     """What the attempts cost that ended in the span."""
+    use: MeasuredUse | None
+    """What they used; null where nothing was measured, and by labels, where it is not added up."""
 
 
 class CostList(TypedDict):
@@ -365,6 +367,9 @@ class CostList(TypedDict):
     """The last day."""
     total: str | None
     """What the workspace spent in all; null where nothing had a price."""
+    use: MeasuredUse | None
+    """What its attempts used in all; null, and never nothing, where nothing was measured: they cost their requests.
+    """
     items: list[CostItem]
     """By name. What has no price is left out."""
     nextCursor: str | None
@@ -555,6 +560,23 @@ class LimitUse(TypedDict):
     """What may be used."""
     usedTogether: int | None
     """What all workspaces use that have the limit together; null where it is the workspace's own."""
+
+
+class MeasuredUse(TypedDict):
+    """What attempts used of what they requested: those alone of which it was measured, so that both can be
+    compared.
+    """
+
+    attempts: int
+    """How many these are."""
+    cpuHoursRequested: str
+    """CPUs that they requested, times hours."""
+    cpuHoursUsed: str
+    """CPUs that they used in the mean, times hours."""
+    memoryGibHoursRequested: str
+    """GiB of memory that they requested, times hours."""
+    memoryGibHoursUsed: str
+    """GiB of memory that they used in the mean, times hours."""
 
 
 class Mock(TypedDict):

@@ -14,7 +14,7 @@ from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.labels import LABEL_KEY, LABEL_VALUE, MOST_LABELS
 from headgate.domain.task import Waiting
 from headgate.engine.types import ComputeView, NodeView, RunPage, RunSummary, RunView, TriggerKind
-from headgate.gateway.models.analytics import Cores, Money
+from headgate.gateway.models.analytics import Money, Quantity
 from headgate.gateway.models.base import LARGEST_INTEGER, ApiModel, Namespace, Number, ObjectName, PageQuery, Time
 
 _Node = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[a-z]([a-z0-9_-]*[a-z0-9])?$")]
@@ -118,7 +118,7 @@ class WaitingReason(ApiModel):
 class Compute(ApiModel):
     """CPU and memory of an attempt."""
 
-    cpu: Cores
+    cpu: Quantity
     """CPUs."""
     memory_bytes: int
     """Bytes of memory."""
