@@ -115,6 +115,7 @@ async def test_costs_tell_what_was_used_of_what_those_attempts_requested(world: 
     }
     by_day, by_workflow = await costs(world, api), await costs(world, api, by="workflow")
     assert [by_day["use"], by_day["items"][0]["use"], by_workflow["items"][0]["use"]] == [measured] * 3
+    assert (await api.get("/usage"))["usedThisMonth"] == measured
     by_label = await costs(world, api, by="label", label="team")
     assert (by_label["use"], by_label["items"][0]["use"]) == (measured, None)
 
@@ -129,12 +130,24 @@ async def test_days_add_up_whenever_they_are_folded(world: World, api: Api) -> N
     assert [(use["attempts"], use["cpuHoursRequested"]) for use in told] == [(1, "0.125"), (2, "0.25")]
 
 
+async def test_a_new_month_has_used_nothing_yet(world: World, api: Api) -> None:
+    await priced(world).given(one_node())
+    await work(world, await world.admit(), held=HELD, footprint=HELD, used=USED)
+    await costs(world, api)
+    api.token = ""
+
+    world.clock.advance(days=31)
+
+    assert (await api.get("/usage"))["usedThisMonth"] is None
+
+
 async def test_without_a_measurement_costs_tell_of_no_use(world: World, api: Api) -> None:
     await priced(world).given(one_node())
     await work(world, await world.admit(), held=HELD, footprint=HELD)
 
     found = await costs(world, api)
     assert (found["use"], [item["use"] for item in found["items"]]) == (None, [None])
+    assert (await api.get("/usage"))["usedThisMonth"] is None
     assert found["total"] is not None
 
 

@@ -905,6 +905,8 @@ class Usage(TypedDict):
     """What the attempts cost that ended since the month of UTC began."""
     budget: str | None
     """What may be spent in a month; null for any amount."""
+    usedThisMonth: MeasuredUse | None
+    """What these attempts used of what they requested; null, and never nothing, where nothing was measured."""
     circuitBreaker: CircuitBreaker
 
 

@@ -161,9 +161,9 @@ class Analytics:
         async def read(tx: Transaction) -> CostPage:
             total = await analytics.total_cost(tx, workspace_id, since, until)
             rows = await analytics.costs(tx, workspace_id, by, since, until, key=label, after=cursor or "", limit=limit)
-            items = tuple(CostItem(row.namespace, row.name, row.cost, _use(row)) for row in rows)
+            items = tuple(CostItem(row.namespace, row.name, row.cost, use_of(row)) for row in rows)
             following = _cursor(by, items[-1]) if len(items) == limit else None
-            return CostPage(total.cost, items, following, _use(total))
+            return CostPage(total.cost, items, following, use_of(total))
 
         return await self._context.late(workspace_id, read)
 
@@ -184,7 +184,8 @@ def _cursor(by: str, item: CostItem) -> str:
             return item.name
 
 
-def _use(row: Any) -> UseView | None:
+def use_of(row: Any) -> UseView | None:
+    """What a row says that was used; None where nothing was measured."""
     if not row.measured:
         return None
     return UseView(row.measured, row.cpu_requested, row.cpu_used, row.memory_requested, row.memory_used)

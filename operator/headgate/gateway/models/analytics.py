@@ -237,14 +237,16 @@ def analytics_of(view: AnalyticsView, since: date, until: date) -> Analytics:
 def costs_of(page: CostPage, since: date, until: date) -> CostList:
     """The costs as the API gives them."""
     items = tuple(
-        CostItem(name=item.name, namespace=item.namespace, cost=item.cost, use=_use(item.use)) for item in page.items
+        CostItem(name=item.name, namespace=item.namespace, cost=item.cost, use=measured_of(item.use))
+        for item in page.items
     )
     return CostList(
-        since=since, until=until, total=page.total, use=_use(page.use), items=items, next_cursor=page.next_cursor
+        since=since, until=until, total=page.total, use=measured_of(page.use), items=items, next_cursor=page.next_cursor
     )
 
 
-def _use(view: UseView | None) -> MeasuredUse | None:
+def measured_of(view: UseView | None) -> MeasuredUse | None:
+    """What was used, as the API gives it."""
     if view is None:
         return None
     return MeasuredUse(
