@@ -106,6 +106,9 @@ def questions(engine: Engine, past: Past) -> list[Question]:
     def by_workflow(asked: Asked) -> Awaitable[object]:
         return engine.list_runs(asked.workspace, RunFilter(failed, asked.workflow))
 
+    def of_a_workflow_with_a_label(asked: Asked) -> Awaitable[object]:
+        return engine.list_runs(asked.workspace, RunFilter(workflow=asked.workflow, labels=(team,)))
+
     def words(text: str) -> Callable[[Asked], Awaitable[object]]:
         return lambda asked: engine.search.find(asked.workspace, SearchKind.RUN, text)
 
@@ -130,6 +133,7 @@ def questions(engine: Engine, past: Past) -> list[Question]:
             page(RunFilter(failed, labels=(team,))),
             lambda archive, asked: archive.page(asked.workspace, labels=(team, phase)),
         ),
+        Question("newest 50 of a workflow with that label", 10, of_a_workflow_with_a_label),
         Question(
             "newest 50 of a month",
             10,

@@ -127,8 +127,8 @@ def fill(url: str, ids: list[tuple[UUID, UUID, UUID]], count: int) -> None:
             " FROM headgate.workflow_executions, jsonb_each_text(labels) l"
         )
         connection.execute(
-            "INSERT INTO headgate.ended_labels SELECT workspace_id, l.key, l.value, status, started_at, id"
-            " FROM headgate.workflow_executions, jsonb_each_text(labels) l"
+            "INSERT INTO headgate.ended_labels SELECT workspace_id, l.key, l.value, status, started_at, id,"
+            " workflow_id FROM headgate.workflow_executions, jsonb_each_text(labels) l"
         )
         connection.execute(
             "INSERT INTO headgate.execution_triggers SELECT workspace_id, trigger_key, id, started_at"

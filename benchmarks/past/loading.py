@@ -42,9 +42,11 @@ _DOCUMENTS = """
     FROM headgate.{runs} WHERE error_message IS NOT NULL
 """
 _COMPLETE = """
-    INSERT INTO headgate.upkeep_days (workspace_id, day, labels_from)
-    SELECT id, '-infinity', '00000000-0000-0000-0000-000000000000' FROM headgate.workspaces
-    ON CONFLICT (workspace_id) DO UPDATE SET labels_from = excluded.labels_from
+    INSERT INTO headgate.upkeep_days (workspace_id, day, labels_from, workflows_from)
+    SELECT id, '-infinity', nobody, nobody
+    FROM headgate.workspaces, CAST('00000000-0000-0000-0000-000000000000' AS uuid) nobody
+    ON CONFLICT (workspace_id) DO UPDATE
+    SET labels_from = excluded.labels_from, workflows_from = excluded.workflows_from
 """
 _DAYS = """
     CREATE TEMPORARY TABLE ended ON COMMIT DROP AS

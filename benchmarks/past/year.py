@@ -32,7 +32,7 @@ COLUMNS = {
     "workflow_execution_steps": "workspace_id, execution_id, started_at, node, attempt, phase, reason, message,"
     " attempt_started_at, attempt_finished_at",
     "execution_labels": "workspace_id, key, value, started_at, execution_id",
-    "ended_labels": "workspace_id, key, value, status, started_at, execution_id",
+    "ended_labels": "workspace_id, key, value, status, started_at, execution_id, workflow_id",
 }
 """What is written of each table, in the order of the lines."""
 
@@ -132,7 +132,7 @@ def _run(rows: dict[str, list[str]], chance: random.Random, tenant: Tenant, at: 
             break
     for key, value in labels.items():
         rows["execution_labels"].append(f"{tenant.id}\t{key}\t{value}\t{started}\t{run}\n")
-        rows["ended_labels"].append(f"{tenant.id}\t{key}\t{value}\t{status}\t{started}\t{run}\n")
+        rows["ended_labels"].append(f"{tenant.id}\t{key}\t{value}\t{status}\t{started}\t{run}\t{workflow}\n")
 
 
 def _time(milliseconds: int) -> str:

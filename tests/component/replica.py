@@ -60,9 +60,9 @@ class FusedDatabase(Database):
 
     @asynccontextmanager
     async def tenant(
-        self, workspace_id: UUID, *, lock: UUID | None = None, share: UUID | None = None
+        self, workspace_id: UUID, *, lock: UUID | None = None, share: UUID | None = None, snapshot: bool = False
     ) -> AsyncIterator[Transaction]:
-        async with super().tenant(workspace_id, lock=lock, share=share) as tx:
+        async with super().tenant(workspace_id, lock=lock, share=share, snapshot=snapshot) as tx:
             yield tx
             self._fuse.before()
         self._fuse.done()

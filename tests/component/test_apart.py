@@ -206,7 +206,9 @@ class TestBreakpoints:
 
         view = await world.view(run)
         assert view.phase is RunPhase.SUSPENDED
-        assert view.waiting == (Waiting("Breakpoint", "it stands before b; raise spec.resume to let it go on"),)
+        assert view.waiting == (
+            Waiting("Breakpoint", "it stands before b; resume it to let it go on, a WorkflowRun by spec.resume"),
+        )
         assert view.nodes[0].output == {"rows": 3}
         assert await world.claim() == []
         assert (await go_on(world, run, 1)).tasks_queued

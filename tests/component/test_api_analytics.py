@@ -43,7 +43,7 @@ async def test_a_run_and_the_month_tell_what_they_cost(world: World, api: Api) -
     assert (used["spentThisMonth"], used["budget"]) == ("0.001", "10")
     span = {"since": "2026-03-01", "until": "2026-03-31"}
     [day] = (await answered(api, "/cost", **span))["items"]
-    assert day == {"name": "2026-03-10", "namespace": None, "cost": "0.001"}
+    assert day == {"name": "2026-03-10", "namespace": None, "cost": "0.001", "use": None}
     by_label = await answered(api, "/cost", by="label", label="team", **span)
     assert (by_label["total"], by_label["items"][0]["name"], by_label["nextCursor"]) == ("0.001", "shop", None)
 

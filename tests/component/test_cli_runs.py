@@ -65,6 +65,34 @@ class TestRun:
 
         assert (len(names), len(names | others)) == (1, 3)
 
+    async def test_a_debug_run_is_started_looked_at_and_stepped_through(self, world: World, shell: Shell) -> None:
+        await world.given(a_workflow().with_input("day").with_node("a").with_node("b", after=["a"]))
+
+        said = await shell(
+            *("run", "nightly", "--debug", "-i", "day=monday", "--mock", 'a:={"rows": 3}', "--mock", "b=x"),
+            *("--break", "a", "-o", "name"),
+        )
+        run = said.out.strip()
+
+        shown = (await shell("get", run)).out
+        assert f"Debug run {run}" in shown
+        assert "Breakpoint: it stands before a" in shown
+        assert "given day: monday" in shown
+        for mode in ("Suspended", "Succeeded"):
+            said = await shell("resume", run, "--step")
+            assert (said.code, said.err) == (0, "")
+            assert f"goes on: {mode}" in said.out
+        listed = (await shell("list", "-o", "wide")).out
+        assert "Debug" in listed
+
+    async def test_mocks_alone_are_no_test(self, world: World, shell: Shell) -> None:
+        await world.given(one_node())
+
+        said = await shell("run", "nightly", "--mock", "work=x")
+
+        assert (said.code, "go with --test or --debug" in said.err) == (2, True)
+        assert (await shell("list")).out.count("nightly") == 0
+
     async def test_watched_it_tells_each_change_once_and_its_end(self, world: World, api: Api, shell: Shell) -> None:
         await world.given(a_workflow().with_node("a").with_node("b", after=["a"]))
 

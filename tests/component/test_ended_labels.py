@@ -229,18 +229,7 @@ class TestPages:
         with psycopg.connect(fresh.superuser_url, autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE headgate.workflow_executions, headgate.ended_labels")
         page = await world.engine.list_runs(world.ids["acme"], filters, None, 10)
-        read: Counter[str] = Counter()
-        plain = Transaction.rows
-
-        async def counting(
-            tx: Transaction, statement: str, parameters: Any = None, *, prepare: bool | None = None
-        ) -> list[Any]:
-            read.subtract({row.parent: int(row.entries) for row in await plain(tx, ENTRIES)})
-            found = await plain(tx, statement, parameters, prepare=prepare)
-            read.update({row.parent: int(row.entries) for row in await plain(tx, ENTRIES)})
-            return found
-
-        monkeypatch.setattr(Transaction, "rows", counting)
+        read = entries_read(monkeypatch)
         more = await world.engine.list_runs(world.ids["acme"], filters, page.next_cursor, 10)
 
         assert len({run.run_id for run in (*page.runs, *more.runs)}) == 20
@@ -248,8 +237,48 @@ class TestPages:
             name: pytest.approx(11, abs=1) for name in tables
         }
 
+    @pytest.mark.parametrize("phases", [FAILED, frozenset[RunPhase]()])
+    async def test_one_of_a_workflow_s_few_runs_with_a_label_reads_no_more_either(
+        self, world: World, fresh: TestDatabase, monkeypatch: pytest.MonkeyPatch, phases: frozenset[RunPhase]
+    ) -> None:
+        often, rare = await world.given(one_node()), await world.given(one_node("rare"))
+        await world.rows(A_LONG_HISTORY, world.ids["acme"], often.workflow_id, often.version_id)
+        await world.rows(A_SHORT_ONE, world.ids["acme"], rare.workflow_id, rare.version_id)
+        await look_after(world)
+        with psycopg.connect(fresh.superuser_url, autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE headgate.workflow_executions, headgate.ended_labels")
+        filters = RunFilter(phases, ("acme", "rare"), labels=SHOP)
+        page = await world.engine.list_runs(world.ids["acme"], filters, None, 10)
+        read = entries_read(monkeypatch)
+
+        more = await world.engine.list_runs(world.ids["acme"], filters, page.next_cursor, 10)
+
+        assert len({run.run_id for run in (*page.runs, *more.runs)}) == 20
+        assert {run.workflow for run in (*page.runs, *more.runs)} == {"rare"}
+        assert {name: count for name, count in read.items() if count} == {
+            name: pytest.approx(11, abs=1) for name in ("ended_labels", "workflow_executions")
+        }
+
 
 class TestThePast:
+    async def test_rows_of_the_release_before_are_given_their_workflow_and_lists_are_right_all_the_time(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(recommendations, "MOST_FILLED", 2)
+        runs = await some_of_each_phase(world)
+        await look_after(world)
+        await world.rows("UPDATE headgate.ended_labels SET workflow_id = NULL RETURNING 1")
+        await world.rows("UPDATE headgate.upkeep_days SET workflows_from = NULL RETURNING 1")
+        of_workflow = RunFilter(labels=SHOP, workflow=("acme", "nightly"))
+        assert await listed(world, of_workflow, 2) == runs[::-1]
+
+        while await world.engine.recommendations.make(world.clock.now):
+            assert await listed(world, of_workflow, 2) == runs[::-1]
+            assert set(await listed(world, RunFilter(ENDED, labels=SHOP), 2)) < set(runs)
+
+        assert await listed(world, of_workflow, 2) == runs[::-1]
+        assert await world.rows("SELECT 1 FROM headgate.ended_labels WHERE workflow_id IS NULL") == []
+
     async def test_it_is_given_its_rows_bit_by_bit_and_lists_are_right_all_the_time(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -274,7 +303,7 @@ class TestThePast:
         await look_after(world)
         before = await rows(world)
         await world.rows("DELETE FROM headgate.ended_labels RETURNING 1")
-        await world.rows("UPDATE headgate.upkeep_days SET labels_from = NULL RETURNING 1")
+        await world.rows("UPDATE headgate.upkeep_days SET labels_from = NULL, workflows_from = NULL RETURNING 1")
 
         await look_after(world)
 
@@ -312,6 +341,23 @@ async def some_of_each_phase(world: World) -> list[UUID]:
     return runs
 
 
+def entries_read(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How many entries of indexes are read of each partitioned table from now on."""
+    read: Counter[str] = Counter()
+    plain = Transaction.rows
+
+    async def counting(
+        tx: Transaction, statement: str, parameters: Any = None, *, prepare: bool | None = None
+    ) -> list[Any]:
+        read.subtract({row.parent: int(row.entries) for row in await plain(tx, ENTRIES)})
+        found = await plain(tx, statement, parameters, prepare=prepare)
+        read.update({row.parent: int(row.entries) for row in await plain(tx, ENTRIES)})
+        return found
+
+    monkeypatch.setattr(Transaction, "rows", counting)
+    return read
+
+
 ENTRIES = """
     SELECT parent.relname AS parent, sum(pg_stat_get_xact_tuples_returned(x.indexrelid)) AS entries
     FROM pg_index x JOIN pg_inherits i ON i.inhrelid = x.indrelid JOIN pg_class parent ON parent.oid = i.inhparent
@@ -333,3 +379,11 @@ A_LONG_HISTORY = """
     FROM made RETURNING id
 """
 """Four thousand runs with a label, of which one in twenty failed."""
+
+A_SHORT_ONE = (
+    A_LONG_HISTORY.replace("generate_series(1, 4000)", "generate_series(1, 4000, 40)")
+    .replace("CASE WHEN n %% 20 = 0 THEN 'Failed' ELSE 'Succeeded' END", "'Failed'")
+    .replace("70008000", "70008001")
+    .replace("'key-'", "'rare-'")
+)
+"""A hundred among them of another workflow, which all failed."""

@@ -49,7 +49,7 @@ class BreakpointAt(StrEnum):
 
 
 class Breakpoint(KubeModel):
-    """Suspends the run at a node, until ``resume`` is raised."""
+    """Suspends the run at a node, until it is resumed."""
 
     node: NodeId
     """The node."""

@@ -20,20 +20,24 @@ _INPUT = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)(:?)=(.*)", re.DOTALL)
 
 def inputs_of(file: str | None, pairs: Sequence[str]) -> dict[str, Any]:
     """Inputs of a run: those of the file, and over them ``key=text`` and ``key:=JSON``. Raises ``Mistake``."""
-    said: Any = {}
-    if file is not None:
-        try:
-            text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-            said = yaml.safe_load(text) or {}
-        except (OSError, UnicodeDecodeError):
-            raise Mistake(f"--inputs {file} cannot be read") from None
-        except yaml.YAMLError:
-            raise Mistake(f"--inputs {file} is neither JSON nor YAML") from None
-        if not isinstance(said, dict):
-            raise Mistake(f"--inputs {file} has to hold an object: its members are inputs")
-        # YAML's dates are texts in JSON, as an author of inputs means them.
-        said = json.loads(json.dumps(said, default=str))
+    said = object_of(file, "--inputs", "its members are inputs") if file is not None else {}
     return {**said, **dict(map(_input, pairs))}
+
+
+def object_of(file: str, option: str, what: str) -> dict[str, Any]:
+    """The object that a file holds, in JSON or YAML; - is standard input. Raises ``Mistake``."""
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        said = yaml.safe_load(text) or {}
+    except (OSError, UnicodeDecodeError):
+        raise Mistake(f"{option} {file} cannot be read") from None
+    except yaml.YAMLError:
+        raise Mistake(f"{option} {file} is neither JSON nor YAML") from None
+    if not isinstance(said, dict):
+        raise Mistake(f"{option} {file} has to hold an object: {what}")
+    # YAML's dates are texts in JSON, as an author of inputs means them.
+    found: dict[str, Any] = json.loads(json.dumps(said, default=str))
+    return found
 
 
 def _input(pair: str) -> tuple[str, Any]:
@@ -41,12 +45,15 @@ def _input(pair: str) -> tuple[str, Any]:
     if found is None:
         raise Mistake("an input is written as KEY=TEXT, or KEY:=JSON for anything but a text")
     key, typed, value = found.groups()
-    if not typed:
-        return key, value
+    return key, json_of(f"the input {key}", key, value) if typed else value
+
+
+def json_of(what: str, key: str, text: str) -> Any:
+    """The value behind ``:=``. Raises ``Mistake``."""
     try:
-        return key, json.loads(value)
+        return json.loads(text)
     except ValueError:
-        raise Mistake(f"the input {key} is no JSON: write {key}=… for a text") from None
+        raise Mistake(f"{what} is no JSON: write {key}=… for a text") from None
 
 
 def labels_of(pairs: Sequence[str]) -> dict[str, str]:

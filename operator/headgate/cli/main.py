@@ -12,6 +12,7 @@ from headgate.cli.audit import audit
 from headgate.cli.credentials import credentials, delete_credential, put_credential, releases, rotate_keys
 from headgate.cli.database import complain, history, migrate
 from headgate.cli.logs import logs
+from headgate.cli.recount import recount
 from headgate.cli.release import release
 from headgate.cli.retention import retention
 from headgate.cli.tenants import app as tenants
@@ -63,6 +64,7 @@ app.command()(put_credential)
 app.command()(delete_credential)
 app.command("credential-releases")(releases)
 app.command()(rotate_keys)
+app.command()(recount)
 app.add_typer(audit, name="audit")
 app.add_typer(retention, name="retention")
 

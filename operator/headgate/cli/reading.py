@@ -28,7 +28,9 @@ class _NoEvaluator:
 
 
 @asynccontextmanager
-async def reading(url: str, keys: KeyRing | None = None, archive_store: str | None = None) -> AsyncIterator[Engine]:
+async def reading(
+    url: str, keys: KeyRing | None = None, archive_store: str | None = None, *, pool_size: int = 1
+) -> AsyncIterator[Engine]:
     """The engine of the database of ``url``, for as long as it is used.
 
     ``keys`` are for those who need credentials, and ``archive_store``, a URL, for those who look at runs that have
@@ -36,7 +38,7 @@ async def reading(url: str, keys: KeyRing | None = None, archive_store: str | No
     """
     archive = ObjectStore(archive_store) if archive_store is not None else None
     # A command repeats too little to gain by them, and a pooler may be between.
-    database = Database(url, pool_size=1, prepared_statements=False)
+    database = Database(url, pool_size=pool_size, prepared_statements=False)
     try:
         yield Engine(
             database,

@@ -6,7 +6,7 @@ import json
 
 from headgate.cli.output import Column
 from headgate.cli.text import columns, lasted, printable, short, time_of
-from headgate.client.api import Run, RunItem, RunNode
+from headgate.client.api import Compute, Run, RunItem, RunNode
 
 
 def name_of(run: Run | RunItem) -> str:
@@ -25,6 +25,7 @@ RUNS = (
     Column("WORKFLOW", name_of),
     Column("VERSION", lambda run: str(run["version"]), wide=True),
     Column("TRIGGER", lambda run: run["kind"], wide=True),
+    Column("MODE", lambda run: run["mode"], wide=True),
     Column("PHASE", lambda run: run["phase"]),
     Column("STARTED", lambda run: time_of(run["startedAt"])),
     Column("DURATION", lambda run: lasted(run["startedAt"], run["finishedAt"])),
@@ -37,7 +38,8 @@ RUNS = (
 def run_text(run: Run) -> str:
     """All that is to be said of a run."""
     title = f"{name_of(run)} version {run['version']}: {run['phase']} {lasted(run['startedAt'], run['finishedAt'])}"
-    lines = [title.rstrip(), f"run {run['id']}, started {time_of(run['startedAt'])} by {run['kind']}"]
+    what = "run" if run["mode"] == "Normal" else f"{run['mode']} run"
+    lines = [title.rstrip(), f"{what} {run['id']}, started {time_of(run['startedAt'])} by {run['kind']}"]
     if run["labels"]:
         lines.append("labels " + ", ".join(f"{key}={value}" for key, value in run["labels"].items()))
     if run["cancelling"]:
@@ -46,13 +48,14 @@ def run_text(run: Run) -> str:
         lines.append(run["errorMessage"])
     text = "\n".join(printable(line) for line in lines)
     if run["nodes"]:
-        header = ("NODE", "PHASE", "ATTEMPT", "STARTED", "DURATION", "WHY", "OUTPUT")
+        header = ("NODE", "PHASE", "ATTEMPT", "STARTED", "DURATION", "USED", "WHY", "OUTPUT")
         text += "\n\n" + columns(header, map(_row, run["nodes"]))
     waits = [
         f"{item['node'] or 'it'} waits{_until(item['until'])}: {item['reason']}: {item['message']}"
         for item in run["waitingFor"]
     ]
-    return "\n".join([text, *([""] if waits else []), *map(printable, waits), *outcome_lines(run)])
+    given = [f"given {name}: {_value(value)}" for name, value in (run["inputs"] or {}).items()]
+    return "\n".join([text, *([""] if waits or given else []), *map(printable, waits), *given, *outcome_lines(run)])
 
 
 def outcome_lines(run: Run) -> list[str]:
@@ -87,9 +90,19 @@ def _row(node: RunNode) -> tuple[str, ...]:
         str(node["attempt"]),
         time_of(node["startedAt"]),
         lasted(node["startedAt"], node["finishedAt"]),
+        _use(node.get("used"), node.get("requested")),
         why,
         "" if output is None else short(_value(output)),
     )
+
+
+def _use(used: Compute | None, requested: Compute | None) -> str:
+    """What was used in the mean of what was requested; a question mark where that is not known."""
+    if used is None and requested is None:
+        return ""
+    cpu = [f"{float(item['cpu']):.3g}" if item is not None else "?" for item in (used, requested)]
+    memory = [f"{item['memoryBytes'] / 2**20:.0f}" if item is not None else "?" for item in (used, requested)]
+    return f"{'/'.join(cpu)} CPU {'/'.join(memory)} MiB"
 
 
 def _value(value: object) -> str:

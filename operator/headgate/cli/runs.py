@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import typer
 
+from headgate.cli.debugging import Breaks, File, Mocks, Pins, Wishes, debug_of, mode_of
 from headgate.cli.follow import Follower
 from headgate.cli.given import inputs_of, labels_of, length_of, moment_of, workflow_of
 from headgate.cli.outcome import Code, tell
@@ -36,6 +37,17 @@ async def run(
     version: Annotated[int | None, typer.Option(min=1, help="A version; the newest without it.")] = None,
     priority: Annotated[int | None, typer.Option(help="Who goes first within the Workspace.")] = None,
     idempotency_key: Annotated[str | None, typer.Option(help="The same key gives the same run again.")] = None,
+    test: Annotated[bool, typer.Option("--test", help="Try it out: apart from figures and the network.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="As --test, and stop at breakpoints.")] = False,
+    debug_file: File = None,
+    mock: Mocks = None,
+    pin: Pins = None,
+    pins_from: Annotated[
+        str | None, typer.Option(metavar="RUN", help="What comes before --start-from has its outputs.")
+    ] = None,
+    start_from: Annotated[str | None, typer.Option(metavar="NODE", help="The node to begin with.")] = None,
+    stop_after: Annotated[str | None, typer.Option(metavar="NODE", help="The node after which it ends.")] = None,
+    breakpoints: Breaks = None,
     watch: Watch = False,
     timeout: Timeout = None,  # noqa: ASYNC109 - an option
 ) -> Code | None:
@@ -49,6 +61,14 @@ async def run(
         body["version"] = version
     if priority is not None:
         body["priority"] = priority
+    wishes = Wishes(debug_file, mock or (), pin or (), pins_from, start_from, stop_after, breakpoints or ())
+    mode, what = mode_of(test=test, debug=debug), debug_of(wishes)
+    if what is not None and mode is None:
+        raise Mistake("mocks, pins, parts of the graph and breakpoints go with --test or --debug")
+    if mode is not None:
+        body["mode"] = mode
+    if what is not None:
+        body["debug"] = what
     # With a key, a request that may have got lost is sent again, and makes one run.
     key = idempotency_key or uuid4().hex
     started = await session.client.start_run(session.workspace, body, idempotency_key=key)

@@ -9,11 +9,12 @@ import typer
 from headgate.cli.run_text import name_of
 from headgate.cli.runs import RunId
 from headgate.cli.session import Session
-from headgate.client.api import CancelRun, DecideApproval, HoldRun, Run
+from headgate.client.api import CancelRun, DecideApproval, HoldRun, ResumeRun, Run
 
 Reason = Annotated[str, typer.Option(help="Why; kept with the run.")]
 Node = Annotated[str, typer.Argument(help="The node that waits for it.")]
 Attempt = Annotated[int | None, typer.Option(min=1, help="The attempt that is meant; the one that waits without it.")]
+Step = Annotated[bool, typer.Option("--step", help="At a breakpoint: stop again before what comes next.")]
 Comment = Annotated[str, typer.Option(help="Kept with the decision.")]
 
 
@@ -29,9 +30,10 @@ async def suspend(session: Session, run_id: RunId, reason: Reason = "") -> None:
     _show(session, await session.client.suspend_run(session.workspace, str(run_id), body=body), "is held")
 
 
-async def resume(session: Session, run_id: RunId) -> None:
-    """Let a held run go on."""
-    _show(session, await session.client.resume_run(session.workspace, str(run_id)), "goes on")
+async def resume(session: Session, run_id: RunId, *, step: Step = False) -> None:
+    """Let a held run go on; one that stands at a breakpoint to the next one."""
+    body = ResumeRun(step=step)
+    _show(session, await session.client.resume_run(session.workspace, str(run_id), body=body), "goes on")
 
 
 async def retry(session: Session, run_id: RunId) -> None:

@@ -69,4 +69,10 @@ def _text(found: Usage) -> str:
     if breaker["state"] != "Closed":
         until = f" until {time_of(breaker['retryAt'])}" if breaker["retryAt"] else ""
         lines.append(f"the circuit breaker is {breaker['state']} after {breaker['failures']} failures{until}")
+    if (used := found["usedThisMonth"]) is not None:
+        lines.append(
+            f"of what they requested this month, {used['attempts']} attempts that were measured used"
+            f" {used['cpuHoursUsed']} of {used['cpuHoursRequested']} CPU hours and {used['memoryGibHoursUsed']} of"
+            f" {used['memoryGibHoursRequested']} GiB hours"
+        )
     return "\n".join([*map(printable, lines), columns(header, rows)])

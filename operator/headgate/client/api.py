@@ -45,6 +45,13 @@ BreakerState = Literal[
 ]
 """What the circuit breaker does with new runs."""
 
+BreakpointAt = Literal[
+    "Before",
+    "After",
+    "Failure",
+]
+"""When a run stops at a node."""
+
 Grouping = Literal[
     "day",
     "workflow",
@@ -83,6 +90,13 @@ Rule = Literal[
     "Timeout",
 ]
 """What is recommended."""
+
+RunMode = Literal[
+    "Normal",
+    "Test",
+    "Debug",
+]
+"""What a run is for."""
 
 RunPhase = Literal[
     "Pending",
@@ -232,6 +246,15 @@ class AuditList(TypedDict):
     """Gives the next page; null on the last one."""
 
 
+class Breakpoint(TypedDict):
+    """Suspends the run at a node, until it is resumed."""
+
+    node: str
+    """The node."""
+    at: NotRequired[BreakpointAt]
+    """Before it starts, after it ended, or when it failed."""
+
+
 class CancelRun(TypedDict):
     """Says why a run is cancelled."""
 
@@ -248,6 +271,15 @@ class CircuitBreaker(TypedDict):
     """Failed runs that count right now."""
     retryAt: str | None
     """When runs are tried again; null while it is closed."""
+
+
+class Compute(TypedDict):
+    """CPU and memory of an attempt."""
+
+    cpu: str
+    """CPUs."""
+    memoryBytes: int
+    """Bytes of memory."""
 
 
 class CopyCursor(TypedDict):
@@ -322,6 +354,8 @@ class CostItem(TypedDict):
     """The workflow's namespace; null where it is no workflow."""
     cost: str
     """What the attempts cost that ended in the span."""
+    use: MeasuredUse | None
+    """What they used; null where nothing was measured, and by labels, where it is not added up."""
 
 
 class CostList(TypedDict):
@@ -333,6 +367,9 @@ class CostList(TypedDict):
     """The last day."""
     total: str | None
     """What the workspace spent in all; null where nothing had a price."""
+    use: MeasuredUse | None
+    """What its attempts used in all; null, and never nothing, where nothing was measured: they cost their requests.
+    """
     items: list[CostItem]
     """By name. What has no price is left out."""
     nextCursor: str | None
@@ -376,6 +413,23 @@ class CredentialList(TypedDict):
 
     items: list[Credential]
     """The credentials."""
+
+
+class Debug(TypedDict):
+    """What a Test or Debug run does otherwise. Such a run counts for no quota, health or cost figure."""
+
+    mocks: NotRequired[list[Mock]]
+    """Nodes that do not run, and what they give instead."""
+    pins: NotRequired[list[NodePin]]
+    """Nodes that do not run, and the earlier runs whose outputs they have, wherever they stand."""
+    pinsFrom: NotRequired[str | None]
+    """Id of an earlier run whose outputs the nodes before ``startFrom`` have, but for those in ``pins``."""
+    startFrom: NotRequired[str | None]
+    """The node to begin with; those before it have the outputs of ``pins``, ``pinsFrom`` or ``mocks``."""
+    stopAfter: NotRequired[str | None]
+    """The node after which the run ends."""
+    breakpoints: NotRequired[list[Breakpoint]]
+    """Where the run stops; Debug runs only."""
 
 
 class DecideApproval(TypedDict):
@@ -508,6 +562,34 @@ class LimitUse(TypedDict):
     """What all workspaces use that have the limit together; null where it is the workspace's own."""
 
 
+class MeasuredUse(TypedDict):
+    """What attempts used of what they requested: those alone of which it was measured, so that both can be
+    compared.
+    """
+
+    attempts: int
+    """How many these are."""
+    cpuHoursRequested: str
+    """CPUs that they requested, times hours."""
+    cpuHoursUsed: str
+    """CPUs that they used in the mean, times hours."""
+    memoryGibHoursRequested: str
+    """GiB of memory that they requested, times hours."""
+    memoryGibHoursUsed: str
+    """GiB of memory that they used in the mean, times hours."""
+
+
+class Mock(TypedDict):
+    """A node that does not run: it has this output, or fails so."""
+
+    node: str
+    """The node."""
+    output: NotRequired[Any]
+    """Its output; any JSON, 4096 bytes at most."""
+    failure: NotRequired[str | None]
+    """The message with which it fails, where it is to fail."""
+
+
 class NewKey(TypedDict):
     """A key that was just made."""
 
@@ -533,6 +615,15 @@ class NewKey(TypedDict):
     """Who revoked it."""
     key: str
     """The key itself. It is nowhere kept and shown this once."""
+
+
+class NodePin(TypedDict):
+    """A node that does not run: when its turn comes, it has what it came to in an earlier run of the workflow."""
+
+    node: str
+    """The node."""
+    run: str
+    """Id of the run, in which the node succeeded."""
 
 
 class ProblemDetails(TypedDict):
@@ -583,6 +674,13 @@ class RecommendationList(TypedDict):
     """By workflow and node, 500 at most."""
 
 
+class ResumeRun(TypedDict):
+    """Says how far a run goes on."""
+
+    step: NotRequired[bool]
+    """At a breakpoint: let start what may start there, and stop again before what comes next."""
+
+
 class Rotated(TypedDict):
     """What became of the credentials of a workspace that was given a new data key."""
 
@@ -607,6 +705,8 @@ class Run(TypedDict):
     """What asked for it: a WorkflowRun, a schedule, another run's end, a calling node, this API, or a webhook."""
     resource: str | None
     """The WorkflowRun that mirrors it and whose spec steers it; null where there is none."""
+    mode: RunMode
+    """Normal; or Test or Debug, which count for no quota, health or cost figure."""
     phase: RunPhase
     """Where it stands."""
     startedAt: str
@@ -623,6 +723,10 @@ class Run(TypedDict):
     """How often its failed nodes were run again."""
     cancelling: bool
     """Whether it was asked to end."""
+    breakpoint: Breakpoint | None
+    """Where a Debug run stands, until it is resumed; null while it stands at none."""
+    inputs: dict[str, Any] | None
+    """What a Test or Debug run was given, defaults included; null for a Normal one."""
     outputs: dict[str, Any] | None
     """What it gave, once it has succeeded."""
     cost: str | None
@@ -650,6 +754,8 @@ class RunItem(TypedDict):
     """What asked for it: a WorkflowRun, a schedule, another run's end, a calling node, this API, or a webhook."""
     resource: str | None
     """The WorkflowRun that mirrors it and whose spec steers it; null where there is none."""
+    mode: RunMode
+    """Normal; or Test or Debug, which count for no quota, health or cost figure."""
     phase: RunPhase
     """Where it stands."""
     startedAt: str
@@ -698,6 +804,11 @@ class RunNode(TypedDict):
     """What the attempt cost, once it has ended; null where it had no price."""
     priceVersion: str | None
     """The price table by which: the beginning of its hash."""
+    requested: Compute | None
+    """What the attempt requests, defaults of its namespace included; null until it is known to run."""
+    used: Compute | None
+    """What it used in the mean, once it has ended; null where nothing was measured, and it costs what it requests.
+    """
 
 
 class SearchHit(TypedDict):
@@ -766,6 +877,10 @@ class StartRun(TypedDict):
     """Values for the workflow's inputs; any JSON, 64 KiB at most in all."""
     version: NotRequired[int | None]
     """The version of the workflow to run; the current one when absent."""
+    mode: NotRequired[RunMode]
+    """Normal, or Test or Debug: such runs count for no quota, health or cost figure, and reach no network."""
+    debug: NotRequired[Debug | None]
+    """What a Test or Debug run does otherwise, as the spec of a WorkflowRun says it."""
     priority: NotRequired[int | None]
     """Goes before the workflow's own priority."""
     replayOf: NotRequired[str | None]
@@ -790,6 +905,8 @@ class Usage(TypedDict):
     """What the attempts cost that ended since the month of UTC began."""
     budget: str | None
     """What may be spent in a month; null for any amount."""
+    usedThisMonth: MeasuredUse | None
+    """What these attempts used of what they requested; null, and never nothing, where nothing was measured."""
     circuitBreaker: CircuitBreaker
 
 
@@ -1204,7 +1321,8 @@ class Client:
         """Start a run.
 
         Where the workspace has no room for it, the run is Pending and says why, or is refused with 429, as the
-        plan has it. Send an Idempotency-Key, so that a request that may have got lost can be repeated.
+        plan has it; Test and Debug runs never wait, and five of them are under way at most. Send an Idempotency-
+        Key, so that a request that may have got lost can be repeated.
         """
         return cast(
             "Run",
@@ -1323,8 +1441,10 @@ class Client:
         self,
         workspace: str,
         run_id: str,
+        *,
+        body: ResumeRun | None = None,
     ) -> Run:
-        """Let a Suspended run go on."""
+        """Let a Suspended run go on; a Debug run that stands at a breakpoint to the next one, or by a step."""
         return cast(
             "Run",
             await self._transport.call(
@@ -1334,6 +1454,7 @@ class Client:
                     workspace=workspace,
                     run_id=run_id,
                 ),
+                body=body,
             ),
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from headgate.api.debugging import Breakpoint, BreakpointAt, Debug, Mock, NodePin, RunMode
@@ -20,7 +20,7 @@ BEFORE_START = "BeforeStart"
 AFTER_STOP = "AfterStop"
 NEEDS_MOCK = "NeedsMock"
 
-_PASSED, _AT, _RESUMED = "passed", "at", "resumed"
+_PASSED, _AT, _RESUMED, _STEPPING = "passed", "at", "resumed", "stepping"
 _REACH_OTHERS = ("http", "sql", "connector")
 """Configs whose work needs the network that a Test or Debug run does not have."""
 NO_RUNNERS = "give it a mock: a script of a run that is a test needs the image of runners, and no gateway is installed"
@@ -39,19 +39,22 @@ class Apart:
     """The breakpoint at which it stands."""
     resumed: int = 0
     """How often it was let go on."""
+    stepping: bool = False
+    """Whether it was let go on by a step: it stops again before what comes next."""
 
     @classmethod
     def of(cls, mode: str, options: Mapping[str, Any]) -> Apart:
         """What is recorded of a run."""
         if mode == RunMode.NORMAL:
             return NORMAL
-        debug = {key: value for key, value in options.items() if key not in (_PASSED, _AT, _RESUMED)}
+        debug = {key: value for key, value in options.items() if key not in (_PASSED, _AT, _RESUMED, _STEPPING)}
         return cls(
             RunMode(mode),
             Debug.model_validate(debug),
             frozenset(options.get(_PASSED, ())),
             options.get(_AT),
             options.get(_RESUMED, 0),
+            options.get(_STEPPING, False),
         )
 
     @property
@@ -66,6 +69,8 @@ class Apart:
             more[_AT] = self.at
         if self.resumed:
             more[_RESUMED] = self.resumed
+        if self.stepping:
+            more[_STEPPING] = True
         return {**self.debug.to_wire(), **more}
 
     def done_by(self, kind: str) -> str:
@@ -81,11 +86,20 @@ class Apart:
         return next((pin for pin in self.debug.pins if pin.node == node), None)
 
     def stop(self, ready: Collection[str], states: Mapping[str, NodeState]) -> str | None:
-        """The breakpoint that the run has come to and not passed: behind a node that ended, or before a ready one."""
+        """The breakpoint that the run has come to and not passed: behind a node that ended, or before a ready one.
+
+        A step lets all start that was ready where the run stood, and ends before what is ready next.
+        """
         for point in self.debug.breakpoints if self.mode is RunMode.DEBUG else ():
             if _name(point) not in self.passed and _reached(point, ready, states[point.node].phase):
                 return _name(point)
-        return None
+        before = [_name(Breakpoint(node=node)) for node in ready] if self.stepping else []
+        return before[0] if before and self.passed.isdisjoint(before) else None
+
+    def past(self, number: int, *, step: bool = False) -> Apart:
+        """Let go on from where it stands, for the time of that number."""
+        passed = self.passed | ({self.at} if self.at is not None else frozenset())
+        return replace(self, passed=passed, at=None, resumed=number, stepping=step)
 
 
 NORMAL = Apart()
@@ -93,7 +107,13 @@ NORMAL = Apart()
 
 def told(breakpoint_: str) -> str:
     """Why a run that stands at a breakpoint is held."""
-    return f"{BREAKPOINT}: it stands {breakpoint_}; raise spec.resume to let it go on"
+    return f"{BREAKPOINT}: it stands {breakpoint_}; resume it to let it go on, a WorkflowRun by spec.resume"
+
+
+def breakpoint_of(at: str) -> Breakpoint:
+    """The breakpoint at which a run stands, as it is recorded."""
+    words, _, node = at.rpartition(" ")
+    return Breakpoint(node=node, at=next(when for when, said in _WORDS.items() if said == words))
 
 
 def _name(point: Breakpoint) -> str:
@@ -139,6 +159,20 @@ class Beginning:
 
 class Impossible(Exception):  # noqa: N818 - a mistake of whoever asks
     """What is asked for cannot be done; the message says what to change."""
+
+
+def contradiction(mode: RunMode, debug: Debug) -> str | None:
+    """What has to be said otherwise, whatever the workflow: what the API server asks of a WorkflowRun, and no other."""
+    if mode is RunMode.NORMAL:
+        return "set mode to Test or Debug, or remove debug"
+    if debug.breakpoints and mode is not RunMode.DEBUG:
+        return "set mode to Debug: only such a run stops at breakpoints"
+    for what, items in (("mock", debug.mocks), ("pin", debug.pins), ("breakpoint", debug.breakpoints)):
+        names = [item.node for item in items]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            return f"give node {twice!r} one {what}: it has several"
+    return None
 
 
 def check(graph: Graph, debug: Debug) -> None:

@@ -13,6 +13,8 @@ REASON_BYTES = 128
 OUTPUT_BYTES = 4096
 INPUTS_BYTES = 65536
 VALUE_BYTES = 65536
+DEBUG_BYTES = 524_288
+"""A mock for each of a hundred nodes, each with as large an output as a node may have."""
 BRANCH_CHARACTERS = 63
 
 

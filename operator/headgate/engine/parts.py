@@ -13,6 +13,7 @@ from headgate.engine.reading.recommendations import Recommendations
 from headgate.engine.reading.run_changes import RunChanges
 from headgate.engine.reading.search import Search
 from headgate.engine.reading.step_logs import StepLogs
+from headgate.engine.recounting import Recounting
 from headgate.engine.run_control import RunControl
 from headgate.engine.starting.starter import Starter
 from headgate.engine.steps.runner_tasks import RunnerTasks
@@ -58,5 +59,7 @@ class Parts:
         """What runs cost and how they fare, day by day."""
         self.recommendations = Recommendations(context)
         """What could go better."""
+        self.recounting = Recounting(context)
+        """What workspaces keep, counted by their rows."""
         self.search = Search(context)
         """What has words that are looked for."""

@@ -11,6 +11,7 @@ from headgate.domain.budget import spent_in
 from headgate.domain.usage import MEGABYTE
 from headgate.engine.breakers import view
 from headgate.engine.context import Context
+from headgate.engine.reading.analytics import UseView, use_of
 from headgate.engine.types import BreakerView
 from headgate.store import plan_use
 from headgate.store.breakers import breaker_of
@@ -48,13 +49,15 @@ class PlanUse:
     """What the attempts cost that ended this month."""
     budget: Decimal | None
     """What may be spent in a month; None for any amount."""
+    use: UseView | None
+    """What the attempts used that ended this month; None where nothing was measured."""
 
 
 async def of_workspace(context: Context, workspace_id: UUID) -> PlanUse | None:
     """What the workspace uses right now, or None where it was retired."""
     now = context.now()
     async with context.database.tenant(workspace_id) as tx:
-        row = await plan_use.plan_use(tx, workspace_id)
+        row = await plan_use.plan_use(tx, workspace_id, now.date().replace(day=1))
     if row is None:
         return None
     today = now.date()
@@ -87,6 +90,7 @@ async def of_workspace(context: Context, workspace_id: UUID) -> PlanUse | None:
         breaker=view(breaker_of(row), now),
         spent=spent_in(row.month, row.spent, now),
         budget=row.budget,
+        use=use_of(row),
     )
 
 

@@ -63,9 +63,14 @@ class RunControl:
         effects, room = await suspension.resume_run(self._context, workspace_id, run_id, by=by)
         return await self._starter.make_use(effects, workspace_id, room)
 
-    async def pass_breakpoint(self, workspace_id: UUID, run_id: UUID, number: int, by: Actor | None = None) -> Effects:
-        """Let a Debug run go on past the breakpoint at which it stands, once for every higher ``number``."""
-        effects, room = await suspension.resume_run(self._context, workspace_id, run_id, number, by)
+    async def pass_breakpoint(
+        self, workspace_id: UUID, run_id: UUID, number: int, by: Actor | None = None, *, step: bool = False
+    ) -> Effects:
+        """Let a Debug run go on past the breakpoint at which it stands, once for every higher ``number``.
+
+        With ``step`` it lets start what may start there, and stops again before what comes next.
+        """
+        effects, room = await suspension.resume_run(self._context, workspace_id, run_id, number, by, step=step)
         return await self._starter.make_use(effects, workspace_id, room)
 
     async def retry(self, workspace_id: UUID, run_id: UUID, number: int, by: Actor | None = None) -> Effects:

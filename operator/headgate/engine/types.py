@@ -18,6 +18,7 @@ from headgate.domain.audit import Actor
 from headgate.domain.task import ClaimTerms, JobTask, Outcome, TaskRef, Waiting
 from headgate.engine.views import (
     BreakerView,
+    ComputeView,
     NodeView,
     RecordedWorkspace,
     RunFilter,
@@ -35,6 +36,7 @@ __all__ = [
     "BreakerView",
     "ClaimTerms",
     "Claimed",
+    "ComputeView",
     "DefinitionError",
     "Effects",
     "Evaluator",

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from headgate.api.circuit_breaker import BreakerState
+from headgate.api.debugging import Breakpoint, RunMode
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.task import Waiting
 
@@ -73,6 +74,16 @@ class WorkspaceUsage:
 
 
 @dataclass(frozen=True)
+class ComputeView:
+    """CPU and memory of an attempt."""
+
+    cpu: Decimal
+    """CPUs."""
+    memory: Decimal
+    """Bytes."""
+
+
+@dataclass(frozen=True)
 class NodeView:
     """A node of a run as recorded: its latest attempt."""
 
@@ -88,6 +99,10 @@ class NodeView:
     """What the attempt cost, once it has ended; None where it had no price."""
     price_version: str | None = None
     """The price table by which."""
+    requested: ComputeView | None = None
+    """What the attempt requests, as it was admitted; None where that is not known."""
+    used: ComputeView | None = None
+    """What the attempt was measured to use in the mean, once it has ended; None where it was not."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +131,9 @@ class RunView:
     cancelling: bool = False
     """Whether it was asked to end."""
     priority: int = 0
-    at_breakpoint: bool = False
-    """Whether it stands at a breakpoint."""
+    mode: RunMode = RunMode.NORMAL
+    breakpoint: Breakpoint | None = None
+    """Where it stands, if at one."""
     resumed: int = 0
     """How often it was let go on from one."""
     kind: TriggerKind = TriggerKind.RESOURCE
@@ -126,8 +142,15 @@ class RunView:
     """What its attempts cost that have ended, all of them; None where none had a price."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """By which it can be found."""
+    inputs: Mapping[str, Any] | None = None
+    """What it was given, where it is a Test or Debug run, for whoever looks at what it does."""
     archived: bool = False
     """Whether it lies in the archive: it can be read, and nothing else."""
+
+    @property
+    def at_breakpoint(self) -> bool:
+        """Whether it stands at a breakpoint."""
+        return self.breakpoint is not None
 
 
 @dataclass(frozen=True)
@@ -148,6 +171,7 @@ class RunSummary:
     waiting: str | None = None
     """Why it has not started."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    mode: RunMode = RunMode.NORMAL
 
 
 @dataclass(frozen=True)

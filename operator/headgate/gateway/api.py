@@ -128,8 +128,15 @@ def document(router: APIRouter) -> dict[str, Any]:
 
 
 def _close(node: Any) -> None:
-    """Says of maps whose keys have a form that they have no others, which is so, and the framework does not tell."""
+    """Says of maps whose keys have a form that they have no others, which is so, and the framework does not tell.
+
+    What only the API server of Kubernetes reads of a model that both know is left out.
+    """
     if isinstance(node, dict):
+        if node.pop("x-kubernetes-preserve-unknown-fields", False):
+            node.pop("nullable", None)
+        for name in [name for name in node if name.startswith("x-kubernetes-")]:
+            del node[name]
         if "patternProperties" in node:
             node.setdefault("additionalProperties", False)
         for inner in node.values():

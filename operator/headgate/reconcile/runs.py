@@ -19,9 +19,8 @@ from headgate.domain.reasons import Reason
 from headgate.domain.run_status import is_minor, patience, seconds, waiting_column
 from headgate.engine.control.suspension import RUN_SUSPENDED
 from headgate.engine.engine import Engine
-from headgate.engine.starting.apart import INVALID_DEBUG
 from headgate.engine.starting.replay import UNKNOWN_RUN, UNKNOWN_VERSION
-from headgate.engine.starting.requests import INVALID_LABELS
+from headgate.engine.starting.requests import INVALID_DEBUG, INVALID_LABELS
 from headgate.engine.types import Admitted, Refused, RunRequest, RunView, TriggerKind
 from headgate.reconcile.dependents import Dependents
 from headgate.reconcile.effects import EffectHandler

@@ -23,7 +23,7 @@ class AbsentDatabase(Database):
 
     @asynccontextmanager
     async def tenant(
-        self, workspace_id: UUID, *, lock: UUID | None = None, share: UUID | None = None
+        self, workspace_id: UUID, *, lock: UUID | None = None, share: UUID | None = None, snapshot: bool = False
     ) -> AsyncIterator[Transaction]:
         """Raises ``DatabaseAbsent``."""
         raise DatabaseAbsent(_MESSAGE)

@@ -17,6 +17,8 @@ LOCK = 0x68675F61
 WHOLE_WORKSPACE = UUID(int=0)
 """Stands for all workflows together."""
 
+_USE = "sum(cpu_requested), sum(cpu_used), sum(memory_requested), sum(memory_used)"
+
 # Every delta counts for its workflow, and for the workspace.
 _FOLD = compact(f"""
     WITH taken AS (
@@ -37,14 +39,20 @@ _FOLD = compact(f"""
             coalesce(sum(sign) FILTER (WHERE node IS NULL AND phase = 'Cancelled'), 0),
             coalesce(sum(sign * duration_ms) FILTER (WHERE node IS NULL), 0),
             coalesce(sum(sign) FILTER (WHERE queue_ms IS NOT NULL), 0), coalesce(sum(sign * queue_ms), 0),
-            count(node), sum(cost)
+            count(node), sum(cost), count(cpu_used), {_USE}
         FROM counted GROUP BY workspace_id, scope, day ORDER BY workspace_id, scope, day
         ON CONFLICT (workspace_id, workflow_id, day) DO UPDATE SET total = a.total + excluded.total,
             successful = a.successful + excluded.successful, failed = a.failed + excluded.failed,
             cancelled = a.cancelled + excluded.cancelled, duration_ms = a.duration_ms + excluded.duration_ms,
             queued = a.queued + excluded.queued, queue_ms = a.queue_ms + excluded.queue_ms,
             attempts = a.attempts + excluded.attempts,
-            cost = coalesce(a.cost + excluded.cost, a.cost, excluded.cost)
+            cost = coalesce(a.cost + excluded.cost, a.cost, excluded.cost),
+            measured = a.measured + excluded.measured,
+            cpu_requested = coalesce(a.cpu_requested + excluded.cpu_requested, a.cpu_requested, excluded.cpu_requested),
+            cpu_used = coalesce(a.cpu_used + excluded.cpu_used, a.cpu_used, excluded.cpu_used),
+            memory_requested = coalesce(a.memory_requested + excluded.memory_requested, a.memory_requested,
+                excluded.memory_requested),
+            memory_used = coalesce(a.memory_used + excluded.memory_used, a.memory_used, excluded.memory_used)
     ), durations AS (
         INSERT INTO headgate.run_durations_daily AS r
         SELECT workspace_id, scope, day,
@@ -137,16 +145,22 @@ async def slowest(
     return await tx.rows(_SLOWEST, parameters | {"limit": limit})
 
 
+_NAMED = """sum(cpu_requested) AS cpu_requested, sum(cpu_used) AS cpu_used,
+    sum(memory_requested) AS memory_requested, sum(memory_used) AS memory_used"""
 _COSTS = {
     "day": """
-        SELECT CAST(day AS text) AS name, NULL AS namespace, cost FROM headgate.workspace_analytics_daily
+        SELECT CAST(day AS text) AS name, NULL AS namespace, cost, measured, cpu_requested, cpu_used, memory_requested,
+            memory_used
+        FROM headgate.workspace_analytics_daily
         WHERE workspace_id = %(workspace_id)s AND workflow_id = %(whole)s AND day >= %(since)s AND day <= %(until)s
             AND cost IS NOT NULL AND CAST(day AS text) > %(after)s
         ORDER BY day LIMIT %(limit)s
     """,
-    "workflow": """
+    "workflow": f"""
         SELECT * FROM (
-            SELECT w.name AS name, w.namespace, sum(a.cost) AS cost FROM headgate.workspace_analytics_daily a
+            SELECT w.name AS name, w.namespace, sum(a.cost) AS cost, CAST(sum(measured) AS bigint) AS measured,
+                {_NAMED}
+            FROM headgate.workspace_analytics_daily a
             JOIN headgate.workflows w ON w.workspace_id = a.workspace_id AND w.id = a.workflow_id
             WHERE a.workspace_id = %(workspace_id)s AND a.workflow_id <> %(whole)s AND a.day >= %(since)s
                 AND a.day <= %(until)s AND a.cost IS NOT NULL
@@ -154,9 +168,9 @@ _COSTS = {
         ) found
         WHERE (namespace || '/' || name) COLLATE "C" > %(after)s
         ORDER BY (namespace || '/' || name) COLLATE "C" LIMIT %(limit)s
-    """,
+    """,  # noqa: S608 - constants
     "label": """
-        SELECT value AS name, NULL AS namespace, sum(cost) AS cost FROM headgate.label_costs_daily
+        SELECT value AS name, NULL AS namespace, sum(cost) AS cost, 0 AS measured FROM headgate.label_costs_daily
         WHERE workspace_id = %(workspace_id)s AND key = %(key)s AND day >= %(since)s AND day <= %(until)s
             AND ('=' || value) COLLATE "C" > %(after)s
         GROUP BY value ORDER BY ('=' || value) COLLATE "C" LIMIT %(limit)s
@@ -172,17 +186,17 @@ async def costs(
     return await tx.rows(_COSTS[by], parameters | {"key": key, "after": after, "limit": limit})
 
 
-_TOTAL = """
-    SELECT sum(cost) FROM headgate.workspace_analytics_daily
+_TOTAL = f"""
+    SELECT sum(cost) AS cost, CAST(coalesce(sum(measured), 0) AS bigint) AS measured, {_NAMED}
+    FROM headgate.workspace_analytics_daily
     WHERE workspace_id = %(workspace_id)s AND workflow_id = %(whole)s AND day >= %(since)s AND day <= %(until)s
-"""
+"""  # noqa: S608 - constants
 
 
-async def total_cost(tx: Transaction, workspace_id: UUID, since: date, until: date) -> Decimal | None:
-    """What was spent in all; None where nothing had a price."""
+async def total_cost(tx: Transaction, workspace_id: UUID, since: date, until: date) -> Any:
+    """What was spent in all, NULL where nothing had a price, and what was used of what was requested."""
     parameters = {"workspace_id": workspace_id, "whole": WHOLE_WORKSPACE, "since": since, "until": until}
-    total: Decimal | None = await tx.value(_TOTAL, parameters)
-    return total
+    return await tx.one(_TOTAL, parameters)
 
 
 _WORKFLOW = """

@@ -31,6 +31,7 @@ _BEGIN = """
     set_config('lock_timeout', '{statement_timeout}', true),
     set_config('idle_in_transaction_session_timeout', '{transaction_timeout}', true)
 """
+_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;"
 BY_INDEX = """, set_config('enable_bitmapscan', 'off', true), set_config('enable_seqscan', 'off', true),
     set_config('enable_sort', 'off', true)"""
 """Goes on a SELECT. A queue that was empty when statistics were taken, and is long now, is read as if it were empty."""
@@ -125,15 +126,18 @@ class Database:
 
     @asynccontextmanager
     async def tenant(
-        self, workspace_id: UUID, *, lock: UUID | None = None, share: UUID | None = None
+        self, workspace_id: UUID, *, lock: UUID | None = None, share: UUID | None = None, snapshot: bool = False
     ) -> AsyncIterator[Transaction]:
         """One transaction that sees the rows of one workspace.
 
+        With ``snapshot`` all of its statements see them as they are now, and may write none.
         With ``lock``, the id of a run, it waits until no other transaction holds that run. With ``share`` it holds that
         id beside others that share it, and waits for those that lock it. Raises
         ``DatabaseUnavailable``, ``DatabaseNotMigrated``, ``PartitionMissing`` and ``StatementRefused``.
         """
         begin = _BEGIN.format(role=APP, workspace_id=UUID(int=workspace_id.int), plans=_TENANT_PLANS, **self._timeouts)
+        if snapshot:
+            begin = begin.replace("BEGIN;", _SNAPSHOT, 1)
         if lock is not None:
             begin += _LOCK.format(key=_lock_key(lock))
         if share is not None:

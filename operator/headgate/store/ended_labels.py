@@ -1,4 +1,4 @@
-"""Statements that give rows of ``ended_labels`` to runs that ended before there was such a table."""
+"""Statements that give rows of ``ended_labels`` to runs that ended before there was such a table, or its workflow."""
 
 from __future__ import annotations
 
@@ -14,26 +14,30 @@ ALL = UUID(int=0)
 """Where no run of the workspace is without its rows any more."""
 _END = (datetime(9999, 12, 31, tzinfo=UTC), UUID(int=2**128 - 1))
 
-_FROM = "SELECT labels_from FROM headgate.upkeep_days WHERE workspace_id = %(workspace_id)s"
+_FROM = "SELECT workflows_from FROM headgate.upkeep_days WHERE workspace_id = %(workspace_id)s"
 # Beside writers: of a run that is taken up again meanwhile a wrong row stays, which nobody who reads it believes.
 _FILL = compact("""
     WITH looked AS MATERIALIZED (
-        SELECT e.started_at, e.id, e.status, e.labels FROM headgate.workflow_executions e
+        SELECT e.started_at, e.id, e.status, e.labels, e.workflow_id FROM headgate.workflow_executions e
         WHERE e.workspace_id = %(workspace_id)s
             AND e.started_at <= %(before_time)s AND (e.started_at, e.id) < (%(before_time)s, %(before_id)s)
         ORDER BY e.started_at DESC, e.id DESC LIMIT %(limit)s
     ), kept AS (
-        INSERT INTO headgate.ended_labels (workspace_id, key, value, status, started_at, execution_id)
-        SELECT %(workspace_id)s, l.key, l.value, r.status, r.started_at, r.id
+        INSERT INTO headgate.ended_labels AS k (workspace_id, key, value, status, started_at, execution_id, workflow_id)
+        SELECT %(workspace_id)s, l.key, l.value, r.status, r.started_at, r.id, r.workflow_id
         FROM looked r CROSS JOIN LATERAL jsonb_each_text(r.labels) l
         WHERE r.status IN ('Succeeded', 'Failed', 'Cancelled')
-        ON CONFLICT (workspace_id, key, value, status, started_at, execution_id) DO NOTHING
+        ON CONFLICT (workspace_id, key, value, status, started_at, execution_id) DO UPDATE
+        SET workflow_id = excluded.workflow_id WHERE k.workflow_id IS NULL
+    ), reached AS (
+        SELECT CASE WHEN (SELECT count(*) FROM looked) < %(limit)s THEN %(all)s
+            ELSE (SELECT r.id FROM looked r ORDER BY r.started_at, r.id LIMIT 1) END AS id
     )
-    INSERT INTO headgate.upkeep_days (workspace_id, day, labels_from)
-    SELECT %(workspace_id)s, '-infinity', CASE WHEN (SELECT count(*) FROM looked) < %(limit)s THEN %(all)s
-        ELSE (SELECT r.id FROM looked r ORDER BY r.started_at, r.id LIMIT 1) END
-    ON CONFLICT (workspace_id) DO UPDATE SET labels_from = excluded.labels_from
-    RETURNING labels_from
+    INSERT INTO headgate.upkeep_days AS u (workspace_id, day, labels_from, workflows_from)
+    SELECT %(workspace_id)s, '-infinity', CASE id WHEN %(all)s THEN id END, id FROM reached
+    ON CONFLICT (workspace_id) DO UPDATE
+    SET workflows_from = excluded.workflows_from, labels_from = coalesce(excluded.labels_from, u.labels_from)
+    RETURNING workflows_from
 """)
 
 

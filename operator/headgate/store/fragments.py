@@ -21,9 +21,10 @@ def insert_steps(tail: str, *, priced: bool = False) -> str:
 
 
 _PRICED = (
-    ", hourly_rate, price_version, cpu_used, memory_used",
-    ", s.hourly_rate, s.price_version, s.cpu_used, s.memory_used",
-    ", hourly_rate numeric, price_version text, cpu_used numeric, memory_used numeric",
+    ", hourly_rate, price_version, cpu_used, memory_used, cpu_requested, memory_requested",
+    ", s.hourly_rate, s.price_version, s.cpu_used, s.memory_used, s.cpu_requested, s.memory_requested",
+    """, hourly_rate numeric, price_version text, cpu_used numeric, memory_used numeric, cpu_requested numeric,
+        memory_requested numeric""",
 )
 PRIORITY_OF_RUN = """(SELECT e.priority FROM headgate.workflow_executions e WHERE e.workspace_id = %(workspace_id)s
     AND e.started_at = %(started_at)s AND e.id = %(run_id)s)"""
@@ -62,7 +63,9 @@ PRICED = """
         THEN coalesce(workflow_execution_steps.hourly_rate, excluded.hourly_rate)
         ELSE greatest(workflow_execution_steps.hourly_rate, excluded.hourly_rate) END,
     price_version = coalesce(workflow_execution_steps.price_version, excluded.price_version),
-    cpu_used = excluded.cpu_used, memory_used = excluded.memory_used
+    cpu_used = excluded.cpu_used, memory_used = excluded.memory_used,
+    cpu_requested = coalesce(excluded.cpu_requested, workflow_execution_steps.cpu_requested),
+    memory_requested = coalesce(excluded.memory_requested, workflow_execution_steps.memory_requested)
 """
 """Follows ``OVERWRITE`` after ``priced`` steps: the price at which an attempt began stays too.
 

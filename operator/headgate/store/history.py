@@ -12,7 +12,8 @@ from headgate.store.records import RunKey
 _VIEW = compact("""
     SELECT e.priority, e.version_id, e.status, e.trigger_kind, e.resource, e.finished_at, e.waiting_reason,
         e.waiting_until, e.error_message, e.outputs, e.retries, e.held, e.cancelling, e.mode, e.options,
-        e.mutex, e.concurrency_limit, e.labels, CASE e.waiting_reason WHEN 'Mutex' THEN (
+        e.mutex, e.concurrency_limit, e.labels, CASE WHEN e.mode <> 'Normal' THEN e.inputs END AS inputs,
+        CASE e.waiting_reason WHEN 'Mutex' THEN (
             SELECT jsonb_build_object('id', h.id, 'resource', h.resource, 'workflow', w.name)
             FROM headgate.workflow_executions h
             JOIN headgate.workflows w ON w.workspace_id = h.workspace_id AND w.id = h.workflow_id
@@ -22,7 +23,9 @@ _VIEW = compact("""
         ) END AS holder,
         (SELECT jsonb_agg(to_jsonb(latest)) FROM (
             SELECT DISTINCT ON (node) node, attempt, phase, reason, message, output, attempt_started_at,
-                attempt_finished_at, CAST(cost AS text) AS cost, price_version
+                attempt_finished_at, CAST(cost AS text) AS cost, price_version, CAST(cpu_used AS text) AS cpu_used,
+                CAST(memory_used AS text) AS memory_used, CAST(cpu_requested AS text) AS cpu_requested,
+                CAST(memory_requested AS text) AS memory_requested
             FROM headgate.workflow_execution_steps
             WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND execution_id = %(run_id)s
             ORDER BY node, attempt DESC

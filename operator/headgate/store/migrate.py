@@ -23,6 +23,7 @@ _LOCK = 0x6865616467617465
 PATIENCE = timedelta(minutes=4)
 """How long migrations try to get locks that others hold."""
 _LOCK_MILLISECONDS = 200
+_TURN_SECONDS = 0.25
 _PAUSE_SECONDS = 0.5
 
 
@@ -136,7 +137,11 @@ def _connected(url: str, wait: timedelta, sleep: Callable[[float], None], *, loc
     with _connect(engine, wait, sleep) as connection:
         if lock:
             _refuse_pooler(connection)
-            connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
+            # Asked for again and again: who waits for it in a transaction would be waited for by an index that is built
+            # concurrently, as by whoever has it.
+            while not connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK}):
+                connection.commit()
+                sleep(_TURN_SECONDS)
             connection.commit()
         yield connection
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 from uuid import UUID
 
+from headgate.store.analytics import WHOLE_WORKSPACE
 from headgate.store.database import Transaction
 from headgate.store.fragments import compact
 
@@ -21,7 +23,8 @@ _PLAN_USE = compact("""
         (SELECT count(*) FROM headgate.workflows f
          WHERE f.workspace_id = %(workspace_id)s AND f.deleted_at IS NULL) AS workflows,
         b.failure_threshold, b.failure_window, b.cool_down, b.half_open_runs,
-        b.state, b.failures, b.opened_at, b.retry_at, b.episode, b.probes, b.passed, b.reset
+        b.state, b.failures, b.opened_at, b.retry_at, b.episode, b.probes, b.passed, b.reset,
+        m.measured, m.cpu_requested, m.cpu_used, m.memory_requested, m.memory_used
     FROM headgate.workspaces w
     JOIN headgate.workspace_resource_quotas q ON q.workspace_id = w.id
     JOIN headgate.workspace_usage u ON u.workspace_id = w.id
@@ -31,10 +34,19 @@ _PLAN_USE = compact("""
     LEFT JOIN headgate.workspace_rate_limits c
         ON c.workspace_id = w.id AND c.subject = '' AND c.window_start = h.began
     LEFT JOIN headgate.pot_rate_limits d ON d.pot = q.pot AND d.window_start = h.began
+    CROSS JOIN LATERAL (
+        SELECT CAST(coalesce(sum(a.measured), 0) AS bigint) AS measured, sum(a.cpu_requested) AS cpu_requested,
+            sum(a.cpu_used) AS cpu_used, sum(a.memory_requested) AS memory_requested, sum(a.memory_used) AS memory_used
+        FROM headgate.workspace_analytics_daily a
+        WHERE a.workspace_id = %(workspace_id)s AND a.workflow_id = %(whole)s AND a.day >= %(month)s
+    ) m
     WHERE w.id = %(workspace_id)s AND w.deleted_at IS NULL
 """)
 
 
-async def plan_use(tx: Transaction, workspace_id: UUID) -> Any | None:
-    """What the workspace uses, beside its limits and what its pot uses; None where it was retired."""
-    return await tx.row(_PLAN_USE, {"workspace_id": workspace_id})
+async def plan_use(tx: Transaction, workspace_id: UUID, month: date) -> Any | None:
+    """What the workspace uses, beside its limits and what its pot uses; None where it was retired.
+
+    What its attempts were measured to use is of ``month``, a first day, and since.
+    """
+    return await tx.row(_PLAN_USE, {"workspace_id": workspace_id, "whole": WHOLE_WORKSPACE, "month": month})

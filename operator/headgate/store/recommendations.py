@@ -13,11 +13,12 @@ from headgate.store.ended_labels import ALL
 from headgate.store.fragments import compact
 from headgate.store.records import to_json
 
-# One that was looked after today by the release before has labels to be seen to.
+# One that was looked after today by the release before has labels of workflows to be seen to.
 _DUE = """
     SELECT w.id FROM headgate.workspaces w
     WHERE w.deleted_at IS NULL AND NOT EXISTS (
-        SELECT FROM headgate.upkeep_days u WHERE u.workspace_id = w.id AND u.day >= %(day)s AND u.labels_from = %(all)s
+        SELECT FROM headgate.upkeep_days u WHERE u.workspace_id = w.id AND u.day >= %(day)s
+            AND u.workflows_from = %(all)s
     )
     ORDER BY w.id LIMIT %(limit)s
 """

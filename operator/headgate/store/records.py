@@ -35,6 +35,10 @@ class StepRow:
     """CPUs, in the mean, where that was measured."""
     memory_used: Decimal | None = None
     """Bytes, likewise."""
+    cpu_requested: Decimal | None = None
+    """CPUs that its pod requests, where that is known."""
+    memory_requested: Decimal | None = None
+    """Bytes, likewise."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from headgate.store.fragments import compact, literals
 from headgate.store.records import to_json
 
 _LISTED = """e.id, e.started_at, e.workflow_id, e.version_id, e.status, e.trigger_kind, e.resource, e.finished_at,
-    e.duration_ms, e.error_message, e.waiting_reason, e.labels"""
+    e.duration_ms, e.error_message, e.waiting_reason, e.labels, e.mode"""
 _UNDER_WAY = ("Pending", "Running", "Suspended")
 _ALL_STATUSES = (*_UNDER_WAY, "Succeeded", "Failed", "Cancelled")
 # Of runs (e) or of their labels (l).
@@ -23,21 +23,19 @@ _UNTIL = "AND {time} < %(until)s"
 # In the order of indexes that do not have the id: to sort by it as well, the planner would rather take the primary key.
 _BY_TIME = "ORDER BY e.started_at DESC FETCH FIRST (%(limit)s) ROWS WITH TIES"
 # The workflow of that name: the one there is, or the last one there was.
-_WORKFLOW = """
-    AND e.workflow_id = (
-        SELECT id FROM headgate.workflows
-        WHERE workspace_id = %(workspace_id)s AND namespace = %(namespace)s AND name = %(workflow)s
-        ORDER BY deleted_at DESC NULLS FIRST LIMIT 1
-    )
-"""
-# Whether all runs of the workspace that ended before there was such a table have been given their rows.
-_KNOWN = f"""
+_WORKFLOW_ID = """(
+    SELECT id FROM headgate.workflows
+    WHERE workspace_id = %(workspace_id)s AND namespace = %(namespace)s AND name = %(workflow)s
+    ORDER BY deleted_at DESC NULLS FIRST LIMIT 1
+)"""
+# Whether all runs of the workspace that ended before there was such a table, or its column, have been given theirs.
+_KNOWN = """
     WITH known AS MATERIALIZED (
         SELECT EXISTS (
-            SELECT FROM headgate.upkeep_days WHERE workspace_id = %(workspace_id)s AND labels_from = '{ALL}'
+            SELECT FROM headgate.upkeep_days WHERE workspace_id = %(workspace_id)s AND {known} = '{all}'
         ) AS complete
     )
-"""  # noqa: S608 - constants
+"""
 # Said twice, since a plan is made for any status: by the second condition the planner takes it that few runs have it,
 # and reads them by the index of statuses. Without, it may read all runs by their primary key for those that do.
 _OF_STATUS = "AND e.status = wanted.status AND e.status BETWEEN wanted.status AND wanted.status"
@@ -64,8 +62,8 @@ async def page(
 
     Every filter is a range of one index, read in the order of the list: where there are several statuses, the newest
     runs of each are read, and merged. So a page costs the same wherever it lies and however rare its runs are. Of runs
-    with labels the range is that of the first one, and of the status; what else is asked for is looked up in each,
-    until the page is full.
+    with labels the range is that of the first one, of the status, and of the workflow; further labels are looked up in
+    each, until the page is full.
     """
     parameters: dict[str, Any] = {"workspace_id": workspace_id, "limit": limit}
     asked = _Asked(_span(parameters, since, until, before), by_workflow=workflow is not None)
@@ -75,12 +73,13 @@ async def page(
     if labels:
         parameters["key"], parameters["value"] = labels[0]
         parameters["labels"] = to_json(dict(labels))
-        source = asked.labelled(parameters, () if set(statuses) == set(_ALL_STATUSES) else statuses)
+        every = workflow is None and set(statuses) == set(_ALL_STATUSES)
+        source = asked.labelled(parameters, () if every else statuses)
     else:
         source = asked.listed(parameters, statuses)
     return await tx.rows(
         compact(f"""
-        {_KNOWN if "known" in source else ""}
+        {_KNOWN.format(known=asked.known, all=ALL) if "known" in source else ""}
         SELECT listed.*, w.namespace, w.name AS workflow, v.number AS version
         FROM ({source}) listed
         JOIN headgate.workflows w ON w.workspace_id = %(workspace_id)s AND w.id = listed.workflow_id
@@ -118,8 +117,12 @@ class _Asked:
     by_workflow: bool
 
     @property
-    def _workflow(self) -> str:
-        return _WORKFLOW if self.by_workflow else ""
+    def known(self) -> str:
+        """The column of what is known of all runs of the workspace."""
+        return "workflows_from" if self.by_workflow else "labels_from"
+
+    def _workflow(self, alias: str = "e") -> str:
+        return f"AND {alias}.workflow_id = {_WORKFLOW_ID}" if self.by_workflow else ""
 
     def listed(self, parameters: dict[str, Any], statuses: tuple[str, ...]) -> str:
         """Runs in the order of the list: of each of the wanted statuses, where there are some."""
@@ -132,7 +135,10 @@ class _Asked:
         """  # noqa: S608 - constants
 
     def labelled(self, parameters: dict[str, Any], statuses: tuple[str, ...]) -> str:
-        """Runs with the labels: of those that have ended in a certain way, of those under way, or all of them."""
+        """Runs with the labels: of those that have ended in a certain way, of those under way, or all of them.
+
+        All of a workflow are those that ended in any way, with those under way.
+        """
         if not statuses:
             return self._looked_up("")
         sources = []
@@ -149,12 +155,13 @@ class _Asked:
         return f"""
             SELECT {_LISTED} FROM headgate.workflow_executions e
             WHERE e.workspace_id = %(workspace_id)s {condition}
-                {self.span.format(time="e.started_at", id="e.id")} {self._workflow}
+                {self.span.format(time="e.started_at", id="e.id")} {self._workflow()}
         """  # noqa: S608 - constants
 
     def _ended(self) -> str:
         """Of each wanted status the runs with the first label. A row is believed when its run says the same."""
-        labelled = self._with_label("ended_labels", "AND e.status = l.status", "AND l.status = wanted.status")
+        of_label = f"AND l.status = wanted.status {self._workflow('l')}"
+        labelled = self._with_label("ended_labels", "AND e.status = l.status", of_label)
         return f"""
             SELECT found.* FROM unnest(CAST(%(ended)s AS text[])) AS wanted (status)
             CROSS JOIN LATERAL ({labelled}) found
@@ -170,7 +177,7 @@ class _Asked:
             SELECT e.* FROM headgate.{table} l CROSS JOIN LATERAL (
                 SELECT {_LISTED} FROM headgate.workflow_executions e
                 WHERE e.workspace_id = %(workspace_id)s AND e.started_at = l.started_at AND e.id = l.execution_id
-                    AND e.labels @> CAST(%(labels)s AS jsonb) {of_run} {self._workflow}
+                    AND e.labels @> CAST(%(labels)s AS jsonb) {of_run} {self._workflow()}
                 LIMIT 1
             ) e
             WHERE l.workspace_id = %(workspace_id)s AND l.key = %(key)s AND l.value = %(value)s {of_label}

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from headgate.domain.cost import Rate
+from headgate.domain.cost import Footprint, Rate
 from headgate.store.database import Transaction
 from headgate.store.records import to_json
 
@@ -134,7 +134,9 @@ _MARK_RUNNING = """
         RETURNING 1
     ), running AS (
         UPDATE headgate.workflow_execution_steps SET phase = 'Running', attempt_started_at = %(attempt_started_at)s,
-            hourly_rate = CAST(%(hourly_rate)s AS numeric), price_version = CAST(%(price_version)s AS text)
+            hourly_rate = CAST(%(hourly_rate)s AS numeric), price_version = CAST(%(price_version)s AS text),
+            cpu_requested = CAST(%(cpu_requested)s AS numeric),
+            memory_requested = CAST(%(memory_requested)s AS numeric)
         WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND execution_id = %(run_id)s
             AND node = %(node)s
             AND attempt = %(attempt)s AND phase = 'Queued'
@@ -145,14 +147,21 @@ _MARK_RUNNING = """
 
 
 async def mark_running(
-    tx: Transaction, key: TaskKey, run_started_at: datetime, started_at: datetime, rate: Rate | None = None
+    tx: Transaction,
+    key: TaskKey,
+    run_started_at: datetime,
+    started_at: datetime,
+    rate: Rate | None = None,
+    held: Footprint | None = None,
 ) -> bool:
-    """Record that an attempt runs, and at what price. Returns whether that was news."""
+    """Record that an attempt runs, what it requests, and at what price. Returns whether that was news."""
     parameters = {
         "started_at": run_started_at,
         "attempt_started_at": started_at,
         "hourly_rate": rate.hourly if rate is not None else None,
         "price_version": rate.version if rate is not None else None,
+        "cpu_requested": held.cpu.value if held is not None else None,
+        "memory_requested": held.memory.value if held is not None else None,
     }
     return bool(await tx.value(_MARK_RUNNING, key.parameters() | parameters))
 

@@ -1,13 +1,27 @@
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import pytest
 
-from headgate.api.debugging import Debug, RunMode
+from headgate.api.debugging import Breakpoint, BreakpointAt, Debug, RunMode
 from headgate.api.node import NodeConfig
-from headgate.domain.apart import NORMAL, Apart, Beginning, Impossible, Pin, beginning, check, needs_mock
-from headgate.domain.graph import Graph
+from headgate.api.workflow_run import NodePhase
+from headgate.domain.apart import (
+    NORMAL,
+    Apart,
+    Beginning,
+    Impossible,
+    Pin,
+    beginning,
+    breakpoint_of,
+    check,
+    contradiction,
+    needs_mock,
+)
+from headgate.domain.graph import Graph, NodeState
 from tests.unit.domain.nodes import a_trigger, an_action
 
 CHAIN = Graph.of([a_trigger(), an_action("a"), an_action("b", "a"), an_action("c", "b"), an_action("aside")])
@@ -44,6 +58,63 @@ class TestCheck:
         check(CHAIN, a_debug(pins=pins, mocks=[{"node": "c"}]))
         with pytest.raises(Impossible, match="give node 'b' either a mock or a pin"):
             check(CHAIN, a_debug(pins=pins, mocks=[{"node": "b"}]))
+
+
+class TestContradiction:
+    @pytest.mark.parametrize(
+        ("mode", "members", "says"),
+        [
+            (RunMode.NORMAL, {}, "set mode to Test or Debug"),
+            (RunMode.TEST, {"breakpoints": [{"node": "a"}]}, "set mode to Debug"),
+            (RunMode.DEBUG, {"mocks": [{"node": "a"}, {"node": "b"}, {"node": "a"}]}, "give node 'a' one mock"),
+            (RunMode.DEBUG, {"pins": [{"node": "a", "run": "1"}, {"node": "a", "run": "2"}]}, "one pin"),
+            (RunMode.DEBUG, {"breakpoints": [{"node": "a"}, {"node": "a", "at": "After"}]}, "one breakpoint"),
+        ],
+    )
+    def test_what_the_api_server_refuses_nobody_else_may_say(
+        self, mode: RunMode, members: dict[str, Any], says: str
+    ) -> None:
+        assert says in (contradiction(mode, a_debug(**members)) or "")
+
+    def test_what_can_be_done_is_none(self) -> None:
+        assert contradiction(RunMode.TEST, a_debug(mocks=[{"node": "a"}], stopAfter="b")) is None
+        assert contradiction(RunMode.DEBUG, a_debug(breakpoints=[{"node": "a"}, {"node": "b"}])) is None
+
+
+class TestStanding:
+    started = Apart(RunMode.DEBUG, a_debug(breakpoints=[{"node": "a"}]))
+    pending: ClassVar[Mapping[str, NodeState]] = {name: NodeState(NodePhase.PENDING) for name in ("a", "b", "aside")}
+
+    def test_where_it_stands_is_told_by_node_and_moment(self) -> None:
+        for at, words in (("Before", "before a"), ("After", "after a"), ("Failure", "at the failure of a")):
+            assert breakpoint_of(words) == Breakpoint(node="a", at=BreakpointAt(at))
+
+    def test_let_go_on_it_passes_what_it_stood_at_and_stops_nowhere_else(self) -> None:
+        at = self.started.stop(["a", "aside"], self.pending)
+        on = replace(self.started, at=at).past(1)
+
+        assert (at, on.at, on.resumed) == ("before a", None, 1)
+        assert on.stop(["a", "aside"], self.pending) is None
+        assert on.stop(["b"], self.pending) is None
+
+    def test_a_step_lets_start_what_is_ready_and_ends_before_what_is_ready_next(self) -> None:
+        on = replace(self.started, at="before a").past(1, step=True)
+
+        assert on.stop(["a", "aside"], self.pending) is None
+        assert on.stop(["b"], self.pending) == "before b"
+        assert on.stop([], self.pending) is None
+
+    def test_the_next_step_ends_one_further_and_going_on_ends_stepping(self) -> None:
+        second = replace(self.started.past(1, step=True), at="before b")
+
+        assert second.past(2, step=True).stop(["b"], self.pending) is None
+        assert second.past(2, step=True).stop(["aside"], self.pending) == "before aside"
+        assert second.past(2).stop(["aside"], self.pending) is None
+
+    def test_all_of_it_is_kept(self) -> None:
+        on = replace(self.started, at="before a").past(3, step=True)
+
+        assert Apart.of("Debug", on.options()) == on
 
 
 class TestBeginning:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from headgate.api.debugging import Breakpoint
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.audit import Actor
 from headgate.engine.run_control import RunControl
@@ -34,7 +35,9 @@ class FakeControl(RunControl):
     async def resume(self, workspace_id: UUID, run_id: UUID, by: Actor | None = None) -> Effects:
         return self._note(by, "resume")
 
-    async def pass_breakpoint(self, workspace_id: UUID, run_id: UUID, number: int, by: Actor | None = None) -> Effects:
+    async def pass_breakpoint(
+        self, workspace_id: UUID, run_id: UUID, number: int, by: Actor | None = None, *, step: bool = False
+    ) -> Effects:
         return self._note(by, "pass", number)
 
     async def retry(self, workspace_id: UUID, run_id: UUID, number: int, by: Actor | None = None) -> Effects:
@@ -68,7 +71,9 @@ async def asked(view: RunView, **spec: Any) -> list[tuple[Any, ...]]:
 
 HELD = a_view(RunPhase.SUSPENDED, held="RunSuspended: why")
 
-STANDING = a_view(RunPhase.SUSPENDED, held="Breakpoint: it stands before ask", at_breakpoint=True, resumed=1)
+STANDING = a_view(
+    RunPhase.SUSPENDED, held="Breakpoint: it stands before ask", breakpoint=Breakpoint(node="ask"), resumed=1
+)
 
 
 @pytest.mark.parametrize(

@@ -131,5 +131,6 @@ LISTED = (
     "duration_ms",
     "error_message",
     "labels",
+    "mode",
 )
 """What a list shows, and is filtered by."""

@@ -6,7 +6,6 @@ from dataclasses import replace
 from uuid import UUID
 
 from headgate.api.workflow_run import RunPhase
-from headgate.domain.apart import Apart
 from headgate.domain.audit import Act, Action, Actor
 from headgate.domain.runner_task import KINDS
 from headgate.engine.acts import steered
@@ -45,26 +44,34 @@ async def suspend_run(
 
 
 async def resume_run(
-    context: Context, workspace_id: UUID, run_id: UUID, passing: int | None = None, by: Actor | None = None
+    context: Context,
+    workspace_id: UUID,
+    run_id: UUID,
+    passing: int | None = None,
+    by: Actor | None = None,
+    *,
+    step: bool = False,
 ) -> tuple[Effects, Room]:
     """Let a Suspended run go on, in one transaction. See ``RunControl.resume`` and ``RunControl.pass_breakpoint``."""
     key = run_key(workspace_id, run_id)
     if key is None:
         return Effects(), Room()
-    act = steered(by, Action.RUN_RESUME, run_id)
+    act = steered(by, Action.RUN_RESUME, run_id, step=step or None)
     try:
-        return await _resume(context, key, passing, act)
+        return await _resume(context, key, passing, act, step=step)
     except UnreadableVersion as problem:
         return await fail_unreadable(context, key, problem, act), Room(waiting=True)
 
 
-async def _resume(context: Context, key: RunKey, passing: int | None, act: Act | None) -> tuple[Effects, Room]:
+async def _resume(
+    context: Context, key: RunKey, passing: int | None, act: Act | None, *, step: bool
+) -> tuple[Effects, Room]:
     async with context.database.tenant(key.workspace_id, lock=key.id) as tx:
         run = await runs.load(tx, key)
         if run is None or run.status != RunPhase.SUSPENDED or not _may_go_on(run, passing):
             return Effects(frozenset([key.id]) if run is not None else frozenset()), Room()
         if passing is not None:
-            run = replace(run, apart=_past(run.apart, passing))
+            run = replace(run, apart=run.apart.past(passing, step=step))
             await control.note(tx, key, run.apart.options(), context.now())
         now, effects = context.now(), Effects(frozenset([key.id]))
         if not run.has_place:
@@ -89,8 +96,3 @@ def _may_go_on(run: LoadedRun, passing: int | None) -> bool:
     if passing is None:
         return run.apart.at is None
     return run.apart.at is not None and passing > run.apart.resumed
-
-
-def _past(apart: Apart, number: int) -> Apart:
-    passed = apart.passed | ({apart.at} if apart.at is not None else frozenset())
-    return replace(apart, passed=passed, at=None, resumed=number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from headgate.domain.analytics import Tally, health, merged, percentile, trend
@@ -61,6 +62,19 @@ class AnalyticsView:
 
 
 @dataclass(frozen=True)
+class UseView:
+    """What attempts used of what they requested: those alone of which it was measured."""
+
+    attempts: int
+    cpu_requested: Decimal
+    """CPU seconds."""
+    cpu_used: Decimal
+    memory_requested: Decimal
+    """Seconds times bytes."""
+    memory_used: Decimal
+
+
+@dataclass(frozen=True)
 class CostItem:
     """What was spent on one thing."""
 
@@ -68,6 +82,8 @@ class CostItem:
     """Of a workflow."""
     name: str
     cost: Decimal
+    use: UseView | None = None
+    """None where nothing was measured, or it is not added up so."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +94,8 @@ class CostPage:
     """In all, whatever the page shows; None where nothing had a price."""
     items: tuple[CostItem, ...]
     next_cursor: str | None
+    use: UseView | None = None
+    """Of all that ended, with a price or without; None where nothing was measured."""
 
 
 class Analytics:
@@ -143,8 +161,9 @@ class Analytics:
         async def read(tx: Transaction) -> CostPage:
             total = await analytics.total_cost(tx, workspace_id, since, until)
             rows = await analytics.costs(tx, workspace_id, by, since, until, key=label, after=cursor or "", limit=limit)
-            items = tuple(CostItem(row.namespace, row.name, row.cost) for row in rows)
-            return CostPage(total, items, _cursor(by, items[-1]) if len(items) == limit else None)
+            items = tuple(CostItem(row.namespace, row.name, row.cost, use_of(row)) for row in rows)
+            following = _cursor(by, items[-1]) if len(items) == limit else None
+            return CostPage(total.cost, items, following, use_of(total))
 
         return await self._context.late(workspace_id, read)
 
@@ -163,6 +182,13 @@ def _cursor(by: str, item: CostItem) -> str:
             return f"={item.name}"
         case _:
             return item.name
+
+
+def use_of(row: Any) -> UseView | None:
+    """What a row says that was used; None where nothing was measured."""
+    if not row.measured:
+        return None
+    return UseView(row.measured, row.cpu_requested, row.cpu_used, row.memory_requested, row.memory_used)
 
 
 def _view(rows: list[DayRow], slowest: tuple[NodeTimes, ...], since: date, until: date) -> AnalyticsView:

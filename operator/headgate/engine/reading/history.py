@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from headgate.api.debugging import RunMode
 from headgate.api.workflow_run import RunPhase
-from headgate.domain.apart import Apart
+from headgate.domain.apart import Apart, breakpoint_of
 from headgate.domain.ids import uuid7_time
 from headgate.engine.archive.listing import ArchiveListing, Asked
 from headgate.engine.archive.reading import ArchiveReader
@@ -75,11 +76,13 @@ async def _shown(context: Context, tx: Transaction, key: RunKey, row: Any) -> Ru
         held=row.held,
         cancelling=row.cancelling,
         priority=row.priority,
-        at_breakpoint=apart.at is not None,
+        mode=apart.mode,
+        breakpoint=breakpoint_of(apart.at) if apart.at is not None else None,
         resumed=apart.resumed,
         kind=TriggerKind(row.trigger_kind),
         cost=row.cost,
         labels=row.labels,
+        inputs=None if apart.is_normal else row.inputs,
     )
 
 
@@ -139,6 +142,7 @@ async def list_runs(
             error_message=row.error_message,
             waiting=row.waiting_reason,
             labels=row.labels,
+            mode=RunMode(row.mode),
         )
         for row in rows
     )

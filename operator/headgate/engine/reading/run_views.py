@@ -14,7 +14,7 @@ from headgate.domain.task import Waiting
 from headgate.engine.bounds import clip
 from headgate.engine.definitions.definition import Definition
 from headgate.engine.reading.reasons import waiting_for_approval, waiting_for_called, waiting_for_room
-from headgate.engine.views import NodeView, RunView, TriggerKind
+from headgate.engine.views import ComputeView, NodeView, RunView, TriggerKind
 from headgate.store.records import TaskRow
 from headgate.store.starting import NewRun, Origin
 
@@ -111,7 +111,13 @@ def _node_view(node: str, step: Mapping[str, Any] | None, items: list[Mapping[st
         output=step["output"],
         cost=Decimal(step["cost"]) if step["cost"] is not None else None,
         price_version=step["price_version"],
+        requested=_compute(step["cpu_requested"], step["memory_requested"]),
+        used=_compute(step["cpu_used"], step["memory_used"]),
     )
+
+
+def _compute(cpu: str | None, memory: str | None) -> ComputeView | None:
+    return ComputeView(Decimal(cpu), Decimal(memory)) if cpu is not None and memory is not None else None
 
 
 def _task_waiting(row: Mapping[str, Any]) -> Waiting:

@@ -25,7 +25,7 @@ from headgate.engine.reading.reasons import WAITING_MESSAGES
 from headgate.engine.starting.apart import begun, state_of
 from headgate.engine.starting.concurrency import mutex_of, told_of_holder
 from headgate.engine.starting.replay import meant
-from headgate.engine.starting.requests import choose_trigger, resolve_inputs, too_deep, unfit_labels
+from headgate.engine.starting.requests import choose_trigger, resolve_inputs, too_deep, unfit_debug, unfit_labels
 from headgate.engine.steps.facts import Facts
 from headgate.engine.steps.outcome import error_message, finished
 from headgate.engine.steps.stepping import Progress, advance
@@ -121,7 +121,8 @@ async def _understand(
         definition = await context.definitions.get(tx, request.workspace_id, version_id)
     except UnreadableVersion as problem:
         return Refused("UnreadableVersion", str(problem))
-    trigger = too_deep(request) or unfit_labels(request) or choose_trigger(definition.graph, request)
+    unfit = too_deep(request) or unfit_labels(request) or unfit_debug(request)
+    trigger = unfit or choose_trigger(definition.graph, request)
     if isinstance(trigger, Refused):
         return trigger
     inputs = resolve_inputs(definition.spec.inputs, definition.input_schemas, request.inputs)

@@ -21,14 +21,13 @@ from headgate.domain.graph import NodeState
 from headgate.engine.bounds import OUTPUT_BYTES, check_json, clip
 from headgate.engine.context import run_key
 from headgate.engine.definitions.definition import Definition
+from headgate.engine.starting.requests import INVALID_DEBUG
 from headgate.engine.steps.beginnings import Unready, branch_of
 from headgate.engine.types import Refused
 from headgate.store import pins as pin_rows
 from headgate.store import run_facts
 from headgate.store.database import Transaction
 from headgate.store.records import RunKey, StepRow
-
-INVALID_DEBUG = "InvalidDebug"
 
 
 async def begun(

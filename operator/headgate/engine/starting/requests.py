@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from headgate.api.inputs import Input
+from headgate.domain.apart import contradiction
 from headgate.domain.graph import Graph
 from headgate.domain.input_schemas import WORK, InputSchema
 from headgate.domain.labels import LabelsInvalid, check_labels
-from headgate.engine.bounds import INPUTS_BYTES, check_json
+from headgate.engine.bounds import DEBUG_BYTES, INPUTS_BYTES, check_json
 from headgate.engine.types import Refused, RunRequest, TriggerKind
 
 INVALID_INPUTS = "InvalidInputs"
 INVALID_TRIGGER = "InvalidTrigger"
 INVALID_LABELS = "InvalidLabels"
+INVALID_DEBUG = "InvalidDebug"
 TOO_DEEP = "TooDeep"
 MAX_DEPTH = 8
 """How many times in a row a run may call, or set off, another one."""
@@ -38,6 +40,18 @@ def unfit_labels(request: RunRequest) -> Refused | None:
     except LabelsInvalid as error:
         return Refused(INVALID_LABELS, str(error))
     return None
+
+
+def unfit_debug(request: RunRequest) -> Refused | None:
+    """Refuses what a Test or Debug run cannot be told, by whichever way it is asked for."""
+    if request.debug is None:
+        return None
+    problem = contradiction(request.mode, request.debug)
+    try:
+        check_json(request.debug.to_wire(), DEBUG_BYTES, "debug")
+    except ValueError as error:
+        problem = problem or str(error)
+    return Refused(INVALID_DEBUG, problem) if problem is not None else None
 
 
 def resolve_inputs(

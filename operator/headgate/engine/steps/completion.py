@@ -207,6 +207,8 @@ def _step_row(ref: TaskRef, outcome: Outcome, now: datetime, rate: Rate | None) 
         price_version=rate.version if rate is not None else None,
         cpu_used=outcome.used.cpu.value if outcome.used is not None else None,
         memory_used=outcome.used.memory.value if outcome.used is not None else None,
+        cpu_requested=outcome.footprint.cpu.value if outcome.footprint is not None else None,
+        memory_requested=outcome.footprint.memory.value if outcome.footprint is not None else None,
     )
 
 

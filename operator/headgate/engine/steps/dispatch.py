@@ -76,7 +76,8 @@ async def mark_running(
     if key is None:
         return Effects()
     async with context.database.tenant(ref.workspace_id) as tx:
-        news = await tasks.mark_running(tx, _key(ref), key.started_at, started_at, context.rate(footprint))
+        rate = context.rate(footprint)
+        news = await tasks.mark_running(tx, _key(ref), key.started_at, started_at, rate, footprint)
     changed = frozenset([ref.run_id] if news else [])
     return Effects(changed, calm=changed)
 

@@ -62,7 +62,7 @@ class RunnerTasks:
         )
         if task is not None and (key := run_key(workspace_id, task.ref.run_id)) is not None:
             held = of_runner(pooled=run_id is None)
-            await tasks.mark_running(tx, _key(task.ref), key.started_at, now, self._context.rate(held))
+            await tasks.mark_running(tx, _key(task.ref), key.started_at, now, self._context.rate(held), held)
         return task
 
     async def heartbeat(self, ref: TaskRef, holder: str, lease: timedelta) -> bool:

@@ -12,7 +12,7 @@ from pydantic import Field, PlainSerializer, StringConstraints
 from headgate.domain.analytics import Tally
 from headgate.domain.labels import LABEL_KEY
 from headgate.domain.recommendations import Rule
-from headgate.engine.reading.analytics import AnalyticsView, CostPage, DayView, NodeTimes
+from headgate.engine.reading.analytics import AnalyticsView, CostPage, DayView, NodeTimes, UseView
 from headgate.engine.reading.recommendations import RecommendationView
 from headgate.gateway.models.base import ApiModel, Namespace, ObjectName, PageQuery
 
@@ -21,12 +21,21 @@ def _written(amount: Decimal) -> str:
     return f"{amount.normalize():f}"
 
 
+_GIB = 2**30
 Money = Annotated[
     Decimal,
     PlainSerializer(_written, return_type=str),
     Field(examples=["0.0185"]),
 ]
 """A decimal, written as a text so that nothing of it is lost, in the currency of the price table."""
+
+
+Quantity = Annotated[
+    Decimal,
+    PlainSerializer(_written, return_type=str),
+    Field(examples=["0.25"]),
+]
+"""An amount, as a decimal that is written as a text."""
 
 
 class Grouping(StrEnum):
@@ -64,6 +73,21 @@ class CostQuery(PageQuery, Span):
     """The key of the label, where costs are added up by one."""
 
 
+class MeasuredUse(ApiModel):
+    """What attempts used of what they requested: those alone of which it was measured, so that both can be compared."""
+
+    attempts: int
+    """How many these are."""
+    cpu_hours_requested: Quantity
+    """CPUs that they requested, times hours."""
+    cpu_hours_used: Quantity
+    """CPUs that they used in the mean, times hours."""
+    memory_gib_hours_requested: Quantity
+    """GiB of memory that they requested, times hours."""
+    memory_gib_hours_used: Quantity
+    """GiB of memory that they used in the mean, times hours."""
+
+
 class CostItem(ApiModel):
     """What was spent on one thing."""
 
@@ -73,6 +97,8 @@ class CostItem(ApiModel):
     """The workflow's namespace; null where it is no workflow."""
     cost: Money
     """What the attempts cost that ended in the span."""
+    use: MeasuredUse | None
+    """What they used; null where nothing was measured, and by labels, where it is not added up."""
 
 
 class CostList(ApiModel):
@@ -84,6 +110,8 @@ class CostList(ApiModel):
     """The last day."""
     total: Money | None
     """What the workspace spent in all; null where nothing had a price."""
+    use: MeasuredUse | None
+    """What its attempts used in all; null, and never nothing, where nothing was measured: they cost their requests."""
     items: tuple[CostItem, ...]
     """By name. What has no price is left out."""
     next_cursor: str | None
@@ -208,8 +236,30 @@ def analytics_of(view: AnalyticsView, since: date, until: date) -> Analytics:
 
 def costs_of(page: CostPage, since: date, until: date) -> CostList:
     """The costs as the API gives them."""
-    items = tuple(CostItem(name=item.name, namespace=item.namespace, cost=item.cost) for item in page.items)
-    return CostList(since=since, until=until, total=page.total, items=items, next_cursor=page.next_cursor)
+    items = tuple(
+        CostItem(name=item.name, namespace=item.namespace, cost=item.cost, use=measured_of(item.use))
+        for item in page.items
+    )
+    return CostList(
+        since=since, until=until, total=page.total, use=measured_of(page.use), items=items, next_cursor=page.next_cursor
+    )
+
+
+def measured_of(view: UseView | None) -> MeasuredUse | None:
+    """What was used, as the API gives it."""
+    if view is None:
+        return None
+    return MeasuredUse(
+        attempts=view.attempts,
+        cpu_hours_requested=_hours(view.cpu_requested),
+        cpu_hours_used=_hours(view.cpu_used),
+        memory_gib_hours_requested=_hours(view.memory_requested / _GIB),
+        memory_gib_hours_used=_hours(view.memory_used / _GIB),
+    )
+
+
+def _hours(seconds: Decimal) -> Decimal:
+    return round(seconds / 3600, 6)
 
 
 def _totals(tally: Tally, p95_ms: int | None, cost: Decimal | None) -> dict[str, int | float | Decimal | None]:

@@ -8,12 +8,13 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
+from headgate.api.debugging import Breakpoint, Debug, RunMode
 from headgate.api.inputs import INPUT_NAME_PATTERN
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.labels import LABEL_KEY, LABEL_VALUE, MOST_LABELS
 from headgate.domain.task import Waiting
-from headgate.engine.types import NodeView, RunPage, RunSummary, RunView, TriggerKind
-from headgate.gateway.models.analytics import Money
+from headgate.engine.types import ComputeView, NodeView, RunPage, RunSummary, RunView, TriggerKind
+from headgate.gateway.models.analytics import Money, Quantity
 from headgate.gateway.models.base import LARGEST_INTEGER, ApiModel, Namespace, Number, ObjectName, PageQuery, Time
 
 _Node = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[a-z]([a-z0-9_-]*[a-z0-9])?$")]
@@ -37,6 +38,10 @@ class StartRun(ApiModel):
     """Values for the workflow's inputs; any JSON, 64 KiB at most in all."""
     version: Number | None = None
     """The version of the workflow to run; the current one when absent."""
+    mode: RunMode = RunMode.NORMAL
+    """Normal, or Test or Debug: such runs count for no quota, health or cost figure, and reach no network."""
+    debug: Debug | None = None
+    """What a Test or Debug run does otherwise, as the spec of a WorkflowRun says it."""
     priority: Annotated[int, Field(ge=-100, le=100)] | None = None
     """Goes before the workflow's own priority."""
     replay_of: UUID | None = None
@@ -79,6 +84,13 @@ class HoldRun(ApiModel):
     """Shown as what the run waits for."""
 
 
+class ResumeRun(ApiModel):
+    """Says how far a run goes on."""
+
+    step: bool = False
+    """At a breakpoint: let start what may start there, and stop again before what comes next."""
+
+
 class DecideApproval(ApiModel):
     """A decision on an approval node that waits for one."""
 
@@ -101,6 +113,15 @@ class WaitingReason(ApiModel):
     """Why, and what to do about it."""
     until: datetime | None
     """When it may go on by itself, where that is known."""
+
+
+class Compute(ApiModel):
+    """CPU and memory of an attempt."""
+
+    cpu: Quantity
+    """CPUs."""
+    memory_bytes: int
+    """Bytes of memory."""
 
 
 class RunNode(ApiModel):
@@ -126,6 +147,10 @@ class RunNode(ApiModel):
     """What the attempt cost, once it has ended; null where it had no price."""
     price_version: str | None
     """The price table by which: the beginning of its hash."""
+    requested: Compute | None
+    """What the attempt requests, defaults of its namespace included; null until it is known to run."""
+    used: Compute | None
+    """What it used in the mean, once it has ended; null where nothing was measured, and it costs what it requests."""
 
 
 class RunHead(ApiModel):
@@ -143,6 +168,8 @@ class RunHead(ApiModel):
     """What asked for it: a WorkflowRun, a schedule, another run's end, a calling node, this API, or a webhook."""
     resource: str | None
     """The WorkflowRun that mirrors it and whose spec steers it; null where there is none."""
+    mode: RunMode
+    """Normal; or Test or Debug, which count for no quota, health or cost figure."""
     phase: RunPhase
     """Where it stands."""
     started_at: datetime
@@ -164,6 +191,10 @@ class Run(RunHead):
     """How often its failed nodes were run again."""
     cancelling: bool
     """Whether it was asked to end."""
+    breakpoint: Breakpoint | None
+    """Where a Debug run stands, until it is resumed; null while it stands at none."""
+    inputs: dict[str, Any] | None
+    """What a Test or Debug run was given, defaults included; null for a Normal one."""
     outputs: dict[str, Any] | None
     """What it gave, once it has succeeded."""
     cost: Money | None
@@ -203,6 +234,7 @@ def run_of(view: RunView) -> Run:
         version=view.version,
         kind=view.kind,
         resource=view.resource,
+        mode=view.mode,
         phase=view.phase,
         started_at=view.started_at,
         finished_at=view.finished_at,
@@ -212,6 +244,8 @@ def run_of(view: RunView) -> Run:
         error_message=view.error_message,
         labels=dict(view.labels),
         cost=view.cost,
+        breakpoint=view.breakpoint,
+        inputs=dict(view.inputs) if view.inputs is not None else None,
         outputs=dict(view.outputs) if view.outputs is not None else None,
         waiting_for=tuple(_waiting(item) for item in view.waiting),
         nodes=tuple(_node(node) for node in view.nodes),
@@ -240,7 +274,13 @@ def _node(node: NodeView) -> RunNode:
         output=node.output,
         cost=node.cost,
         price_version=node.price_version,
+        requested=_compute(node.requested),
+        used=_compute(node.used),
     )
+
+
+def _compute(view: ComputeView | None) -> Compute | None:
+    return Compute(cpu=view.cpu, memory_bytes=round(view.memory)) if view is not None else None
 
 
 def _item(run: RunSummary) -> RunItem:
@@ -251,6 +291,7 @@ def _item(run: RunSummary) -> RunItem:
         version=run.version,
         kind=run.kind,
         resource=run.resource,
+        mode=run.mode,
         phase=run.phase,
         started_at=run.started_at,
         finished_at=run.finished_at,

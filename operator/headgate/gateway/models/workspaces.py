@@ -11,7 +11,7 @@ from headgate.domain.api_keys import Scope
 from headgate.engine.plan_use import PlanUse
 from headgate.engine.types import RecordedWorkspace
 from headgate.gateway.callers import Caller
-from headgate.gateway.models.analytics import Money
+from headgate.gateway.models.analytics import MeasuredUse, Money, measured_of
 from headgate.gateway.models.base import ApiModel
 
 
@@ -100,6 +100,8 @@ class Usage(ApiModel):
     """What the attempts cost that ended since the month of UTC began."""
     budget: Money | None
     """What may be spent in a month; null for any amount."""
+    used_this_month: MeasuredUse | None
+    """What these attempts used of what they requested; null, and never nothing, where nothing was measured."""
     circuit_breaker: CircuitBreaker
     """Whether failures hold new runs back."""
 
@@ -128,5 +130,6 @@ def usage_of(use: PlanUse) -> Usage:
         ),
         spent_this_month=use.spent,
         budget=use.budget,
+        used_this_month=measured_of(use.use),
         circuit_breaker=CircuitBreaker(state=breaker.state, failures=breaker.failures, retry_at=breaker.retry_at),
     )

@@ -20,7 +20,7 @@ from headgate.gateway.problems import Problem
 from headgate.gateway.routes.paths import WORKSPACE
 
 _MISSING = frozenset({"WorkflowNotFound"})
-_LATER = frozenset({"DailyLimit", "Budget", "ConcurrencyLimit", "StorageLimit", "Queued"})
+_LATER = frozenset({"DailyLimit", "Budget", "ConcurrencyLimit", "StorageLimit", "TestLimit", "Queued"})
 _HELD = frozenset({"Suspended", "WorkflowSuspended", "CircuitOpen", "UnreadableVersion", "Cancelled"})
 
 IdempotencyKey = Annotated[
@@ -52,7 +52,8 @@ def run_routes(
         """Start a run.
 
         Where the workspace has no room for it, the run is Pending and says why, or is refused with 429, as the plan has
-        it. Send an Idempotency-Key, so that a request that may have got lost can be repeated.
+        it; Test and Debug runs never wait, and five of them are under way at most. Send an Idempotency-Key, so that a
+        request that may have got lost can be repeated.
         """
         request = _request(body, caller, idempotency_key or str(uuid4()))
         answer, effects = await engine.admit(request)
@@ -106,6 +107,8 @@ def _request(body: StartRun, caller: Caller, key: str) -> RunRequest:
         trigger=body.trigger,
         inputs=body.inputs,
         version=body.version,
+        mode=body.mode,
+        debug=body.debug,
         priority=body.priority,
         replay_of=body.replay_of,
         labels=body.labels,

@@ -9,18 +9,19 @@ from uuid import UUID
 
 from fastapi import APIRouter, Security
 
+from headgate.api.debugging import RunMode
 from headgate.api.workflow_run import RunPhase
 from headgate.domain.api_keys import Scope
 from headgate.engine.engine import Engine
 from headgate.engine.types import Effects, RunView, TriggerKind
 from headgate.gateway.access import Access
 from headgate.gateway.callers import Caller
-from headgate.gateway.models.runs import CancelRun, HoldRun, Run, run_of
+from headgate.gateway.models.runs import CancelRun, HoldRun, ResumeRun, Run, run_of
 from headgate.gateway.problems import Problem
 from headgate.gateway.routes.paths import WORKSPACE
 from headgate.gateway.routes.runs import known_run
 
-_NO_CANCEL, _NO_HOLD = CancelRun(), HoldRun()
+_NO_CANCEL, _NO_HOLD, _ALL_THE_WAY = CancelRun(), HoldRun(), ResumeRun()
 
 
 def steering_routes(engine: Engine, access: Access, *, heard: Callable[[str, Effects], None]) -> APIRouter:
@@ -58,24 +59,26 @@ def steering_routes(engine: Engine, access: Access, *, heard: Callable[[str, Eff
         )
 
     @router.post("/resume", operation_id="resumeRun")
-    async def resume(run_id: UUID, caller: Writer) -> Run:
-        """Let a Suspended run go on."""
+    async def resume(run_id: UUID, caller: Writer, body: ResumeRun = _ALL_THE_WAY) -> Run:
+        """Let a Suspended run go on; a Debug run that stands at a breakpoint to the next one, or by a step."""
         view = await known_run(engine, caller, run_id)
         steered_here(view, "spec.suspend, or spec.resume at a breakpoint,")
-        if view.phase is not RunPhase.SUSPENDED:
-            raise conflict(f"only a Suspended run can be resumed; this one is {view.phase}")
-        return await done(await engine.control.resume(caller.workspace_id, run_id, by=caller.actor), caller, run_id)
+        _may_go_on(view, step=body.step)
+        if view.at_breakpoint:
+            # The next number counts once, however many ask at the same time.
+            effects = await engine.control.pass_breakpoint(
+                caller.workspace_id, run_id, view.resumed + 1, by=caller.actor, step=body.step
+            )
+        else:
+            effects = await engine.control.resume(caller.workspace_id, run_id, by=caller.actor)
+        return await done(effects, caller, run_id)
 
     @router.post("/retry", operation_id="retryRun")
     async def retry(run_id: UUID, caller: Writer) -> Run:
         """Run the failed nodes of a run again, and what comes after them. What succeeded is kept."""
         view = await known_run(engine, caller, run_id)
         steered_here(view, "spec.retry")
-        if view.kind is TriggerKind.CALL:
-            # Its caller has gone on without it, and would not hear of another end.
-            raise conflict("a node of another run called this one: retry that run, whose node calls it anew")
-        if view.phase not in (RunPhase.FAILED, RunPhase.CANCELLED):
-            raise conflict(f"only a Failed or Cancelled run can be retried; this one is {view.phase}")
+        _may_be_retried(view)
         # The next number counts once, however many ask at the same time.
         effects = await engine.control.retry(caller.workspace_id, run_id, view.retries + 1, by=caller.actor)
         return await done(effects, caller, run_id)
@@ -92,6 +95,23 @@ def steered_here(view: RunView, field: str) -> None:
         raise conflict("the run is in the archive: it can be read, and not changed; start a new one")
     if view.resource is not None:
         raise conflict(f"WorkflowRun {view.resource} steers this run: change {field} of it")
+
+
+def _may_go_on(view: RunView, *, step: bool) -> None:
+    if view.phase is not RunPhase.SUSPENDED:
+        raise conflict(f"only a Suspended run can be resumed; this one is {view.phase}")
+    if step and not view.at_breakpoint:
+        raise conflict("only a run that stands at a breakpoint goes on by a step; this one is held otherwise")
+
+
+def _may_be_retried(view: RunView) -> None:
+    if view.kind is TriggerKind.CALL:
+        # Its caller has gone on without it, and would not hear of another end.
+        raise conflict("a node of another run called this one: retry that run, whose node calls it anew")
+    if view.mode is not RunMode.NORMAL:
+        raise conflict(f"a {view.mode} run is not retried: start another one, which may have pins to this one")
+    if view.phase not in (RunPhase.FAILED, RunPhase.CANCELLED):
+        raise conflict(f"only a Failed or Cancelled run can be retried; this one is {view.phase}")
 
 
 def _said(what: str, why: str) -> str:

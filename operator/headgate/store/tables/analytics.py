@@ -29,6 +29,10 @@ deltas = Table(
     Column("queue_ms", BigInteger),
     Column("cost", Numeric),
     Column("labels", JSONB, nullable=False, server_default="{}"),
+    Column("cpu_requested", Numeric),
+    Column("cpu_used", Numeric),
+    Column("memory_requested", Numeric),
+    Column("memory_used", Numeric),
 )
 
 analytics = Table(
@@ -46,6 +50,11 @@ analytics = Table(
     Column("queue_ms", BigInteger, nullable=False),
     Column("attempts", BigInteger, nullable=False),
     Column("cost", Numeric),
+    Column("measured", BigInteger, nullable=False, server_default="0"),
+    Column("cpu_requested", Numeric),
+    Column("cpu_used", Numeric),
+    Column("memory_requested", Numeric),
+    Column("memory_used", Numeric),
 )
 
 durations = Table(

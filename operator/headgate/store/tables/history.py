@@ -130,6 +130,8 @@ execution_steps = Table(
     Column("cost", Numeric),
     Column("cpu_used", Numeric),
     Column("memory_used", Numeric),
+    Column("cpu_requested", Numeric),
+    Column("memory_requested", Numeric),
     postgresql_partition_by="RANGE (started_at)",
 )
 
@@ -189,6 +191,17 @@ ended_labels = Table(
     Column("status", Text, primary_key=True),
     Column("started_at", Time, primary_key=True),
     Column("execution_id", Uuid, primary_key=True),
+    Column("workflow_id", Uuid),
+    Index(
+        "ended_labels_workflow",
+        "workspace_id",
+        "workflow_id",
+        "key",
+        "value",
+        "status",
+        "started_at",
+        "execution_id",
+    ),
     postgresql_partition_by="RANGE (started_at)",
 )
 

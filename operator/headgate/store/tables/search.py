@@ -50,4 +50,5 @@ upkeep_days = Table(
     Column("workspace_id", Uuid, primary_key=True),
     Column("day", Date, nullable=False),
     Column("labels_from", Uuid),
+    Column("workflows_from", Uuid),
 )
