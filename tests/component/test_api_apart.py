@@ -8,7 +8,7 @@ import pytest
 
 from headgate.api.members import Role
 from tests.component.api_client import Api
-from tests.component.test_apart import chain, given_outputs
+from tests.component.tried import chain, given_outputs
 from tests.component.world import World, one_node
 
 
