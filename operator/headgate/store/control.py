@@ -104,8 +104,8 @@ async def go_on(
     Returns the attempts out of ``gone`` for which there may be a Job. Those of ``stopping`` stay open until they end;
     calls among them are due at once, so that the runs that they called are asked to end. Hold the run's lock.
 
-    ``outputs`` are counted, for ``runs.finish`` to write. None where these and those of ``steps`` do not fit into what
-    the workspace may keep: then nothing was written.
+    ``outputs`` are counted, for ``recording.finish`` to write. None where these and those of ``steps`` do not fit into
+    what the workspace may keep: then nothing was written.
     """
     parameters = {
         "namespace": namespace,

@@ -18,7 +18,7 @@ from headgate.engine.steps.dispatch import record_waiting
 from headgate.engine.types import Effects, TaskRef
 from headgate.store import control
 from headgate.store.database import Transaction
-from headgate.store.runs import Room
+from headgate.store.recording import Room
 
 COMMENT_BYTES = 2048
 """Of a comment at most, so that it fits into an output."""

@@ -16,7 +16,7 @@ from headgate.engine.definitions.definition import Definition, UnreadableVersion
 from headgate.engine.steps.ending import counted
 from headgate.engine.steps.outcome import states_of
 from headgate.engine.types import Effects, TaskRef
-from headgate.store import history, open_runs, runs
+from headgate.store import history, open_runs, recording, runs
 from headgate.store.database import Transaction
 from headgate.store.records import RunKey, StepRow
 
@@ -108,7 +108,7 @@ async def cut_short(
         )
         for name, state in open_nodes
     ]
-    under_way = await runs.end(
+    under_way = await recording.end(
         tx,
         run,
         status=phase.value,

@@ -16,8 +16,8 @@ from headgate.engine.definitions.definition import UnreadableVersion
 from headgate.engine.steps.outcome import states_of
 from headgate.engine.types import Effects
 from headgate.store import control, runs
+from headgate.store.recording import Room
 from headgate.store.records import StepRow
-from headgate.store.runs import Room
 
 
 async def retry_run(

@@ -22,8 +22,9 @@ from headgate.engine.steps.stepping import CANCELLED
 from headgate.engine.types import Effects, TaskRef
 from headgate.store import control, runs
 from headgate.store.database import Transaction
+from headgate.store.recording import Room
 from headgate.store.records import RunKey, StepRow, for_runners
-from headgate.store.runs import LoadedRun, Room
+from headgate.store.runs import LoadedRun
 
 
 async def stop_run(

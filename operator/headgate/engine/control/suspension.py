@@ -19,8 +19,9 @@ from headgate.engine.steps.ending import conclude
 from headgate.engine.steps.outcome import states_of
 from headgate.engine.types import Effects
 from headgate.store import control, runs
+from headgate.store.recording import Room
 from headgate.store.records import RunKey, for_runners
-from headgate.store.runs import LoadedRun, Room
+from headgate.store.runs import LoadedRun
 
 RUN_SUSPENDED = "RunSuspended"
 

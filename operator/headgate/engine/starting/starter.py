@@ -10,7 +10,7 @@ import structlog
 from headgate.engine.context import Context
 from headgate.engine.starting import pending
 from headgate.engine.types import Effects
-from headgate.store.runs import Room
+from headgate.store.recording import Room
 
 _log = structlog.get_logger(__name__)
 

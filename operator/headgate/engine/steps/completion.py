@@ -23,10 +23,10 @@ from headgate.engine.steps.outcome import states_of
 from headgate.engine.steps.repeating import luck, refusal_to_repeat
 from headgate.engine.steps.stepping import CANCELLED, Progress, advance
 from headgate.engine.types import Effects, LeaseLost, Outcome, TaskRef
-from headgate.store import memos, runs, storage
+from headgate.store import memos, recording, runs, storage
 from headgate.store.database import Transaction
+from headgate.store.recording import Ending, Room
 from headgate.store.records import RunKey, StepRow, TaskRow, for_runners, size
-from headgate.store.runs import Ending, Room
 
 INVALID_OUTPUT = "InvalidOutput"
 _NOT_REPEATED = (LIMIT, NEEDS_MOCK)
@@ -222,7 +222,7 @@ async def _record(
     ending: Ending | None = None,
 ) -> Room:
     """Raises ``_NoRoom``, and has written nothing then."""
-    room = await runs.record(
+    room = await recording.record(
         tx,
         key,
         namespace=definition.namespace,

@@ -12,9 +12,10 @@ from headgate.engine.definitions.definition import Definition
 from headgate.engine.steps.outcome import error_message, finished
 from headgate.engine.steps.stepping import Progress
 from headgate.engine.types import Effects
-from headgate.store import control, runs
+from headgate.store import control, recording
 from headgate.store.database import Transaction
-from headgate.store.runs import Ending, LoadedRun, Room
+from headgate.store.recording import Ending, Room
+from headgate.store.runs import LoadedRun
 
 
 def ending_of(definition: Definition, run: LoadedRun, progress: Progress, now: datetime) -> Ending | None:
@@ -41,7 +42,7 @@ async def conclude(
 ) -> tuple[Effects, Room]:
     """End the run as ``ending_of`` has it, or hold it at a breakpoint; nothing happens while nodes have not ended."""
     ending = ending_of(definition, run, progress, now)
-    room = Room() if ending is None else await runs.finish(tx, run.key, ending)
+    room = Room() if ending is None else await recording.finish(tx, run.key, ending)
     return await follow(tx, definition, run, progress, ending, now), room
 
 

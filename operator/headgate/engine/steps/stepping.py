@@ -11,17 +11,17 @@ from uuid import UUID
 
 from headgate.api.node import Node
 from headgate.api.workflow_run import NodePhase, RunPhase
-from headgate.domain.apart import NEEDS_MOCK, NORMAL, PIN_GONE, Apart, needs_mock, pin_gone
+from headgate.domain.apart import NORMAL, Apart
 from headgate.domain.durations import parse_duration
 from headgate.domain.graph import NodeState, step
 from headgate.domain.spread import item_name, items_of, spread
 from headgate.domain.storage import LIMIT, StorageLeft
 from headgate.engine.bounds import VALUE_BYTES, check_json, clip
 from headgate.engine.definitions.definition import OUTPUTS, Definition
-from headgate.engine.starting.apart import mocked, pinned
 from headgate.engine.steps.beginnings import Unready, branch_of, check_value, list_of, memo_key, work_of
 from headgate.engine.steps.facts import Facts
 from headgate.engine.steps.recorded import merged, told
+from headgate.engine.steps.standing_in import stand_in
 from headgate.engine.steps.variables import variables
 from headgate.engine.types import Evaluator, ExpressionError
 from headgate.store.records import StepRow, TaskRow, size
@@ -127,26 +127,12 @@ class _Walk:
 
     async def _stood_in_for(self, node: Node) -> bool:
         """Record a node that does not run in a Test or Debug run. Whether it is one."""
-        if (mock := self.apart.mock(node.id)) is not None:
-            self._take(mocked(node, mock))
-        elif (pin := self.apart.pin(node.id)) is not None:
-            found = await self.facts.pinned(pin)
-            if found is not None:
-                self._take(pinned(node.id, found))
-            else:
-                self._fail(node.id, PIN_GONE, pin_gone(pin))
-        elif (problem := needs_mock(node.config)) is not None:
-            self._fail(node.id, NEEDS_MOCK, problem)
-        else:
+        row = await stand_in(node, self.apart, self.facts)
+        if row is None:
             return False
-        return True
-
-    def _take(self, row: StepRow) -> None:
-        """Record a node as it is given."""
         self.facts.fresh[row.node] = row.output
-        self._record(
-            row.node, NodePhase(row.phase), row.reason, clip(row.message), branch=row.branch, output=row.output
-        )
+        self._record(row.node, NodePhase(row.phase), row.reason, row.message, branch=row.branch, output=row.output)
+        return True
 
     def _attempt(self, name: str) -> int:
         """The number of the attempt that is being made: 1, unless the run was retried."""

@@ -1,0 +1,192 @@
+"""Statements that record what happened in runs, and end them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from headgate.store.database import Transaction
+from headgate.store.fragments import OVERWRITE, PRICED, compact, insert_steps, insert_tasks
+from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json, to_json
+from headgate.store.runs import LoadedRun
+
+_KEPT = "JOIN kept ON kept.fits"
+_FITS = """
+    kept AS MATERIALIZED (
+        SELECT headgate.keep_bytes(%(workspace_id)s, headgate.step_bytes(%(workspace_id)s, %(started_at)s, %(run_id)s,
+            CAST(%(steps)s AS jsonb)) + headgate.json_bytes(CAST(%(outputs)s AS jsonb))) AS fits
+    )
+"""
+_DONE = """
+    done AS (
+        DELETE FROM headgate.tasks
+        WHERE workspace_id = %(workspace_id)s AND execution_id = %(run_id)s AND node = %(done_node)s
+            AND attempt = %(done_attempt)s AND (SELECT fits FROM kept)
+    )
+"""
+_STEPS = insert_steps(_KEPT + OVERWRITE + PRICED, priced=True)
+_RECORD = f"""
+    WITH {_FITS}, steps AS ({_STEPS}), {_DONE}, queue AS ({insert_tasks(_KEPT)})
+    SELECT fits FROM kept
+"""  # noqa: S608 - constants
+
+
+def _finish(unless: str = "") -> str:
+    return f"""
+    finished AS (
+        UPDATE headgate.workflow_executions
+        SET status = %(status)s, finished_at = %(finished_at)s, duration_ms = %(duration_ms)s,
+            error_message = %(error_message)s, outputs = CAST(%(outputs)s AS jsonb),
+            waiting_reason = NULL, waiting_until = NULL, held = NULL
+        WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND id = %(run_id)s AND status = 'Running'
+            {unless}
+        RETURNING 1
+    ), room AS MATERIALIZED (
+        SELECT CASE WHEN %(takes_place)s THEN headgate.leave_place(%(workspace_id)s, %(run_id)s, %(today)s)
+            ELSE 0 END AS queued, (
+            SELECT pot FROM headgate.workspace_resource_quotas WHERE workspace_id = %(workspace_id)s
+        ) AS pot
+        FROM finished
+    )
+"""  # noqa: S608 - constants
+
+
+_FINISH = f"WITH {_finish()} SELECT queued, pot FROM room"  # noqa: S608 - constants
+# The steps are written before the run is: who follows it reads of their ends first.
+_RECORD_LAST = compact(f"""
+    WITH {_FITS}, steps AS ({_STEPS} RETURNING 1), {_DONE}, {_finish("AND (SELECT count(*) FROM steps) > 0")}
+    SELECT k.fits, r.queued, r.pot FROM kept k LEFT JOIN room r ON true
+""")  # noqa: S608 - constants
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ends by itself."""
+
+    status: str
+    finished_at: datetime
+    duration_ms: int
+    error_message: str | None
+    outputs: Mapping[str, Any] | None
+    takes_place: bool
+    """Whether it counts among those that the quota bounds, and gives back its place."""
+
+    def parameters(self) -> dict[str, Any]:
+        """As parameters of the statements that end it."""
+        return {
+            "today": self.finished_at.date(),
+            "status": self.status,
+            "finished_at": self.finished_at,
+            "duration_ms": self.duration_ms,
+            "error_message": self.error_message,
+            "outputs": to_json(self.outputs) if self.outputs is not None else None,
+            "takes_place": self.takes_place,
+        }
+
+
+@dataclass(frozen=True)
+class Room:
+    """Who may start, now that a run has ended."""
+
+    waiting: bool = False
+    """Whether runs of its workspace wait for room."""
+    pot: str | None = None
+    """The pot that other workspaces share with it."""
+
+
+async def record(
+    tx: Transaction,
+    key: RunKey,
+    *,
+    namespace: str,
+    workflow: str,
+    done: tuple[str, int],
+    steps: tuple[StepRow, ...],
+    tasks: tuple[TaskRow, ...],
+    ending: Ending | None = None,
+) -> Room | None:
+    """Take the attempt ``done`` off the queue, write ``steps`` (over those that are there) and queue ``tasks``.
+
+    With ``ending`` the run ends, and ``tasks`` have to be none. None where the outputs of ``steps``, and what the run
+    gives, do not fit into what the workspace may keep: then nothing was written.
+    """
+    parameters = key.parameters() | {
+        "done_node": done[0],
+        "done_attempt": done[1],
+        "steps": rows_to_json(steps),
+    }
+    if ending is not None:
+        row = await tx.one(_RECORD_LAST, parameters | ending.parameters())
+        return _room(row) if row.fits else None
+    queued = {"namespace": namespace, "workflow": workflow, "tasks": rows_to_json(tasks), "outputs": None}
+    return Room() if await tx.value(_RECORD, parameters | queued) else None
+
+
+async def finish(tx: Transaction, key: RunKey, ending: Ending) -> Room:
+    """End a Running run, of which there is nothing else to record. What it gives has been counted already."""
+    row = await tx.row(_FINISH, key.parameters() | ending.parameters())
+    return Room() if row is None else _room(row)
+
+
+def _room(row: Any) -> Room:
+    return Room((row.queued or 0) > 0, row.pot)
+
+
+# What is written over took room, such as the items of a list, and what is written takes none. What a run was given that
+# never started is kept from now on, however much there is.
+_END = f"""
+    WITH freed AS MATERIALIZED (
+        SELECT headgate.step_bytes(%(workspace_id)s, %(started_at)s, %(run_id)s, CAST(%(steps)s AS jsonb)) AS bytes,
+            CASE WHEN %(had_started)s THEN 0 ELSE headgate.json_bytes(inputs) + headgate.json_bytes(event)
+                + headgate.json_bytes(options) END AS given
+        FROM headgate.workflow_executions
+        WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND id = %(run_id)s
+    ), steps AS ({insert_steps(OVERWRITE)}), gone AS (
+        DELETE FROM headgate.tasks WHERE workspace_id = %(workspace_id)s AND execution_id = %(run_id)s
+        RETURNING node, attempt, holder
+    ), used AS MATERIALIZED (
+        SELECT CASE WHEN bytes <> 0 THEN headgate.keep_bytes(%(workspace_id)s, bytes) END,
+            CASE WHEN %(was_running)s THEN headgate.leave_place(%(workspace_id)s, %(run_id)s, %(today)s)
+            WHEN %(was_queued)s OR given > 0 THEN headgate.count_use(%(workspace_id)s, %(today)s, 0,
+                CASE WHEN %(was_queued)s THEN -1 ELSE 0 END, 0, given, NULL) END
+        FROM freed WHERE %(was_running)s OR %(was_queued)s OR bytes <> 0 OR given > 0
+    ), ended AS (
+        UPDATE headgate.workflow_executions
+        SET status = %(status)s, finished_at = %(finished_at)s, duration_ms = %(duration_ms)s,
+            error_message = %(error_message)s,
+            waiting_reason = NULL, waiting_until = NULL, held = NULL
+        WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND id = %(run_id)s
+    )
+    SELECT node, attempt FROM gone WHERE holder IS NOT NULL AND (SELECT count(*) FROM used) >= 0 ORDER BY node
+"""  # noqa: S608 - constants
+
+
+async def end(
+    tx: Transaction,
+    run: LoadedRun,
+    *,
+    status: str,
+    finished_at: datetime,
+    duration_ms: int,
+    error_message: str,
+    steps: Iterable[StepRow],
+) -> list[tuple[str, int]]:
+    """End a run that has not ended, before its time. Returns the attempts for which there may be a Job.
+
+    Hold the run's lock since before it was loaded.
+    """
+    parameters = {
+        "today": finished_at.date(),
+        "was_running": run.takes_place,
+        "was_queued": run.is_queued,
+        "had_started": run.has_started,
+        "status": status,
+        "finished_at": finished_at,
+        "duration_ms": duration_ms,
+        "error_message": error_message,
+        "steps": rows_to_json(steps),
+    }
+    rows = await tx.rows(_END, run.key.parameters() | parameters)
+    return [(row.node, row.attempt) for row in rows]
