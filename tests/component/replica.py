@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,10 +60,25 @@ class FusedDatabase(Database):
 
     @asynccontextmanager
     async def tenant(
-        self, workspace_id: UUID, *, lock: UUID | None = None, share: UUID | None = None, snapshot: bool = False
+        self,
+        workspace_id: UUID,
+        *,
+        lock: UUID | None = None,
+        share: UUID | None = None,
+        snapshot: bool = False,
+        wait: bool = True,
     ) -> AsyncIterator[Transaction]:
-        async with super().tenant(workspace_id, lock=lock, share=share, snapshot=snapshot) as tx:
+        async with super().tenant(workspace_id, lock=lock, share=share, snapshot=snapshot, wait=wait) as tx:
             yield tx
+            self._fuse.before()
+        self._fuse.done()
+
+    @asynccontextmanager
+    async def shared(
+        self, workspace_id: UUID, locks: Sequence[UUID]
+    ) -> AsyncIterator[tuple[Transaction, frozenset[UUID]]]:
+        async with super().shared(workspace_id, locks) as begun:
+            yield begun
             self._fuse.before()
         self._fuse.done()
 

@@ -21,7 +21,7 @@ from headgate.engine.engine import Engine
 from headgate.store import migrate
 from headgate.store.absent import AbsentDatabase
 from headgate.store.database import Database
-from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable, StatementRefused
+from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable, RunHeld, StatementRefused
 from tests.component.world import World
 from tests.support.databases import TestDatabase
 
@@ -73,6 +73,28 @@ async def test_what_a_transaction_wrote_is_gone_when_its_body_raises(world: Worl
     with pytest.raises(LookupError):
         await fail()
     assert (await world.usage())["running"] == 0
+
+
+async def test_who_does_not_wait_for_a_run_is_told_that_another_one_holds_it(world: World, database: Database) -> None:
+    run = uuid4()
+    async with database.tenant(world.ids["acme"], lock=run, wait=False):
+        with pytest.raises(RunHeld):
+            async with database.tenant(world.ids["acme"], lock=run, wait=False):
+                pass
+
+    async with database.tenant(world.ids["acme"], lock=run, wait=False) as tx:
+        assert await tx.value("SELECT 1") == 1
+
+
+async def test_who_shares_a_transaction_holds_those_runs_that_nobody_else_holds(
+    world: World, database: Database
+) -> None:
+    free, held, another = uuid4(), uuid4(), uuid4()
+    async with (
+        database.tenant(world.ids["acme"], lock=held),
+        database.shared(world.ids["acme"], [free, held, another]) as (_, found),
+    ):
+        assert found == {free, another}
 
 
 async def test_a_wait_for_a_lock_ends(world: World, fresh: TestDatabase) -> None:

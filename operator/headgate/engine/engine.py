@@ -19,9 +19,10 @@ from headgate.engine.definitions.changes import DefinitionChanges
 from headgate.engine.definitions.reads import DefinitionReads
 from headgate.engine.parts import Parts
 from headgate.engine.reading import history
-from headgate.engine.starting import admission
+from headgate.engine.starting.admissions import Admissions
 from headgate.engine.starting.starter import Starter
-from headgate.engine.steps import completion, dispatch
+from headgate.engine.steps import dispatch
+from headgate.engine.steps.completions import Completions
 from headgate.engine.triggers import chaining, schedules
 from headgate.engine.types import (
     Admitted,
@@ -83,7 +84,9 @@ class Engine(Parts):
             archive=archive,
         )
         self._starter = Starter(self._context)
-        super().__init__(self._context, self._starter, keys, reads)
+        self._admissions = Admissions(self._context)
+        self._completions = Completions(self._context)
+        super().__init__(self._context, self._starter, self._completions, keys, reads)
 
     def archiver(self, logs: ObjectStore | None, signing: SigningKeys | None = None) -> Archiver | None:
         """What moves runs to the archive, and deletes them there and their ``logs``. None where there is no archive.
@@ -142,7 +145,7 @@ class Engine(Parts):
         the request may succeed later, once what was wrong has been mended.
         """
         answer, effects, queue = await partitions.given(
-            self._context, self._context.clock(), lambda: admission.admit(self._context, request)
+            self._context, self._context.clock(), lambda: self._admissions.admit(request)
         )
         if queue:
             effects = await self._starter.and_start(effects, request.workspace_id)
@@ -205,8 +208,8 @@ class Engine(Parts):
 
         Recording it once more changes nothing. Where the run ends, Pending runs of its workspace start.
         """
-        effects, room = await completion.complete(self._context, ref, outcome)
-        return await self._starter.make_use(effects, ref.workspace_id, room)
+        recorded = await self._completions.complete(ref, outcome)
+        return await self._starter.make_use(recorded.effects, ref.workspace_id, recorded.room)
 
     async def open_resource_keys(self) -> tuple[tuple[UUID, str], ...]:
         """Workspace and key of the open runs that a WorkflowRun mirrors, in all workspaces."""

@@ -16,6 +16,7 @@ from headgate.engine.reading.step_logs import StepLogs
 from headgate.engine.recounting import Recounting
 from headgate.engine.run_control import RunControl
 from headgate.engine.starting.starter import Starter
+from headgate.engine.steps.completions import Completions
 from headgate.engine.steps.runner_tasks import RunnerTasks
 from headgate.engine.sync.cursors import SyncCursors
 from headgate.engine.versions import Versions
@@ -28,7 +29,14 @@ from headgate.engine.workspaces import Workspaces
 class Parts:
     """The engine by what it is about. Each part works with the same context, and hands room to the same starter."""
 
-    def __init__(self, context: Context, starter: Starter, keys: KeyRing | None, reads: DefinitionReads | None) -> None:
+    def __init__(
+        self,
+        context: Context,
+        starter: Starter,
+        completions: Completions,
+        keys: KeyRing | None,
+        reads: DefinitionReads | None,
+    ) -> None:
         self.workspaces = Workspaces(context, starter)
         """The tenants, and what they use."""
         self.workflows = Workflows(context)
@@ -37,7 +45,7 @@ class Parts:
         """What workflows were before."""
         self.control = RunControl(context, starter)
         """What people, and time, do to runs."""
-        self.runner_tasks = RunnerTasks(context, starter)
+        self.runner_tasks = RunnerTasks(context, starter, completions)
         """What runners ask for, and whoever looks after them."""
         self.logs = StepLogs(context)
         """Where the logs of attempts lie."""

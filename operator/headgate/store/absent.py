@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -23,8 +23,22 @@ class AbsentDatabase(Database):
 
     @asynccontextmanager
     async def tenant(
-        self, workspace_id: UUID, *, lock: UUID | None = None, share: UUID | None = None, snapshot: bool = False
+        self,
+        workspace_id: UUID,
+        *,
+        lock: UUID | None = None,
+        share: UUID | None = None,
+        snapshot: bool = False,
+        wait: bool = True,
     ) -> AsyncIterator[Transaction]:
+        """Raises ``DatabaseAbsent``."""
+        raise DatabaseAbsent(_MESSAGE)
+        yield
+
+    @asynccontextmanager
+    async def shared(
+        self, workspace_id: UUID, locks: Sequence[UUID]
+    ) -> AsyncIterator[tuple[Transaction, frozenset[UUID]]]:
         """Raises ``DatabaseAbsent``."""
         raise DatabaseAbsent(_MESSAGE)
         yield

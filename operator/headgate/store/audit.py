@@ -11,18 +11,35 @@ from uuid import UUID
 from headgate.domain.audit import Act, Checkpoint, Entry, Round
 from headgate.domain.audit_chain import Head
 from headgate.store.database import Transaction
+from headgate.store.fragments import ONE, SEVERAL, Source
+from headgate.store.joint import Joint, columns
 
-_APPEND = """
-    INSERT INTO headgate.audit_log (workspace_id, at, actor_kind, actor_name, actor_via, action, object, outcome,
-        detail)
-    VALUES (%(workspace_id)s, %(at)s, %(actor_kind)s, %(actor_name)s, %(actor_via)s, %(action)s, %(object)s,
-        %(outcome)s, CAST(%(detail)s AS json))
+_WRITTEN = ("actor_kind", "actor_name", "actor_via", "action", "object", "outcome")
+
+
+def _append(source: Source) -> str:
+    return f"""
+    INSERT INTO headgate.audit_log (workspace_id, at, {", ".join(_WRITTEN)}, detail)
+    SELECT %(workspace_id)s, {source["at"]}, {", ".join(source[name] for name in _WRITTEN)},
+        CAST({source["detail"]} AS json)
 """
+
+
+_APPEND = Joint(
+    40,
+    f"WITH added AS ({_append(ONE)}) SELECT 0 AS number",
+    f"""
+    WITH {columns(at="timestamptz", **dict.fromkeys(_WRITTEN, "text"), detail="text")}, added AS (
+        {_append(SEVERAL)} FROM asked a ORDER BY a.number
+    )
+    SELECT a.number FROM asked a
+""",  # noqa: S608 - constants
+)
 
 
 async def append(tx: Transaction, workspace_id: UUID, at: datetime, act: Act) -> None:
     """Add an entry. Call it last: until the transaction ends, others of the workspace that add entries wait."""
-    await tx.execute(_APPEND, {"workspace_id": workspace_id, "at": at} | act.columns())
+    await tx.joint(_APPEND, {"workspace_id": workspace_id, "at": at} | act.columns())
 
 
 _COLUMNS = """sequence, at, actor_kind, actor_name, actor_via, action, object, outcome, detail::text AS detail,

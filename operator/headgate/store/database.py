@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -12,16 +12,10 @@ from uuid import UUID
 import psycopg
 
 from headgate.store.connection_pool import ConnectionPool, Pooled
-from headgate.store.errors import (
-    DatabaseNotMigrated,
-    DatabaseUnavailable,
-    PartitionMissing,
-    RunFrozen,
-    StatementRefused,
-)
+from headgate.store.errors import RunHeld, StatementRefused
+from headgate.store.failures import translated
+from headgate.store.joint import Ask, Joint, Parameters
 from headgate.store.roles import APP, SYSTEM
-
-Parameters = Mapping[str, Any]
 
 # All that a transaction needs is set inside of it, together with its beginning: one message to the server.
 _BEGIN = """
@@ -36,19 +30,39 @@ BY_INDEX = """, set_config('enable_bitmapscan', 'off', true), set_config('enable
     set_config('enable_sort', 'off', true)"""
 """Goes on a SELECT. A queue that was empty when statistics were taken, and is long now, is read as if it were empty."""
 _LOCK, _SHARE = ", pg_advisory_xact_lock({key})", ", pg_advisory_xact_lock_shared({key})"
+# A list of what is asked for says nothing of how long it is, and tables may be larger than statistics have it. What one
+# gets of it who asks as another one did is never taken from that one's answer.
+_BY_LOOPS = "".join(
+    f", set_config('enable_{way}', 'off', true)" for way in ("hashjoin", "mergejoin", "seqscan", "memoize")
+)
+_TRY = "; SELECT ARRAY[{tries}]::boolean[] AS held"
 # The plans of a tenant's statements do not depend on their values: they read ranges of indexes, and leave partitions
 # out as they start. So the server plans each once for a connection; planning takes several times as long as carrying
 # out, the more so the more months there are. What crosses workspaces depends on how much there is, and is planned anew.
 _TENANT_PLANS, _SYSTEM_PLANS = "force_generic_plan", "auto"
-# A refused connection has no code, so that the words have to tell it.
-_REFUSED_LOGIN = ("password authentication failed", "no pg_hba.conf entry", 'role "', 'database "')
 
 
 class Transaction:
     """Carries out statements in psycopg's form, ``%(name)s``, one after the other."""
 
-    def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
+    def __init__(self, connection: psycopg.AsyncConnection[Any], ask: Ask | None = None) -> None:
         self._connection = connection
+        self._ask = ask
+
+    def shared_by(self, ask: Ask) -> Transaction:
+        """The transaction for one of several who share it: ``ask`` has a statement carried out for them together."""
+        return Transaction(self._connection, ask)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether others do the same in it, so that what one of them cannot do is done by nobody."""
+        return self._ask is not None
+
+    async def joint(self, statement: Joint, parameters: Parameters) -> list[Any]:
+        """All rows of a statement that those who share a transaction have carried out at once."""
+        if self._ask is not None:
+            return await self._ask(statement, parameters)
+        return await self.rows(statement.alone, parameters)
 
     async def rows(
         self, statement: str, parameters: Parameters | None = None, *, prepare: bool | None = None
@@ -126,24 +140,44 @@ class Database:
 
     @asynccontextmanager
     async def tenant(
-        self, workspace_id: UUID, *, lock: UUID | None = None, share: UUID | None = None, snapshot: bool = False
+        self,
+        workspace_id: UUID,
+        *,
+        lock: UUID | None = None,
+        share: UUID | None = None,
+        snapshot: bool = False,
+        wait: bool = True,
     ) -> AsyncIterator[Transaction]:
         """One transaction that sees the rows of one workspace.
 
         With ``snapshot`` all of its statements see them as they are now, and may write none.
         With ``lock``, the id of a run, it waits until no other transaction holds that run. With ``share`` it holds that
         id beside others that share it, and waits for those that lock it. Raises
-        ``DatabaseUnavailable``, ``DatabaseNotMigrated``, ``PartitionMissing`` and ``StatementRefused``.
+        ``DatabaseUnavailable``, ``DatabaseNotMigrated``, ``PartitionMissing`` and ``StatementRefused``; ``RunHeld``
+        where another transaction holds the run and it is not to ``wait``.
         """
-        begin = _BEGIN.format(role=APP, workspace_id=UUID(int=workspace_id.int), plans=_TENANT_PLANS, **self._timeouts)
+        begin = self._begin_of(workspace_id)
         if snapshot:
             begin = begin.replace("BEGIN;", _SNAPSHOT, 1)
         if lock is not None:
-            begin += _LOCK.format(key=_lock_key(lock))
+            begin += _LOCK.format(key=_lock_key(lock)) if wait else _tries([lock])
         if share is not None:
             begin += _SHARE.format(key=_lock_key(share))
-        async with self._transaction(begin) as transaction:
+        async with self._transaction(begin) as (transaction, begun):
+            if lock is not None and not wait and not await _held(begun, [lock]):
+                raise RunHeld("another transaction holds the run")
             yield transaction
+
+    @asynccontextmanager
+    async def shared(
+        self, workspace_id: UUID, locks: Sequence[UUID]
+    ) -> AsyncIterator[tuple[Transaction, frozenset[UUID]]]:
+        """``tenant`` for several who share it, with those of the ids of runs that it holds: it waits for none.
+
+        Who waits for nobody while it holds several cannot wait in a circle with others.
+        """
+        async with self._transaction(self._begin_of(workspace_id) + _BY_LOOPS + _tries(locks)) as (transaction, begun):
+            yield transaction, await _held(begun, locks)
 
     @asynccontextmanager
     async def system(self, *, lock: int | None = None, by_index: bool = False) -> AsyncIterator[Transaction]:
@@ -157,15 +191,20 @@ class Database:
             begin += BY_INDEX
         if lock is not None:
             begin += _LOCK.format(key=lock)
-        async with self._transaction(begin) as transaction:
+        async with self._transaction(begin) as (transaction, _):
             yield transaction
 
+    def _begin_of(self, workspace_id: UUID) -> str:
+        of = UUID(int=workspace_id.int)
+        return _BEGIN.format(role=APP, workspace_id=of, plans=_TENANT_PLANS, **self._timeouts)
+
     @asynccontextmanager
-    async def _transaction(self, begin: str) -> AsyncIterator[Transaction]:
-        with _translated():
-            pooled = await self._begin(begin)
+    async def _transaction(self, begin: str) -> AsyncIterator[tuple[Transaction, psycopg.AsyncCursor[Any]]]:
+        """A transaction, and what its first message gave."""
+        with translated():
+            pooled, begun = await self._begin(begin)
             try:
-                yield Transaction(pooled.connection)
+                yield Transaction(pooled.connection), begun
                 committed = await pooled.connection.execute("COMMIT")
                 if committed.statusmessage != "COMMIT":
                     raise StatementRefused("a transaction went on after one of its statements had failed")
@@ -174,8 +213,8 @@ class Database:
                     # What was not committed is rolled back; a caller who is cancelled must not leave that half done.
                     await asyncio.shield(self._pool.mend(pooled))
 
-    async def _begin(self, begin: str) -> Pooled:
-        """A connection whose transaction has begun.
+    async def _begin(self, begin: str) -> tuple[Pooled, psycopg.AsyncCursor[Any]]:
+        """A connection whose transaction has begun, and what that gave.
 
         Beginning doubles as the health check: a connection that turns out to be broken is dropped, and the next one is
         tried, as often as there may be broken ones. So a healthy pool pays nothing for being checked.
@@ -183,54 +222,15 @@ class Database:
         for tries_left in range(self._pool_size, -1, -1):
             pooled = await self._pool.take()
             try:
-                await pooled.connection.execute(begin)
+                begun = await pooled.connection.execute(begin)
             except BaseException:
                 broken = pooled.connection.broken
                 await asyncio.shield(self._pool.mend(pooled))
                 if not broken or not tries_left:
                     raise
             else:
-                return pooled
+                return pooled, begun
         raise AssertionError("unreachable: the last try returns or raises")
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except psycopg.Error as error:
-        raise _meaning(error) from None
-
-
-def _meaning(error: BaseException | None) -> BaseException:
-    """What a failure of the driver means. Where Postgres quotes values, its words are kept out of ours."""
-    text = str(error)
-    meaning: BaseException
-    match error:
-        case psycopg.errors.CheckViolation() if "no partition of relation" in text:
-            meaning = PartitionMissing(text.split("\n", 1)[0])
-        case (
-            psycopg.errors.InvalidSchemaName()
-            | psycopg.errors.UndefinedTable()
-            | psycopg.errors.UndefinedFunction()
-            | psycopg.errors.InvalidParameterValue()
-        ):
-            meaning = DatabaseNotMigrated("Headgate's tables or roles are missing; run `headgate migrate`")
-        case psycopg.errors.InsufficientPrivilege() if "set role" in text:
-            meaning = DatabaseNotMigrated("the login lacks Headgate's roles; run `headgate migrate`")
-        case psycopg.errors.ObjectInUse():
-            meaning = RunFrozen("the run is being moved to the archive: it can be read, and not changed any more")
-        case psycopg.OperationalError() if any(words in text for words in _REFUSED_LOGIN):
-            meaning = DatabaseUnavailable("Postgres refuses the login: check role, password and database of its URL")
-        case psycopg.OperationalError() | psycopg.InterfaceError():
-            meaning = DatabaseUnavailable(f"Postgres is not available ({type(error).__name__})")
-        case psycopg.DataError():
-            meaning = StatementRefused(type(error).__name__)
-        case psycopg.Error():
-            meaning = StatementRefused(f"{type(error).__name__}: {error.diag.message_primary}")
-        case _:
-            meaning = error or AssertionError("a failure of the database without a cause")
-    return meaning
 
 
 def _milliseconds(length: timedelta) -> str:
@@ -251,3 +251,14 @@ def _silence(most: timedelta) -> dict[str, int]:
 def _lock_key(identifier: UUID) -> int:
     """The random half of a UUIDv7 as Postgres' signed 64-bit advisory lock. A clash only makes two runs take turns."""
     return int.from_bytes(identifier.bytes[8:], signed=True)
+
+
+def _tries(locks: Sequence[UUID]) -> str:
+    return _TRY.format(tries=", ".join(f"pg_try_advisory_xact_lock({_lock_key(lock)})" for lock in locks))
+
+
+async def _held(begun: psycopg.AsyncCursor[Any], locks: Sequence[UUID]) -> frozenset[UUID]:
+    """Those of the runs that were tried that are held."""
+    await begun.set_result(-1)
+    row = await begun.fetchone()
+    return frozenset(lock for lock, got in zip(locks, row.held if row is not None else (), strict=True) if got)

@@ -11,6 +11,14 @@ class DatabaseUnavailable(Exception):  # noqa: N818 - a state of the world, not 
     """
 
 
+class Contended(DatabaseUnavailable):
+    """Postgres is there, and gave up on the transaction for what others did at the same time."""
+
+
+class RunHeld(DatabaseUnavailable):
+    """Another transaction holds the run, and nobody was to wait for it."""
+
+
 class DatabaseAbsent(DatabaseUnavailable):
     """No database was configured: there is nothing recorded, and waiting will not help."""
 

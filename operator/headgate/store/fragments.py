@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 
-def insert_steps(tail: str, *, priced: bool = False) -> str:
-    """Adds the rows of ``%(steps)s``, with their prices where ``priced``; ``tail`` follows the FROM clause."""
+@dataclass(frozen=True)
+class Source:
+    """Where a statement has what is asked for from."""
+
+    of: str
+    """Goes around the name of each value."""
+    rows: str = ""
+    """Begins the FROM clause."""
+
+    def __getitem__(self, name: str) -> str:
+        """The value of that name."""
+        return self.of.format(name)
+
+
+ONE = Source("%({})s")
+"""Parameters."""
+SEVERAL = Source("a.{}", "asked a CROSS JOIN LATERAL ")
+"""Rows of a list, as ``joint.columns`` makes one: for all of them the same is done."""
+
+
+def insert_steps(tail: str, *, priced: bool = False, source: Source = ONE) -> str:
+    """Adds the rows of ``steps``, with their prices where ``priced``; ``tail`` follows the FROM clause."""
     columns, values, types = _PRICED if priced else ("", "", "")
     return f"""
     INSERT INTO headgate.workflow_execution_steps (workspace_id, execution_id, started_at, node, attempt, phase, branch,
         reason, message, exit_code, output, attempt_started_at, attempt_finished_at{columns})
-    SELECT %(workspace_id)s, %(run_id)s, %(started_at)s, s.node, s.attempt, s.phase, s.branch, s.reason, s.message,
-        s.exit_code,
-        s.output, s.attempt_started_at, s.attempt_finished_at{values}
-    FROM jsonb_to_recordset(CAST(%(steps)s AS jsonb)) AS s (node text, attempt integer, phase text, branch text,
-        reason text, message text, exit_code integer, output jsonb, attempt_started_at timestamptz,
-        attempt_finished_at timestamptz{types}) {tail}
+    SELECT %(workspace_id)s, {source["run_id"]}, {source["started_at"]}, s.node, s.attempt, s.phase, s.branch, s.reason,
+        s.message, s.exit_code, s.output, s.attempt_started_at, s.attempt_finished_at{values}
+    FROM {source.rows}jsonb_to_recordset(CAST({source["steps"]} AS jsonb)) AS s (node text, attempt integer,
+        phase text, branch text, reason text, message text, exit_code integer, output jsonb,
+        attempt_started_at timestamptz, attempt_finished_at timestamptz{types}) {tail}
     """  # noqa: S608 - constants
 
 
@@ -26,12 +46,16 @@ _PRICED = (
     """, hourly_rate numeric, price_version text, cpu_used numeric, memory_used numeric, cpu_requested numeric,
         memory_requested numeric""",
 )
-PRIORITY_OF_RUN = """(SELECT e.priority FROM headgate.workflow_executions e WHERE e.workspace_id = %(workspace_id)s
-    AND e.started_at = %(started_at)s AND e.id = %(run_id)s)"""
 
 
-def insert_tasks(tail: str, priority: str = PRIORITY_OF_RUN) -> str:
-    """Adds the rows of ``%(tasks)s`` for ``%(workflow)s`` in ``%(namespace)s``; ``tail`` follows the FROM clause.
+def priority_of_run(source: Source = ONE) -> str:
+    """The priority of a run that is there."""
+    return f"""(SELECT e.priority FROM headgate.workflow_executions e WHERE e.workspace_id = %(workspace_id)s
+    AND e.started_at = {source["started_at"]} AND e.id = {source["run_id"]})"""  # noqa: S608 - constants
+
+
+def insert_tasks(tail: str, priority: str | None = None, *, source: Source = ONE) -> str:
+    """Adds the rows of ``tasks`` for ``workflow`` in ``namespace``; ``tail`` follows the FROM clause.
 
     They get the run's priority; ``priority`` gives it where the statement is the one that adds the run.
     """
@@ -39,12 +63,12 @@ def insert_tasks(tail: str, priority: str = PRIORITY_OF_RUN) -> str:
     INSERT INTO headgate.tasks (workspace_id, execution_id, node, attempt, namespace, workflow, work,
         timeout_seconds, due_at, waiting_reason, waiting_message, waiting_until, kind, first_attempt,
         priority, expires_at)
-    SELECT %(workspace_id)s, %(run_id)s, t.node, t.attempt, %(namespace)s, %(workflow)s, t.work,
-        t.timeout_seconds, t.due_at,
-        t.waiting_reason, t.waiting_message, t.waiting_until, t.kind, t.first_attempt, {priority},
+    SELECT %(workspace_id)s, {source["run_id"]}, t.node, t.attempt, {source["namespace"]}, {source["workflow"]}, t.work,
+        t.timeout_seconds, t.due_at, t.waiting_reason, t.waiting_message, t.waiting_until, t.kind, t.first_attempt,
+        {priority or priority_of_run(source)},
         CASE t.kind WHEN 'runner' THEN t.due_at + make_interval(secs => t.timeout_seconds) END
-    FROM jsonb_to_recordset(CAST(%(tasks)s AS jsonb)) AS t (node text, attempt integer, work jsonb, kind text,
-        timeout_seconds integer, due_at timestamptz, waiting_reason text, waiting_message text,
+    FROM {source.rows}jsonb_to_recordset(CAST({source["tasks"]} AS jsonb)) AS t (node text, attempt integer,
+        work jsonb, kind text, timeout_seconds integer, due_at timestamptz, waiting_reason text, waiting_message text,
         waiting_until timestamptz, first_attempt integer) {tail}
     """  # noqa: S608 - constants
 

@@ -8,57 +8,115 @@ from datetime import datetime
 from typing import Any
 
 from headgate.store.database import Transaction
-from headgate.store.fragments import OVERWRITE, PRICED, compact, insert_steps, insert_tasks
+from headgate.store.fragments import ONE, OVERWRITE, PRICED, SEVERAL, Source, compact, insert_steps, insert_tasks
+from headgate.store.joint import BETWEEN, Joint, NotTogether, columns, of_runs
 from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json, to_json
 from headgate.store.runs import LoadedRun
 
 _KEPT = "JOIN kept ON kept.fits"
-_FITS = """
-    kept AS MATERIALIZED (
-        SELECT headgate.keep_bytes(%(workspace_id)s, headgate.step_bytes(%(workspace_id)s, %(started_at)s, %(run_id)s,
-            CAST(%(steps)s AS jsonb)) + headgate.json_bytes(CAST(%(outputs)s AS jsonb))) AS fits
+
+
+def _fits(source: Source) -> str:
+    """Whether all that is to be kept of an end fits; of several, all of all of them, or nothing of any.
+
+    Of several it fits whatever the order is: what some of them give back is no room for others of them.
+    """
+    more = f"""headgate.step_bytes(%(workspace_id)s, {source["started_at"]}, {source["run_id"]},
+            CAST({source["steps"]} AS jsonb)) + headgate.json_bytes(CAST({source["outputs"]} AS jsonb))"""
+    if source is ONE:
+        return f"kept AS MATERIALIZED (SELECT headgate.keep_bytes(%(workspace_id)s, {more}) AS fits)"
+    taken, freed = (
+        f"CAST((SELECT coalesce(sum(bytes), 0) FROM more WHERE bytes {sign} 0) AS bigint)"  # noqa: S608 - constants
+        for sign in (">", "<")
     )
-"""
-_DONE = """
+    return f"""more AS MATERIALIZED (SELECT {more} AS bytes FROM asked a), kept AS MATERIALIZED (
+        SELECT CASE WHEN headgate.keep_bytes(%(workspace_id)s, {taken})
+            THEN headgate.keep_bytes(%(workspace_id)s, {freed}) ELSE false END AS fits
+    )"""  # noqa: S608 - constants
+
+
+def _done(source: Source) -> str:
+    using = "USING asked a" if source is SEVERAL else ""
+    return f"""
     done AS (
-        DELETE FROM headgate.tasks
-        WHERE workspace_id = %(workspace_id)s AND execution_id = %(run_id)s AND node = %(done_node)s
-            AND attempt = %(done_attempt)s AND (SELECT fits FROM kept)
+        DELETE FROM headgate.tasks t {using}
+        WHERE t.workspace_id = %(workspace_id)s AND t.execution_id = {source["run_id"]}
+            AND t.node = {source["done_node"]} AND t.attempt = {source["done_attempt"]} AND (SELECT fits FROM kept)
     )
-"""
-_STEPS = insert_steps(_KEPT + OVERWRITE + PRICED, priced=True)
-_RECORD = f"""
-    WITH {_FITS}, steps AS ({_STEPS}), {_DONE}, queue AS ({insert_tasks(_KEPT)})
-    SELECT fits FROM kept
 """  # noqa: S608 - constants
 
 
-def _finish(unless: str = "") -> str:
+def _steps(source: Source) -> str:
+    return insert_steps(_KEPT + OVERWRITE + PRICED, priced=True, source=source)
+
+
+_RUN = {
+    "run_id": "uuid",
+    "started_at": "timestamptz",
+    "done_node": "text",
+    "done_attempt": "integer",
+    "steps": "text",
+    "outputs": "text",
+}
+_RECORD_ONE = f"""
+    WITH {_fits(ONE)}, steps AS ({_steps(ONE)}), {_done(ONE)}, queue AS ({insert_tasks(_KEPT)})
+    SELECT fits FROM kept
+"""  # noqa: S608 - constants
+_RECORD_SEVERAL = compact(f"""
+    WITH {columns(**_RUN, namespace="text", workflow="text", tasks="text")}, {_fits(SEVERAL)},
+    steps AS ({_steps(SEVERAL)}), {_done(SEVERAL)}, queue AS ({insert_tasks(_KEPT, source=SEVERAL)})
+    SELECT a.number, k.fits FROM asked a, kept k
+""")  # noqa: S608 - constants
+
+
+def _finish(source: Source = ONE, unless: str = "") -> str:
+    of = "FROM asked a" if source is SEVERAL else ""
+    within = f"AND e.started_at {BETWEEN}" if source is SEVERAL else ""
     return f"""
     finished AS (
-        UPDATE headgate.workflow_executions
-        SET status = %(status)s, finished_at = %(finished_at)s, duration_ms = %(duration_ms)s,
-            error_message = %(error_message)s, outputs = CAST(%(outputs)s AS jsonb),
+        UPDATE headgate.workflow_executions e
+        SET status = {source["status"]}, finished_at = {source["finished_at"]}, duration_ms = {source["duration_ms"]},
+            error_message = {source["error_message"]}, outputs = CAST({source["outputs"]} AS jsonb),
             waiting_reason = NULL, waiting_until = NULL, held = NULL
-        WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND id = %(run_id)s AND status = 'Running'
-            {unless}
-        RETURNING 1
+        {of}
+        WHERE e.workspace_id = %(workspace_id)s AND e.started_at = {source["started_at"]} {within}
+            AND e.id = {source["run_id"]} AND e.status = 'Running' {unless}
+        RETURNING e.id, CAST({source["takes_place"]} AS boolean) AS takes_place,
+            CAST({source["today"]} AS date) AS today
     ), room AS MATERIALIZED (
-        SELECT CASE WHEN %(takes_place)s THEN headgate.leave_place(%(workspace_id)s, %(run_id)s, %(today)s)
+        SELECT f.id, CASE WHEN f.takes_place THEN headgate.leave_place(%(workspace_id)s, f.id, f.today)
             ELSE 0 END AS queued, (
             SELECT pot FROM headgate.workspace_resource_quotas WHERE workspace_id = %(workspace_id)s
         ) AS pot
-        FROM finished
+        FROM finished f
     )
 """  # noqa: S608 - constants
 
 
 _FINISH = f"WITH {_finish()} SELECT queued, pot FROM room"  # noqa: S608 - constants
 # The steps are written before the run is: who follows it reads of their ends first.
-_RECORD_LAST = compact(f"""
-    WITH {_FITS}, steps AS ({_STEPS} RETURNING 1), {_DONE}, {_finish("AND (SELECT count(*) FROM steps) > 0")}
+_LAST = "AND (SELECT count(*) FROM steps) > 0"
+_RECORD_LAST_ONE = compact(f"""
+    WITH {_fits(ONE)}, steps AS ({_steps(ONE)} RETURNING 1), {_done(ONE)}, {_finish(ONE, _LAST)}
     SELECT k.fits, r.queued, r.pot FROM kept k LEFT JOIN room r ON true
 """)  # noqa: S608 - constants
+_ENDING = {
+    "today": "date",
+    "status": "text",
+    "finished_at": "timestamptz",
+    "duration_ms": "bigint",
+    "error_message": "text",
+    "takes_place": "boolean",
+}
+_RECORD_LAST_SEVERAL = compact(f"""
+    WITH {columns(**_RUN, **_ENDING)}, {_fits(SEVERAL)}, steps AS ({_steps(SEVERAL)} RETURNING 1), {_done(SEVERAL)},
+    {_finish(SEVERAL, _LAST)}
+    SELECT a.number, k.fits, r.queued, r.pot FROM asked a CROSS JOIN kept k LEFT JOIN room r ON r.id = a.run_id
+""")  # noqa: S608 - constants
+
+
+_RECORD = Joint(10, _RECORD_ONE, _RECORD_SEVERAL, of_runs)
+_RECORD_LAST = Joint(11, _RECORD_LAST_ONE, _RECORD_LAST_SEVERAL, of_runs)
 
 
 @dataclass(frozen=True)
@@ -110,7 +168,8 @@ async def record(
     """Take the attempt ``done`` off the queue, write ``steps`` (over those that are there) and queue ``tasks``.
 
     With ``ending`` the run ends, and ``tasks`` have to be none. None where the outputs of ``steps``, and what the run
-    gives, do not fit into what the workspace may keep: then nothing was written.
+    gives, do not fit into what the workspace may keep: then nothing was written. Where the transaction is shared,
+    ``NotTogether`` is raised then.
     """
     parameters = key.parameters() | {
         "done_node": done[0],
@@ -118,10 +177,15 @@ async def record(
         "steps": rows_to_json(steps),
     }
     if ending is not None:
-        row = await tx.one(_RECORD_LAST, parameters | ending.parameters())
-        return _room(row) if row.fits else None
-    queued = {"namespace": namespace, "workflow": workflow, "tasks": rows_to_json(tasks), "outputs": None}
-    return Room() if await tx.value(_RECORD, parameters | queued) else None
+        [row] = await tx.joint(_RECORD_LAST, parameters | ending.parameters())
+        room = _room(row)
+    else:
+        queued = {"namespace": namespace, "workflow": workflow, "tasks": rows_to_json(tasks), "outputs": None}
+        [row] = await tx.joint(_RECORD, parameters | queued)
+        room = Room()
+    if not row.fits and tx.is_shared:
+        raise NotTogether("outputs do not fit: whose, is told where each is recorded by itself")
+    return room if row.fits else None
 
 
 async def finish(tx: Transaction, key: RunKey, ending: Ending) -> Room:

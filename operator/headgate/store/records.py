@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -81,8 +81,8 @@ class RunKey:
 
 
 def to_json(value: Any) -> str:
-    """Compact JSON, as Postgres takes it; times in ISO 8601, decimals as texts."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain)
+    """Compact JSON, as Postgres takes it; times in ISO 8601, decimals and ids as texts."""
+    return _ENCODER.encode(value)
 
 
 def size(value: Any) -> int:
@@ -117,8 +117,13 @@ def rows_to_json(rows: Iterable[StepRow | TaskRow]) -> str:
 
 
 def _plain(value: Any) -> str:
-    if isinstance(value, datetime):
+    if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
     if isinstance(value, Decimal):
         return f"{value:f}"
     raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Hashable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 from headgate.domain.runner_task import LOSSES, OpenRunnerTask, RunnerTask
 from headgate.domain.task import TaskRef
 from headgate.store.database import Transaction
+from headgate.store.joint import Joint, Parameters, columns
 from headgate.store.tasks import TaskKey
 
 # Of a named run by its primary key, of any run by the index of what is due: one statement for both would read either.
@@ -31,10 +32,41 @@ _CLAIM = """
 _CLAIM_OF_RUN = _CLAIM.format(of_run="AND execution_id = %(run_id)s", counted="")
 # In the order in which they fell due, whatever their run: a run has as many due as it may have under way, so that long
 # ones and short ones take turns. Nobody tells when a runner of a pool dies, but that somebody else takes what it had.
-_CLAIM_OF_ANY = _CLAIM.format(
-    of_run="AND NOT needs_secrets AND losses + (holder IS NOT NULL)::int < %(losses)s AND work ?| %(kinds)s",
-    counted=", losses = losses + (t.holder IS NOT NULL)::int",
-)
+_OF_ANY = "AND NOT needs_secrets AND losses + (holder IS NOT NULL)::int < %(losses)s AND work ?| %(kinds)s"
+_COUNTED = ", losses = losses + (t.holder IS NOT NULL)::int"
+_CLAIM_OF_ANY = _CLAIM.format(of_run=_OF_ANY, counted=_COUNTED)
+
+_CLAIM_SEVERAL = f"""
+    WITH {columns(holder="text")}, chosen AS MATERIALIZED (
+        SELECT execution_id, node, attempt FROM headgate.tasks
+        WHERE workspace_id = %(workspace_id)s AND kind = 'runner' AND namespace = %(namespace)s {{of_any}}
+            AND due_at <= %(now)s AND expires_at > %(now)s AND NOT stopping
+        ORDER BY priority DESC, due_at, node LIMIT %(count)s
+        FOR UPDATE SKIP LOCKED
+    ), given AS (
+        SELECT c.*, a.number, a.holder FROM (SELECT *, row_number() OVER () AS place FROM chosen) c
+        JOIN (SELECT *, row_number() OVER (ORDER BY number) AS place FROM asked) a ON a.place = c.place
+    )
+    UPDATE headgate.tasks t SET due_at = %(lease_until)s, holder = g.holder{{counted}}
+    FROM given g
+    WHERE t.workspace_id = %(workspace_id)s AND t.execution_id = g.execution_id AND t.node = g.node
+        AND t.attempt = g.attempt
+    RETURNING g.number, t.execution_id, t.node, t.attempt, t.namespace, t.workflow, t.work, t.expires_at,
+        (SELECT name FROM headgate.workspaces WHERE id = %(workspace_id)s) AS workspace
+""".format(of_any=_OF_ANY, counted=_COUNTED)  # noqa: S608 - constants
+
+
+def _of_all(asked: Sequence[Parameters]) -> Parameters:
+    """As the last of them asks: what one of them has just queued is due for all."""
+    latest = max(asked, key=lambda each: each["now"])
+    return {**latest, "count": len(asked)}
+
+
+def _alike(parameters: Parameters) -> Hashable:
+    return parameters["namespace"], tuple(parameters["kinds"])
+
+
+_CLAIM_FOR_POOL = Joint(20, _CLAIM_OF_ANY, _CLAIM_SEVERAL, _of_all, _alike)
 
 
 async def claim(
@@ -62,9 +94,10 @@ async def claim(
         "kinds": list(kinds),
         "losses": LOSSES,
     }
-    row = await tx.row(_CLAIM_OF_ANY if run_id is None else _CLAIM_OF_RUN, parameters)
-    if row is None:
+    rows = await (tx.joint(_CLAIM_FOR_POOL, parameters) if run_id is None else tx.rows(_CLAIM_OF_RUN, parameters))
+    if not rows:
         return None
+    [row] = rows
     ref = TaskRef(workspace_id, row.execution_id, row.node, row.attempt)
     return RunnerTask(ref, row.workspace, row.namespace, row.workflow, row.work, row.expires_at)
 

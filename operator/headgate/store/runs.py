@@ -10,7 +10,8 @@ from uuid import UUID
 
 from headgate.domain.apart import NORMAL, Apart
 from headgate.store.database import Transaction
-from headgate.store.fragments import UNCOUNTED
+from headgate.store.fragments import ONE, SEVERAL, UNCOUNTED, Source
+from headgate.store.joint import BETWEEN, Joint, columns, of_runs
 from headgate.store.records import RunKey
 
 
@@ -88,29 +89,48 @@ class LoadedRun:
         return self.status == "Pending" and self.waiting_reason not in UNCOUNTED
 
 
-_LOAD = """
-    SELECT e.status, e.version_id, e.trigger_node, e.waiting_reason, e.waiting_until, e.deadline,
-        e.running_since, e.probe, e.error_message, e.retries, e.held, e.cancelling, e.mode, e.options,
-        t.work, t.kind, t.timeout_seconds, t.stopping, t.first_attempt, t.holder,
+_LOADED = """e.status, e.version_id, e.trigger_node, e.waiting_reason, e.waiting_until, e.deadline, e.running_since,
+        e.probe, e.error_message, e.retries, e.held, e.cancelling, e.mode, e.options,
+        t.work, t.kind, t.timeout_seconds, t.stopping, t.first_attempt, t.holder"""
+
+
+def _states(source: Source, within: str = "") -> str:
+    return f"""
         (SELECT jsonb_agg(jsonb_build_array(node, attempt, phase, branch, reason, message)) FROM (
-            SELECT DISTINCT ON (node) node, attempt, phase, branch, reason,
-                CASE phase WHEN 'Failed' THEN message ELSE '' END AS message
-            FROM headgate.workflow_execution_steps
-            WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND execution_id = %(run_id)s
-            ORDER BY node, attempt DESC
+            SELECT DISTINCT ON (s.node) s.node, s.attempt, s.phase, s.branch, s.reason,
+                CASE s.phase WHEN 'Failed' THEN s.message ELSE '' END AS message
+            FROM headgate.workflow_execution_steps s
+            WHERE s.workspace_id = %(workspace_id)s AND s.started_at = {source["started_at"]}
+                AND s.execution_id = {source["run_id"]} {within}
+            ORDER BY s.node, s.attempt DESC
         ) latest) AS states
+    """  # noqa: S608 - constants
+
+
+_LOAD_ONE = f"""
+    SELECT {_LOADED}, {_states(ONE)}
     FROM headgate.workflow_executions e
     LEFT JOIN headgate.tasks t ON t.workspace_id = e.workspace_id AND t.execution_id = e.id
         AND t.node = %(node)s AND t.attempt = %(attempt)s
     WHERE e.workspace_id = %(workspace_id)s AND e.started_at = %(started_at)s AND e.id = %(run_id)s
-"""
+"""  # noqa: S608 - constants
+_LOAD_SEVERAL = f"""
+    WITH {columns(run_id="uuid", started_at="timestamptz", node="text", attempt="integer")}
+    SELECT a.number, {_LOADED}, {_states(SEVERAL, f"AND s.started_at {BETWEEN}")}
+    FROM asked a JOIN headgate.workflow_executions e ON e.workspace_id = %(workspace_id)s
+        AND e.started_at = a.started_at AND e.started_at {BETWEEN} AND e.id = a.run_id
+    LEFT JOIN headgate.tasks t ON t.workspace_id = %(workspace_id)s AND t.execution_id = a.run_id
+        AND t.node = a.node AND t.attempt = a.attempt
+"""  # noqa: S608 - constants
+_LOAD = Joint(0, _LOAD_ONE, _LOAD_SEVERAL, of_runs)
 
 
 async def load(tx: Transaction, key: RunKey, node: str = "", attempt: int = 0) -> LoadedRun | None:
     """A run as it is, with the task of ``attempt`` of ``node``. To decide on it, hold the run's lock."""
-    row = await tx.row(_LOAD, key.parameters() | {"node": node, "attempt": attempt})
-    if row is None:
+    rows = await tx.joint(_LOAD, key.parameters() | {"node": node, "attempt": attempt})
+    if not rows:
         return None
+    [row] = rows
     return LoadedRun(
         key=key,
         status=row.status,

@@ -11,7 +11,9 @@ from uuid import UUID
 from headgate.domain.apart import NORMAL, Apart
 from headgate.store.database import Transaction
 from headgate.store.fragments import OVERWRITE, UNCOUNTED, compact, insert_steps, insert_tasks, literals
+from headgate.store.joint import Joint, NotTogether, in_turn
 from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json, size, to_json
+from headgate.store.starting_together import ADMIT_SEVERAL, PLAIN
 
 NARROW = "StorageNarrow"
 """Reason of a run that might start, but of whose first outputs not all find room. Nothing was written of it."""
@@ -41,6 +43,10 @@ _STARTED = "JOIN verdict v ON v.started = 1"
 _ANSWER = "r.reason, r.refused, r.until, r.probe, r.mutex, (SELECT max(done) FROM counted)"
 
 
+_OF_OTHERS = "mutex, parent_run, parent_node, parent_attempt, concurrency_limit, callers"
+"""What a run has that waits for others."""
+
+
 def _admission(room: str, counted: str) -> str:
     return compact(f"""
     WITH asked AS (
@@ -52,17 +58,13 @@ def _admission(room: str, counted: str) -> str:
         ON CONFLICT (workspace_id, trigger_key) DO NOTHING
         RETURNING execution_id
     ), verdict AS MATERIALIZED (SELECT room.* FROM room, reserved), {counted}, run AS (
-        INSERT INTO headgate.workflow_executions (workspace_id, id, started_at, workflow_id, version_id, status,
-            trigger_kind, trigger_key, trigger_node, resource, inputs, waiting_reason, waiting_until, running_since,
-            deadline, finished_at, duration_ms, error_message, outputs, probe, mode, priority, mutex, depth, parent_run,
-            parent_node, parent_attempt, event, options, replay_of, concurrency_limit, callers, labels)
+        INSERT INTO headgate.workflow_executions ({PLAIN}, {_OF_OTHERS})
         SELECT %(workspace_id)s, %(run_id)s, %(started_at)s, %(workflow_id)s, %(version_id)s,
             CASE started WHEN 1 THEN %(status)s ELSE 'Pending' END, %(trigger_kind)s, %(trigger_key)s,
             %(trigger_node)s, %(resource)s, CAST(%(inputs)s AS jsonb), reason, until,
-            b.*, probe, %(mode)s, %(priority)s, mutex, %(depth)s, CAST(%(parent_run)s AS uuid),
-            CAST(%(parent_node)s AS text), CAST(%(parent_attempt)s AS integer), CAST(%(event)s AS jsonb),
-            CAST(%(options)s AS jsonb), CAST(%(replay_of)s AS uuid),
-            concurrency_limit, callers, %(labels)s
+            b.*, probe, %(mode)s, %(priority)s, %(depth)s, CAST(%(event)s AS jsonb), CAST(%(options)s AS jsonb),
+            CAST(%(replay_of)s AS uuid), %(labels)s, mutex, CAST(%(parent_run)s AS uuid), CAST(%(parent_node)s AS text),
+            CAST(%(parent_attempt)s AS integer), concurrency_limit, callers
         FROM verdict LEFT JOIN ({_BEGUN}) b ON started = 1
     ), steps AS ({insert_steps(_STARTED)}), queue AS ({insert_tasks(_STARTED, "%(priority)s")})
     SELECT {_ANSWER}, EXISTS (SELECT FROM reserved) AS kept FROM room r
@@ -70,6 +72,7 @@ def _admission(room: str, counted: str) -> str:
 
 
 _ADMIT = _admission(_ROOM, _COUNTED)
+_ADMISSION, _WAITING = Joint(10, _ADMIT, ADMIT_SEVERAL), in_turn(11, _ADMIT)
 # Test and Debug runs take no place, and count for no day.
 _ADMIT_APART = _admission(
     """
@@ -87,6 +90,8 @@ _ADMIT_APART = _admission(
     )
     """,
 )
+
+_APART = in_turn(12, _ADMIT_APART)
 
 _START = compact(f"""
     WITH asked AS (
@@ -195,6 +200,11 @@ class Origin:
         """What it takes of the workspace's storage from when it starts, or ends without having started."""
         return size(dict(self.inputs)) + size(self.event) + size(dict(self.options))
 
+    @property
+    def waits_for_runs(self) -> bool:
+        """Whether it depends on certain other runs when it may start, and not on room alone."""
+        return bool(self.callers) or (self.mutex, self.concurrency_limit, self.parent) != (None, None, None)
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -240,7 +250,10 @@ async def admit(tx: Transaction, run: NewRun, origin: Origin) -> Verdict | None:
         "kept": origin.bytes,
         "own": 0,
     }
-    row = await tx.one(_ADMIT if run.apart.is_normal else _ADMIT_APART, parameters)
+    statement = _WAITING if origin.waits_for_runs else _ADMISSION
+    [row] = await tx.joint(statement if run.apart.is_normal else _APART, parameters)
+    if tx.is_shared and (row.reason == NARROW or not (row.kept or row.refused)):
+        raise NotTogether("the key was used meanwhile, or room for outputs is narrow, which others take too")
     return Verdict(row.reason, row.refused, row.until, row.probe, row.mutex) if row.kept or row.refused else None
 
 
@@ -251,34 +264,3 @@ async def start(tx: Transaction, run: NewRun, *, kept: int, own: int) -> Verdict
     """
     row = await tx.row(_START, run.parameters() | {"overtake": True, "kept": kept, "own": own})
     return None if row is None else Verdict(row.reason, until=row.until, probe=row.probe, mutex=row.mutex)
-
-
-@dataclass(frozen=True)
-class AdmissionTarget:
-    """What a request for a run refers to."""
-
-    workflow_id: UUID | None
-    version_id: UUID | None
-    key_used: bool
-    run_id: UUID | None
-    """The run of an earlier request with the key; None with ``key_used`` where that one was withdrawn."""
-
-
-_TARGET = """
-    SELECT w.id AS workflow_id, w.current_version_id AS version_id, t.trigger_key IS NOT NULL AS key_used,
-        t.execution_id AS run_id
-    FROM (VALUES (1)) one (row)
-    LEFT JOIN headgate.workflows w ON w.workspace_id = %(workspace_id)s AND w.namespace = %(namespace)s
-        AND w.name = %(name)s
-        AND w.deleted_at IS NULL
-    LEFT JOIN headgate.execution_triggers t ON t.workspace_id = %(workspace_id)s AND t.trigger_key = %(trigger_key)s
-"""
-
-
-async def find_target(
-    tx: Transaction, workspace_id: UUID, namespace: str, name: str, trigger_key: str
-) -> AdmissionTarget:
-    """Look up the workflow and the key of a request."""
-    parameters = {"workspace_id": workspace_id, "namespace": namespace, "name": name, "trigger_key": trigger_key}
-    row = await tx.one(_TARGET, parameters)
-    return AdmissionTarget(row.workflow_id, row.version_id, row.key_used, row.run_id)

@@ -10,6 +10,8 @@ from uuid import UUID
 
 from headgate.domain.cost import Footprint, Rate
 from headgate.store.database import Transaction
+from headgate.store.fragments import ONE, SEVERAL, Source
+from headgate.store.joint import BETWEEN, Joint, columns, of_runs
 from headgate.store.records import to_json
 
 
@@ -125,25 +127,49 @@ async def set_jobs(
     return gone, frozenset(row.run_id for row in rows if not row.gone)
 
 
-_MARK_RUNNING = """
-    WITH cleared AS (
-        UPDATE headgate.tasks SET waiting_reason = NULL, waiting_message = NULL, waiting_until = NULL
-        WHERE workspace_id = %(workspace_id)s AND execution_id = %(run_id)s AND node = %(node)s
-            AND attempt = %(attempt)s
-            AND waiting_reason IS NOT NULL
-        RETURNING 1
+def _mark_running(source: Source) -> str:
+    of = "FROM asked a" if source is SEVERAL else ""
+    return f"""cleared AS (
+        UPDATE headgate.tasks t SET waiting_reason = NULL, waiting_message = NULL, waiting_until = NULL {of}
+        WHERE t.workspace_id = %(workspace_id)s AND t.execution_id = {source["run_id"]} AND t.node = {source["node"]}
+            AND t.attempt = {source["attempt"]} AND t.waiting_reason IS NOT NULL
+        RETURNING t.execution_id, t.node
     ), running AS (
-        UPDATE headgate.workflow_execution_steps SET phase = 'Running', attempt_started_at = %(attempt_started_at)s,
-            hourly_rate = CAST(%(hourly_rate)s AS numeric), price_version = CAST(%(price_version)s AS text),
-            cpu_requested = CAST(%(cpu_requested)s AS numeric),
-            memory_requested = CAST(%(memory_requested)s AS numeric)
-        WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND execution_id = %(run_id)s
-            AND node = %(node)s
-            AND attempt = %(attempt)s AND phase = 'Queued'
-        RETURNING 1
-    )
-    SELECT EXISTS (SELECT FROM cleared) OR EXISTS (SELECT FROM running)
-"""
+        UPDATE headgate.workflow_execution_steps s SET phase = 'Running',
+            attempt_started_at = {source["attempt_started_at"]},
+            hourly_rate = CAST({source["hourly_rate"]} AS numeric),
+            price_version = CAST({source["price_version"]} AS text),
+            cpu_requested = CAST({source["cpu_requested"]} AS numeric),
+            memory_requested = CAST({source["memory_requested"]} AS numeric) {of}
+        WHERE s.workspace_id = %(workspace_id)s AND s.started_at = {source["started_at"]}
+            AND s.execution_id = {source["run_id"]} AND s.node = {source["node"]}
+            AND s.attempt = {source["attempt"]} AND s.phase = 'Queued'
+            {f"AND s.started_at {BETWEEN}" if source is SEVERAL else ""}
+        RETURNING s.execution_id, s.node
+    ), news AS (SELECT * FROM cleared UNION ALL SELECT * FROM running)"""  # noqa: S608 - constants
+
+
+_MARKED = {
+    "run_id": "uuid",
+    "started_at": "timestamptz",
+    "node": "text",
+    "attempt": "integer",
+    "attempt_started_at": "timestamptz",
+    "hourly_rate": "text",
+    "price_version": "text",
+    "cpu_requested": "text",
+    "memory_requested": "text",
+}
+_MARK_RUNNING = Joint(
+    30,
+    f"WITH {_mark_running(ONE)} SELECT EXISTS (SELECT FROM news) AS news",  # noqa: S608 - constants
+    f"""
+    WITH {columns(**_MARKED)}, {_mark_running(SEVERAL)}
+    SELECT a.number, EXISTS (SELECT FROM news n WHERE n.execution_id = a.run_id AND n.node = a.node) AS news
+    FROM asked a
+""",  # noqa: S608 - constants
+    of_runs,
+)
 
 
 async def mark_running(
@@ -163,7 +189,8 @@ async def mark_running(
         "cpu_requested": held.cpu.value if held is not None else None,
         "memory_requested": held.memory.value if held is not None else None,
     }
-    return bool(await tx.value(_MARK_RUNNING, key.parameters() | parameters))
+    [row] = await tx.joint(_MARK_RUNNING, key.parameters() | parameters)
+    return bool(row.news)
 
 
 _SET_WAITING = """

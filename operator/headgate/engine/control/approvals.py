@@ -52,9 +52,9 @@ async def decide(
         async def recorded(tx: Transaction, act: Act | None = act) -> None:
             await record(tx, workspace_id, context.now(), act)
 
-        new, room = await complete(context, ref, approvals.outcome(said), then=recorded)
-        effects |= new
-        rooms.append(room)
+        ended = await complete(context, ref, approvals.outcome(said), then=recorded)
+        effects |= ended.effects
+        rooms.append(ended.room)
         del opened[decision.node, decision.attempt]
     return effects, rooms
 
@@ -66,6 +66,6 @@ async def expire_approvals(context: Context, now: datetime) -> list[tuple[UUID, 
     ended = []
     for key in overdue:
         ref = TaskRef(key.workspace_id, key.run_id, key.node, key.attempt)
-        effects, room = await complete(context, ref, approvals.overdue())
-        ended.append((key.workspace_id, effects, room))
+        recorded = await complete(context, ref, approvals.overdue())
+        ended.append((key.workspace_id, recorded.effects, recorded.room))
     return ended

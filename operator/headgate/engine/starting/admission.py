@@ -30,7 +30,7 @@ from headgate.engine.steps.facts import Facts
 from headgate.engine.steps.outcome import error_message, finished
 from headgate.engine.steps.stepping import Progress, advance
 from headgate.engine.types import Admitted, Effects, Refused, RunRequest
-from headgate.store import control, starting, storage
+from headgate.store import admission_targets, control, starting, storage
 from headgate.store.database import Transaction
 from headgate.store.records import RunKey, StepRow, for_runners
 
@@ -54,7 +54,7 @@ async def admit_in(
 ) -> tuple[Admitted | Refused, Effects, bool]:
     """``admit`` as a part of a transaction of the request's workspace."""
     workspace_id = request.workspace_id
-    target = await starting.find_target(tx, workspace_id, request.namespace, request.workflow, request.key)
+    target = await admission_targets.find_target(tx, workspace_id, request.namespace, request.workflow, request.key)
     if target.key_used:
         return _earlier(target.run_id), Effects(), False
     if target.workflow_id is None or target.version_id is None:
@@ -103,7 +103,7 @@ async def _record(
         return refused(verdict, left, origin.bytes), Effects(), False
     if verdict is None:
         # Somebody else's request with this key was kept between our look and our attempt.
-        target = await starting.find_target(tx, workspace_id, request.namespace, request.workflow, request.key)
+        target = await admission_targets.find_target(tx, workspace_id, request.namespace, request.workflow, request.key)
         return _earlier(target.run_id), Effects(), False
     effects = await follow_up(tx, run, verdict)
     if request.by is not None:

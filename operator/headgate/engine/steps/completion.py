@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from headgate.api.workflow_run import NodePhase, RunPhase
@@ -12,6 +12,7 @@ from headgate.domain.cost import Rate
 from headgate.domain.durations import format_duration, parse_duration
 from headgate.domain.graph import NodeState
 from headgate.domain.retry import delay_before_next
+from headgate.domain.runner_task import RunnerTask
 from headgate.domain.storage import LIMIT, StorageLeft
 from headgate.engine.bounds import OUTPUT_BYTES, REASON_BYTES, check_json, clip
 from headgate.engine.context import Context, run_key
@@ -31,51 +32,74 @@ from headgate.store.records import RunKey, StepRow, TaskRow, for_runners, size
 INVALID_OUTPUT = "InvalidOutput"
 _NOT_REPEATED = (LIMIT, NEEDS_MOCK)
 """Repeating an attempt would make no room for its output, and nothing stand in for it; nor another decision."""
-Then = Callable[[Transaction], Awaitable[None]]
-"""What is to be done in the transaction that records an end, once it is recorded."""
+Then = Callable[[Transaction], Awaitable[RunnerTask | None]]
+"""What is to be done in the transaction that records an end, once it is recorded: what its holder may go on with."""
 _SUCCEEDED = NodePhase.SUCCEEDED.value
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """What recording an end came to."""
+
+    effects: Effects
+    room: Room = field(default_factory=Room)
+    """Who may start now."""
+    following: RunnerTask | None = None
+    """What ``then`` gave."""
+
+
 async def complete(
-    context: Context, ref: TaskRef, outcome: Outcome, *, holder: str | None = None, then: Then | None = None
-) -> tuple[Effects, Room]:
-    """Record the end of an attempt in one transaction. The last value says who may start now.
+    context: Context,
+    ref: TaskRef,
+    outcome: Outcome,
+    *,
+    holder: str | None = None,
+    then: Then | None = None,
+    wait: bool = True,
+) -> Recorded:
+    """Record the end of an attempt in one transaction.
 
     Repeats the attempt where the node's retry says so; otherwise steps the run, and ends it when nothing is left. An
     attempt that is not open, because its end was recorded before or its run was ended, changes nothing; the run is
     named all the same, as the first answer may never have arrived.
 
     With ``holder`` the attempt must be open and that holder's. Raises ``LeaseLost`` otherwise, and has written nothing.
-    ``then`` is done in the same transaction, where an end was recorded.
+    ``then`` is done in the same transaction, where an end was recorded. Raises ``RunHeld`` where another transaction
+    holds the run and it is not to ``wait``.
     """
     key = run_key(ref.workspace_id, ref.run_id)
     if key is None:
-        return Effects(), Room()
+        return Recorded(Effects())
     try:
-        return await _complete(context, key, ref, bounded(outcome), holder, then)
+        async with context.database.tenant(ref.workspace_id, lock=ref.run_id, wait=wait) as tx:
+            return await complete_in(context, tx, key, ref, bounded(outcome), holder, then)
     except UnreadableVersion as problem:
-        return await fail_unreadable(context, key, problem), Room(waiting=True)
+        return Recorded(await fail_unreadable(context, key, problem), Room(waiting=True))
 
 
-async def _complete(
-    context: Context, key: RunKey, ref: TaskRef, outcome: Outcome, holder: str | None, then: Then | None
-) -> tuple[Effects, Room]:
-    async with context.database.tenant(ref.workspace_id, lock=ref.run_id) as tx:
-        run = await runs.load(tx, key, ref.node, ref.attempt)
-        if holder is not None and (run is None or run.task is None or run.task.holder != holder):
-            raise LeaseLost(ref)
-        if run is None or run.task is None:
-            return Effects(frozenset([ref.run_id]) if run is not None else frozenset()), Room()
-        definition = await context.definitions.get(tx, ref.workspace_id, run.version_id)
-        try:
-            recorded = await _take_in(context, tx, definition, run, run.task, ref, outcome)
-        except _NoRoom:
-            # Nothing was written, and nobody else takes room any more. Whatever does not fit is left out now.
-            left = await storage.left(tx, ref.workspace_id)
-            recorded = await _take_in(context, tx, definition, run, run.task, ref, *fitting(outcome, left))
-        if then is not None:
-            await then(tx)
-        return recorded
+async def complete_in(
+    context: Context,
+    tx: Transaction,
+    key: RunKey,
+    ref: TaskRef,
+    outcome: Outcome,
+    holder: str | None,
+    then: Then | None,
+) -> Recorded:
+    """``complete`` as a part of a transaction that holds the run's lock. ``outcome`` is ``bounded``."""
+    run = await runs.load(tx, key, ref.node, ref.attempt)
+    if holder is not None and (run is None or run.task is None or run.task.holder != holder):
+        raise LeaseLost(ref)
+    if run is None or run.task is None:
+        return Recorded(Effects(frozenset([ref.run_id]) if run is not None else frozenset()))
+    definition = await context.definitions.get(tx, ref.workspace_id, run.version_id)
+    try:
+        effects, room = await _take_in(context, tx, definition, run, run.task, ref, outcome)
+    except _NoRoom:
+        # Nothing was written, and nobody else takes room any more. Whatever does not fit is left out now.
+        left = await storage.left(tx, ref.workspace_id)
+        effects, room = await _take_in(context, tx, definition, run, run.task, ref, *fitting(outcome, left))
+    return Recorded(effects, room, await then(tx) if then is not None else None)
 
 
 async def _take_in(

@@ -14,7 +14,7 @@ from headgate.domain.step_log import CutLog
 from headgate.engine.context import Context, run_key
 from headgate.engine.definitions.definition import UnreadableVersion
 from headgate.engine.starting.starter import Starter
-from headgate.engine.steps import completion
+from headgate.engine.steps.completions import Completions
 from headgate.engine.types import Effects, LeaseLost, Outcome, TaskRef
 from headgate.store import pool_logs, runner_tasks, runs, tasks
 from headgate.store.database import Transaction
@@ -24,9 +24,10 @@ from headgate.store.tasks import TaskKey
 class RunnerTasks:
     """Serves runners. All methods raise ``DatabaseUnavailable`` when Postgres is not there: repeat them later."""
 
-    def __init__(self, context: Context, starter: Starter) -> None:
+    def __init__(self, context: Context, starter: Starter, completions: Completions) -> None:
         self._context = context
         self._starter = starter
+        self._completions = completions
 
     async def claim(
         self,
@@ -95,17 +96,17 @@ class RunnerTasks:
         """
         run_id = ref.run_id if kinds is None else None
         wanted = KINDS if kinds is None else kinds
-        following: list[RunnerTask | None] = []
 
-        async def go_on(tx: Transaction) -> None:
+        async def go_on(tx: Transaction) -> RunnerTask | None:
             if printed is not None and printed.content:
                 await pool_logs.add(tx, ref, printed, self._context.now())
-            if wanted:
-                following.append(await self._claim(tx, ref.workspace_id, namespace, run_id, holder, lease, wanted))
+            if not wanted:
+                return None
+            return await self._claim(tx, ref.workspace_id, namespace, run_id, holder, lease, wanted)
 
-        effects, room = await completion.complete(self._context, ref, outcome, holder=holder, then=go_on)
-        task = following[0] if following else None
-        return task, await self._starter.make_use(effects | _taken(task), ref.workspace_id, room)
+        recorded = await self._completions.complete(ref, outcome, holder=holder, then=go_on)
+        effects = recorded.effects | _taken(recorded.following)
+        return recorded.following, await self._starter.make_use(effects, ref.workspace_id, recorded.room)
 
     async def give_back(self, ref: TaskRef, holder: str) -> Effects:
         """End the holder's lease: it does not end the attempt, and another one may begin it at once.
