@@ -30,11 +30,11 @@ _WORKFLOW_ID = """(
 )"""
 # Whether all runs of the workspace that ended before there was such a table, or its column, have been given theirs.
 _KNOWN = """
-    WITH known AS MATERIALIZED (
+    known AS MATERIALIZED (
         SELECT EXISTS (
             SELECT FROM headgate.upkeep_days WHERE workspace_id = %(workspace_id)s AND {known} = '{all}'
         ) AS complete
-    )
+    ),
 """
 # Said twice, since a plan is made for any status: by the second condition the planner takes it that few runs have it,
 # and reads them by the index of statuses. Without, it may read all runs by their primary key for those that do.
@@ -78,10 +78,12 @@ async def page(
     else:
         source = asked.listed(parameters, statuses)
     return await tx.rows(
+        # Read once, and then named: the planner may take the names first where there are few, and would read the page
+        # for each of them.
         compact(f"""
-        {_KNOWN.format(known=asked.known, all=ALL) if "known" in source else ""}
+        WITH {_KNOWN.format(known=asked.known, all=ALL) if "known" in source else ""} listed AS MATERIALIZED ({source})
         SELECT listed.*, w.namespace, w.name AS workflow, v.number AS version
-        FROM ({source}) listed
+        FROM listed
         JOIN headgate.workflows w ON w.workspace_id = %(workspace_id)s AND w.id = listed.workflow_id
         JOIN headgate.workflow_versions v ON v.workspace_id = %(workspace_id)s AND v.id = listed.version_id
         ORDER BY listed.started_at DESC, listed.id DESC LIMIT %(limit)s
