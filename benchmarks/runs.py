@@ -79,6 +79,7 @@ async def main(count: int, rounds: int, state: Path, image: str, *, runs_first: 
     operator = OperatorProcess(kubeconfig, log, database.url, extra={"HEADGATE_LEASE_DURATION_SECONDS": "15"})
     name = unique("bench")
     try:
+        await fleet.until_quiet(kube)
         await asyncio.to_thread(lambda: operator.start().wait_until_leading())
         await cluster.apply(ample(name))
         await cluster.ready_workspace(a_workspace(name).with_quota(name))
