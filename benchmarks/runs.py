@@ -6,9 +6,9 @@ Goals (DESIGN, section 10; the engine's issue): at most 3 writes of ours a run b
 runs at once, and 1,000 (`--count 1000 --rounds 1`), within 1.1 times the time that bare Jobs take.
 
 What is alike for both: the namespace with its plan and policies, how many are asked for at once and by how many
-requests at the same time, and the Job with its pod, which is what Headgate would make of the node but for labels. A
-script that runs untrusted work would confine it so too; what Headgate adds by how it builds pods is not what is
-compared. They take turns in who comes first, bare Jobs in the first round unless told otherwise, and what has run is
+requests at the same time, and the Job with its pod, which is what Headgate would make of the node but for labels and
+account. A script that runs untrusted work would confine it so too; what Headgate adds by how it builds pods is not what
+is compared. They take turns in who comes first, bare Jobs in the first round unless told otherwise, and what has run is
 deleted before the next, outside of the time that is taken. The operator has its own account, and runs all the time.
 
 What only Headgate does counts against it: it records each run, reads each log and keeps it, and writes the status by
@@ -223,7 +223,11 @@ def image_on(state: Path) -> str:
 
 
 def _bare(namespace: str, image: str, name: str) -> Manifest:
-    """What Headgate would make of the node, under another name and without labels, by which it would be Headgate's."""
+    """What Headgate would make of the node, under another name, and without what only Headgate's may have.
+
+    That is the labels, and the account, which may do nothing: without one it is the namespace's own, of which no
+    token is mounted either.
+    """
     task = JobTask(
         ref=TaskRef(UUID(int=0), UUID(int=0), "only", 1),
         workspace=namespace,
@@ -233,7 +237,8 @@ def _bare(namespace: str, image: str, name: str) -> Manifest:
         timeout_seconds=TIMEOUT_SECONDS,
     )
     spec = job(task)["spec"]
-    bare = {**spec, "template": {"spec": spec["template"]["spec"]}}
+    pod = {key: value for key, value in spec["template"]["spec"].items() if key != "serviceAccountName"}
+    bare = {**spec, "template": {"spec": pod}}
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "namespace": namespace}, "spec": bare}
 
 
