@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from headgate.engine.types import Fired, RunFilter, RunSummary
+from headgate.engine.types import RunFilter, RunSummary
 from tests.builders import WorkflowBuilder, a_workflow
 from tests.component.world import World
 
@@ -13,10 +13,6 @@ def after(source: str, name: str = "report", **event: Any) -> WorkflowBuilder:
     """A workflow that starts at the end of another one."""
     trigger = {"event": {"workflow": source, **event}}
     return a_workflow(name).with_trigger("end", trigger).with_node("work", after=["end", "by-hand"])
-
-
-async def chain(world: World) -> Fired:
-    return await world.engine.chain_runs(world.clock.advance(milliseconds=1))
 
 
 async def runs_of(world: World, workflow: str) -> list[RunSummary]:

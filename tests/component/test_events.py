@@ -12,8 +12,8 @@ from headgate.api.quota import OnExceeded
 from headgate.api.workflow_run import RunPhase
 from headgate.engine.types import DefinitionError, Effects, Fired, Outcome, TriggerKind
 from tests.builders import a_workflow, container
-from tests.component.listeners import after, chain, endings, errors, runs_of
-from tests.component.world import World, one_node
+from tests.component.listeners import after, endings, errors, runs_of
+from tests.component.world import World, chain, one_node
 
 
 async def test_the_end_of_a_run_starts_one_of_the_other_workflow(world: World) -> None:

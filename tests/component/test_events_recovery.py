@@ -9,8 +9,8 @@ import pytest
 
 from headgate.engine.triggers import endings as acts
 from headgate.store.errors import DatabaseUnavailable
-from tests.component.listeners import after, chain, endings, runs_of
-from tests.component.world import World, one_node
+from tests.component.listeners import after, endings, runs_of
+from tests.component.world import World, chain, one_node
 
 
 async def test_what_was_done_before_a_crash_is_not_done_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

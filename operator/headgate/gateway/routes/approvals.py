@@ -16,7 +16,8 @@ from headgate.engine.engine import Engine
 from headgate.engine.types import Effects, RunView
 from headgate.gateway.access import Access
 from headgate.gateway.callers import Caller
-from headgate.gateway.models.runs import DecideApproval, Run, run_of
+from headgate.gateway.models.run_requests import DecideApproval
+from headgate.gateway.models.runs import Run, run_of
 from headgate.gateway.problems import Problem
 from headgate.gateway.routes.paths import WORKSPACE
 from headgate.gateway.routes.runs import known_run

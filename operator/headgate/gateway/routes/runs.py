@@ -15,7 +15,8 @@ from headgate.engine.engine import Engine
 from headgate.engine.types import Effects, Refused, RunFilter, RunRequest, RunView, TriggerKind
 from headgate.gateway.access import Access
 from headgate.gateway.callers import Caller
-from headgate.gateway.models.runs import Run, RunList, RunQuery, StartRun, list_of, run_of
+from headgate.gateway.models.run_requests import RunQuery, StartRun
+from headgate.gateway.models.runs import Run, RunList, list_of, run_of
 from headgate.gateway.problems import Problem
 from headgate.gateway.routes.paths import WORKSPACE
 
