@@ -20,6 +20,7 @@ from hack.postgres import MIGRATOR, RUNTIME, Server
 from headgate.engine.engine import Engine
 from headgate.store import migrate
 from headgate.store.absent import AbsentDatabase
+from headgate.store.connection_pool import ConnectionPool
 from headgate.store.database import Database
 from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable, RunHeld, StatementRefused
 from tests.component.world import World
@@ -186,6 +187,22 @@ async def test_a_caller_who_is_cancelled_leaves_no_transaction_open(world: World
         assert await tx.value("SELECT current_user") == "headgate_system"
     await database.close()
     assert (await world.usage())["running"] == 0
+
+
+async def test_a_connection_whose_mending_is_cut_short_by_the_end_of_the_loop_is_closed(fresh: TestDatabase) -> None:
+    pool = ConnectionPool(fresh.url, size=1, timeout=timedelta(seconds=10), prepare_after=None)
+    pooled = await pool.take()
+    await pooled.connection.execute("BEGIN")
+    mending = asyncio.create_task(pool.mend(pooled))
+    await asyncio.sleep(0)
+    mending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await mending
+
+    assert pooled.connection.closed
+    another = await pool.take()
+    assert pool.keep(another)
+    await pool.close()
 
 
 async def test_a_login_that_was_not_given_the_roles_says_what_to_run(fresh: TestDatabase) -> None:

@@ -114,7 +114,11 @@ async def connect(settings: Mapping[str, Any], *, read_only: bool) -> psycopg.As
             if value := str(settings.get(name) or ""):
                 message = message.replace(value, REDACTED)
         raise NodeFailed("SqlConnection", f"no connection to the database: {message}") from None
-    await connection.set_read_only(read_only or None)
+    try:
+        await connection.set_read_only(read_only or None)
+    except BaseException:
+        await connection.close()
+        raise
     return connection
 
 

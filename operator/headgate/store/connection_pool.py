@@ -92,6 +92,10 @@ class ConnectionPool:
                 await pooled.connection.rollback()
         except psycopg.Error:
             await pooled.connection.close()
+        except BaseException:
+            # The loop ends: nobody else would close it.
+            await pooled.connection.close()
+            raise
         else:
             if self._closed:
                 await pooled.connection.close()
