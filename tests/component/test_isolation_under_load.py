@@ -110,7 +110,9 @@ def columns(database: TestDatabase, table: str, privilege: str) -> list[str]:
 def everything(database: TestDatabase) -> list[tuple[Any, ...]]:
     """What there is, in short."""
     text = "SELECT '{0}', count(*), md5(string_agg(t::text, ';' ORDER BY t::text)) FROM headgate.{0} t"
-    return database.rows(" UNION ALL ".join(text.format(table) for table in (*TENANT_TABLES, *SHARED_TABLES)))
+    return database.rows(
+        " UNION ALL ".join(text.format(table) for table in (*TENANT_TABLES, *SHARED_TABLES)) + " ORDER BY 1"
+    )
 
 
 @dataclass
