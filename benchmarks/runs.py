@@ -25,6 +25,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
+from statistics import median
 from uuid import UUID
 
 from benchmarks import fleet, identities
@@ -116,7 +117,7 @@ async def main(count: int, rounds: int, state: Path, image: str, *, runs_first: 
                 3,
                 "lower",
             ),
-            Figure("one-node runs over bare Jobs, medians", _median(ours) / _median(bare), "x", 1.1, "lower"),
+            Figure("one-node runs over bare Jobs, medians", median(ours) / median(bare), "x", 1.1, "lower"),
         ]
     finally:
         operator.stop()
@@ -240,10 +241,6 @@ def _bare(namespace: str, image: str, name: str) -> Manifest:
     pod = {key: value for key, value in spec["template"]["spec"].items() if key != "serviceAccountName"}
     bare = {**spec, "template": {"spec": pod}}
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "namespace": namespace}, "spec": bare}
-
-
-def _median(values: list[float]) -> float:
-    return sorted(values)[len(values) // 2]
 
 
 def _row(values: list[float]) -> str:

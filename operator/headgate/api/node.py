@@ -240,7 +240,8 @@ class Node(KubeModel):
     memoize: Memoize | None = None
     """Take an earlier output of the same key instead of running; actions only."""
     final: Annotated[bool, Field(exclude_if=_is_false)] = False
-    """Run when all other nodes have ended, whatever became of them, also of a run that is cancelled gracefully.
+    """Run when all other nodes have ended, whatever became of them, also of a run that is cancelled
+    gracefully, or whose time is over.
 
     It reads how the run went as ``run.phase``; actions only.
     """

@@ -59,7 +59,7 @@ class WorkflowSpec(KubeModel):
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
     """Runs of a higher priority go before others of the same workspace, where they wait."""
     timeout: PositiveDuration | None = None
-    """How long a run may take at most; no limit when absent."""
+    """How long a run may take at most; no limit when absent. Final nodes have ten minutes more, or what they say."""
     suspend: bool = False
     """When true no new run of this workflow starts, whatever the trigger."""
 

@@ -11,7 +11,7 @@ from headgate.domain.audit import Action, Actor
 from headgate.engine.acts import steered
 from headgate.engine.audit import record
 from headgate.engine.context import Context, run_key
-from headgate.engine.control import approvals, cancellation, repetition, stopping, suspension
+from headgate.engine.control import approvals, cancellation, overdue, repetition, stopping, suspension
 from headgate.engine.starting.starter import Starter
 from headgate.engine.types import Effects
 from headgate.store import control
@@ -106,8 +106,11 @@ class RunControl:
         return effects
 
     async def expire_runs(self, now: datetime) -> Effects:
-        """Fail the runs that took longer than their workflow's ``timeout``, cancelling what is left of them."""
-        effects, workspaces = await cancellation.expire_runs(self._context, now)
+        """Fail the runs that took longer than their workflow's ``timeout``, cancelling what is left of them.
+
+        Final nodes that have not ended have some time more, and the run fails when they have, or that is over.
+        """
+        effects, workspaces = await overdue.expire_runs(self._context, now)
         for workspace_id in workspaces:
             effects = await self._starter.and_start(effects, workspace_id)
         return effects

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from headgate.api.workflow_run import RunPhase
 from headgate.domain.apart import told
 from headgate.store.database import Transaction
 from headgate.store.fragments import OVERWRITE, compact, insert_steps, insert_tasks
@@ -78,7 +79,8 @@ _STEER = compact(f"""
             AND t.attempt = s.attempt AND (SELECT fits FROM kept)
     ), run AS (
         UPDATE headgate.workflow_executions
-        SET status = 'Running', held = NULL, cancelling = %(cancelling)s, error_message = %(error_message)s
+        SET status = 'Running', held = NULL, cancelling = %(cancelling)s, overdue = %(overdue)s,
+            deadline = coalesce(CAST(%(deadline)s AS timestamptz), deadline), error_message = %(error_message)s
         WHERE {_THE_RUN} AND (SELECT fits FROM kept)
     )
     SELECT k.fits, g.node, g.attempt FROM kept k LEFT JOIN gone g ON g.holder IS NOT NULL ORDER BY g.node
@@ -95,7 +97,8 @@ async def go_on(
     tasks: Iterable[TaskRow] = (),
     gone: Iterable[tuple[str, int]] = (),
     stopping: Iterable[tuple[str, int]] = (),
-    cancelling: bool = False,
+    ends_as: RunPhase | None = None,
+    deadline: datetime | None = None,
     error_message: str | None = None,
     outputs: Mapping[str, Any] | None = None,
 ) -> list[tuple[str, int]] | None:
@@ -103,6 +106,9 @@ async def go_on(
 
     Returns the attempts out of ``gone`` for which there may be a Job. Those of ``stopping`` stay open until they end;
     calls among them are due at once, so that the runs that they called are asked to end. Hold the run's lock.
+
+    With ``ends_as`` only final nodes start from now on, the run comes to that, and is ended whatever they are at when
+    ``deadline`` has passed, which stays as it was where none is given.
 
     ``outputs`` are counted, for ``recording.finish`` to write. None where these and those of ``steps`` do not fit into
     what the workspace may keep: then nothing was written.
@@ -114,7 +120,9 @@ async def go_on(
         "tasks": rows_to_json(tasks),
         "gone": _attempts(gone),
         "stopping": _attempts(stopping),
-        "cancelling": cancelling,
+        "cancelling": ends_as is not None,
+        "overdue": ends_as is RunPhase.FAILED,
+        "deadline": deadline,
         "error_message": error_message,
         "outputs": to_json(outputs) if outputs is not None else None,
     }
@@ -205,6 +213,7 @@ _QUEUE = compact(f"""
     ), steps AS ({insert_steps(OVERWRITE)})
     UPDATE headgate.workflow_executions
     SET status = 'Pending', waiting_reason = 'Queued', waiting_until = NULL, held = NULL, cancelling = false,
+        overdue = false,
         running_since = NULL, deadline = NULL, finished_at = NULL, duration_ms = NULL, error_message = NULL,
         probe = NULL, outputs = NULL, retries = %(retries)s,
         callers = CASE retries WHEN %(retries)s THEN callers ELSE '{{}}' END

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from headgate.api.workflow_run import RunPhase
 from headgate.domain.apart import NORMAL, Apart
 from headgate.store.database import Transaction
 from headgate.store.fragments import ONE, SEVERAL, UNCOUNTED, Source
@@ -65,8 +66,17 @@ class LoadedRun:
     """Why it is Suspended."""
     cancelling: bool = False
     """Whether it was asked to end, so that only final nodes start."""
+    overdue: bool = False
+    """Whether that was because its time was over."""
     apart: Apart = NORMAL
     """How it differs from a Normal run."""
+
+    @property
+    def ends_as(self) -> RunPhase | None:
+        """What it comes to where it was asked to end, however its final nodes fare."""
+        if not self.cancelling:
+            return None
+        return RunPhase.FAILED if self.overdue else RunPhase.CANCELLED
 
     @property
     def has_place(self) -> bool:
@@ -90,7 +100,7 @@ class LoadedRun:
 
 
 _LOADED = """e.status, e.version_id, e.trigger_node, e.waiting_reason, e.waiting_until, e.deadline, e.running_since,
-        e.probe, e.error_message, e.retries, e.held, e.cancelling, e.mode, e.options,
+        e.probe, e.error_message, e.retries, e.held, e.cancelling, e.overdue, e.mode, e.options,
         t.work, t.kind, t.timeout_seconds, t.stopping, t.first_attempt, t.holder"""
 
 
@@ -149,5 +159,6 @@ async def load(tx: Transaction, key: RunKey, node: str = "", attempt: int = 0) -
         retries=row.retries,
         held=row.held,
         cancelling=row.cancelling,
+        overdue=row.overdue,
         apart=Apart.of(row.mode, row.options),
     )

@@ -1,8 +1,7 @@
-"""Ends runs before their time: cancelled, or overdue."""
+"""Ends runs at once."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from uuid import UUID
 
 from headgate.api.workflow_run import NodePhase, RunPhase
@@ -15,12 +14,11 @@ from headgate.engine.control.unreadable import fail_unreadable
 from headgate.engine.definitions.definition import Definition, UnreadableVersion
 from headgate.engine.steps.ending import counted
 from headgate.engine.steps.outcome import states_of
+from headgate.engine.steps.stepping import CANCELLED
 from headgate.engine.types import Effects, TaskRef
 from headgate.store import history, open_runs, recording, runs
 from headgate.store.database import Transaction
 from headgate.store.records import RunKey, StepRow
-
-RUN_TIMEOUT = "Timeout"
 
 
 async def cancel_run(
@@ -43,7 +41,7 @@ async def _cancel(context: Context, key: RunKey, reason: str, act: Act | None) -
         if run is None or RunPhase(run.status).is_final:
             return Effects(frozenset([key.id]) if run is not None else frozenset())
         definition = await context.definitions.get(tx, key.workspace_id, run.version_id)
-        effects = await cut_short(context, tx, definition, run, RunPhase.CANCELLED, "Cancelled", reason)
+        effects = await cut_short(context, tx, definition, run, RunPhase.CANCELLED, CANCELLED, reason)
         await record(tx, key.workspace_id, context.now(), act)
         return effects
 
@@ -57,32 +55,6 @@ async def cancel_resource(context: Context, workspace_id: UUID, trigger_key: str
     if run_id is None:
         return Effects()
     return await cancel_run(context, workspace_id, run_id, "its WorkflowRun was deleted", by)
-
-
-async def expire_runs(context: Context, now: datetime) -> tuple[Effects, frozenset[UUID]]:
-    """Fail every overdue run, each in a transaction of its own. Also the workspaces that have room again."""
-    async with context.database.system() as tx:
-        overdue = await open_runs.overdue(tx, now)
-    effects = Effects()
-    for workspace_id, run_id in overdue:
-        key = run_key(workspace_id, run_id)
-        if key is not None:
-            try:
-                effects |= await _expire(context, key, now)
-            except UnreadableVersion as problem:
-                effects |= await fail_unreadable(context, key, problem)
-    return effects, frozenset(workspace_id for workspace_id, _ in overdue)
-
-
-async def _expire(context: Context, key: RunKey, now: datetime) -> Effects:
-    async with context.database.tenant(key.workspace_id, lock=key.id) as tx:
-        run = await runs.load(tx, key)
-        if run is None or not run.has_place or run.deadline is None or run.deadline > now:
-            return Effects()
-        definition = await context.definitions.get(tx, key.workspace_id, run.version_id)
-        reason = f"{RUN_TIMEOUT}: the run took longer than {definition.spec.timeout}"
-        phase = RunPhase.CANCELLED if run.cancelling else RunPhase.FAILED
-        return await cut_short(context, tx, definition, run, phase, RUN_TIMEOUT, reason)
 
 
 async def cut_short(

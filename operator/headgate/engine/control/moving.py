@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from headgate.api.workflow_run import RunPhase
 from headgate.domain.graph import NodeState
 from headgate.domain.storage import StorageLeft
 from headgate.engine.context import Context
@@ -25,7 +26,8 @@ class Writes:
     steps: tuple[StepRow, ...] = ()
     gone: Sequence[tuple[str, int]] = ()
     stopping: Sequence[tuple[str, int]] = ()
-    cancelling: bool = False
+    ends_as: RunPhase | None = None
+    deadline: datetime | None = None
     error_message: str | None = None
 
 
@@ -53,7 +55,7 @@ async def move_on(
             facts,
             context.evaluator,
             now,
-            cancelling=writes.cancelling,
+            ends_as=writes.ends_as,
             apart=run.apart,
             left=left,
         )
@@ -66,9 +68,10 @@ async def move_on(
             tasks=progress.tasks,
             gone=writes.gone,
             stopping=writes.stopping,
-            cancelling=writes.cancelling,
+            ends_as=writes.ends_as,
+            deadline=writes.deadline,
             error_message=writes.error_message,
-            outputs=None if writes.cancelling else progress.outputs,
+            outputs=None if writes.ends_as is not None else progress.outputs,
         )
 
     progress, lost = await move()

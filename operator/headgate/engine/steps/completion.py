@@ -22,7 +22,7 @@ from headgate.engine.steps.ending import ending_of, follow
 from headgate.engine.steps.facts import Facts
 from headgate.engine.steps.outcome import states_of
 from headgate.engine.steps.repeating import luck, refusal_to_repeat
-from headgate.engine.steps.stepping import CANCELLED, Progress, advance
+from headgate.engine.steps.stepping import Progress, advance, early_reason
 from headgate.engine.types import Effects, LeaseLost, Outcome, TaskRef
 from headgate.store import memos, recording, runs, storage
 from headgate.store.database import Transaction
@@ -116,7 +116,7 @@ async def _take_in(
     now = context.now()
     ended = _step_row(ref, outcome, now, context.rate(outcome.footprint, outcome.used))
     if task.stopping and not outcome.succeeded:
-        ended = replace(ended, phase=NodePhase.CANCELLED.value, reason=CANCELLED, message="")
+        ended = replace(ended, phase=NodePhase.CANCELLED.value, reason=early_reason(run.ends_as), message="")
     may_repeat = (
         not outcome.succeeded and outcome.reason not in _NOT_REPEATED and not task.stopping and task.kind != "approval"
     )
@@ -126,7 +126,7 @@ async def _take_in(
     delay = delay_before_next(node.retry, tries, luck(context.randomness)) if may_repeat else None
     if delay is not None and node.retry.when is not None:
         states = states_of(definition.graph, run)
-        refusal = await refusal_to_repeat(context.evaluator, definition, node, run.key, facts, states, ended)
+        refusal = await refusal_to_repeat(context.evaluator, definition, node, run, facts, states, ended)
         if refusal is not None:
             ended, delay = replace(ended, message=clip(f"{ended.message}; {refusal}".removeprefix("; "))), None
     if delay is None:
@@ -179,7 +179,7 @@ async def _go_on(
             facts,
             context.evaluator,
             now,
-            cancelling=run.cancelling,
+            ends_as=run.ends_as,
             apart=run.apart,
             left=left,
         )

@@ -21,18 +21,18 @@ from headgate.store.runs import LoadedRun
 def ending_of(definition: Definition, run: LoadedRun, progress: Progress, now: datetime) -> Ending | None:
     """How a Running run ends whose nodes have all ended; None while some have not.
 
-    A run that was asked to end is Cancelled, however its final nodes fared, and keeps the reason that was given.
+    A run that was asked to end does so as it was asked to, however its final nodes fared, for the reason given.
     """
     if progress.outcome is None:
         return None
-    outcome = RunPhase.CANCELLED if run.cancelling else progress.outcome
+    outcome = run.ends_as or progress.outcome
     told = progress.error or error_message(definition.graph, progress.states, outcome)
     return Ending(
         status=outcome.value,
         finished_at=now,
         duration_ms=milliseconds(now - run.key.started_at),
-        error_message=run.error_message if run.cancelling else told,
-        outputs=None if run.cancelling else progress.outputs,
+        error_message=run.error_message if run.ends_as is not None else told,
+        outputs=None if run.ends_as is not None else progress.outputs,
         takes_place=run.takes_place,
     )
 

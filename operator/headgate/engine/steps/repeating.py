@@ -10,14 +10,15 @@ from headgate.engine.definitions.definition import Definition
 from headgate.engine.steps.facts import Facts
 from headgate.engine.steps.variables import variables
 from headgate.engine.types import Evaluator, ExpressionError
-from headgate.store.records import RunKey, StepRow
+from headgate.store.records import StepRow
+from headgate.store.runs import LoadedRun
 
 
 async def refusal_to_repeat(
     evaluator: Evaluator,
     definition: Definition,
     node: Node,
-    key: RunKey,
+    run: LoadedRun,
     facts: Facts,
     states: Mapping[str, NodeState],
     ended: StepRow,
@@ -29,7 +30,7 @@ async def refusal_to_repeat(
     names = definition.reads.get(node.id, frozenset())
     known = await facts.known(names)
     read = {
-        **variables(definition, key.id, names, known, states, facts.event, final=node.final),
+        **variables(definition, run.key.id, names, known, states, facts.event, final=node.final, ends_as=run.ends_as),
         "attempt": {
             "number": ended.attempt,
             "reason": ended.reason,

@@ -30,7 +30,7 @@ INVALID_EXPRESSION = "InvalidExpression"
 INVALID_OUTPUT = "InvalidOutput"
 MEMOIZED = "Memoized"
 ITEMS_FAILED = "ItemsFailed"
-CANCELLED = "Cancelled"
+CANCELLED, TIMEOUT = "Cancelled", "Timeout"
 
 
 @dataclass(frozen=True)
@@ -57,26 +57,27 @@ async def advance(
     evaluator: Evaluator,
     now: datetime,
     *,
-    cancelling: bool = False,
+    ends_as: RunPhase | None = None,
     apart: Apart = NORMAL,
     left: StorageLeft | None = None,
 ) -> Progress:
     """Step the run until everything that is left waits for an attempt, or it has ended.
 
     Reads ``facts`` only where an expression has to be evaluated. Raises what the evaluator raises besides
-    ``ExpressionError``, which fails the node. With ``cancelling`` no further item starts, but for final nodes.
+    ``ExpressionError``, which fails the node. Where it was asked to end, as ``ends_as``, no further
+    item starts, but for final nodes.
 
     With ``left``, which is needed only where not everything fits, a node whose value finds no room in it fails, and the
     run fails whose own outputs find none.
     """
-    walk = _Walk(definition, run_id, dict(states), facts, evaluator, now, cancelling, apart, left)
+    walk = _Walk(definition, run_id, dict(states), facts, evaluator, now, ends_as, apart, left)
     while True:
         decided = step(definition.graph, walk.states)
         for node_id, state in decided.skipped.items():
             walk.states[node_id] = state
             walk.steps.append(StepRow(node_id, state.attempt, state.phase.value, reason=state.reason))
         # A run that was asked to end stops nowhere before.
-        at = apart.stop(decided.ready, walk.states) if not cancelling else None
+        at = apart.stop(decided.ready, walk.states) if ends_as is None else None
         if at is not None:
             return Progress(walk.states, None, merged(walk.steps), tuple(walk.tasks), held=at)
         for node_id in decided.ready:
@@ -84,6 +85,11 @@ async def advance(
         moved = [await walk.go_on(node) for node in walk.spreading()]
         if not decided.ready and not any(moved):
             return await walk.ended(decided.outcome)
+
+
+def early_reason(ends_as: RunPhase | None) -> str:
+    """The reason of nodes that end because their run was asked to end, as ``ends_as``."""
+    return TIMEOUT if ends_as is RunPhase.FAILED else CANCELLED
 
 
 @dataclass
@@ -94,7 +100,7 @@ class _Walk:
     facts: Facts
     evaluator: Evaluator
     now: datetime
-    cancelling: bool
+    ends_as: RunPhase | None
     apart: Apart
     left: StorageLeft | None
     lists: dict[str, list[Any]] = field(default_factory=dict)
@@ -152,10 +158,10 @@ class _Walk:
         if node.id not in self.lists:
             self.lists[node.id] = await self.facts.items(node.id)
         items = self.lists[node.id]
-        if self.cancelling and not node.final:
+        if self.ends_as is not None and not node.final:
             if any(not state.phase.is_final for state in items_of(node.id, self.states).values()):
                 return False
-            self._record(node.id, NodePhase.CANCELLED, CANCELLED, items=items)
+            self._record(node.id, NodePhase.CANCELLED, early_reason(self.ends_as), items=items)
             return True
         decided = spread(node, len(items), items_of(node.id, self.states))
         for index in decided.start:
@@ -258,7 +264,9 @@ class _Walk:
             return {}
         names = self.definition.reads.get(reader, frozenset())
         known = await self.facts.known(names)
-        common = variables(self.definition, self.run_id, names, known, self.states, self.facts.event, final=final)
+        common = variables(
+            self.definition, self.run_id, names, known, self.states, self.facts.event, final=final, ends_as=self.ends_as
+        )
         read = {**common, **more}
         return dict(zip(expressions, await self.evaluator.evaluate_many(expressions, read), strict=True))
 

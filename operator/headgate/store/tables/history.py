@@ -44,6 +44,7 @@ executions = Table(
     Column("retries", Integer, nullable=False, server_default="0"),
     Column("held", Text),
     Column("cancelling", Boolean, nullable=False, server_default="false"),
+    Column("overdue", Boolean, nullable=False, server_default="false"),
     Column("concurrency_limit", Integer),
     Column("labels", JSONB, nullable=False, server_default="{}"),
     postgresql_partition_by="RANGE (started_at)",

@@ -1,0 +1,1 @@
+ALTER TABLE headgate.workflow_executions DROP COLUMN overdue;
