@@ -45,6 +45,7 @@ __all__ = [
     "Fired",
     "JobTask",
     "LeaseLost",
+    "NoRoom",
     "NodeView",
     "Outcome",
     "RecordedWorkspace",
@@ -194,6 +195,14 @@ class Refused:
     message: str
     until: datetime | None = None
     """When it may succeed, where that is known."""
+
+
+class NoRoom(Exception):  # noqa: N818 - a state of the world, not a mistake
+    """A run that never waits as Pending cannot be retried now. Nothing was written, so that it may succeed later."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(refused.message)
+        self.refused = refused
 
 
 @dataclass(frozen=True)
