@@ -237,6 +237,8 @@ class Effects:
     """Whether there is something new to claim."""
     for_runners: tuple[str, ...] = ()
     """What of it is for runners, and due: the kind of each, or every kind where that is not known."""
+    to_chain: bool = False
+    """Whether there may be a call to make, or an end of a run on which somebody acts: a look for them is due."""
     cancelled: tuple[TaskRef, ...] = ()
     """Attempts under way whose Jobs are to be ended."""
     stopping: tuple[TaskRef, ...] = ()
@@ -253,6 +255,7 @@ class Effects:
             calm=(self.calm | other.calm) - (self.runs - self.calm) - (other.runs - other.calm),
             tasks_queued=self.tasks_queued or other.tasks_queued,
             for_runners=self.for_runners + other.for_runners,
+            to_chain=self.to_chain or other.to_chain,
             cancelled=self.cancelled + other.cancelled,
             stopping=self.stopping + other.stopping,
             finished=self.finished + other.finished,

@@ -21,7 +21,7 @@ from headgate.engine.steps.outcome import states_of
 from headgate.engine.types import Effects
 from headgate.store import control, runs
 from headgate.store.recording import Room
-from headgate.store.records import RunKey, for_runners
+from headgate.store.records import RunKey, for_calls, for_runners
 from headgate.store.runs import LoadedRun
 
 RUN_SUSPENDED = "RunSuspended"
@@ -87,6 +87,7 @@ async def _resume(context: Context, key: RunKey, passing: GoingOn | None, by: Ac
     effects |= Effects(
         tasks_queued=bool(progress.tasks or released),
         for_runners=for_runners(progress.tasks) + (KINDS if released else ()),
+        to_chain=for_calls(progress.tasks) or bool(released),
     )
     return effects | ended, room
 
