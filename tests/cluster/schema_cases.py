@@ -390,6 +390,7 @@ def _run() -> Iterator[Bad]:
     pins = [{"node": "load", "run": "1"}, {"node": "report", "run": "1"}]
     tried = good.with_spec(mode="Test", debug={"mocks": [{"node": "enough"}], "pins": pins})
     yield Bad("debug of a Normal run", tried.with_spec(mode="Normal"), "set mode to Test or Debug, or remove debug")
+    yield Bad("a step of a Test run", tried.with_spec(step=1), "set mode to Debug: only such a run goes on by a step")
     yield Bad(
         "a node with a mock and a pin",
         tried.with_value("spec.debug.mocks", [{"node": "enough"}, {"node": "report"}]),

@@ -176,6 +176,7 @@ async def test_a_debug_run_stands_at_its_breakpoint_and_its_pods_are_marked(clus
         .with_node("fetch", {"http": {"url": "https://example.com"}})
         .with_node("first", shell(cluster, "true"), after=["fetch"])
         .with_node("second", shell(cluster, "true"), after=["first"])
+        .with_node("third", shell(cluster, "true"), after=["second"])
     )
     debug = {
         "mocks": [{"node": "fetch", "output": {"status": 200}}],
@@ -186,11 +187,33 @@ async def test_a_debug_run_stands_at_its_breakpoint_and_its_pods_are_marked(clus
     held = await cluster.until(WORKFLOW_RUNS, "debugged", acme, waits_for("Breakpoint"))
 
     assert held["status"]["phase"] == "Suspended"
-    assert nodes(held) == {"fetch": "Succeeded", "first": "Succeeded", "second": "Pending"}
+    assert nodes(held) == {"fetch": "Succeeded", "first": "Succeeded", "second": "Pending", "third": "Pending"}
     pods = await cluster.list(PODS, acme, labels="headgate.dev/mode=Debug")
     assert [pod["metadata"]["labels"]["headgate.dev/node"] for pod in pods] == ["first"]
+    await steer(cluster, "debugged", acme, step=1)
+    await cluster.until(WORKFLOW_RUNS, "debugged", acme, is_at("second", "Succeeded"))
+    held = await cluster.until(WORKFLOW_RUNS, "debugged", acme, waits_for("Breakpoint"))
+    assert nodes(held) == {"fetch": "Succeeded", "first": "Succeeded", "second": "Succeeded", "third": "Pending"}
     await steer(cluster, "debugged", acme, resume=1)
     assert (await cluster.finished("debugged", acme))["status"]["phase"] == "Succeeded"
+
+
+async def test_a_test_run_is_retried_from_the_failed_step(cluster: Cluster, acme: str) -> None:
+    workflow = (
+        a_workflow("mended", acme)
+        .with_node("fetch", {"http": {"url": "https://example.com"}})
+        .with_node("work", shell(cluster, "exit 3"), after=["fetch"])
+    )
+    debug = {"mocks": [{"node": "fetch", "output": {"status": 200}}]}
+    await cluster.apply(workflow, a_run("mended", acme, "mended").with_spec(mode="Test", debug=debug))
+    assert attempts(await cluster.finished("mended", acme)) == {"fetch": 1, "work": 1}
+
+    await steer(cluster, "mended", acme, retry=1)
+
+    def retried(run: Object) -> bool:
+        return run["status"]["phase"] == "Failed" and attempts(run)["work"] > 1
+
+    assert attempts(await cluster.until(WORKFLOW_RUNS, "mended", acme, retried)) == {"fetch": 1, "work": 2}
 
 
 async def test_an_older_version_runs_and_an_unknown_one_is_refused(cluster: Cluster, acme: str) -> None:

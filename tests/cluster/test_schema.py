@@ -242,9 +242,9 @@ class TestRunOnceCreated:
         with pytest.raises(Refused, match="a cancelled run stays cancelled; create another WorkflowRun"):
             api.dry_replace({**cancelled, "spec": {**kept, **spec}})
 
-    @pytest.mark.parametrize("member", ["retry", "resume"])
+    @pytest.mark.parametrize("member", ["retry", "resume", "step"])
     def test_what_was_asked_for_is_not_taken_back(self, api: SchemaServer, namespace: str, member: str) -> None:
-        run = GOOD_RUN.with_spec(**{member: 2}).with_metadata(name=f"asked-{member}")
+        run = GOOD_RUN.with_spec(mode="Debug", **{member: 2}).with_metadata(name=f"asked-{member}")
         stored = api.create(placed(run, namespace))
 
         with pytest.raises(Refused, match=f"raise {member}, or leave it"):

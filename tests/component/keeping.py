@@ -9,6 +9,7 @@ from uuid import UUID
 
 from headgate.api.debugging import Debug, RunMode
 from headgate.api.workflow_run import RunPhase
+from headgate.domain.apart import GoingOn
 from headgate.domain.step_log import log_path
 from headgate.domain.sync import Reached
 from headgate.engine.types import Outcome
@@ -171,11 +172,11 @@ async def stopped_at_a_breakpoint(world: World) -> None:
     wishes = Debug.model_validate({"breakpoints": [{"node": "each"}, {"node": "work"}]})
     run = await world.admit(mode=RunMode.DEBUG, debug=wishes, inputs=GIVEN)
     await assert_exact(world)
-    await world.engine.control.pass_breakpoint(world.ids["acme"], run, 1)
+    await world.engine.control.pass_breakpoint(world.ids["acme"], run, GoingOn(1))
     for index in range(len(LIST)):
         await world.succeed(run, f"each.{index}", output=ODD)
     await assert_exact(world)
-    await world.engine.control.pass_breakpoint(world.ids["acme"], run, 2)
+    await world.engine.control.pass_breakpoint(world.ids["acme"], run, GoingOn(2))
 
 
 async def called(world: World) -> None:

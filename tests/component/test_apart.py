@@ -7,6 +7,7 @@ from uuid import UUID
 from headgate.api.circuit_breaker import CircuitBreaker
 from headgate.api.debugging import Debug, RunMode
 from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.domain.apart import GoingOn
 from headgate.engine.types import Effects, Waiting
 from tests.builders import a_workflow
 from tests.component.tried import chain, given_outputs, tried
@@ -14,7 +15,7 @@ from tests.component.world import World, one_node
 
 
 async def go_on(world: World, run: UUID, number: int) -> Effects:
-    return await world.engine.control.pass_breakpoint(world.ids["acme"], run, number)
+    return await world.engine.control.pass_breakpoint(world.ids["acme"], run, GoingOn(number))
 
 
 class TestFigures:
@@ -63,16 +64,11 @@ class TestFigures:
 
         assert await world.phase(await world.admit()) is RunPhase.RUNNING
 
-    async def test_nothing_is_remembered_or_retried(self, world: World) -> None:
+    async def test_nothing_is_remembered(self, world: World) -> None:
         await world.given(one_node(memoize={"key": "same"}))
         run = await tried(world)
         await world.succeed(run, output=1)
         assert await world.phase(await world.admit()) is RunPhase.RUNNING
-
-        failed = await tried(world)
-        await world.fail(failed)
-        await world.engine.control.retry(world.ids["acme"], failed, 1)
-        assert await world.phase(failed) is RunPhase.FAILED
 
     async def test_its_attempts_say_so(self, world: World) -> None:
         await world.given(one_node())
@@ -207,7 +203,11 @@ class TestBreakpoints:
         view = await world.view(run)
         assert view.phase is RunPhase.SUSPENDED
         assert view.waiting == (
-            Waiting("Breakpoint", "it stands before b; resume it to let it go on, a WorkflowRun by spec.resume"),
+            Waiting(
+                "Breakpoint",
+                "it stands before b; resume it to let it go on, a WorkflowRun by spec.resume or, to what comes next, "
+                "spec.step",
+            ),
         )
         assert view.nodes[0].output == {"rows": 3}
         assert await world.claim() == []

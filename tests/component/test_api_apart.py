@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from headgate.api.members import Role
+from tests.builders import a_workflow
 from tests.component.api_client import Api
 from tests.component.tried import chain, given_outputs
 from tests.component.world import World, one_node
@@ -212,8 +213,26 @@ class TestGoingOn:
         assert "breakpoint" in (await api.post(f"/runs/{run}/resume", {"step": True}, status=409))["detail"]
         assert (await api.post(f"/runs/{run}/resume"))["phase"] == "Running"
 
-    async def test_it_is_not_retried(self, world: World, api: Api) -> None:
-        await world.given(one_node())
-        run = await api.start(mode="Test", debug={"mocks": [{"node": "work", "failure": "no"}]})
+    async def test_retried_it_goes_on_from_what_failed(self, world: World, api: Api) -> None:
+        await world.given(a_workflow().with_node("a").with_node("b", after=["a"]))
+        run = await debugging(api, "b", mocks=[{"node": "a", "output": 1}])
+        await api.post(f"/runs/{run['id']}/resume")
+        [task] = await world.claim()
+        await world.fail(task.ref.run_id, "b")
 
-        assert "is not retried" in (await api.post(f"/runs/{run['id']}/retry", status=409))["detail"]
+        run = await api.post(f"/runs/{run['id']}/retry")
+
+        assert (run["mode"], run["retries"], stands(run), run["nodes"][0]["output"]) == ("Debug", 1, "b", 1)
+        await api.post(f"/runs/{run['id']}/resume")
+        assert [(task.ref.node, task.ref.attempt) for task in await world.claim()] == [("b", 2)]
+
+    async def test_where_five_are_under_way_it_is_told_to_ask_later(self, world: World, api: Api) -> None:
+        await world.given(one_node())
+        failed = await api.start(mode="Test", debug={"mocks": [{"node": "work", "failure": "no"}]})
+        for _ in range(5):
+            await api.start(mode="Test")
+
+        problem = await api.post(f"/runs/{failed['id']}/retry", status=429)
+
+        assert problem["reason"] == "TestLimit"
+        assert (await api.get(f"/runs/{failed['id']}"))["retries"] == 0

@@ -50,7 +50,7 @@ class Decision(KubeModel):
 
 
 class WorkflowRunSpec(KubeModel):
-    """What to run. What steers a run can be changed later: cancel, suspend, retry, resume, priority and approvals."""
+    """What to run. What steers it can be changed later: cancel, suspend, retry, resume, step, priority, approvals."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         *(_is_kept(name) for name in ("workflowRef", "trigger", "inputs", "mode", "debug", "replayOf", "version")),
@@ -67,7 +67,7 @@ class WorkflowRunSpec(KubeModel):
                 reason="FieldValueForbidden",
                 at=f".{name}",
             )
-            for name in ("retry", "resume")
+            for name in ("retry", "resume", "step")
         ),
         Rule(
             cel="""!has(oldSelf.approvals) || (has(self.approvals) &&
@@ -86,6 +86,11 @@ class WorkflowRunSpec(KubeModel):
             " || self.debug.breakpoints.size() == 0",
             message="set mode to Debug: only such a run stops at breakpoints",
             at=".debug.breakpoints",
+        ),
+        Rule(
+            cel="self.mode == 'Debug' || !has(self.step) || self.step == 0",
+            message="set mode to Debug: only such a run goes on by a step",
+            at=".step",
         ),
         Rule(
             cel=f"""!has(dyn(self).inputs) ||
@@ -123,7 +128,11 @@ class WorkflowRunSpec(KubeModel):
     retry: Annotated[int, Field(ge=0, le=1000)] = 0
     """Raise it to run the failed nodes of a failed run again, and what comes after them; finished ones are kept."""
     resume: Annotated[int, Field(ge=0, le=10_000)] = 0
-    """Raise it to let a run go on that stands at a breakpoint."""
+    """Raise it to let a run go on that stands at a breakpoint, to the next one."""
+    step: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """Raise it to let a Debug run that stands at a breakpoint start what is ready there, and stop again before what
+    comes next: one step, however much it is raised. Where resume is raised too, that comes first, and the step is taken
+    where the run stands next."""
     approvals: Annotated[tuple[Decision, ...], Field(max_length=100), ListMap("node", "attempt", "by")] = ()
     """Decisions on approval nodes. The API server sees to it that ``by`` is whoever adds the decision."""
 

@@ -1463,7 +1463,11 @@ class Client:
         workspace: str,
         run_id: str,
     ) -> Run:
-        """Run the failed nodes of a run again, and what comes after them. What succeeded is kept."""
+        """Run the failed nodes of a run again, and what comes after them. What succeeded is kept.
+
+        A Test or Debug run keeps its mocks, pins and breakpoints, and is refused with 429 where it would have to
+        wait.
+        """
         return cast(
             "Run",
             await self._transport.call(

@@ -20,11 +20,22 @@ BEFORE_START = "BeforeStart"
 AFTER_STOP = "AfterStop"
 NEEDS_MOCK = "NeedsMock"
 
-_PASSED, _AT, _RESUMED, _STEPPING = "passed", "at", "resumed", "stepping"
+_PASSED, _AT, _RESUMED, _STEPPED, _STEPPING = "passed", "at", "resumed", "stepped", "stepping"
+_OWN = (_PASSED, _AT, _RESUMED, _STEPPED, _STEPPING)
 _REACH_OTHERS = ("http", "sql", "connector")
 """Configs whose work needs the network that a Test or Debug run does not have."""
 NO_RUNNERS = "give it a mock: a script of a run that is a test needs the image of runners, and no gateway is installed"
 """Why a script cannot run where nothing says what runners are made of."""
+
+
+@dataclass(frozen=True)
+class GoingOn:
+    """How often a run is to have been let go on from a breakpoint. Both numbers only grow."""
+
+    resume: int = 0
+    """To the next breakpoint."""
+    step: int = 0
+    """To what comes next."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +49,9 @@ class Apart:
     at: str | None = None
     """The breakpoint at which it stands."""
     resumed: int = 0
-    """How often it was let go on."""
+    """The last number by which it was let go on to the next breakpoint."""
+    stepped: int = 0
+    """The last number by which it was let go on by a step."""
     stepping: bool = False
     """Whether it was let go on by a step: it stops again before what comes next."""
 
@@ -47,13 +60,14 @@ class Apart:
         """What is recorded of a run."""
         if mode == RunMode.NORMAL:
             return NORMAL
-        debug = {key: value for key, value in options.items() if key not in (_PASSED, _AT, _RESUMED, _STEPPING)}
+        debug = {key: value for key, value in options.items() if key not in _OWN}
         return cls(
             RunMode(mode),
             Debug.model_validate(debug),
             frozenset(options.get(_PASSED, ())),
             options.get(_AT),
             options.get(_RESUMED, 0),
+            options.get(_STEPPED, 0),
             options.get(_STEPPING, False),
         )
 
@@ -69,6 +83,8 @@ class Apart:
             more[_AT] = self.at
         if self.resumed:
             more[_RESUMED] = self.resumed
+        if self.stepped:
+            more[_STEPPED] = self.stepped
         if self.stepping:
             more[_STEPPING] = True
         return {**self.debug.to_wire(), **more}
@@ -96,10 +112,24 @@ class Apart:
         before = [_name(Breakpoint(node=node)) for node in ready] if self.stepping else []
         return before[0] if before and self.passed.isdisjoint(before) else None
 
-    def past(self, number: int, *, step: bool = False) -> Apart:
-        """Let go on from where it stands, for the time of that number."""
-        passed = self.passed | ({self.at} if self.at is not None else frozenset())
-        return replace(self, passed=passed, at=None, resumed=number, stepping=step)
+    def past(self, asked: GoingOn) -> Apart | None:
+        """Let go on from where it stands, once for each higher number; None where it stands nowhere, or stays.
+
+        Going on comes before a step, which is left for where it stands next. Whoever asks with a number that is behind
+        has not seen what was done since, and asked for another place.
+        """
+        done = GoingOn(self.resumed, self.stepped)
+        if self.at is None or asked == done or asked.resume < done.resume or asked.step < done.step:
+            return None
+        stepping = asked.resume == done.resume
+        stepped = asked.step if stepping else done.step
+        passed = self.passed | {self.at}
+        return replace(self, passed=passed, at=None, resumed=asked.resume, stepped=stepped, stepping=stepping)
+
+    def again(self, repeated: Collection[str]) -> Apart:
+        """As it is where the run is retried: it stops anew at what runs again, and goes on by steps if it did."""
+        passed = frozenset(name for name in self.passed if breakpoint_of(name).node not in repeated)
+        return replace(self, passed=passed, at=None)
 
 
 NORMAL = Apart()
@@ -107,7 +137,8 @@ NORMAL = Apart()
 
 def told(breakpoint_: str) -> str:
     """Why a run that stands at a breakpoint is held."""
-    return f"{BREAKPOINT}: it stands {breakpoint_}; resume it to let it go on, a WorkflowRun by spec.resume"
+    how = "resume it to let it go on, a WorkflowRun by spec.resume or, to what comes next, spec.step"
+    return f"{BREAKPOINT}: it stands {breakpoint_}; {how}"
 
 
 def breakpoint_of(at: str) -> Breakpoint:

@@ -7,8 +7,12 @@ from dataclasses import replace
 
 from headgate.api.node import NodeType, OnFailure
 from headgate.api.workflow_run import NodePhase
+from headgate.domain.apart import AFTER_STOP, BEFORE_START, PINNED
 from headgate.domain.graph import Graph, NodeState
 from headgate.domain.spread import item_name, items_of
+
+_LEFT_OUT = {(NodePhase.SKIPPED, BEFORE_START), (NodePhase.SKIPPED, AFTER_STOP), (NodePhase.SUCCEEDED, PINNED)}
+"""Nodes that a Test or Debug run does not run, or has from an earlier one, however often it is retried."""
 
 
 def to_repeat(graph: Graph, states: Mapping[str, NodeState]) -> dict[str, NodeState]:
@@ -16,12 +20,13 @@ def to_repeat(graph: Graph, states: Mapping[str, NodeState]) -> dict[str, NodeSt
 
     Those that failed or were cancelled, and of a node that runs for every item of a list the items that did; those that
     were skipped after one of these; and all final ones, as the run ends anew. What succeeded is kept, and so is a
-    failure from which the run went on (``onFailure: Continue``). No number of an attempt is ever used again.
+    failure from which the run went on (``onFailure: Continue``). No number of an attempt is ever used again. Of a Test
+    or Debug run, what it leaves out stays left out.
     """
     repeated: dict[str, NodeState] = {}
     for node in graph.nodes:
         state = states[node.id]
-        if node.type is NodeType.TRIGGER:
+        if node.type is NodeType.TRIGGER or (state.phase, state.reason) in _LEFT_OUT:
             continue
         after_one = any(dependency.node in repeated for dependency in graph.edges[node.id])
         if (

@@ -7,11 +7,13 @@ from datetime import datetime
 from uuid import UUID
 
 from headgate.api.workflow_run import Decision
+from headgate.domain.apart import GoingOn
 from headgate.domain.audit import Action, Actor
 from headgate.engine.acts import steered
 from headgate.engine.audit import record
 from headgate.engine.context import Context, run_key
-from headgate.engine.control import approvals, cancellation, overdue, repetition, stopping, suspension
+from headgate.engine.control import approvals, cancellation, overdue, stopping, suspension
+from headgate.engine.starting import repetition
 from headgate.engine.starting.starter import Starter
 from headgate.engine.types import Effects
 from headgate.store import control
@@ -64,20 +66,20 @@ class RunControl:
         return await self._starter.make_use(effects, workspace_id, room)
 
     async def pass_breakpoint(
-        self, workspace_id: UUID, run_id: UUID, number: int, by: Actor | None = None, *, step: bool = False
+        self, workspace_id: UUID, run_id: UUID, asked: GoingOn, by: Actor | None = None
     ) -> Effects:
-        """Let a Debug run go on past the breakpoint at which it stands, once for every higher ``number``.
+        """Let a Debug run go on past the breakpoint at which it stands, once for every higher number.
 
-        With ``step`` it lets start what may start there, and stops again before what comes next.
+        By a step it lets start what may start there, and stops again before what comes next.
         """
-        effects, room = await suspension.resume_run(self._context, workspace_id, run_id, number, by, step=step)
+        effects, room = await suspension.resume_run(self._context, workspace_id, run_id, asked, by)
         return await self._starter.make_use(effects, workspace_id, room)
 
     async def retry(self, workspace_id: UUID, run_id: UUID, number: int, by: Actor | None = None) -> Effects:
         """Run the failed nodes of a Failed or Cancelled run again, once for every higher ``number``.
 
         It counts as another start, and waits as Pending where there is no room. What succeeded is kept. A Test or Debug
-        run is not retried.
+        run counts for nothing and never waits: ``NoRoom`` is raised where it cannot start now.
         """
         effects, room = await repetition.retry_run(self._context, workspace_id, run_id, number, by)
         return await self._starter.make_use(effects, workspace_id, room)

@@ -45,6 +45,7 @@ __all__ = [
     "Fired",
     "JobTask",
     "LeaseLost",
+    "NoRoom",
     "NodeView",
     "Outcome",
     "RecordedWorkspace",
@@ -196,6 +197,14 @@ class Refused:
     """When it may succeed, where that is known."""
 
 
+class NoRoom(Exception):  # noqa: N818 - a state of the world, not a mistake
+    """A run that never waits as Pending cannot be retried now. Nothing was written, so that it may succeed later."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(refused.message)
+        self.refused = refused
+
+
 @dataclass(frozen=True)
 class Claimed:
     """Attempts that are the claimer's for the length of the lease."""
@@ -228,6 +237,8 @@ class Effects:
     """Whether there is something new to claim."""
     for_runners: tuple[str, ...] = ()
     """What of it is for runners, and due: the kind of each, or every kind where that is not known."""
+    to_chain: bool = False
+    """Whether there may be a call to make, or an end of a run on which somebody acts: a look for them is due."""
     cancelled: tuple[TaskRef, ...] = ()
     """Attempts under way whose Jobs are to be ended."""
     stopping: tuple[TaskRef, ...] = ()
@@ -244,6 +255,7 @@ class Effects:
             calm=(self.calm | other.calm) - (self.runs - self.calm) - (other.runs - other.calm),
             tasks_queued=self.tasks_queued or other.tasks_queued,
             for_runners=self.for_runners + other.for_runners,
+            to_chain=self.to_chain or other.to_chain,
             cancelled=self.cancelled + other.cancelled,
             stopping=self.stopping + other.stopping,
             finished=self.finished + other.finished,

@@ -135,7 +135,9 @@ class RunView:
     breakpoint: Breakpoint | None = None
     """Where it stands, if at one."""
     resumed: int = 0
-    """How often it was let go on from one."""
+    """The last number by which it was let go on to the next one."""
+    stepped: int = 0
+    """The last number by which it was let go on by a step."""
     kind: TriggerKind = TriggerKind.RESOURCE
     """What asked for it."""
     cost: Decimal | None = None

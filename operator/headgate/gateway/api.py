@@ -74,7 +74,7 @@ def api_routes(
         analytics_routes(engine, access, wall=wall),
         search_routes(engine.search, access),
         run_routes(engine, access, wall=wall, heard=heard),
-        steering_routes(engine, access, heard=heard),
+        steering_routes(engine, access, wall=wall, heard=heard),
         approval_routes(engine, access, heard=heard),
         event_routes(engine, access, streams),
         log_routes(engine, access, streams, objects, live),

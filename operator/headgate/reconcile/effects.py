@@ -82,7 +82,8 @@ class EffectHandler:
             self.work.set()
         if effects.for_runners:
             self.runners.set()
-        if effects.tasks_queued or effects.finished or effects.stopping:
+        # What is asked to end may be a call, and the run that it made is to be told.
+        if effects.to_chain or effects.stopping:
             self.chain.set()
         if effects.breakers:
             self.breakers.set()

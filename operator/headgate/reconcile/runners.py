@@ -98,10 +98,12 @@ class Runners:
             self._told.pop(run_id, None)
         for run_id in now:
             self._done.pop(run_id, None)
+        # What has gone ended, and may have ended its run, or have left a call to be made.
+        ended = bool(_refs(self._seen) - _refs(now))
         self._seen = now
         if changed:
             self._effects.work.set()
-            await self._effects.handle(Effects(runs=frozenset(changed)))
+            await self._effects.handle(Effects(runs=frozenset(changed), to_chain=ended))
 
     async def _see_to(self, run_id: UUID, tasks: tuple[OpenRunnerTask, ...]) -> None:
         now = self._wall()
@@ -165,6 +167,10 @@ def _is_left(task: OpenRunnerTask, now: datetime, *, alive: bool) -> bool:
     """Whether nobody ends any more what was asked to end, so that it counts as ended."""
     overstayed = task.due_at + timedelta(seconds=OVERSTAYED_SECONDS) <= now
     return task.stopping and (task.holder is None or not alive or overstayed)
+
+
+def _refs(runs: Mapping[UUID, frozenset[OpenRunnerTask]]) -> frozenset[TaskRef]:
+    return frozenset(task.ref for tasks in runs.values() for task in tasks)
 
 
 def _state(runs: Mapping[UUID, frozenset[OpenRunnerTask]], run_id: UUID) -> frozenset[tuple[object, ...]]:

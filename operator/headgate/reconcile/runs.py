@@ -21,7 +21,7 @@ from headgate.engine.control.suspension import RUN_SUSPENDED
 from headgate.engine.engine import Engine
 from headgate.engine.starting.replay import UNKNOWN_RUN, UNKNOWN_VERSION
 from headgate.engine.starting.requests import INVALID_DEBUG, INVALID_LABELS
-from headgate.engine.types import Admitted, Refused, RunRequest, RunView, TriggerKind
+from headgate.engine.types import Admitted, NoRoom, Refused, RunRequest, RunView, TriggerKind
 from headgate.reconcile.dependents import Dependents
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.keys import Key
@@ -110,6 +110,9 @@ class RunReconciler:
         except NoTenant as error:
             self._dependents.depend(key, NAMESPACE.key(key.namespace))
             await self._wait(key, live, run, Reason.NO_WORKSPACE, str(error))
+        except NoRoom as error:
+            # Its row says how it ended before; that it is to be retried is told as if it had not begun.
+            await self._wait(key, live, run, error.refused.reason, str(error), RunPhase.PENDING)
         except DatabaseUnavailable as error:
             self._park(key)
             message = f"the run is kept until Postgres can be used: {error}"
@@ -240,13 +243,17 @@ class RunReconciler:
         elif written:
             self._mirrors[uid] = _Mirror(view.run_id, self._monotonic())
 
-    async def _wait(self, key: Key, live: Object, run: WorkflowRun, reason: str, message: str) -> None:
-        await self._say_waiting(live, run, reason, message)
+    async def _wait(
+        self, key: Key, live: Object, run: WorkflowRun, reason: str, message: str, phase: RunPhase | None = None
+    ) -> None:
+        await self._say_waiting(live, run, reason, message, phase)
         self._requeue(key, WAIT_SECONDS)
 
-    async def _say_waiting(self, live: Object, run: WorkflowRun, reason: str, message: str) -> None:
+    async def _say_waiting(
+        self, live: Object, run: WorkflowRun, reason: str, message: str, phase: RunPhase | None = None
+    ) -> None:
         waiting = (WaitingFor(reason=reason, message=message[:1024]),)
-        status = self._without_run(run, run.status.phase or RunPhase.PENDING, reason, message, waiting)
+        status = self._without_run(run, phase or run.status.phase or RunPhase.PENDING, reason, message, waiting)
         await self._status.write(WORKFLOW_RUNS, live, status)
 
     async def _invalid(self, live: Object, message: str) -> None:

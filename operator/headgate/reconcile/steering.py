@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from headgate.api.workflow_run import Decision, RunPhase, WorkflowRunSpec
+from headgate.domain.apart import GoingOn
 from headgate.domain.audit import Actor, ActorKind
 from headgate.engine.control.suspension import RUN_SUSPENDED
 from headgate.engine.run_control import RunControl
@@ -45,8 +46,9 @@ async def steer(
         effects = (effects or Effects()) | await control.suspend(workspace_id, run_id, HELD_BY_SPEC, by=by)
     elif not spec.suspend and is_held_by_spec(view):
         effects = (effects or Effects()) | await control.resume(workspace_id, run_id, by=by)
-    elif view.at_breakpoint and spec.resume > view.resumed:
-        effects = (effects or Effects()) | await control.pass_breakpoint(workspace_id, run_id, spec.resume, by=by)
+    elif view.at_breakpoint and (spec.resume > view.resumed or spec.step > view.stepped):
+        asked = GoingOn(spec.resume, spec.step)
+        effects = (effects or Effects()) | await control.pass_breakpoint(workspace_id, run_id, asked, by=by)
     return effects
 
 

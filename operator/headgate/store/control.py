@@ -222,14 +222,17 @@ _QUEUE = compact(f"""
 """)  # noqa: S608 - constants
 
 
-async def queue(tx: Transaction, key: RunKey, now: datetime, *, retries: int, steps: Iterable[StepRow] = ()) -> None:
+async def queue(
+    tx: Transaction, key: RunKey, now: datetime, *, retries: int, steps: Iterable[StepRow] = (), counted: bool = True
+) -> None:
     """Let a run that is not under way wait for room, with ``steps`` over what is recorded. Hold the run's lock.
 
-    With another number of ``retries`` than before, no run waits for its end any more.
+    With another number of ``retries`` than before, no run waits for its end any more. One that is started in the same
+    transaction, or not at all, need not be ``counted`` among those that wait.
     """
     parameters = {"retries": retries, "steps": rows_to_json(steps)}
     kept = await tx.value(_QUEUE, key.parameters() | parameters)
-    await count(tx, key.workspace_id, now, queued=1, bytes_=kept or 0)
+    await count(tx, key.workspace_id, now, queued=1 if counted else 0, bytes_=kept or 0)
 
 
 _APPROVALS = f"SELECT node, attempt, work, waiting_until FROM headgate.tasks WHERE {_OF_RUN} AND kind = 'approval'"  # noqa: S608 - constants

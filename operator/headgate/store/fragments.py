@@ -29,9 +29,10 @@ SEVERAL = Source("a.{}", "asked a CROSS JOIN LATERAL ")
 def insert_steps(tail: str, *, priced: bool = False, source: Source = ONE) -> str:
     """Adds the rows of ``steps``, with their prices where ``priced``; ``tail`` follows the FROM clause."""
     columns, values, types = _PRICED if priced else ("", "", "")
+    named = "AS was" if OVERWRITE in tail else ""
     return f"""
-    INSERT INTO headgate.workflow_execution_steps (workspace_id, execution_id, started_at, node, attempt, phase, branch,
-        reason, message, exit_code, output, attempt_started_at, attempt_finished_at{columns})
+    INSERT INTO headgate.workflow_execution_steps {named} (workspace_id, execution_id, started_at, node, attempt, phase,
+        branch, reason, message, exit_code, output, attempt_started_at, attempt_finished_at{columns})
     SELECT %(workspace_id)s, {source["run_id"]}, {source["started_at"]}, s.node, s.attempt, s.phase, s.branch, s.reason,
         s.message, s.exit_code, s.output, s.attempt_started_at, s.attempt_finished_at{values}
     FROM {source.rows}jsonb_to_recordset(CAST({source["steps"]} AS jsonb)) AS s (node text, attempt integer,
@@ -77,19 +78,19 @@ OVERWRITE = """
     ON CONFLICT (workspace_id, started_at, execution_id, node, attempt) DO UPDATE
     SET phase = excluded.phase, branch = excluded.branch, reason = excluded.reason, message = excluded.message,
         exit_code = excluded.exit_code, output = excluded.output,
-        attempt_started_at = coalesce(excluded.attempt_started_at, workflow_execution_steps.attempt_started_at),
+        attempt_started_at = coalesce(excluded.attempt_started_at, was.attempt_started_at),
         attempt_finished_at = excluded.attempt_finished_at
 """
-"""Follows ``insert_steps`` where rows may be there: a start that is known stays."""
+"""Follows ``insert_steps`` where rows may be there, each as it ``was``: a start that is known stays."""
 
 PRICED = """
-    , hourly_rate = CASE WHEN workflow_execution_steps.price_version IS DISTINCT FROM excluded.price_version
-        THEN coalesce(workflow_execution_steps.hourly_rate, excluded.hourly_rate)
-        ELSE greatest(workflow_execution_steps.hourly_rate, excluded.hourly_rate) END,
-    price_version = coalesce(workflow_execution_steps.price_version, excluded.price_version),
+    , hourly_rate = CASE WHEN was.price_version IS DISTINCT FROM excluded.price_version
+        THEN coalesce(was.hourly_rate, excluded.hourly_rate)
+        ELSE greatest(was.hourly_rate, excluded.hourly_rate) END,
+    price_version = coalesce(was.price_version, excluded.price_version),
     cpu_used = excluded.cpu_used, memory_used = excluded.memory_used,
-    cpu_requested = coalesce(excluded.cpu_requested, workflow_execution_steps.cpu_requested),
-    memory_requested = coalesce(excluded.memory_requested, workflow_execution_steps.memory_requested)
+    cpu_requested = coalesce(excluded.cpu_requested, was.cpu_requested),
+    memory_requested = coalesce(excluded.memory_requested, was.memory_requested)
 """
 """Follows ``OVERWRITE`` after ``priced`` steps: the price at which an attempt began stays too.
 

@@ -69,9 +69,25 @@ _RECORD_SEVERAL = compact(f"""
 """)  # noqa: S608 - constants
 
 
+# Whether ``keep_ending`` may have kept the end for somebody. Never less than that: whether one that did not succeed has
+# called others, or was a test, is not looked up.
+_AWAITED = """
+    e.status <> 'Succeeded' OR e.parent_run IS NOT NULL OR EXISTS (
+        SELECT FROM headgate.workflows w JOIN headgate.workflow_events v USING (workspace_id, namespace)
+        WHERE workspace_id = %(workspace_id)s AND w.id = e.workflow_id AND source = name AND e.status = ANY (phases)
+    )
+"""
+
+
 def _finish(source: Source = ONE, unless: str = "") -> str:
     of = "FROM asked a" if source is SEVERAL else ""
     within = f"AND e.started_at {BETWEEN}" if source is SEVERAL else ""
+    # Columns have their types.
+    takes_place, today = (
+        ("a.takes_place", "a.today")
+        if source is SEVERAL
+        else ("CAST(%(takes_place)s AS boolean) AS takes_place", "CAST(%(today)s AS date) AS today")
+    )
     return f"""
     finished AS (
         UPDATE headgate.workflow_executions e
@@ -81,10 +97,9 @@ def _finish(source: Source = ONE, unless: str = "") -> str:
         {of}
         WHERE e.workspace_id = %(workspace_id)s AND e.started_at = {source["started_at"]} {within}
             AND e.id = {source["run_id"]} AND e.status = 'Running' {unless}
-        RETURNING e.id, CAST({source["takes_place"]} AS boolean) AS takes_place,
-            CAST({source["today"]} AS date) AS today
+        RETURNING e.id, {takes_place}, {today}, ({_AWAITED}) AS awaited
     ), room AS MATERIALIZED (
-        SELECT f.id, CASE WHEN f.takes_place THEN headgate.leave_place(%(workspace_id)s, f.id, f.today)
+        SELECT f.id, f.awaited, CASE WHEN f.takes_place THEN headgate.leave_place(%(workspace_id)s, f.id, f.today)
             ELSE 0 END AS queued, (
             SELECT pot FROM headgate.workspace_resource_quotas WHERE workspace_id = %(workspace_id)s
         ) AS pot
@@ -93,12 +108,12 @@ def _finish(source: Source = ONE, unless: str = "") -> str:
 """  # noqa: S608 - constants
 
 
-_FINISH = f"WITH {_finish()} SELECT queued, pot FROM room"  # noqa: S608 - constants
+_FINISH = f"WITH {_finish()} SELECT queued, pot, awaited FROM room"  # noqa: S608 - constants
 # The steps are written before the run is: who follows it reads of their ends first.
 _LAST = "AND (SELECT count(*) FROM steps) > 0"
 _RECORD_LAST_ONE = compact(f"""
     WITH {_fits(ONE)}, steps AS ({_steps(ONE)} RETURNING 1), {_done(ONE)}, {_finish(ONE, _LAST)}
-    SELECT k.fits, r.queued, r.pot FROM kept k LEFT JOIN room r ON true
+    SELECT k.fits, r.queued, r.pot, r.awaited FROM kept k LEFT JOIN room r ON true
 """)  # noqa: S608 - constants
 _ENDING = {
     "today": "date",
@@ -111,7 +126,8 @@ _ENDING = {
 _RECORD_LAST_SEVERAL = compact(f"""
     WITH {columns(**_RUN, **_ENDING)}, {_fits(SEVERAL)}, steps AS ({_steps(SEVERAL)} RETURNING 1), {_done(SEVERAL)},
     {_finish(SEVERAL, _LAST)}
-    SELECT a.number, k.fits, r.queued, r.pot FROM asked a CROSS JOIN kept k LEFT JOIN room r ON r.id = a.run_id
+    SELECT a.number, k.fits, r.queued, r.pot, r.awaited
+    FROM asked a CROSS JOIN kept k LEFT JOIN room r ON r.id = a.run_id
 """)  # noqa: S608 - constants
 
 
@@ -146,12 +162,14 @@ class Ending:
 
 @dataclass(frozen=True)
 class Room:
-    """Who may start, now that a run has ended."""
+    """Who may start, or go on, now that a run has ended."""
 
     waiting: bool = False
     """Whether runs of its workspace wait for room."""
     pot: str | None = None
     """The pot that other workspaces share with it."""
+    awaited: bool = False
+    """Whether its end may be one on which somebody acts: a node that called it, or a trigger of another workflow."""
 
 
 async def record(
@@ -195,7 +213,7 @@ async def finish(tx: Transaction, key: RunKey, ending: Ending) -> Room:
 
 
 def _room(row: Any) -> Room:
-    return Room((row.queued or 0) > 0, row.pot)
+    return Room((row.queued or 0) > 0, row.pot, bool(row.awaited))
 
 
 # What is written over took room, such as the items of a list, and what is written takes none. What a run was given that

@@ -67,6 +67,11 @@ def for_runners(tasks: Iterable[TaskRow]) -> tuple[str, ...]:
     return tuple(kind for task in due for kind in KINDS if kind in task.work)
 
 
+def for_calls(tasks: Iterable[TaskRow]) -> bool:
+    """Whether there are calls of other workflows among them."""
+    return any(task.kind == "call" for task in tasks)
+
+
 @dataclass(frozen=True)
 class RunKey:
     """Where a run lies: ``started_at`` is the time in ``id``, which leads to its partition."""

@@ -74,32 +74,32 @@ def _admission(room: str, counted: str) -> str:
 _ADMIT = _admission(_ROOM, _COUNTED)
 _ADMISSION, _WAITING = Joint(10, _ADMIT, ADMIT_SEVERAL), in_turn(11, _ADMIT)
 # Test and Debug runs take no place, and count for no day.
-_ADMIT_APART = _admission(
-    """
+_ROOM_APART = """
     room AS MATERIALIZED (
         SELECT r.*, asked.*, CASE WHEN r.reason IS NULL THEN 1 ELSE 0 END AS started, 0 AS queued
         FROM asked, headgate.room_apart(%(workspace_id)s, %(workflow_id)s,
             CAST(%(kept)s AS bigint) + %(given)s) r
     )
-    """,
-    """
+"""
+_COUNTED_APART = """
     counted AS MATERIALIZED (
         SELECT headgate.count_use(%(workspace_id)s, %(today)s, 0, 0, 0,
             CAST(%(kept)s AS bigint) + %(given)s, NULL) AS done
         FROM verdict v WHERE v.started = 1
     )
-    """,
-)
-
+"""
+_ADMIT_APART = _admission(_ROOM_APART, _COUNTED_APART)
 _APART = in_turn(12, _ADMIT_APART)
 
-_START = compact(f"""
+
+def _start(room: str, counted: str) -> str:
+    return compact(f"""
     WITH asked AS (
         SELECT CASE WHEN waiting_reason IN ({literals(UNCOUNTED)}) THEN 0 ELSE 1 END AS counted,
             concurrency_limit, mutex, callers
         FROM headgate.workflow_executions
         WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND id = %(run_id)s AND status = 'Pending'
-    ), {_ROOM}, verdict AS (SELECT * FROM room WHERE NOT coalesce(reason = '{NARROW}', false)), {_COUNTED}, run AS (
+    ), {room}, verdict AS (SELECT * FROM room WHERE NOT coalesce(reason = '{NARROW}', false)), {counted}, run AS (
         UPDATE headgate.workflow_executions e
         SET status = CASE started WHEN 1 THEN %(status)s ELSE 'Pending' END,
             waiting_reason = v.reason,
@@ -117,6 +117,10 @@ _START = compact(f"""
     ), steps AS ({insert_steps(_STARTED + OVERWRITE)}), queue AS ({insert_tasks(_STARTED)})
     SELECT {_ANSWER} FROM room r
 """)  # noqa: S608 - constants
+
+
+_START = _start(_ROOM, _COUNTED)
+_START_APART = _start(_ROOM_APART, _COUNTED_APART)
 
 
 @dataclass(frozen=True)
@@ -262,5 +266,6 @@ async def start(tx: Transaction, run: NewRun, *, kept: int, own: int) -> Verdict
 
     What it was given takes ``kept`` bytes from now on, or ``own`` that were counted before, which do not hold it up.
     """
-    row = await tx.row(_START, run.parameters() | {"overtake": True, "kept": kept, "own": own})
+    statement = _START if run.apart.is_normal else _START_APART
+    row = await tx.row(statement, run.parameters() | {"overtake": True, "kept": kept, "own": own})
     return None if row is None else Verdict(row.reason, until=row.until, probe=row.probe, mutex=row.mutex)

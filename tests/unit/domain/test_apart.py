@@ -13,6 +13,7 @@ from headgate.domain.apart import (
     NORMAL,
     Apart,
     Beginning,
+    GoingOn,
     Impossible,
     Pin,
     beginning,
@@ -35,6 +36,13 @@ def a_debug(**members: Any) -> Debug:
 
 def begun(found: dict[str, Pin], **members: Any) -> Beginning:
     return beginning(CHAIN, a_debug(**members), found)
+
+
+def let_go(apart: Apart, at: str, *, resume: int = 0, step: int = 0) -> Apart:
+    """The run, which stands there, after that was asked of it; it has to go on."""
+    on = replace(apart, at=at).past(GoingOn(resume, step))
+    assert on is not None
+    return on
 
 
 def a_script(*env: dict[str, Any]) -> NodeConfig:
@@ -91,30 +99,62 @@ class TestStanding:
 
     def test_let_go_on_it_passes_what_it_stood_at_and_stops_nowhere_else(self) -> None:
         at = self.started.stop(["a", "aside"], self.pending)
-        on = replace(self.started, at=at).past(1)
+        assert at == "before a"
+        on = let_go(self.started, at, resume=1)
 
-        assert (at, on.at, on.resumed) == ("before a", None, 1)
+        assert (on.at, on.resumed) == (None, 1)
         assert on.stop(["a", "aside"], self.pending) is None
         assert on.stop(["b"], self.pending) is None
 
     def test_a_step_lets_start_what_is_ready_and_ends_before_what_is_ready_next(self) -> None:
-        on = replace(self.started, at="before a").past(1, step=True)
+        on = let_go(self.started, "before a", step=1)
 
         assert on.stop(["a", "aside"], self.pending) is None
         assert on.stop(["b"], self.pending) == "before b"
         assert on.stop([], self.pending) is None
 
     def test_the_next_step_ends_one_further_and_going_on_ends_stepping(self) -> None:
-        second = replace(self.started.past(1, step=True), at="before b")
+        first = let_go(self.started, "before a", step=1)
+        second = let_go(first, "before b", step=2)
 
-        assert second.past(2, step=True).stop(["b"], self.pending) is None
-        assert second.past(2, step=True).stop(["aside"], self.pending) == "before aside"
-        assert second.past(2).stop(["aside"], self.pending) is None
+        assert second.stop(["b"], self.pending) is None
+        assert second.stop(["aside"], self.pending) == "before aside"
+        assert let_go(first, "before b", resume=1, step=1).stop(["aside"], self.pending) is None
+
+    def test_each_number_counts_once_and_only_where_it_stands(self) -> None:
+        on = let_go(self.started, "before a", resume=2, step=0)
+
+        assert on.past(GoingOn(3, 1)) is None
+        again = replace(on, at="before b")
+        assert again.past(GoingOn(2, 0)) is None
+        assert let_go(again, "before b", resume=2, step=7).past(GoingOn(2, 7)) is None
+
+    def test_going_on_comes_first_and_the_step_where_it_stands_next(self) -> None:
+        on = let_go(self.started, "before a", resume=1, step=1)
+
+        assert (on.stepping, on.resumed, on.stepped) == (False, 1, 0)
+        assert let_go(on, "before b", resume=1, step=1).stepping
+
+    def test_whoever_has_not_seen_what_was_done_since_asked_for_another_place(self) -> None:
+        stepped = replace(let_go(self.started, "before a", step=1), at="before b")
+
+        assert stepped.past(GoingOn(1, 0)) is None
+
+    def test_retried_it_stops_anew_at_what_runs_again_and_nowhere_else(self) -> None:
+        points = [{"node": "a", "at": "After"}, {"node": "b"}]
+        stood = Apart(RunMode.DEBUG, a_debug(breakpoints=points), frozenset({"after a", "before b"}), "before c")
+        done = {**self.pending, "a": NodeState(NodePhase.SUCCEEDED, 1)}
+
+        again = stood.again({"b", "c"})
+
+        assert (again.at, again.stop(["b"], done)) == (None, "before b")
+        assert stood.again({"c"}).stop(["c"], done) is None
 
     def test_all_of_it_is_kept(self) -> None:
-        on = replace(self.started, at="before a").past(3, step=True)
+        on = let_go(self.started, "before a", step=3)
 
         assert Apart.of("Debug", on.options()) == on
+        assert Apart.of("Debug", replace(on, stepping=False).options()).stepped == 3
 
 
 class TestBeginning:

@@ -72,7 +72,7 @@ async def test_what_ends_is_acted_on_at_once() -> None:
         await asyncio.sleep(1)
         before = world.looks
 
-        await world.effects.handle(Effects(tasks_queued=True))
+        await world.effects.handle(Effects(to_chain=True))
         await settle()
 
         assert world.looks == before + 1
@@ -87,7 +87,7 @@ async def test_many_ends_are_acted_on_together() -> None:
         before = world.looks
 
         for _ in range(100):
-            await world.effects.handle(Effects(tasks_queued=True))
+            await world.effects.handle(Effects(to_chain=True))
             await asyncio.sleep(PACE_SECONDS / 50)
 
         assert world.looks - before <= 4

@@ -47,15 +47,18 @@ async def test_where_something_was_queued_the_dispatcher_is_woken() -> None:
 @pytest.mark.parametrize(
     "effects",
     [
-        Effects(tasks_queued=True),
-        Effects(finished=(FinishedRun(RUN_ID, "acme", RunPhase.SUCCEEDED, timedelta(seconds=1)),)),
+        Effects(to_chain=True),
+        Effects() | Effects(to_chain=True) | Effects(),
         Effects(stopping=(a_task().ref,)),
     ],
 )
-async def test_where_something_may_be_called_has_ended_or_is_to_end_the_chainer_is_woken(effects: Effects) -> None:
+async def test_only_where_a_call_or_an_end_may_be_due_or_something_is_to_end_the_chainer_is_woken(
+    effects: Effects,
+) -> None:
     world = World()
+    ended = FinishedRun(RUN_ID, "acme", RunPhase.SUCCEEDED, timedelta(seconds=1))
 
-    await world.effects.handle(Effects(runs=frozenset([RUN_ID])))
+    await world.effects.handle(Effects(runs=frozenset([RUN_ID]), tasks_queued=True, finished=(ended,)))
     assert not world.effects.chain.is_set()
 
     await world.effects.handle(effects)

@@ -226,3 +226,14 @@ async def test_what_is_asked_to_end_ends_with_its_runner_and_gets_no_other() -> 
 
     assert [(kind, outcome.reason) for kind, _, outcome in told] == [("complete", "Cancelled")]
     assert world.made == [name(1)]
+
+
+async def test_an_attempt_that_has_gone_may_have_ended_its_run_and_others_have_not() -> None:
+    world = World()
+
+    await world.look(a_runner_task("one"), a_runner_task("two"))
+    await world.look(a_runner_task("one", holder="pod/uid"), a_runner_task("two"))
+    assert not world.effects.chain.is_set()
+
+    await world.look(a_runner_task("two"))
+    assert world.effects.chain.is_set()

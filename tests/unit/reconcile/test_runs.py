@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
-from unittest.mock import Mock
+from typing import Any
+from unittest.mock import AsyncMock, Mock
 from uuid import UUID
 
 from prometheus_client import CollectorRegistry
@@ -14,11 +16,11 @@ from headgate.cluster.resources import QUOTAS, WORKFLOW_RUNS, WORKSPACES
 from headgate.desired.keys import NAMESPACE
 from headgate.engine.run_control import RunControl
 from headgate.engine.run_metrics import RunMetrics
-from headgate.engine.types import Admitted, Effects, Refused, RunRequest, RunView, TriggerKind
+from headgate.engine.types import Admitted, Effects, NoRoom, Refused, RunRequest, RunView, TriggerKind
 from headgate.reconcile.dependents import Dependents
 from headgate.reconcile.effects import EffectHandler
 from headgate.reconcile.keys import Key, Topic
-from headgate.reconcile.runs import RunReconciler
+from headgate.reconcile.runs import WAIT_SECONDS, RunReconciler
 from headgate.reconcile.status import StatusWriter
 from headgate.reconcile.tenants import Tenants
 from headgate.reconcile.workloads import Workloads
@@ -38,14 +40,15 @@ class Engine(FakeEngine):
         super().__init__()
         self.control = Mock(spec=RunControl)
         self.there = earlier
+        self.phase = RunPhase.RUNNING
 
     async def run_by_key(self, workspace_id: UUID, trigger_key: str) -> RunView | None:
         self.note("by key")
-        return a_view() if self.there else None
+        return replace(a_view(), phase=self.phase) if self.there else None
 
     async def run_view(self, workspace_id: UUID, run_id: UUID) -> RunView | None:
         self.note("view")
-        return a_view()
+        return replace(a_view(), phase=self.phase)
 
     async def admit(self, request: RunRequest) -> tuple[Admitted | Refused, Effects]:
         self.note("admit")
@@ -105,6 +108,12 @@ class World:
             monotonic=lambda: 0.0,
         )
 
+    @property
+    def status(self) -> dict[str, Any]:
+        """What the WorkflowRun tells."""
+        status: dict[str, Any] = self.kube.objects[WORKFLOW_RUNS.key("nightly-1", "acme")]["status"]
+        return status
+
     async def look(self) -> list[str]:
         """What the engine is asked."""
         self.engine.told.clear()
@@ -130,3 +139,19 @@ async def test_one_that_was_told_of_is_looked_up() -> None:
 
 async def test_so_is_one_that_is_not_to_begin() -> None:
     assert await World(a_run().with_spec(suspend=True)).look() == ["by key"]
+
+
+async def test_one_that_cannot_be_retried_yet_says_why_and_is_retried_later() -> None:
+    world = World(a_run().with_spec(mode="Test", retry=1), earlier=True, phase="Failed")
+    world.engine.phase = RunPhase.FAILED
+    retry = AsyncMock(side_effect=[NoRoom(Refused("TestLimit", "five are under way")), Effects()])
+    world.engine.control = Mock(spec=RunControl, retry=retry)
+
+    await world.look()
+
+    assert (world.status["phase"], world.status["waiting"]) == ("Pending", "TestLimit")
+    assert world.later == [(KEY, WAIT_SECONDS)]
+
+    await world.look()
+
+    assert retry.call_count == 2, "it is looked at again, whatever its status says"

@@ -9,6 +9,7 @@ import pytest
 
 from headgate.api.debugging import Breakpoint
 from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.domain.apart import GoingOn
 from headgate.domain.audit import Actor
 from headgate.engine.run_control import RunControl
 from headgate.engine.types import Effects, NodeView, RunView
@@ -36,9 +37,9 @@ class FakeControl(RunControl):
         return self._note(by, "resume")
 
     async def pass_breakpoint(
-        self, workspace_id: UUID, run_id: UUID, number: int, by: Actor | None = None, *, step: bool = False
+        self, workspace_id: UUID, run_id: UUID, asked: GoingOn, by: Actor | None = None
     ) -> Effects:
-        return self._note(by, "pass", number)
+        return self._note(by, "pass", asked.resume, asked.step)
 
     async def retry(self, workspace_id: UUID, run_id: UUID, number: int, by: Actor | None = None) -> Effects:
         return self._note(by, "retry", number)
@@ -72,7 +73,11 @@ async def asked(view: RunView, **spec: Any) -> list[tuple[Any, ...]]:
 HELD = a_view(RunPhase.SUSPENDED, held="RunSuspended: why")
 
 STANDING = a_view(
-    RunPhase.SUSPENDED, held="Breakpoint: it stands before ask", breakpoint=Breakpoint(node="ask"), resumed=1
+    RunPhase.SUSPENDED,
+    held="Breakpoint: it stands before ask",
+    breakpoint=Breakpoint(node="ask"),
+    resumed=1,
+    stepped=2,
 )
 
 
@@ -93,9 +98,12 @@ STANDING = a_view(
         (a_view(RunPhase.SUSPENDED, held="Breakpoint: before ask"), {}, []),
         (HELD, {"suspend": True, "cancel": True}, [("stop",)]),
         (STANDING, {}, []),
-        (STANDING, {"resume": 1}, []),
-        (STANDING, {"resume": 2}, [("pass", 2)]),
-        (STANDING, {"resume": 2, "suspend": True}, [("pass", 2)]),
+        (STANDING, {"resume": 1, "step": 2}, []),
+        (STANDING, {"resume": 2, "step": 2}, [("pass", 2, 2)]),
+        (STANDING, {"resume": 2, "step": 2, "suspend": True}, [("pass", 2, 2)]),
+        (STANDING, {"resume": 1, "step": 3}, [("pass", 1, 3)]),
+        (a_view(), {"step": 3}, []),
+        (a_view(RunPhase.FAILED), {"step": 3}, []),
         (a_view(), {"resume": 2}, []),
         (a_view(RunPhase.FAILED), {"retry": 1}, [("retry", 1)]),
         (a_view(RunPhase.FAILED, retries=1), {"retry": 1}, []),

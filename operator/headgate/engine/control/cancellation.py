@@ -90,5 +90,5 @@ async def cut_short(
         steps=steps,
     )
     refs = tuple(TaskRef(run.key.workspace_id, run.key.id, node, attempt) for node, attempt in under_way)
-    effects = Effects(frozenset([run.key.id]), cancelled=refs)
+    effects = Effects(frozenset([run.key.id]), to_chain=True, cancelled=refs)
     return effects | await counted(tx, run, definition.namespace, phase, now)

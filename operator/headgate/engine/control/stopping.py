@@ -27,7 +27,7 @@ from headgate.engine.types import Effects, TaskRef
 from headgate.store import control, runs
 from headgate.store.database import Transaction
 from headgate.store.recording import Room
-from headgate.store.records import RunKey, StepRow, for_runners
+from headgate.store.records import RunKey, StepRow, for_calls, for_runners
 from headgate.store.runs import LoadedRun
 
 _LEAST = timedelta(minutes=10)
@@ -105,6 +105,7 @@ async def ask_to_end(
         frozenset([key.id]),
         tasks_queued=bool(progress.tasks or released),
         for_runners=for_runners(progress.tasks) + (KINDS if released else ()),
+        to_chain=for_calls(progress.tasks) or bool(released),
         cancelled=_refs(key, lost),
         stopping=_refs(key, stopping),
     ), room

@@ -6,7 +6,8 @@ from dataclasses import replace
 from uuid import UUID
 
 from headgate.api.workflow_run import RunPhase
-from headgate.domain.audit import Act, Action, Actor
+from headgate.domain.apart import Apart, GoingOn
+from headgate.domain.audit import Action, Actor
 from headgate.domain.runner_task import KINDS
 from headgate.engine.acts import steered
 from headgate.engine.audit import record
@@ -20,7 +21,7 @@ from headgate.engine.steps.outcome import states_of
 from headgate.engine.types import Effects
 from headgate.store import control, runs
 from headgate.store.recording import Room
-from headgate.store.records import RunKey, for_runners
+from headgate.store.records import RunKey, for_calls, for_runners
 from headgate.store.runs import LoadedRun
 
 RUN_SUSPENDED = "RunSuspended"
@@ -48,32 +49,30 @@ async def resume_run(
     context: Context,
     workspace_id: UUID,
     run_id: UUID,
-    passing: int | None = None,
+    passing: GoingOn | None = None,
     by: Actor | None = None,
-    *,
-    step: bool = False,
 ) -> tuple[Effects, Room]:
     """Let a Suspended run go on, in one transaction. See ``RunControl.resume`` and ``RunControl.pass_breakpoint``."""
     key = run_key(workspace_id, run_id)
     if key is None:
         return Effects(), Room()
-    act = steered(by, Action.RUN_RESUME, run_id, step=step or None)
     try:
-        return await _resume(context, key, passing, act, step=step)
+        return await _resume(context, key, passing, by)
     except UnreadableVersion as problem:
+        act = steered(by, Action.RUN_RESUME, run_id)
         return await fail_unreadable(context, key, problem, act), Room(waiting=True)
 
 
-async def _resume(
-    context: Context, key: RunKey, passing: int | None, act: Act | None, *, step: bool
-) -> tuple[Effects, Room]:
+async def _resume(context: Context, key: RunKey, passing: GoingOn | None, by: Actor | None) -> tuple[Effects, Room]:
     async with context.database.tenant(key.workspace_id, lock=key.id) as tx:
         run = await runs.load(tx, key)
-        if run is None or run.status != RunPhase.SUSPENDED or not _may_go_on(run, passing):
+        apart = _let_go(run, passing) if run is not None else None
+        if run is None or apart is None:
             return Effects(frozenset([key.id]) if run is not None else frozenset()), Room()
         if passing is not None:
-            run = replace(run, apart=run.apart.past(passing, step=step))
-            await control.note(tx, key, run.apart.options(), context.now())
+            run = replace(run, apart=apart)
+            await control.note(tx, key, apart.options(), context.now())
+        act = steered(by, Action.RUN_RESUME, key.id, step=(passing is not None and apart.stepping) or None)
         now, effects = context.now(), Effects(frozenset([key.id]))
         if not run.has_place:
             await control.queue(tx, key, now, retries=run.retries)
@@ -88,12 +87,18 @@ async def _resume(
     effects |= Effects(
         tasks_queued=bool(progress.tasks or released),
         for_runners=for_runners(progress.tasks) + (KINDS if released else ()),
+        to_chain=for_calls(progress.tasks) or bool(released),
     )
     return effects | ended, room
 
 
-def _may_go_on(run: LoadedRun, passing: int | None) -> bool:
-    """Whether what is to be lifted holds the run: a breakpoint, once for each higher number, or anything else."""
-    if passing is None:
-        return run.apart.at is None
-    return run.apart.at is not None and passing > run.apart.resumed
+def _let_go(run: LoadedRun, passing: GoingOn | None) -> Apart | None:
+    """What the run does otherwise from now on; None where what is to be lifted does not hold it.
+
+    That is a breakpoint, once for each higher number, or anything else.
+    """
+    if run.status != RunPhase.SUSPENDED:
+        return None
+    if passing is not None:
+        return run.apart.past(passing)
+    return run.apart if run.apart.at is None else None

@@ -43,4 +43,4 @@ async def fail_unreadable(context: Context, key: RunKey, problem: UnreadableVers
         settled = await counted(tx, run, problem.content.namespace, RunPhase.FAILED, now)
         await record(tx, key.workspace_id, now, act)
     refs = tuple(TaskRef(key.workspace_id, key.id, node, attempt) for node, attempt in under_way)
-    return Effects(frozenset([key.id]), cancelled=refs) | settled
+    return Effects(frozenset([key.id]), to_chain=True, cancelled=refs) | settled

@@ -79,6 +79,7 @@ async def _shown(context: Context, tx: Transaction, key: RunKey, row: Any) -> Ru
         mode=apart.mode,
         breakpoint=breakpoint_of(apart.at) if apart.at is not None else None,
         resumed=apart.resumed,
+        stepped=apart.stepped,
         kind=TriggerKind(row.trigger_kind),
         cost=row.cost,
         labels=row.labels,

@@ -32,7 +32,7 @@ from headgate.engine.steps.stepping import Progress, advance
 from headgate.engine.types import Admitted, Effects, Refused, RunRequest
 from headgate.store import admission_targets, control, starting, storage
 from headgate.store.database import Transaction
-from headgate.store.records import RunKey, StepRow, for_runners
+from headgate.store.records import RunKey, StepRow, for_calls, for_runners
 
 QUEUED = "Queued"
 """Reason of a run that waits only because others came before it."""
@@ -158,7 +158,12 @@ async def follow_up(tx: Transaction, run: starting.NewRun, verdict: starting.Ver
     """What follows from the start of a run, which may be its end, or from having to wait."""
     if verdict.reason is not None:
         return Effects(frozenset([run.key.id]))
-    effects = Effects(frozenset([run.key.id]), tasks_queued=bool(run.tasks), for_runners=for_runners(run.tasks))
+    effects = Effects(
+        frozenset([run.key.id]),
+        tasks_queued=bool(run.tasks),
+        for_runners=for_runners(run.tasks),
+        to_chain=for_calls(run.tasks) or run.finished_at is not None,
+    )
     if run.held is not None:
         await control.hold(tx, run.key, run.held, replace(run.apart, at=run.held).options(), run.now)
     effects |= await told_of_holder(tx, run.key.workspace_id, verdict)

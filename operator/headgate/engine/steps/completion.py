@@ -27,7 +27,7 @@ from headgate.engine.types import Effects, LeaseLost, Outcome, TaskRef
 from headgate.store import memos, recording, runs, storage
 from headgate.store.database import Transaction
 from headgate.store.recording import Ending, Room
-from headgate.store.records import RunKey, StepRow, TaskRow, for_runners, size
+from headgate.store.records import RunKey, StepRow, TaskRow, for_calls, for_runners, size
 
 INVALID_OUTPUT = "InvalidOutput"
 _NOT_REPEATED = (LIMIT, NEEDS_MOCK)
@@ -152,7 +152,7 @@ async def _take_in(
     )
     queued = StepRow(ref.node, ref.attempt + 1, NodePhase.QUEUED.value)
     await _record(tx, definition, run.key, (ref.node, ref.attempt), (ended, queued), (again,))
-    return Effects(frozenset([ref.run_id]), tasks_queued=True), Room()
+    return Effects(frozenset([ref.run_id]), tasks_queued=True, to_chain=for_calls([again])), Room()
 
 
 async def _go_on(
@@ -187,9 +187,12 @@ async def _go_on(
     done = (ended.node, ended.attempt)
     room = await _record(tx, definition, run.key, done, (ended, *progress.steps), progress.tasks, ending)
     effects = Effects(
-        frozenset([run.key.id]), tasks_queued=bool(progress.tasks), for_runners=for_runners(progress.tasks)
+        frozenset([run.key.id]),
+        tasks_queued=bool(progress.tasks),
+        for_runners=for_runners(progress.tasks),
+        to_chain=for_calls(progress.tasks),
     )
-    return effects | await follow(tx, definition, run, progress, ending, now), room
+    return effects | await follow(tx, definition, run, progress, ending, now, awaited=room.awaited), room
 
 
 def bounded(outcome: Outcome) -> Outcome:

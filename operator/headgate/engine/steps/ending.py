@@ -43,18 +43,26 @@ async def conclude(
     """End the run as ``ending_of`` has it, or hold it at a breakpoint; nothing happens while nodes have not ended."""
     ending = ending_of(definition, run, progress, now)
     room = Room() if ending is None else await recording.finish(tx, run.key, ending)
-    return await follow(tx, definition, run, progress, ending, now), room
+    return await follow(tx, definition, run, progress, ending, now, awaited=room.awaited), room
 
 
 async def follow(
-    tx: Transaction, definition: Definition, run: LoadedRun, progress: Progress, ending: Ending | None, now: datetime
+    tx: Transaction,
+    definition: Definition,
+    run: LoadedRun,
+    progress: Progress,
+    ending: Ending | None,
+    now: datetime,
+    *,
+    awaited: bool,
 ) -> Effects:
     """What follows from an ending that is recorded, or from a breakpoint where there is none."""
     if progress.held is not None:
         await control.hold(tx, run.key, progress.held, replace(run.apart, at=progress.held).options(), now)
     if ending is None:
         return Effects()
-    return await counted(tx, run, definition.namespace, RunPhase(ending.status), ending.finished_at)
+    effects = Effects(to_chain=awaited)
+    return effects | await counted(tx, run, definition.namespace, RunPhase(ending.status), ending.finished_at)
 
 
 async def counted(tx: Transaction, run: LoadedRun, namespace: str, phase: RunPhase, now: datetime) -> Effects:

@@ -60,7 +60,7 @@ def run_routes(
         answer, effects = await engine.admit(request)
         heard(caller.workspace, effects)
         if isinstance(answer, Refused):
-            raise _problem(answer, wall())
+            raise refusal(answer, wall())
         view = answer.view or await known_run(engine, caller, answer.run_id)
         if (view.namespace, view.workflow) != (request.namespace, request.workflow):
             detail = f"this Idempotency-Key made run {view.run_id} of workflow {view.workflow}: take a new one"
@@ -117,7 +117,7 @@ def _request(body: StartRun, caller: Caller, key: str) -> RunRequest:
     )
 
 
-def _problem(refused: Refused, now: datetime) -> Problem:
+def refusal(refused: Refused, now: datetime) -> Problem:
     """A refusal as it is answered. Nothing was recorded, so that the same request may succeed later."""
     headers = {}
     if refused.reason in _MISSING:

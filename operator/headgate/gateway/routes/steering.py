@@ -3,29 +3,32 @@
 # Annotations are evaluated where they stand: FastAPI reads them, and some name what only a function knows.
 
 from collections.abc import Callable
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Security
 
-from headgate.api.debugging import RunMode
 from headgate.api.workflow_run import RunPhase
+from headgate.domain.apart import GoingOn
 from headgate.domain.api_keys import Scope
 from headgate.engine.engine import Engine
-from headgate.engine.types import Effects, RunView, TriggerKind
+from headgate.engine.types import Effects, NoRoom, RunView, TriggerKind
 from headgate.gateway.access import Access
 from headgate.gateway.callers import Caller
 from headgate.gateway.models.run_requests import CancelRun, HoldRun, ResumeRun
 from headgate.gateway.models.runs import Run, run_of
 from headgate.gateway.problems import Problem
 from headgate.gateway.routes.paths import WORKSPACE
-from headgate.gateway.routes.runs import known_run
+from headgate.gateway.routes.runs import known_run, refusal
 
 _NO_CANCEL, _NO_HOLD, _ALL_THE_WAY = CancelRun(), HoldRun(), ResumeRun()
 
 
-def steering_routes(engine: Engine, access: Access, *, heard: Callable[[str, Effects], None]) -> APIRouter:
+def steering_routes(
+    engine: Engine, access: Access, *, wall: Callable[[], datetime], heard: Callable[[str, Effects], None]
+) -> APIRouter:
     """The routes. ``heard`` is told the workspace and the effects of every transaction."""
     router = APIRouter(prefix=f"{WORKSPACE}/runs/{{run_id}}", tags=["runs"])
     Writer = Annotated[Caller, Security(access.caller, scopes=[Scope.RUNS_WRITE])]  # noqa: N806 - a type
@@ -63,25 +66,31 @@ def steering_routes(engine: Engine, access: Access, *, heard: Callable[[str, Eff
     async def resume(run_id: UUID, caller: Writer, body: ResumeRun = _ALL_THE_WAY) -> Run:
         """Let a Suspended run go on; a Debug run that stands at a breakpoint to the next one, or by a step."""
         view = await known_run(engine, caller, run_id)
-        steered_here(view, "spec.suspend, or spec.resume at a breakpoint,")
+        steered_here(view, "spec.suspend, or at a breakpoint spec.resume or spec.step,")
         _may_go_on(view, step=body.step)
         if view.at_breakpoint:
             # The next number counts once, however many ask at the same time.
-            effects = await engine.control.pass_breakpoint(
-                caller.workspace_id, run_id, view.resumed + 1, by=caller.actor, step=body.step
-            )
+            resume, step = (0, 1) if body.step else (1, 0)
+            asked = GoingOn(view.resumed + resume, view.stepped + step)
+            effects = await engine.control.pass_breakpoint(caller.workspace_id, run_id, asked, by=caller.actor)
         else:
             effects = await engine.control.resume(caller.workspace_id, run_id, by=caller.actor)
         return await done(effects, caller, run_id)
 
     @router.post("/retry", operation_id="retryRun")
     async def retry(run_id: UUID, caller: Writer) -> Run:
-        """Run the failed nodes of a run again, and what comes after them. What succeeded is kept."""
+        """Run the failed nodes of a run again, and what comes after them. What succeeded is kept.
+
+        A Test or Debug run keeps its mocks, pins and breakpoints, and is refused with 429 where it would have to wait.
+        """
         view = await known_run(engine, caller, run_id)
         steered_here(view, "spec.retry")
         _may_be_retried(view)
         # The next number counts once, however many ask at the same time.
-        effects = await engine.control.retry(caller.workspace_id, run_id, view.retries + 1, by=caller.actor)
+        try:
+            effects = await engine.control.retry(caller.workspace_id, run_id, view.retries + 1, by=caller.actor)
+        except NoRoom as problem:
+            raise refusal(problem.refused, wall()) from None
         return await done(effects, caller, run_id)
 
     return router
@@ -109,8 +118,6 @@ def _may_be_retried(view: RunView) -> None:
     if view.kind is TriggerKind.CALL:
         # Its caller has gone on without it, and would not hear of another end.
         raise conflict("a node of another run called this one: retry that run, whose node calls it anew")
-    if view.mode is not RunMode.NORMAL:
-        raise conflict(f"a {view.mode} run is not retried: start another one, which may have pins to this one")
     if view.phase not in (RunPhase.FAILED, RunPhase.CANCELLED):
         raise conflict(f"only a Failed or Cancelled run can be retried; this one is {view.phase}")
 
