@@ -12,6 +12,7 @@ from uuid import UUID
 import httpx
 import pytest
 from fastapi.routing import iter_route_contexts
+from starlette import routing
 
 from headgate.domain.credentials import Values
 from headgate.domain.ids import uuid7
@@ -201,6 +202,11 @@ async def test_every_route_of_the_application_is_one_of_these(api: Api) -> None:
     found = {(method, context.path) for context in contexts for method in context.methods or ()}
 
     assert found == UNDOCUMENTED | {(route.method, route.path) for route in ROUTES}
+
+
+async def test_a_request_is_held_against_each_route_once(api: Api) -> None:
+    # And not against all that was included anew on every level.
+    assert [route for route in api.app.routes if not isinstance(route, routing.Route)] == []
 
 
 async def test_what_is_for_runners_is_for_nobody_else(world: World, api: Api, theirs: Things) -> None:

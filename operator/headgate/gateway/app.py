@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from starlette.routing import Route
+from fastapi.routing import iter_route_contexts
+from starlette.routing import BaseRoute, Route
 
 from headgate.domain.runner_protocol import REQUEST_BYTES
 from headgate.domain.webhooks import BODY_BYTES
@@ -33,7 +34,7 @@ def gateway(ties: Ties) -> FastAPI:
     # First of all routes: they are looked through in this order, for every request.
     app.router.routes += _runners(ties)
     _include_with_document(app, _api(ties, rates))
-    app.include_router(_hooks(ties, rates))
+    app.router.routes += _alone(_hooks(ties, rates))
     larger = {f"{API}/": api.REQUEST_BYTES, f"{hooks.PREFIX}/": BODY_BYTES}
     app.add_middleware(BodyLimit, limit=REQUEST_BYTES, larger=larger)
     app.add_middleware(RateLimitFields)
@@ -73,11 +74,19 @@ def _api(ties: Ties, rates: RateLimits) -> APIRouter:
 def _include_with_document(app: FastAPI, routes: APIRouter) -> None:
     """Have the routes, and one more that gives their description."""
     described = document(routes)
-    app.include_router(routes)
+    app.router.routes += _alone(routes)
 
     @app.get(DOCUMENT_PATH)
     async def openapi() -> dict[str, Any]:
         return described
+
+
+def _alone(router: APIRouter) -> list[BaseRoute]:
+    """Its routes, and those of the routers in it, each by itself: what including adds to them is for the document.
+
+    The framework holds a request against what was included anew on each level.
+    """
+    return [context.original_route for context in iter_route_contexts(router.routes)]
 
 
 def _hooks(ties: Ties, rates: RateLimits) -> APIRouter:
