@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import secrets
@@ -17,6 +16,7 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
+from headgate import garbage
 from headgate.app.claim_terms import claim_terms
 from headgate.app.compose import compose
 from headgate.app.runner_pods import runner_pods
@@ -41,10 +41,6 @@ from headgate.store.redis import Dependency
 
 EXIT_LOST_LEADERSHIP = 3
 _TELL_SECONDS = 1.0
-GARBAGE_THRESHOLDS = (50_000, 20, 100)
-"""Far above Python's own (700, 10, 10). Requests and events make hundreds of small objects each, next to none of them
-in cycles: looking for those that often took a fifth of the operator's processor time (docs/design/0001).
-"""
 
 
 @dataclass(frozen=True)
@@ -67,7 +63,7 @@ async def operate(settings: OperatorSettings) -> int:
     """
     prices = price_table(settings.prices_file)
     log = structlog.get_logger("headgate")
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
+    garbage.look_seldom()
     registry = process_registry()
     leading = Gauge("headgate_leader", "Whether this replica leads.", registry=registry)
     health = Health(time.monotonic)

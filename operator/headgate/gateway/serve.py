@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry
 
+from headgate import garbage
 from headgate.clock import wall
 from headgate.domain.runner_task import KINDS
 from headgate.engine.call_limits.limits import CallLimits
@@ -74,6 +75,7 @@ async def serve_gateway(settings: GatewaySettings) -> int:
         )
         app = gateway(ties)
         beside = [asyncio.create_task(work) for work in _beside(health, world, registry, bell, limits, refusals)]
+        garbage.look_seldom()
         log.info("serving", api_port=settings.api_port)
         await serve_requests(settings, app, ties.streams)
         for task in beside:

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from headgate.garbage import THRESHOLDS, look_seldom
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """Puts the search back to what it was."""
+    before = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*before)
+
+
+def test_garbage_is_looked_for_seldom_and_never_in_what_was_there() -> None:
+    gc.unfreeze()
+
+    look_seldom()
+
+    assert gc.get_threshold() == THRESHOLDS
+    assert gc.get_freeze_count() > 0
