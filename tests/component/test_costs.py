@@ -118,6 +118,22 @@ async def test_completing_for_a_retry_takes_four_and_again_for_nothing_three(war
     assert len(sent) == 3
 
 
+async def test_an_attempt_for_a_runner_takes_three_and_its_end_with_the_next_one_five(
+    warm: World, sent: list[str]
+) -> None:
+    script = {"script": {"language": "shell", "source": "true"}}
+    await warm.given(a_workflow("scripts").with_node("a", script).with_node("b", script, after=["a"]))
+    run, acme, lease = await warm.admit("scripts"), warm.ids["acme"], timedelta(seconds=15)
+    with counted(sent):
+        task, _ = await warm.engine.runner_tasks.claim(acme, "acme", run, "pod-1", lease)
+    assert len(sent) == 3
+    assert task is not None
+    with counted(sent):
+        following, _ = await warm.engine.runner_tasks.complete(task.ref, "acme", Outcome(True), "pod-1", lease)
+    assert following is not None
+    assert len(sent) == 5
+
+
 async def test_reports_about_an_attempt_take_three(warm: World, sent: list[str]) -> None:
     run = await warm.admit()
     with counted(sent):

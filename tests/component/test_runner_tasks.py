@@ -60,6 +60,21 @@ async def test_a_claimed_attempt_runs_and_carries_its_work(world: World) -> None
     assert (node.phase, node.started_at) == (NodePhase.RUNNING, world.clock.now)
 
 
+@pytest.mark.parametrize("holder", [None, "a pool's"])
+async def test_an_attempt_of_a_run_that_began_days_ago_runs_too(world: World, holder: str | None) -> None:
+    run = await given_run(world, "first", "second")
+    task = await claimed(world, run)
+    assert task is not None
+    world.clock.advance(days=3)
+    await world.engine.complete(task.ref, DONE)
+
+    following = await claimed(world, None if holder else run)
+
+    assert following is not None
+    [_, second] = (await world.view(run)).nodes
+    assert (second.phase, second.started_at) == (NodePhase.RUNNING, world.clock.now)
+
+
 async def test_no_two_runners_get_the_same_attempt(world: World) -> None:
     for _ in range(10):
         await given_run(world, "work")

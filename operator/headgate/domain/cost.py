@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal, localcontext
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -93,6 +94,7 @@ SCRIPT_REQUESTS: Mapping[str, str] = MappingProxyType({"cpu": "250m", "memory": 
 """What the one beside it requests that runs scripts, where the Workspace says nothing else."""
 
 
+@cache
 def of_runner(*, pooled: bool) -> Footprint:
     """What a runner holds while it does an attempt. Between attempts it is nobody's."""
     return requested(POOL_REQUESTS) + requested(SCRIPT_REQUESTS) if pooled else requested(RUNNER_REQUESTS)

@@ -3,38 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from headgate.domain.cost import Footprint, Rate
 from headgate.domain.runner_task import LOSSES, OpenRunnerTask, RunnerTask
 from headgate.domain.task import TaskRef
 from headgate.store.database import Transaction
+from headgate.store.fragments import ONE, Source
 from headgate.store.joint import Joint, Parameters, columns
-from headgate.store.tasks import TaskKey
+from headgate.store.tasks import TaskKey, mark_running, running_parameters, set_running
 
+LATELY = timedelta(days=2)
+"""Of runs that are no older, attempts run by the statement that claims them; for others it would open every month."""
+
+# The id of a run tells when it was made, and that is where its attempts lie.
+_MADE = """timestamptz 'epoch' + CAST(CAST('x' || left(replace(CAST(t.execution_id AS text), '-', ''), 12) AS bit(48))
+    AS bigint) * interval '1 millisecond'"""
+_LATELY = "BETWEEN %(since)s AND %(until)s"
+
+
+def _running(attempt: Source, of: str = "") -> str:
+    return f"""
+    marked AS ({set_running(ONE, attempt, of, f"AND s.started_at {_LATELY}")})
+    SELECT c.*, c.started_at {_LATELY} AS told,
+        (SELECT name FROM headgate.workspaces WHERE id = %(workspace_id)s) AS workspace
+    FROM claimed c
+"""  # noqa: S608 - constants
+
+
+# Not by a join: while the server takes the table for a small one, it would rather read all of it.
+_ONE_RUNS = _running(Source("(SELECT c.{} FROM claimed c)"))
+_GIVEN = "due_at = %(lease_until)s, waiting_reason = NULL, waiting_message = NULL, waiting_until = NULL"
+_TASK = f"""t.execution_id AS run_id, {_MADE} AS started_at, t.node, t.attempt, t.namespace, t.workflow, t.work,
+        t.expires_at"""
 # Of a named run by its primary key, of any run by the index of what is due: one statement for both would read either.
-_CLAIM = """
+_CLAIM = f"""
     WITH chosen AS (
         SELECT execution_id, node, attempt FROM headgate.tasks
-        WHERE workspace_id = %(workspace_id)s AND kind = 'runner' AND namespace = %(namespace)s {of_run}
+        WHERE workspace_id = %(workspace_id)s AND kind = 'runner' AND namespace = %(namespace)s {{of_run}}
             AND due_at <= %(now)s AND expires_at > %(now)s AND NOT stopping
         ORDER BY priority DESC, due_at, node LIMIT 1
         FOR UPDATE SKIP LOCKED
-    )
-    UPDATE headgate.tasks t SET due_at = %(lease_until)s, holder = %(holder)s{counted}
-    FROM chosen c
-    WHERE t.workspace_id = %(workspace_id)s AND t.execution_id = c.execution_id AND t.node = c.node
-        AND t.attempt = c.attempt
-    RETURNING t.execution_id, t.node, t.attempt, t.namespace, t.workflow, t.work, t.expires_at,
-        (SELECT name FROM headgate.workspaces WHERE id = %(workspace_id)s) AS workspace
-"""
-_CLAIM_OF_RUN = _CLAIM.format(of_run="AND execution_id = %(run_id)s", counted="")
+    ), claimed AS (
+        UPDATE headgate.tasks t SET {_GIVEN}, holder = %(holder)s{{counted}}
+        FROM chosen c
+        WHERE t.workspace_id = %(workspace_id)s AND t.execution_id = c.execution_id AND t.node = c.node
+            AND t.attempt = c.attempt
+        RETURNING {_TASK}
+    ), {{running}}
+"""  # noqa: S608 - constants
+_CLAIM_OF_RUN = _CLAIM.format(of_run="AND execution_id = %(run_id)s", counted="", running=_ONE_RUNS)
 # In the order in which they fell due, whatever their run: a run has as many due as it may have under way, so that long
 # ones and short ones take turns. Nobody tells when a runner of a pool dies, but that somebody else takes what it had.
 _OF_ANY = "AND NOT needs_secrets AND losses + (holder IS NOT NULL)::int < %(losses)s AND work ?| %(kinds)s"
 _COUNTED = ", losses = losses + (t.holder IS NOT NULL)::int"
-_CLAIM_OF_ANY = _CLAIM.format(of_run=_OF_ANY, counted=_COUNTED)
+_CLAIM_OF_ANY = _CLAIM.format(of_run=_OF_ANY, counted=_COUNTED, running=_ONE_RUNS)
 
 _CLAIM_SEVERAL = f"""
     WITH {columns(holder="text")}, chosen AS MATERIALIZED (
@@ -46,14 +71,14 @@ _CLAIM_SEVERAL = f"""
     ), given AS (
         SELECT c.*, a.number, a.holder FROM (SELECT *, row_number() OVER () AS place FROM chosen) c
         JOIN (SELECT *, row_number() OVER (ORDER BY number) AS place FROM asked) a ON a.place = c.place
-    )
-    UPDATE headgate.tasks t SET due_at = %(lease_until)s, holder = g.holder{{counted}}
-    FROM given g
-    WHERE t.workspace_id = %(workspace_id)s AND t.execution_id = g.execution_id AND t.node = g.node
-        AND t.attempt = g.attempt
-    RETURNING g.number, t.execution_id, t.node, t.attempt, t.namespace, t.workflow, t.work, t.expires_at,
-        (SELECT name FROM headgate.workspaces WHERE id = %(workspace_id)s) AS workspace
-""".format(of_any=_OF_ANY, counted=_COUNTED)  # noqa: S608 - constants
+    ), claimed AS (
+        UPDATE headgate.tasks t SET {_GIVEN}, holder = g.holder{{counted}}
+        FROM given g
+        WHERE t.workspace_id = %(workspace_id)s AND t.execution_id = g.execution_id AND t.node = g.node
+            AND t.attempt = g.attempt
+        RETURNING g.number, {_TASK}
+    ), {{running}}
+""".format(of_any=_OF_ANY, counted=_COUNTED, running=_running(Source("c.{}"), "FROM claimed c"))  # noqa: S608 - constants
 
 
 def _of_all(asked: Sequence[Parameters]) -> Parameters:
@@ -79,10 +104,13 @@ async def claim(
     now: datetime,
     lease_until: datetime,
     kinds: Collection[str] = (),
+    rate: Rate | None = None,
+    held: Footprint | None = None,
 ) -> RunnerTask | None:
-    """Lease the next due task of the run or, without one, of these kinds of any run of the namespace.
+    """Lease the next due task of the run or, without one, of these kinds of any run of the namespace, and have it run.
 
-    The latter leaves alone what needs Secrets, and what took several runners with it.
+    The latter leaves alone what needs Secrets, and what took several runners with it. While it runs it holds ``held``,
+    at that price.
     """
     parameters = {
         "workspace_id": workspace_id,
@@ -93,12 +121,18 @@ async def claim(
         "lease_until": lease_until,
         "kinds": list(kinds),
         "losses": LOSSES,
+        "since": now - LATELY,
+        "until": now + LATELY,
+        **running_parameters(now, rate, held),
     }
     rows = await (tx.joint(_CLAIM_FOR_POOL, parameters) if run_id is None else tx.rows(_CLAIM_OF_RUN, parameters))
     if not rows:
         return None
     [row] = rows
-    ref = TaskRef(workspace_id, row.execution_id, row.node, row.attempt)
+    if not row.told:
+        key = TaskKey(workspace_id, row.run_id, row.node, row.attempt)
+        await mark_running(tx, key, row.started_at, now, rate, held)
+    ref = TaskRef(workspace_id, row.run_id, row.node, row.attempt)
     return RunnerTask(ref, row.workspace, row.namespace, row.workflow, row.work, row.expires_at)
 
 

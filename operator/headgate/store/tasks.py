@@ -127,24 +127,40 @@ async def set_jobs(
     return gone, frozenset(row.run_id for row in rows if not row.gone)
 
 
+def set_running(told: Source, attempt: Source, of: str = "", within: str = "") -> str:
+    """Has queued attempts run. ``told`` has how, ``of`` goes before the condition, and ``within`` after it."""
+    return f"""
+        UPDATE headgate.workflow_execution_steps s SET phase = 'Running',
+            attempt_started_at = {told["attempt_started_at"]},
+            hourly_rate = CAST({told["hourly_rate"]} AS numeric),
+            price_version = CAST({told["price_version"]} AS text),
+            cpu_requested = CAST({told["cpu_requested"]} AS numeric),
+            memory_requested = CAST({told["memory_requested"]} AS numeric) {of}
+        WHERE s.workspace_id = %(workspace_id)s AND s.started_at = {attempt["started_at"]}
+            AND s.execution_id = {attempt["run_id"]} AND s.node = {attempt["node"]}
+            AND s.attempt = {attempt["attempt"]} AND s.phase = 'Queued' {within}"""  # noqa: S608 - constants
+
+
+def running_parameters(started_at: datetime, rate: Rate | None, held: Footprint | None) -> dict[str, Any]:
+    """As parameters of what ``set_running`` makes."""
+    return {
+        "attempt_started_at": started_at,
+        "hourly_rate": rate.hourly if rate is not None else None,
+        "price_version": rate.version if rate is not None else None,
+        "cpu_requested": held.cpu.value if held is not None else None,
+        "memory_requested": held.memory.value if held is not None else None,
+    }
+
+
 def _mark_running(source: Source) -> str:
     of = "FROM asked a" if source is SEVERAL else ""
+    within = f"AND s.started_at {BETWEEN}" if source is SEVERAL else ""
     return f"""cleared AS (
         UPDATE headgate.tasks t SET waiting_reason = NULL, waiting_message = NULL, waiting_until = NULL {of}
         WHERE t.workspace_id = %(workspace_id)s AND t.execution_id = {source["run_id"]} AND t.node = {source["node"]}
             AND t.attempt = {source["attempt"]} AND t.waiting_reason IS NOT NULL
         RETURNING t.execution_id, t.node
-    ), running AS (
-        UPDATE headgate.workflow_execution_steps s SET phase = 'Running',
-            attempt_started_at = {source["attempt_started_at"]},
-            hourly_rate = CAST({source["hourly_rate"]} AS numeric),
-            price_version = CAST({source["price_version"]} AS text),
-            cpu_requested = CAST({source["cpu_requested"]} AS numeric),
-            memory_requested = CAST({source["memory_requested"]} AS numeric) {of}
-        WHERE s.workspace_id = %(workspace_id)s AND s.started_at = {source["started_at"]}
-            AND s.execution_id = {source["run_id"]} AND s.node = {source["node"]}
-            AND s.attempt = {source["attempt"]} AND s.phase = 'Queued'
-            {f"AND s.started_at {BETWEEN}" if source is SEVERAL else ""}
+    ), running AS ({set_running(source, source, of, within)}
         RETURNING s.execution_id, s.node
     ), news AS (SELECT * FROM cleared UNION ALL SELECT * FROM running)"""  # noqa: S608 - constants
 
@@ -181,15 +197,8 @@ async def mark_running(
     held: Footprint | None = None,
 ) -> bool:
     """Record that an attempt runs, what it requests, and at what price. Returns whether that was news."""
-    parameters = {
-        "started_at": run_started_at,
-        "attempt_started_at": started_at,
-        "hourly_rate": rate.hourly if rate is not None else None,
-        "price_version": rate.version if rate is not None else None,
-        "cpu_requested": held.cpu.value if held is not None else None,
-        "memory_requested": held.memory.value if held is not None else None,
-    }
-    [row] = await tx.joint(_MARK_RUNNING, key.parameters() | parameters)
+    parameters = key.parameters() | {"started_at": run_started_at} | running_parameters(started_at, rate, held)
+    [row] = await tx.joint(_MARK_RUNNING, parameters)
     return bool(row.news)
 
 

@@ -16,7 +16,7 @@ from headgate.engine.definitions.definition import UnreadableVersion
 from headgate.engine.starting.starter import Starter
 from headgate.engine.steps.completions import Completions
 from headgate.engine.types import Effects, LeaseLost, Outcome, TaskRef
-from headgate.store import pool_logs, runner_tasks, runs, tasks
+from headgate.store import pool_logs, runner_tasks, runs
 from headgate.store.database import Transaction
 from headgate.store.tasks import TaskKey
 
@@ -58,13 +58,19 @@ class RunnerTasks:
         kinds: Collection[str],
     ) -> RunnerTask | None:
         now = self._context.now()
-        task = await runner_tasks.claim(
-            tx, workspace_id, namespace, run_id, holder=holder, now=now, lease_until=now + lease, kinds=kinds
+        held = of_runner(pooled=run_id is None)
+        return await runner_tasks.claim(
+            tx,
+            workspace_id,
+            namespace,
+            run_id,
+            holder=holder,
+            now=now,
+            lease_until=now + lease,
+            kinds=kinds,
+            rate=self._context.rate(held),
+            held=held,
         )
-        if task is not None and (key := run_key(workspace_id, task.ref.run_id)) is not None:
-            held = of_runner(pooled=run_id is None)
-            await tasks.mark_running(tx, _key(task.ref), key.started_at, now, self._context.rate(held), held)
-        return task
 
     async def heartbeat(self, ref: TaskRef, holder: str, lease: timedelta) -> bool:
         """Make the holder's lease end that much after now. Returns whether the holder is asked to end the attempt.
