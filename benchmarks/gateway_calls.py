@@ -23,6 +23,8 @@ from benchmarks.engine import NoExpressions, a_chain, a_server
 from benchmarks.report import Figure, show
 from hack.postgres import MIGRATOR, RUNTIME, Server
 from headgate.api.quota import Limits
+from headgate.dependencies import DependencyGuard
+from headgate.domain.dependency_breaker import DependencyName
 from headgate.engine.call_limits.limits import CallLimits
 from headgate.engine.definitions.changes import DefinitionChanges
 from headgate.engine.definitions.reads import DefinitionReads
@@ -76,7 +78,7 @@ class Bench:
 
 
 def a_dependency(stack: AsyncExitStack, redis: RedisServer) -> Dependency:
-    dependency = Dependency(redis.url, monotonic=time.monotonic)
+    dependency = Dependency(redis.url, DependencyGuard(DependencyName.REDIS, monotonic=time.monotonic))
     stack.push_async_callback(dependency.close)
     return dependency
 

@@ -24,6 +24,8 @@ class Module:
     name: str
     requires: str
     programs: dict[str, str]
+    tags: str = ""
+    """By which parts of it are left out."""
 
     @property
     def folder(self) -> Path:
@@ -93,6 +95,13 @@ KUBE_ROUTER = Module(
 KUBE_SCORE = Module(
     "kube-score", "github.com/zegl/kube-score", {"kube-score": "github.com/zegl/kube-score/cmd/kube-score"}
 )
+# It judges rules of alerts, and asks nobody where there is anything to be measured.
+PROMTOOL = Module(
+    "promtool",
+    "github.com/prometheus/prometheus",
+    {"promtool": "github.com/prometheus/prometheus/cmd/promtool"},
+    tags="remove_all_sd",
+)
 DOUBLES = Module("doubles", "github.com/twmb/franz-go/pkg/kfake", {"kafka-double": "./kafka", "s3-double": "./s3"})
 # What benchmarks compare Headgate with.
 TEMPORAL = Module(
@@ -107,7 +116,7 @@ TEMPORAL = Module(
 _ALWAYS = (ETCD, KUBERNETES, COREDNS, HELM)
 _OWNERS = {
     name: module
-    for module in (*_ALWAYS, KIND, CYCLONUS, KUBE_ROUTER, KUBE_SCORE, DOUBLES, TEMPORAL)
+    for module in (*_ALWAYS, KIND, CYCLONUS, KUBE_ROUTER, KUBE_SCORE, PROMTOOL, DOUBLES, TEMPORAL)
     for name in module.programs
 }
 LOCAL = tuple(name for module in _ALWAYS for name in module.programs)
@@ -149,6 +158,7 @@ def _compile(module: Module, name: str) -> None:
                 "build",
                 "-trimpath",
                 "-mod=readonly",
+                f"-tags={module.tags}",
                 f"-ldflags={module.ldflags()}",
                 f"-o={output}",
                 module.programs[name],

@@ -24,6 +24,8 @@ from headgate.clock import wall
 from headgate.cluster.client import KubeClient
 from headgate.cluster.connection import Connection, connect
 from headgate.cluster.lease import Leadership, LeaseSettings, LostLeadership
+from headgate.dependencies import Dependencies
+from headgate.domain.dependency_breaker import DependencyName
 from headgate.domain.prices import PriceTable
 from headgate.engine.definitions.changes import DefinitionChanges
 from headgate.engine.engine import Engine
@@ -64,16 +66,17 @@ async def operate(settings: OperatorSettings) -> int:
     prices = price_table(settings.prices_file)
     log = structlog.get_logger("headgate")
     garbage.look_seldom()
-    registry = process_registry()
+    registry, dependencies = process_registry(), Dependencies(monotonic=time.monotonic)
+    registry.register(dependencies)
     leading = Gauge("headgate_leader", "Whether this replica leads.", registry=registry)
     health = Health(time.monotonic)
     stop = asyncio.Event()
     _end_on_signals(stop)
     async with AsyncExitStack() as stack:
-        stores = _stores(settings, stack)
+        stores = _stores(settings, dependencies, stack)
         runner, port = await serve(application(health, registry), settings.http_host, settings.http_port)
         stack.push_async_callback(runner.cleanup)
-        world = _open(settings, registry, stack, prices, stores)
+        world = _open(settings, registry, dependencies, stack, prices, stores)
         health.ready = True
         log.info("standing by", http_port=port)
         async with _helping(settings, world.engine, world.kube):
@@ -89,13 +92,16 @@ async def operate(settings: OperatorSettings) -> int:
     return 0
 
 
-def _stores(settings: OperatorSettings, stack: AsyncExitStack) -> tuple[ObjectStore, ObjectStore | None]:
+def _stores(
+    settings: OperatorSettings, dependencies: Dependencies, stack: AsyncExitStack
+) -> tuple[ObjectStore, ObjectStore | None]:
     """Where logs are kept, and the archive where there is one."""
-    objects = ObjectStore(settings.object_store, folder_bytes=settings.object_folder_bytes)
+    guard = dependencies.guard(DependencyName.OBJECT_STORE)
+    objects = ObjectStore(settings.object_store, folder_bytes=settings.object_folder_bytes, guard=guard)
     stack.callback(objects.close)
     if settings.archive_store is None:
         return objects, None
-    archive = ObjectStore(settings.archive_store)
+    archive = ObjectStore(settings.archive_store, guard=dependencies.guard(DependencyName.ARCHIVE))
     stack.callback(archive.close)
     return objects, archive
 
@@ -103,6 +109,7 @@ def _stores(settings: OperatorSettings, stack: AsyncExitStack) -> tuple[ObjectSt
 def _open(
     settings: OperatorSettings,
     registry: CollectorRegistry,
+    dependencies: Dependencies,
     stack: AsyncExitStack,
     prices: PriceTable | None,
     stores: tuple[ObjectStore, ObjectStore | None],
@@ -110,16 +117,17 @@ def _open(
     """Open what the settings name; ``stack`` closes it. Nothing of it need answer yet."""
     connection = connect(settings.kubeconfig)
     requests = KubeClient.counter(registry)
-    kube = KubeClient(connection, requests, concurrency=settings.kubernetes_concurrency)
+    server = dependencies.guard(DependencyName.KUBERNETES)
+    kube = KubeClient(connection, requests, concurrency=settings.kubernetes_concurrency, guard=server)
     stack.push_async_callback(kube.aclose)
-    # Renewing the lease must not queue behind a thousand reconciliations.
+    # Renewing the lease must not queue behind a thousand reconciliations, nor be left out for what they met with.
     apart = KubeClient(connection, requests, concurrency=2)
     stack.push_async_callback(apart.aclose)
     evaluator = CelEvaluator()
     stack.push_async_callback(evaluator.aclose)
-    database = _database(settings)
+    database = _database(settings, dependencies)
     stack.push_async_callback(database.close)
-    changes = _changes(settings, stack)
+    changes = _changes(settings, dependencies, stack)
     objects, archive = stores
     engine = Engine(
         database,
@@ -224,11 +232,11 @@ def _leadership(kube: KubeClient, settings: OperatorSettings) -> Leadership:
     return Leadership(kube, lease, monotonic=time.monotonic, wall=wall)
 
 
-def _changes(settings: OperatorSettings, stack: AsyncExitStack) -> DefinitionChanges | None:
+def _changes(settings: OperatorSettings, dependencies: Dependencies, stack: AsyncExitStack) -> DefinitionChanges | None:
     """Whom to tell of changed definitions, where the settings name a Redis. It need not be there."""
     if settings.redis_url is None:
         return None
-    redis = Dependency(settings.redis_url.get_secret_value(), monotonic=time.monotonic)
+    redis = Dependency(settings.redis_url.get_secret_value(), dependencies.guard(DependencyName.REDIS))
     stack.push_async_callback(redis.close)
     return DefinitionChanges(DefinitionCache(redis))
 
@@ -240,11 +248,12 @@ async def _tell(changes: DefinitionChanges) -> None:
         await asyncio.sleep(_TELL_SECONDS)
 
 
-def _database(settings: OperatorSettings) -> Database:
+def _database(settings: OperatorSettings, dependencies: Dependencies) -> Database:
     if settings.database_url is None:
         return AbsentDatabase()
     return Database(
         settings.database_url.get_secret_value(),
         pool_size=settings.database_pool_size,
         prepared_statements=settings.database_prepared_statements,
+        guard=dependencies.guard(DependencyName.POSTGRES),
     )

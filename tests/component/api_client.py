@@ -133,6 +133,7 @@ async def replica(
     burst: int = 1_000_000,
     lent: LentCalls | None = None,
     strangers: Strangers | None = None,
+    objects: ObjectStore | None = None,
 ) -> AsyncIterator[Api]:
     """One replica of the gateway, with what it remembers its own."""
     heard: list[tuple[str, Effects]] = []
@@ -144,7 +145,7 @@ async def replica(
     def hear(workspace: str, effects: Effects) -> None:
         heard.append((workspace, effects))
 
-    objects = ObjectStore("memory:///")
+    objects = objects or ObjectStore("memory:///")
     app = gateway(
         Ties(
             engine=engine,

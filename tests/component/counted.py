@@ -10,6 +10,8 @@ from datetime import datetime
 
 import psycopg
 
+from headgate.dependencies import DependencyGuard
+from headgate.domain.dependency_breaker import DependencyName
 from headgate.engine.call_limits.limits import CallDecision, CallLimits
 from headgate.engine.engine import Engine
 from headgate.store.database import Database
@@ -107,7 +109,7 @@ async def counting_replicas(
             ticking = Ticking()
             dependency = None
             if seen is not None:
-                dependency = Dependency(seen.url, monotonic=ticking)
+                dependency = Dependency(seen.url, DependencyGuard(DependencyName.REDIS, monotonic=ticking))
                 stack.push_async_callback(dependency.close)
             lent = None if dependency is None else LentCalls(dependency)
             api = await stack.enter_async_context(replica(world, engine, ApiServer(), ticking, burst=burst, lent=lent))

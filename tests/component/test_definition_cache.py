@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from redis.asyncio.client import PubSub
 
+from headgate.dependencies import DependencyGuard
+from headgate.domain.dependency_breaker import DependencyName
 from headgate.engine.definitions.changes import DefinitionChanges
 from headgate.engine.definitions.reads import DefinitionReads
 from headgate.engine.engine import Engine
@@ -45,7 +47,7 @@ async def parts(world: World, redis: RedisServer) -> AsyncIterator[Parts]:
         ticking = Ticking()
 
         def cache() -> DefinitionCache:
-            dependency = Dependency(redis.url, monotonic=ticking)
+            dependency = Dependency(redis.url, DependencyGuard(DependencyName.REDIS, monotonic=ticking))
             stack.push_async_callback(dependency.close)
             return DefinitionCache(dependency)
 
@@ -177,7 +179,7 @@ async def test_a_change_of_which_nobody_was_told_is_told_by_the_next_operator(
     assert await number(parts.quiet, world) == 1
     await world.given(one_node("nightly", retry={"limit": 2}))
     assert await number(parts.quiet, world) == 1
-    dependency = Dependency(redis.url, monotonic=parts.ticking)
+    dependency = Dependency(redis.url, DependencyGuard(DependencyName.REDIS, monotonic=parts.ticking))
     await DefinitionChanges(DefinitionCache(dependency)).tell()
     await dependency.close()
     assert await number(parts.quiet, world) == 2

@@ -1,4 +1,4 @@
-"""The judge, compiled once and kept: the first time takes under a minute."""
+"""The judges, compiled once and kept."""
 
 from __future__ import annotations
 
@@ -12,3 +12,8 @@ from hack.tools import tool
 @pytest.fixture(scope="session")
 def cyclonus() -> Path:
     return tool("cyclonus")
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Path:
+    return tool("promtool")

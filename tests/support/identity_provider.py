@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,6 +22,8 @@ class IdentityProvider:
     keys: dict[str, ec.EllipticCurvePrivateKey] = field(default_factory=dict)
     asked: int = 0
     down: bool = False
+    hanging: asyncio.Event | None = None
+    """Where there is one, questions are not answered, and given up when it is set."""
     issuer: str = ISSUER
     jwks_uri: str = f"{ISSUER}/keys"
     more_keys: list[dict[str, Any]] = field(default_factory=list)
@@ -43,7 +46,11 @@ class IdentityProvider:
         said = {name: value for name, value in {**usual, **claims}.items() if value is not None}
         return jwt.encode(said, self.keys[kid], "ES256", {"kid": kid})
 
-    def _answer(self, request: httpx.Request) -> httpx.Response:
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        if self.hanging is not None:
+            self.asked += 1
+            await self.hanging.wait()
+            raise httpx.ReadTimeout("no answer")
         if self.down:
             raise httpx.ConnectError("down")
         if request.url.path.endswith("/.well-known/openid-configuration"):

@@ -1,4 +1,4 @@
-"""Where the programs ``headgate`` and ``kubectl-headgate`` begin.
+"""Where the programs ``headgate``, ``kubectl-headgate`` and ``kubectl_complete-headgate`` begin.
 
 Those who start and watch runs wait for no database's and no cluster's libraries: these are loaded for the commands that
 need them.
@@ -7,12 +7,16 @@ need them.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
-from io import TextIOWrapper
+from contextlib import redirect_stdout, suppress
+from io import StringIO, TextIOWrapper
 
 _COMPLETING = "_HEADGATE_COMPLETE"
 _COMPLETION = ("--install-completion", "--show-completion")
+_FILES, _NO_FILES = ":0", ":4"
+"""Whether kubectl's shell may offer files as well."""
 
 
 def main() -> None:
@@ -23,6 +27,25 @@ def main() -> None:
 def kubectl() -> None:
     """The program ``kubectl headgate``, which has the commands that speak to the API."""
     _begin(sys.argv[1:], "kubectl headgate", tenants_only=True)
+
+
+def kubectl_complete() -> None:
+    """The program that kubectl asks what may come next, by its protocol: a line for each, and what to do about files.
+
+    It is given the words behind ``kubectl headgate``, the last of which may be half of one, or none yet.
+    """
+    *before, last = sys.argv[1:] or [""]
+    asked = {
+        _COMPLETING: "complete_fish",
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+        "_TYPER_COMPLETE_ARGS": f"{shlex.join(['headgate', *before])} {last and shlex.quote(last)}",
+    }
+    os.environ.update(asked)
+    # Fish's lines are kubectl's.
+    with redirect_stdout(StringIO()) as found, suppress(SystemExit):
+        _begin([], "headgate", tenants_only=True)
+    lines = [line for line in found.getvalue().splitlines() if line]
+    print(*lines, _NO_FILES if lines else _FILES, sep="\n")
 
 
 def _begin(arguments: Sequence[str], name: str, *, tenants_only: bool) -> None:

@@ -14,7 +14,9 @@ from headgate.cluster.connection import Connection
 from headgate.cluster.errors import ApiError, Unreachable
 from headgate.cluster.resources import PODS
 from headgate.cluster.wire import Object, lines, parsed, path, pause_before_repeating, seconds, selectors
+from headgate.dependencies import DependencyGuard, NotAsked, unguarded
 from headgate.desired.keys import ApiResource
+from headgate.domain.dependency_breaker import DependencyName
 from headgate.domain.json_bytes import decode, encode
 
 __all__ = ["FIELD_MANAGER", "KubeClient", "Object"]
@@ -31,6 +33,7 @@ _WATCH_SECONDS = 290
 _SILENCE_SECONDS = 120
 """The API server sends a bookmark every minute or so: after two without one the connection is taken for dead."""
 _LOG_SILENCE_SECONDS = 30
+_FAILURES = (aiohttp.ClientError, TimeoutError, OSError)
 
 
 class KubeClient:
@@ -47,16 +50,23 @@ class KubeClient:
         requests: Counter,
         *,
         concurrency: int = 64,
+        seconds: float = 30,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        guard: DependencyGuard | None = None,
     ) -> None:
+        """A request is given up after so many ``seconds``.
+
+        Without a ``guard`` the server is always asked. So it is for watches and logs, which wait for themselves alone.
+        """
         self._connection = connection
         self._sleep = sleep
+        self._guard = guard or unguarded(DependencyName.KUBERNETES)
         self._slots = asyncio.Semaphore(concurrency)
         self._requests = requests
         self._session = aiohttp.ClientSession(
             # The slots bound requests; a watch keeps a connection to itself and takes none of them.
             connector=aiohttp.TCPConnector(ssl=connection.ssl_context(), limit=0),
-            timeout=aiohttp.ClientTimeout(total=30, connect=5),
+            timeout=aiohttp.ClientTimeout(total=seconds, connect=5),
             headers={"User-Agent": "headgate", "Accept": _JSON},
         )
 
@@ -239,18 +249,30 @@ class KubeClient:
         headers = {**self._connection.headers(), "Content-Type": content}
         try:
             async with (
-                self._slots,
+                self._guard.asking_among(self._slots, _unanswered),
                 self._session.request(
                     method, self._connection.server + where, params=query, data=data, headers=headers
                 ) as response,
             ):
                 raw = await response.read()
                 status, retry_after = response.status, response.headers.get("Retry-After")
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except NotAsked as error:
+            raise Unreachable(str(error)) from error
+        except _FAILURES as error:
             self._requests.labels(verb, resource.plural, "none").inc()
-            raise Unreachable(f"no answer from the API server: {type(error).__name__}") from error
+            raise Unreachable(_no_answer(error)) from error
         self._requests.labels(verb, resource.plural, str(status)).inc()
         answer = parsed(raw)
         if status >= HTTPStatus.BAD_REQUEST:
             raise ApiError.of(status, answer, seconds(retry_after))
         return answer
+
+
+def _unanswered(error: Exception) -> str | None:
+    """Whatever the server answers, it is there; and an address that cannot be asked is our own mistake."""
+    failed = isinstance(error, _FAILURES) and not isinstance(error, aiohttp.InvalidURL)
+    return _no_answer(error) if failed else None
+
+
+def _no_answer(error: Exception) -> str:
+    return f"no answer from the API server: {type(error).__name__}"

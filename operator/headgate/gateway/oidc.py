@@ -10,8 +10,8 @@ from typing import Any
 
 import jwt
 
-from headgate.gateway.jwks import KeySet, KeysUnavailable
-from headgate.gateway.problems import RETRY_SECONDS, Problem
+from headgate.gateway.jwks import AGAIN_SECONDS, KeySet, KeysUnavailable
+from headgate.gateway.problems import Problem
 from headgate.gateway.users import User
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
@@ -79,7 +79,7 @@ class OidcUsers:
             return None
         except KeysUnavailable:
             detail = "the identity provider cannot be asked for its keys right now"
-            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": RETRY_SECONDS}) from None
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": str(round(AGAIN_SECONDS))}) from None
         return self._named(claims) if self._is_of_now(claims) else None
 
     def _is_of_now(self, claims: Mapping[str, Any]) -> bool:

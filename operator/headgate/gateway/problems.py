@@ -38,7 +38,7 @@ REFUSALS: Mapping[int, str] = MappingProxyType(
         413: "The request is too large.",
         422: "The request is not in the form that is described here.",
         429: "The plan has no room, or there were too many calls: `Retry-After` says when to try again.",
-        503: "Postgres or the API server cannot be asked right now: try again.",
+        503: "Something that has to be asked is away: `Retry-After` says when to try again.",
     }
 )
 """What any request to the API may be answered with, by status."""

@@ -60,7 +60,7 @@ async def serve_gateway(settings: GatewaySettings) -> int:
         ties = Ties(
             engine=world.engine,
             authenticator=Authenticator(world.kube, world.engine.workspaces, monotonic=time.monotonic),
-            callers=await callers_of(settings, world.kube, world.engine, stack),
+            callers=await callers_of(settings, world, stack),
             limits=limits,
             streams=_streams(settings, world, registry),
             registry=registry,

@@ -21,13 +21,15 @@ _RECKON_SECONDS = 0.5
 
 
 async def readiness(health: Health, engine: Engine) -> None:
-    """Be ready as long as Postgres answers: without it every request would be refused."""
+    """Be ready once Postgres has answered, and from then on.
+
+    Without it no replica can do anything, and one that is ready can say so, and when to come again. A Service without
+    any would answer nobody, for longer than Postgres is away. Asking goes on, so that somebody notices when it is back.
+    """
     while True:
-        try:
+        with suppress(DatabaseUnavailable, DatabaseNotMigrated):
             await engine.ping()
             health.ready = True
-        except (DatabaseUnavailable, DatabaseNotMigrated):
-            health.ready = False
         await asyncio.sleep(_LOOK_SECONDS)
 
 

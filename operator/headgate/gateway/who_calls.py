@@ -9,32 +9,33 @@ from contextlib import AsyncExitStack
 import httpx
 
 from headgate.clock import wall
-from headgate.cluster.client import KubeClient
-from headgate.engine.engine import Engine
+from headgate.dependencies import Dependencies
+from headgate.domain.dependency_breaker import DependencyName
 from headgate.gateway.callers import Callers
-from headgate.gateway.jwks import KeySet
+from headgate.gateway.jwks import PATIENCE, KeySet
 from headgate.gateway.minute_counts import MinuteCounts
 from headgate.gateway.oidc import OidcProvider, OidcUsers
+from headgate.gateway.opening import Opened
 from headgate.gateway.strangers import Strangers
 from headgate.settings import GatewaySettings
 
 _PROVIDER_SECONDS = 5.0
 
 
-async def callers_of(settings: GatewaySettings, kube: KubeClient, engine: Engine, stack: AsyncExitStack) -> Callers:
+async def callers_of(settings: GatewaySettings, world: Opened, stack: AsyncExitStack) -> Callers:
     """Those who may call. ``stack`` closes what is opened for it."""
     return Callers(
-        kube,
-        engine.api_keys,
-        engine.workspaces,
+        world.kube,
+        world.engine.api_keys,
+        world.engine.workspaces,
         monotonic=time.monotonic,
-        oidc=await _oidc(settings, stack),
+        oidc=await _oidc(settings, world.dependencies, stack),
         strangers=Strangers(settings.failures_per_minute, time.monotonic),
         visits=MinuteCounts(settings.calls_per_minute, time.monotonic),
     )
 
 
-async def _oidc(settings: GatewaySettings, stack: AsyncExitStack) -> OidcUsers | None:
+async def _oidc(settings: GatewaySettings, dependencies: Dependencies, stack: AsyncExitStack) -> OidcUsers | None:
     """The users of the identity provider that the settings name."""
     if settings.oidc_issuer is None:
         return None
@@ -48,4 +49,5 @@ async def _oidc(settings: GatewaySettings, stack: AsyncExitStack) -> OidcUsers |
         username_prefix=settings.oidc_username_prefix,
         groups_prefix=settings.oidc_groups_prefix,
     )
-    return OidcUsers(provider, KeySet(provider.issuer, http, monotonic=time.monotonic), wall=wall)
+    guard = dependencies.guard(DependencyName.IDENTITY_PROVIDER, PATIENCE)
+    return OidcUsers(provider, KeySet(provider.issuer, http, monotonic=time.monotonic, guard=guard), wall=wall)

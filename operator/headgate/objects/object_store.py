@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from headgate.dependencies import DependencyGuard, NotAsked, unguarded
+from headgate.domain.dependency_breaker import DependencyName
 from headgate.objects.folder_room import FolderRoom
 
 T = TypeVar("T")
@@ -23,6 +25,8 @@ PAGE = 1000
 """Objects that are listed at once."""
 _RETRIES = 2
 _RETRY_TIMEOUT = timedelta(seconds=10)
+_LATER = ("408", "429")
+"""It answers so when it cannot keep up."""
 _STATUS = re.compile(r"status code: (\d{3})")
 
 
@@ -32,6 +36,11 @@ class InvalidObjectStore(ValueError):  # noqa: N818 - reads as what it says
 
 class StoreUnavailable(Exception):  # noqa: N818 - reads as what it says
     """The object store refused, or did not answer: trying again later may help. The message holds no credentials."""
+
+    def __init__(self, message: str, *, refused: bool = False) -> None:
+        """``refused`` is whether it answered, and would not do this one thing."""
+        super().__init__(message)
+        self.refused = refused
 
 
 class ObjectMissing(Exception):  # noqa: N818 - reads as what it says
@@ -58,16 +67,18 @@ class ObjectStore:
     threads that Python does not know, and where that meets the end of the process it is aborted.
     """
 
-    def __init__(self, url: str, *, folder_bytes: int = 0) -> None:
+    def __init__(self, url: str, *, folder_bytes: int = 0, guard: DependencyGuard | None = None) -> None:
         """A folder holds ``folder_bytes`` at most, unless that is 0: the oldest objects make room for new ones.
 
-        Raises ``InvalidObjectStore``.
+        Without a ``guard`` the store is always asked. Raises ``InvalidObjectStore``.
         """
         self.scheme = check(url)
         self._url = url
         self._room = FolderRoom(folder_bytes) if self.scheme == "file" and folder_bytes else None
         self._opening = threading.Lock()
         self._opened: Any = None
+        self._guard = guard or unguarded(DependencyName.OBJECT_STORE)
+        self._places = asyncio.Semaphore(THREADS)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="objects")
 
     def close(self) -> None:
@@ -134,7 +145,13 @@ class ObjectStore:
 
     async def _do(self, request: Callable[[Any], T], *, of_object: bool = False) -> T:
         """Carry out a request; one of an object that must be there raises ``ObjectMissing`` where it is not."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._blocking, request, of_object)
+        try:
+            async with self._guard.asking_among(self._places, _unanswered):
+                return await asyncio.get_running_loop().run_in_executor(
+                    self._threads, self._blocking, request, of_object
+                )
+        except NotAsked as error:
+            raise StoreUnavailable(str(error)) from error
 
     def _blocking(self, request: Callable[[Any], T], of_object: bool) -> T:  # noqa: FBT001 - private
         from obstore.exceptions import BaseError
@@ -146,7 +163,7 @@ class ObjectStore:
                 raise StoreUnavailable("the object store cannot be used: there is no such folder or bucket") from None
             raise ObjectMissing("there is no such object") from None
         except (BaseError, OSError, ValueError) as error:
-            raise StoreUnavailable(self._told(error)) from None
+            raise StoreUnavailable(self._told(error), refused=_refused(error)) from None
 
     def _store(self) -> Any:
         from obstore.store import from_url
@@ -170,6 +187,20 @@ class ObjectStore:
             return f"the object store's folder cannot be used: {words.split(chr(10), 1)[0][:256]}"
         status = _STATUS.search(words)
         return f"the object store cannot be used: {type(error).__name__}{f' {status[1]}' if status else ''}"
+
+
+def _refused(error: Exception) -> bool:
+    """Whether it is this request that the store does not want, and not the store that does not work."""
+    from obstore.exceptions import InvalidPathError
+
+    if isinstance(error, (ValueError, InvalidPathError)):
+        return True
+    status = _STATUS.search(str(error))
+    return status is not None and status[1].startswith("4") and status[1] not in _LATER
+
+
+def _unanswered(error: Exception) -> str | None:
+    return str(error) if isinstance(error, StoreUnavailable) and not error.refused else None
 
 
 def check(url: str) -> str:

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from headgate.cluster.cache import Cache
 from headgate.cluster.client import KubeClient, Object
 from headgate.cluster.errors import ApiError, Unreachable
+from headgate.dependencies import NotAsked
 from headgate.desired.keys import ObjectKey
 from headgate.desired.manifest import labels_of
 from headgate.desired.runner_job import NUMBER_LABEL
@@ -160,6 +161,9 @@ class LogKeeper:
                 # Nothing can be recorded then, not even that it is lost.
                 raise
             except Exception as error:
+                if isinstance(error.__cause__, NotAsked):
+                    # That was no try.
+                    raise
                 waiting.tries += 1
                 if waiting.tries < TRIES:
                     raise

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
@@ -23,11 +26,41 @@ _OPTIONS: Mapping[str, Any] = MappingProxyType(
 )
 
 
+class HeardConnection(psycopg.AsyncConnection[Any]):
+    """A connection that breaks when its other side says nothing for too long.
+
+    What Postgres itself bounds, it bounds as long as it is there: who waits for one that hangs would hold the
+    connection for as long as the network thinks right.
+    """
+
+    answer: float | None = None
+    """Seconds."""
+    unheard = False
+    """Whether it broke as there was no answer in time."""
+
+    async def wait(self, *args: Any, **more: Any) -> Any:
+        """As psycopg has it, through which all that is asked goes."""
+        if self.answer is None:
+            return await super().wait(*args, **more)
+        late = asyncio.get_running_loop().call_later(self.answer, self._give_up)
+        try:
+            return await super().wait(*args, **more)
+        finally:
+            late.cancel()
+
+    def _give_up(self) -> None:
+        """As if the other side had closed the connection, which is what whoever waits for it knows to deal with."""
+        self.unheard = True
+        if not self.closed:
+            with socket.socket(fileno=os.dup(self.pgconn.socket)) as end, suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+
 @dataclass(frozen=True)
 class Pooled:
     """A connection that somebody has."""
 
-    connection: psycopg.AsyncConnection[Any]
+    connection: HeardConnection
     until: float
     """The loop's time after which it is not used again."""
 
@@ -46,15 +79,18 @@ class ConnectionPool:
         timeout: timedelta,
         prepare_after: int | None,
         parameters: Mapping[str, int] = MappingProxyType({}),
+        answer: timedelta | None = None,
     ) -> None:
         """``timeout`` is how long one waits for a connection, and ``parameters`` are further ones of libpq for it.
 
-        A statement is prepared once it was carried out ``prepare_after`` times; never where that is None.
+        A statement is prepared once it was carried out ``prepare_after`` times; never where that is None. A connection
+        on which one is not answered within ``answer`` breaks; without it, it is waited for.
         """
         self._url = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self._timeout = timeout.total_seconds()
         self._prepare_after = prepare_after
         self._options = {**_OPTIONS, **parameters}
+        self._answer = None if answer is None else answer.total_seconds()
         self._places = asyncio.Semaphore(size)
         self._idle: list[Pooled] = []
         self._closed = False
@@ -64,7 +100,30 @@ class ConnectionPool:
 
         Raises ``DatabaseUnavailable`` when none became free in time, and psycopg's errors when none can be opened.
         """
-        await self._place()
+        await self.place()
+        return await self.connection()
+
+    async def place(self) -> None:
+        """Wait until one may have a connection more. Raises ``DatabaseUnavailable`` when that took too long."""
+        if not self._places.locked():
+            # At once, and without the cost of a time-out.
+            await self._places.acquire()
+            return
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._places.acquire()
+        except TimeoutError:
+            raise DatabaseUnavailable("no connection to Postgres became free in time") from None
+
+    def leave(self) -> None:
+        """Let another have the place."""
+        self._places.release()
+
+    async def connection(self) -> Pooled:
+        """A connection for who has a place; it may turn out to be broken. The place is left where there is none.
+
+        Raises psycopg's errors when none can be opened.
+        """
         try:
             now = asyncio.get_running_loop().time()
             while self._idle:
@@ -74,7 +133,7 @@ class ConnectionPool:
                 await pooled.connection.close()
             return Pooled(await self._opened(), now + _LIFETIME_SECONDS)
         except BaseException:
-            self._places.release()
+            self.leave()
             raise
 
     def keep(self, pooled: Pooled) -> bool:
@@ -110,21 +169,12 @@ class ConnectionPool:
         while self._idle:
             await self._idle.pop().connection.close()
 
-    async def _place(self) -> None:
-        if not self._places.locked():
-            # At once, and without the cost of a time-out.
-            await self._places.acquire()
-            return
-        try:
-            async with asyncio.timeout(self._timeout):
-                await self._places.acquire()
-        except TimeoutError:
-            raise DatabaseUnavailable("no connection to Postgres became free in time") from None
-
-    async def _opened(self) -> psycopg.AsyncConnection[Any]:
-        return await psycopg.AsyncConnection.connect(
+    async def _opened(self) -> HeardConnection:
+        opened = await HeardConnection.connect(
             self._url,
             prepare_threshold=self._prepare_after,
             row_factory=namedtuple_row,
             **self._options,
         )
+        opened.answer = self._answer
+        return opened

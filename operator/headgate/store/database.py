@@ -11,9 +11,11 @@ from uuid import UUID
 
 import psycopg
 
+from headgate.dependencies import DependencyGuard, NotAsked, unguarded
+from headgate.domain.dependency_breaker import DependencyName
 from headgate.store.connection_pool import ConnectionPool, Pooled
-from headgate.store.errors import RunHeld, StatementRefused
-from headgate.store.failures import translated
+from headgate.store.errors import DatabaseUnavailable, RunHeld, StatementRefused
+from headgate.store.failures import translated, unanswered
 from headgate.store.joint import Ask, Joint, Parameters
 from headgate.store.roles import APP, SYSTEM
 
@@ -25,6 +27,8 @@ _BEGIN = """
     set_config('lock_timeout', '{statement_timeout}', true),
     set_config('idle_in_transaction_session_timeout', '{transaction_timeout}', true)
 """
+ANSWER = timedelta(seconds=15)
+"""``answer`` of who leaves the other time-outs as they are: longer than any of them."""
 _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;"
 BY_INDEX = """, set_config('enable_bitmapscan', 'off', true), set_config('enable_seqscan', 'off', true),
     set_config('enable_sort', 'off', true)"""
@@ -114,19 +118,27 @@ class Database:
         transaction_timeout: timedelta = timedelta(seconds=30),
         prepared_statements: bool = True,
         silence: timedelta | None = None,
+        answer: timedelta | None = None,
+        guard: DependencyGuard | None = None,
     ) -> None:
         """``url`` is a libpq URL of the runtime login; ``pool_size`` is the number of connections at most.
 
         ``statement_timeout`` bounds each statement and each wait for a lock, ``transaction_timeout`` the time that a
         transaction may lie idle. Over a network a connection counts as broken whose other side says nothing for
-        ``silence``; as long as the system thinks right when None.
+        ``silence``; as long as the system thinks right when None. Everywhere it does when a statement is not answered
+        within ``answer``, which has to be longer than every bound that Postgres keeps itself.
+
+        Beginning a transaction is what ``guard`` sees: what becomes of it says nothing of whether Postgres is there.
+        Without one, it is always tried.
         """
+        self._guard = guard or unguarded(DependencyName.POSTGRES)
         self._pool = ConnectionPool(
             url,
             size=pool_size,
             timeout=pool_timeout,
             prepare_after=5 if prepared_statements else None,
             parameters={} if silence is None else _silence(silence),
+            answer=answer,
         )
         self._pool_size = pool_size
         self._timeouts = {
@@ -216,20 +228,38 @@ class Database:
     async def _begin(self, begin: str) -> tuple[Pooled, psycopg.AsyncCursor[Any]]:
         """A connection whose transaction has begun, and what that gave.
 
+        While Postgres is left alone nobody waits for a connection, and who has waited for one does not try it.
+        """
+        try:
+            self._guard.check()
+        except NotAsked as error:
+            raise DatabaseUnavailable(str(error)) from error
+        await self._pool.place()
+        try:
+            with self._guard.asking(unanswered):
+                return await self._begun(begin)
+        except NotAsked as error:
+            self._pool.leave()
+            raise DatabaseUnavailable(str(error)) from error
+
+    async def _begun(self, begin: str) -> tuple[Pooled, psycopg.AsyncCursor[Any]]:
+        """What ``_begin`` gives, for who has a place among the connections.
+
         Beginning doubles as the health check: a connection that turns out to be broken is dropped, and the next one is
-        tried, as often as there may be broken ones. So a healthy pool pays nothing for being checked.
+        tried, as often as there may be broken ones. So a healthy pool pays nothing for being checked. Where one was not
+        answered at all the others will not be either, and none is tried.
         """
         for tries_left in range(self._pool_size, -1, -1):
-            pooled = await self._pool.take()
+            pooled = await self._pool.connection()
+            connection = pooled.connection
             try:
-                begun = await pooled.connection.execute(begin)
-            except BaseException:
-                broken = pooled.connection.broken
-                await asyncio.shield(self._pool.mend(pooled))
-                if not broken or not tries_left:
+                return pooled, await connection.execute(begin)
+            except BaseException as error:
+                only_this_one = isinstance(error, psycopg.Error) and connection.broken and not connection.unheard
+                if not only_this_one or not tries_left:
+                    await asyncio.shield(self._pool.mend(pooled))
                     raise
-            else:
-                return pooled, begun
+                await connection.close()
         raise AssertionError("unreachable: the last try returns or raises")
 
 

@@ -29,6 +29,15 @@ def translated() -> Iterator[None]:
         raise _meaning(error) from None
 
 
+def unanswered(error: Exception) -> str | None:
+    """What it means, where Postgres could not be asked at all; None where it refused what it was asked."""
+    # Without a code no answer came. Connections that fail, a server that starts or ends, and one that takes no more.
+    no_answer = isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)) and (
+        error.sqlstate is None or error.sqlstate.startswith(("08", "57P", "53300"))
+    )
+    return str(_meaning(error)) if no_answer else None
+
+
 def _meaning(error: BaseException | None) -> BaseException:
     """What a failure of the driver means. Where Postgres quotes values, its words are kept out of ours."""
     text = str(error)

@@ -10,11 +10,12 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from headgate.domain.dependency_breaker import DependencyBreaker, Patience, answered, asked, failed
+from headgate.dependencies import DependencyGuard, NotAsked
 
 T = TypeVar("T")
 _CONNECTIONS = 32
 _SECONDS = 0.5
+_FAILURES = (RedisError, OSError, TimeoutError)
 
 
 class RedisAway(Exception):  # noqa: N818 - a state of the world, not a mistake
@@ -24,7 +25,7 @@ class RedisAway(Exception):  # noqa: N818 - a state of the world, not a mistake
 class Dependency:
     """Redis behind a circuit breaker. Nothing is asked twice: whoever asks knows what repeating means."""
 
-    def __init__(self, url: str, *, monotonic: Callable[[], float], patience: Patience | None = None) -> None:
+    def __init__(self, url: str, guard: DependencyGuard) -> None:
         """``url`` is one of ``redis://``, ``rediss://`` or ``unix://``. Raises ``ValueError`` for another one."""
         pool = BlockingConnectionPool.from_url(
             url,
@@ -40,11 +41,7 @@ class Dependency:
         )
         self.client = Redis.from_pool(pool)
         """Used within ``ask`` only."""
-        self.failures = 0
-        """How often there was no answer."""
-        self._breaker = DependencyBreaker()
-        self._patience = patience or Patience()
-        self._monotonic = monotonic
+        self._guard = guard
 
     async def close(self) -> None:
         """Close every connection."""
@@ -53,19 +50,23 @@ class Dependency:
     @property
     def there(self) -> bool:
         """Whether it answered when it was asked last."""
-        return self._breaker.closed
+        return self._guard.there
+
+    @property
+    def failures(self) -> int:
+        """How often there was no answer."""
+        return self._guard.failures
 
     async def ask(self, question: Callable[[], Awaitable[T]]) -> T:
         """The answer. Raises ``RedisAway``, whose message names neither host nor value."""
-        now = self._monotonic()
-        if not self._breaker.asks(now):
-            raise RedisAway("Redis is left alone for a moment, as it did not answer")
-        self._breaker = asked(self._breaker, self._patience, now)
         try:
-            answer = await question()
-        except (RedisError, OSError, TimeoutError) as error:
-            self.failures += 1
-            self._breaker = failed(self._breaker, self._patience, self._monotonic())
-            raise RedisAway(f"Redis did not answer ({type(error).__name__})") from None
-        self._breaker = answered()
-        return answer
+            with self._guard.asking(_unanswered):
+                return await question()
+        except NotAsked as error:
+            raise RedisAway(str(error)) from error
+        except _FAILURES as error:
+            raise RedisAway(_unanswered(error)) from None
+
+
+def _unanswered(error: Exception) -> str | None:
+    return f"Redis did not answer ({type(error).__name__})" if isinstance(error, _FAILURES) else None

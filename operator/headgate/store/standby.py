@@ -9,9 +9,10 @@ from uuid import UUID
 
 import structlog
 
+from headgate.dependencies import DependencyGuard
 from headgate.domain.replication import Beats
 from headgate.store import beats
-from headgate.store.database import Database, Transaction
+from headgate.store.database import ANSWER, Database, Transaction
 from headgate.store.errors import DatabaseUnavailable, StatementRefused
 
 T = TypeVar("T")
@@ -39,6 +40,7 @@ class Standby:
         monotonic: Callable[[], float],
         pool_size: int = 10,
         prepared_statements: bool = True,
+        guard: DependencyGuard | None = None,
     ) -> None:
         """``url`` is that of the runtime login; the standby may be one of several behind a name, or a pooler's.
 
@@ -51,6 +53,8 @@ class Standby:
             pool_timeout=_POOL_TIMEOUT,
             prepared_statements=prepared_statements,
             silence=SILENCE,
+            answer=ANSWER,
+            guard=guard,
         )
         self._most_lag = most_lag
         self._monotonic = monotonic

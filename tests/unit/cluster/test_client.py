@@ -12,7 +12,9 @@ from headgate.cluster.client import KubeClient
 from headgate.cluster.errors import ApiError, Unreachable
 from headgate.cluster.resources import JOBS, WORKFLOWS, WORKSPACES
 from headgate.cluster.wire import path
+from headgate.dependencies import DependencyGuard
 from headgate.desired.keys import NAMESPACE, NETWORK_POLICY, ApiResource
+from headgate.domain.dependency_breaker import DependencyName
 from tests.unit.cluster.served_api import JOB, a_connection, answer, refusal, world
 
 
@@ -344,3 +346,39 @@ async def test_requests_without_an_answer_are_counted_too() -> None:
 
     labels = {"verb": "APPLY", "resource": "jobs", "code": "none"}
     assert registry.get_sample_value("headgate_kubernetes_requests_total", labels) == 1
+
+
+async def test_a_server_that_does_not_answer_is_left_alone_until_it_is_due_to_be_asked_again() -> None:
+    seconds, ended = 0.0, asyncio.Event()
+
+    async def hang(_: web.Request) -> web.StreamResponse:
+        await ended.wait()
+        return web.Response()
+
+    async with world(hang) as it:
+        guard = DependencyGuard(DependencyName.KUBERNETES, monotonic=lambda: seconds)
+        kube = KubeClient(it.kube._connection, it.kube._requests, seconds=0.05, guard=guard)
+        for _ in range(3):
+            with pytest.raises(Unreachable):
+                await kube.get(JOBS, "extract-1", "acme")
+        it.api.answers[:] = [answer(JOB)]
+        with pytest.raises(Unreachable, match="no answer from the API server"):
+            await kube.get(JOBS, "extract-1", "acme")
+        assert len(it.api.seen) == 3
+
+        seconds = 2.0
+        assert await kube.get(JOBS, "extract-1", "acme") == JOB
+        await kube.aclose()
+        ended.set()
+
+
+async def test_what_the_server_refuses_or_fails_at_says_that_it_is_there() -> None:
+    async with world(refusal(403, "Forbidden"), refusal(500, "InternalError")) as it:
+        guard = DependencyGuard(DependencyName.KUBERNETES, monotonic=lambda: 0.0)
+        kube = KubeClient(it.kube._connection, it.kube._requests, guard=guard)
+        for _ in range(9):
+            with pytest.raises(ApiError):
+                await kube.get(JOBS, "extract-1", "acme")
+        await kube.aclose()
+
+    assert guard.there

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 from dataclasses import replace
@@ -16,6 +17,7 @@ from headgate.gateway.oidc import LEEWAY, OidcProvider, OidcUsers
 from headgate.gateway.problems import Problem
 from headgate.gateway.users import User
 from tests.support.identity_provider import ISSUER, IdentityProvider
+from tests.support.waiting import eventually
 
 NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 PROVIDER = OidcProvider(ISSUER, "headgate")
@@ -32,6 +34,14 @@ class World:
 
     def trusting(self, provider: OidcProvider) -> OidcUsers:
         return OidcUsers(provider, self.keys, wall=lambda: self.now)
+
+    async def is_asked(self, times: int) -> None:
+        """Let others go on until the provider was asked so often."""
+
+        async def asked() -> bool:
+            return self.provider.asked == times
+
+        await eventually(asked, every=0, what=f"question {times}")
 
     async def user(self, **claims: Any) -> User | None:
         return await self.users.user(self.provider.token(NOON, **claims))
@@ -184,6 +194,63 @@ class TestKeys:
         with pytest.raises(Problem) as refused:
             await world.user()
         assert refused.value.status is HTTPStatus.SERVICE_UNAVAILABLE
+
+    async def test_those_that_are_known_wait_for_no_provider_that_hangs(self, world: World) -> None:
+        await world.user()
+        world.seconds += FRESH_SECONDS
+        world.provider.hanging = asyncio.Event()
+        first = asyncio.create_task(world.user())
+        await world.is_asked(2)
+        world.provider.hanging.set()
+        assert await first == User("alice")
+
+        # Another try, of which nothing is heard.
+        world.provider.hanging = asyncio.Event()
+        world.seconds += AGAIN_SECONDS
+        async with asyncio.timeout(10):
+            assert await world.user() == await world.user() == User("alice")
+        await world.is_asked(3)
+        world.provider.hanging.set()
+
+    async def test_one_that_is_not_known_is_neither_good_nor_bad_while_the_provider_is_away(self, world: World) -> None:
+        await world.user()
+        world.provider.rotate("key-2", keep=True)
+        world.provider.down = True
+        world.seconds += AGAIN_SECONDS
+
+        for _ in range(2):
+            with pytest.raises(Problem) as refused:
+                await world.user(kid="key-2")
+            assert refused.value.status is HTTPStatus.SERVICE_UNAVAILABLE
+            assert refused.value.headers["Retry-After"] == "10"
+        assert await world.user(kid="key-1") == User("alice")
+
+        world.provider.down = False
+        world.seconds += AGAIN_SECONDS
+        assert await world.user(kid="key-2") == User("alice")
+
+    async def test_those_who_need_one_that_is_not_known_are_refused_at_once_but_for_the_one_who_tries(
+        self, world: World
+    ) -> None:
+        world.provider.down = True
+        with pytest.raises(Problem):
+            await world.user()
+        world.provider.hanging = asyncio.Event()
+        world.seconds += AGAIN_SECONDS
+        trying = asyncio.create_task(world.user())
+        await world.is_asked(1)
+
+        async with asyncio.timeout(10):
+            with pytest.raises(Problem):
+                await world.user()
+        assert not trying.done()
+        world.provider.hanging.set()
+        with pytest.raises(Problem):
+            await trying
+
+    async def test_all_who_come_at_once_look_at_the_same_answer(self, world: World) -> None:
+        assert await asyncio.gather(*(world.user() for _ in range(5))) == [User("alice")] * 5
+        assert world.provider.asked == 1
 
     @pytest.mark.parametrize(
         "wrong", [{"issuer": "https://evil.example.com"}, {"jwks_uri": "http://login.example.com/k"}]

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import obstore
 import pytest
+from obstore.exceptions import BaseError
 
+from headgate.dependencies import DependencyGuard
+from headgate.domain.dependency_breaker import DependencyName
 from headgate.objects.folder_room import BLOCK
 from headgate.objects.object_store import InvalidObjectStore, ObjectMissing, ObjectStore, StoreUnavailable, check
 
@@ -97,6 +100,56 @@ async def test_a_folder_that_cannot_be_made_is_told_when_it_is_needed(tmp_path: 
     (tmp_path / "taken").unlink()
     await store.put("a", b"x")
     assert await store.get("a") == b"x"
+
+
+async def test_a_folder_that_refuses_is_left_alone_and_used_again_when_it_works(tmp_path: Path) -> None:
+    (tmp_path / "taken").touch()
+    seconds = 0.0
+    guard = DependencyGuard(DependencyName.OBJECT_STORE, monotonic=lambda: seconds)
+    store = ObjectStore(f"file://{tmp_path}/taken/objects", guard=guard)
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable, match="Not a directory"):
+            await store.put("a", b"x")
+
+    (tmp_path / "taken").unlink()
+    with pytest.raises(StoreUnavailable, match="Not a directory"):
+        await store.put("a", b"x")
+    assert not (tmp_path / "taken").exists()
+
+    seconds = 2.0
+    await store.put("a", b"x")
+    assert await store.get("a") == b"x"
+
+
+async def test_objects_that_are_not_there_and_paths_that_cannot_be_say_nothing_of_the_store(store: ObjectStore) -> None:
+    guard = DependencyGuard(DependencyName.OBJECT_STORE, monotonic=lambda: 0.0)
+    store._guard = guard
+
+    for _ in range(9):
+        with pytest.raises(ObjectMissing):
+            await store.get("nowhere")
+        with pytest.raises(StoreUnavailable):
+            await store.put("../../outside", b"x")
+
+    assert guard.there
+
+
+@pytest.mark.parametrize(("status", "there"), [(403, True), (404, True), (429, False), (500, False), (503, False)])
+async def test_a_bucket_that_refuses_one_thing_is_there(
+    monkeypatch: pytest.MonkeyPatch, status: int, *, there: bool
+) -> None:
+    def refuse(*_: object) -> None:
+        raise BaseError(f"Error performing PUT: Server returned non-2xx status code: {status}: no")
+
+    monkeypatch.setattr(obstore, "put", refuse)
+    guard = DependencyGuard(DependencyName.OBJECT_STORE, monotonic=lambda: 0.0)
+    store = ObjectStore("memory://", guard=guard)
+
+    for _ in range(9):
+        with pytest.raises(StoreUnavailable):
+            await store.put("a", b"x")
+
+    assert guard.there is there
 
 
 async def test_in_a_folder_of_a_limit_the_oldest_make_room(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from prometheus_client import CollectorRegistry
 from headgate.cluster.cache import Cache
 from headgate.cluster.errors import ApiError, Unreachable
 from headgate.cluster.resources import JOBS, PODS
+from headgate.dependencies import DependencyGuard
+from headgate.domain.dependency_breaker import DependencyName
 from headgate.domain.step_log import log_path
 from headgate.objects.object_store import ObjectMissing, ObjectStore, StoreUnavailable
 from headgate.reconcile import step_logs
@@ -177,6 +179,26 @@ async def test_after_so_many_tries_it_is_given_up_and_counted() -> None:
     assert world.engine.told == []
     assert world.is_let_go
     assert world.counted("lost") == 1
+
+
+async def test_while_the_object_store_is_left_alone_no_try_is_spent(tmp_path: Path) -> None:
+    seconds = 0.0
+    (tmp_path / "taken").touch()
+    world = World(a_pod().succeeded(), url=f"file://{tmp_path}/taken/objects")
+    world.objects._guard = DependencyGuard(DependencyName.OBJECT_STORE, monotonic=lambda: seconds)
+    world.wrote(b"hello\n")
+    world.keeper.keep(KEY, world.job, REF)
+    for _ in range(2 * step_logs.TRIES):
+        with pytest.raises(StoreUnavailable):
+            await world.keeper.once(KEY)
+
+    (tmp_path / "taken").unlink()
+    seconds = 2.0
+    await world.keeper.once(KEY)
+
+    assert await world.objects.get(PATH) == b"hello\n"
+    assert world.is_let_go
+    assert world.counted("lost") is None
 
 
 async def test_nor_does_what_nobody_thought_of_hold_a_job_for_ever() -> None:
