@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from uuid import UUID
 
+import httpx
 import pytest
 
 from headgate.api.workflow_run import NodePhase
@@ -307,3 +308,17 @@ def holder(leaver: Leaver) -> str:
     [extra] = [user["user"]["extra"] for token, user in leaver.api.server.users.items() if token == leaver.token]
     pod, uid = (extra[f"authentication.kubernetes.io/pod-{name}"][0] for name in ("name", "uid"))
     return f"{pod}/{uid}"
+
+
+async def test_what_it_costs_in_messages_to_postgres(world: World, api: Api, leaver: Leaver, sent: list[str]) -> None:
+    """docs/design/0037 gives the same numbers."""
+    await leaver.announce()
+
+    async def counted(asked: Awaitable[httpx.Response]) -> int:
+        sent.clear()
+        answer = await asked
+        assert answer.is_success, answer.text
+        return len(sent)
+
+    announcing, sending = await counted(leaver.announce(1, 2)), await counted(leaver.send("a", b"x"))
+    assert (announcing, sending) == (5, 9)

@@ -34,7 +34,6 @@ MOST_OF_WORKSPACE = SENDERS // 2
 """Files of one workspace that come at the same time at most, so that there is room for another's."""
 _STATUS = {
     LIMIT: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     ELSEWHERE: HTTPStatus.FORBIDDEN,
 }
 
@@ -112,10 +111,8 @@ class _Uploads:
 
     def _check_size(self, size: int) -> None:
         if size > self.most_bytes:
-            detail = (
-                f"an artifact takes {size} bytes, and may have {self.most_bytes} at most: write smaller ones, or more"
-            )
-            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, {"Connection": "close"}, reason=TOO_LARGE)
+            detail = f"an artifact takes {size} bytes, and may take {self.most_bytes} at most: write smaller ones"
+            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, _CLOSE, reason=TOO_LARGE)
 
     @contextmanager
     def _place(self, workspace_id: UUID) -> Iterator[None]:
