@@ -166,9 +166,12 @@ def test_of_a_claim_the_gateway_writes_the_folder_of_objects_alone() -> None:
     ]
 
 
-def test_a_folder_that_is_not_on_its_claim_is_refused() -> None:
-    with pytest.raises(ChartError, match=r"objectStore\.url"):
-        render(WITH_DATABASE | {"objectStore": {"existingClaim": "logs", "url": "file:///data"}})
+def test_a_claim_that_is_all_objects_is_written_as_a_whole() -> None:
+    store = {"existingClaim": "logs", "url": "file:///var/lib/headgate"}
+    pod = render(WITH_DATABASE | {"objectStore": store}).pods()["headgate-gateway"]
+
+    [container] = pod["spec"]["containers"]
+    assert container["volumeMounts"][1:] == [{"name": "objects", "mountPath": "/var/lib/headgate"}]
 
 
 def test_operator_and_gateway_are_told_where_the_archive_is_and_may_get_at_it() -> None:
