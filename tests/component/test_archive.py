@@ -197,7 +197,7 @@ async def test_a_month_with_a_run_that_is_not_archived_stays(archive: Archive) -
     done = await archive.round(days=121)
 
     assert (done.removed, await archive.hot()) == (1, [waiting])
-    assert len(await partitions_of(world, "2026_03")) == 5
+    assert len(await partitions_of(world, "2026_03")) == 6
 
 
 async def test_a_month_that_somebody_reads_for_long_goes_row_by_row_and_then_as_a_whole(archive: Archive) -> None:
@@ -207,7 +207,7 @@ async def test_a_month_that_somebody_reads_for_long_goes_row_by_row_and_then_as_
         await reader.execute("LOCK TABLE headgate.workflow_executions IN ACCESS SHARE MODE")
         done = await archive.round(days=121)
     assert (done.removed, done.months, await archive.hot()) == (1, 0, [])
-    assert len(await partitions_of(world, "2026_03")) == 5
+    assert len(await partitions_of(world, "2026_03")) == 6
 
     assert (await archive.round()).months > 0
     assert await partitions_of(world, "2026_03") == []

@@ -23,7 +23,7 @@ COMMENT ON COLUMN headgate.run_artifacts.path IS 'Where it lies in the object st
 ALTER TABLE headgate.run_artifacts ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON headgate.run_artifacts TO headgate_app
     USING (workspace_id = NULLIF(current_setting('app.workspace_id', true), '')::uuid);
-GRANT SELECT, INSERT, UPDATE, DELETE ON headgate.run_artifacts TO headgate_app;
+GRANT SELECT, INSERT, DELETE, UPDATE (bytes, sha256, content_type, path, created_at) ON headgate.run_artifacts TO headgate_app;
 -- What runs that are archived leave, as 0013 has it for themselves.
 CREATE POLICY removal ON headgate.run_artifacts TO headgate_owner USING (
     (SELECT current_setting('headgate.removing', true)) = 'month'
