@@ -5,7 +5,7 @@ from __future__ import annotations
 from headgate.store.migrations.scripts import run_scripts
 
 revision = "0027"
-down_revision = "0026c"
+down_revision = "0026d"
 branch_labels = None
 depends_on = None
 
