@@ -139,7 +139,12 @@ class GatewaySettings(BaseSettings):
     """How long a connection without a request stays open, which counts as one of those: longer than a proxy before it
     keeps it, or the proxy meets connections that have just ended."""
     object_store: str | None = None
-    """URL of the folder or bucket in which the operator keeps logs, as the operator's own; without it none is shown."""
+    """URL of the folder or bucket in which the operator keeps logs, as the operator's own; without it none is shown.
+
+    Files that scripts leave are kept there by the gateway; without it an attempt that leaves some fails.
+    """
+    artifact_bytes: int = Field(default=67_108_864, ge=0, le=5_368_709_120)
+    """What a file that a script leaves has at most."""
     archive_store: str | None = None
     """URL of the folder or bucket of archived runs and entries, as the operator's own; without it none are shown."""
     streams: int = Field(default=100, ge=0, le=4096)

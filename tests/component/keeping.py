@@ -13,8 +13,10 @@ from headgate.domain.apart import GoingOn
 from headgate.domain.step_log import log_path
 from headgate.domain.sync import Reached
 from headgate.engine.types import Outcome
+from headgate.objects.object_store import ObjectStore
 from tests.builders import WorkflowBuilder, a_workflow, container
 from tests.component.kept import assert_exact
+from tests.component.leaving import hold, leave, scripted
 from tests.component.test_sync_cursors import held
 from tests.component.world import World, calling, chain, one_node
 
@@ -233,6 +235,24 @@ async def with_logs(world: World) -> None:
     await world.engine.logs.record(ref, log_path(ref), 10**10, truncated=False, again=True)
 
 
+async def with_artifacts(world: World) -> None:
+    objects = ObjectStore("memory://")
+    await world.given(scripted(retry={"limit": 1, "initialDelay": "0s"}))
+    run = await world.admit()
+    await hold(world, run)
+    for content in (b"x" * 500, b"x" * 70, b""):
+        await leave(world, objects, run, "a", content)
+        await assert_exact(world)
+    await leave(world, objects, run, "b", b"x" * 30)
+    await world.fail(run)
+    await hold(world, run)
+    await leave(world, objects, run, "b", b"x" * 9, attempt=2)
+    await assert_exact(world)
+    gone = await world.engine.left_files.announce(world.ref(run, "work", 2), "runner-1", [10**10])
+    assert (len(gone.gone), gone.reason) == (1, "StorageLimit")
+    await world.succeed(run, attempt=2, output=ODD)
+
+
 CASES: list[Callable[[World], Awaitable[None]]] = [
     everything,
     waiting,
@@ -254,4 +274,5 @@ CASES: list[Callable[[World], Awaitable[None]]] = [
     remembered_by_two_at_once,
     copied,
     with_logs,
+    with_artifacts,
 ]

@@ -14,6 +14,7 @@ _KINDS = {
     "outputs of runs": f"SELECT {_json('outputs')} FROM workflow_executions",
     "outputs of nodes": f"SELECT {_json('output')} FROM workflow_execution_steps",
     "logs": "SELECT coalesce(sum(log_bytes), 0) FROM workflow_execution_steps",
+    "artifacts": "SELECT coalesce(sum(bytes), 0) FROM run_artifacts",
     "remembered": f"SELECT {_json('output')} FROM node_memos",
     "cursors": (
         "SELECT coalesce(sum(coalesce(octet_length(reached), 0) + coalesce(octet_length(pending), 0)), 0)"

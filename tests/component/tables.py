@@ -17,6 +17,7 @@ TENANT_TABLES = (
     "workflow_execution_steps",
     "execution_labels",
     "ended_labels",
+    "run_artifacts",
     "run_changes",
     "execution_triggers",
     "tasks",

@@ -69,7 +69,7 @@ def is_problem(answer: httpx.Response, status: int) -> dict[str, Any]:
 
 
 def test_every_route_but_what_tells_of_the_caller_takes_a_scope() -> None:
-    assert len(ROUTES) == 40
+    assert len(ROUTES) == 42
     assert [route.name for route in ROUTES if route.scope is None] == ["listWorkspaces", "getWorkspace"]
 
 

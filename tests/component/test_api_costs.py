@@ -10,6 +10,7 @@ import pytest
 from headgate.api.members import Role
 from headgate.domain.step_log import log_path
 from tests.component.api_client import Api
+from tests.component.leaving import left_by_a_run
 from tests.component.world import World, one_node
 
 TRANSACTION = 3
@@ -44,6 +45,23 @@ async def test_reading_takes_one_transaction(api: Api, run: str, sent: list[str]
     sent.clear()
     await api.get(path.replace("RUN", run))
     assert len(sent) == COUNTING + TRANSACTION
+
+
+async def test_files_of_a_run_take_one_for_the_run_and_one_for_the_rows(
+    world: World, api: Api, sent: list[str]
+) -> None:
+    """One more where there are none, for whether the run is in the archive. docs/design/0037 gives the same numbers."""
+    left, none = await left_by_a_run(world, api.objects, a=b"x"), (await api.start())["id"]
+
+    async def counted(path: str) -> int:
+        sent.clear()
+        assert (await api.call("GET", path)).status_code == 200
+        return len(sent) - COUNTING
+
+    assert await counted("/usage") == TRANSACTION
+    assert await counted(f"/runs/{left}/artifacts") == 2 * TRANSACTION
+    assert await counted(f"/runs/{left}/artifacts/work/a") == 2 * TRANSACTION
+    assert await counted(f"/runs/{none}/artifacts") == 3 * TRANSACTION
 
 
 async def test_a_page_of_the_audit_log_that_is_not_full_looks_for_the_archive(

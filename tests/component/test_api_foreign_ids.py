@@ -17,6 +17,8 @@ from starlette import routing
 from headgate.domain.credentials import Values
 from headgate.domain.ids import uuid7
 from headgate.domain.runner_protocol import (
+    ANNOUNCE_PATH,
+    ARTIFACT_PATH,
     CLAIM_PATH,
     COMPLETE_PATH,
     CREDENTIALS_PATH,
@@ -34,8 +36,13 @@ from tests.component.test_api_access import JWT, OF_A_WORKSPACE, ROUTES, Route
 from tests.component.webhook_client import SECRET, Sender, a_webhook
 from tests.component.world import NOON, World, one_node
 
-RUNNER_PATHS = (CLAIM_PATH, HEARTBEAT_PATH, COMPLETE_PATH, RELEASE_PATH, CREDENTIALS_PATH, CURSOR_PATH)
-UNDOCUMENTED = {("GET", DOCUMENT_PATH), ("POST", HOOK_PATH), *(("POST", path) for path in RUNNER_PATHS)}
+RUNNER_PATHS = (CLAIM_PATH, HEARTBEAT_PATH, COMPLETE_PATH, RELEASE_PATH, CREDENTIALS_PATH, CURSOR_PATH, ANNOUNCE_PATH)
+UNDOCUMENTED = {
+    ("GET", DOCUMENT_PATH),
+    ("POST", HOOK_PATH),
+    ("PUT", ARTIFACT_PATH),
+    *(("POST", path) for path in RUNNER_PATHS),
+}
 """What has no key of the API: it is for everybody, or tells callers in a way of its own."""
 QUERIES: Mapping[str, tuple[str, ...]] = {
     "getAnalytics": ("workflow", "namespace"),

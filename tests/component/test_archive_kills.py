@@ -50,13 +50,15 @@ async def story(world: World, fuse: Fuse) -> None:
 
 async def killed_in(archive: Archive, fuse: Fuse, name: str, now: datetime) -> None:
     """A round of one workspace, as far as the fuse lets it come."""
-    assert isinstance(archive.objects, FusedStore)
     database = FusedDatabase(archive.world.url, fuse)
     archiver = archive.archiver_of(archive.engine_of(database))
-    archive.objects.fuse = fuse
+    stores = [store for store in (archive.objects, archive.logs) if isinstance(store, FusedStore)]
+    for store in stores:
+        store.fuse = fuse
     with suppress(Killed):
         await archiver.run(now, archive.world.ids[name])
-    archive.objects.fuse = Fuse()
+    for store in stores:
+        store.fuse = Fuse()
     await database.close()
 
 

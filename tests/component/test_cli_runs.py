@@ -18,6 +18,7 @@ from headgate.domain.step_log import log_path
 from tests.builders import a_workflow
 from tests.component.api_client import Api
 from tests.component.commands import Said, Shell, ended, line_with, read_all
+from tests.component.leaving import left_by_a_run
 from tests.component.streaming import serving
 from tests.component.world import World, one_node
 from tests.support.waiting import eventually
@@ -320,3 +321,40 @@ class TestRefusals:
             assert (said.code, said.out) == (code, ""), (words, said.err)
             assert why in said.err, words
             assert "hg_" not in said.err
+
+
+class TestArtifacts:
+    async def test_they_are_listed_shown_and_saved(self, world: World, api: Api, shell: Shell, tmp_path: Path) -> None:
+        run = str(await left_by_a_run(world, api.objects, a_csv=b"1,2\n", b_bin=bytes(range(256))))
+
+        assert "a.csv" in (await shell("artifacts", run)).out
+        assert (await shell("artifacts", run, "work", "-o", "name")).out == "a.csv\nb.bin\n"
+        assert (await shell("artifacts", run, "other", "-o", "name")).out == ""
+        assert (await shell("artifacts", run, "work", "a.csv")).out == "1,2\n"
+        saved = await shell("artifacts", run, "--to", str(tmp_path / "files"))
+        assert (saved.code, sorted(os.listdir(tmp_path / "files" / "work"))) == (0, ["a.csv", "b.bin"])
+        assert (tmp_path / "files" / "work" / "b.bin").read_bytes() == bytes(range(256))
+
+    async def test_a_file_that_is_there_is_not_written_over(
+        self, world: World, api: Api, shell: Shell, tmp_path: Path
+    ) -> None:
+        run = str(await left_by_a_run(world, api.objects, a=b"theirs"))
+        (tmp_path / "work").mkdir()
+        (tmp_path / "work" / "a").write_text("mine")
+
+        said = await shell("artifacts", run, "--to", str(tmp_path))
+
+        assert (said.code, "is there already" in said.err) == (2, True)
+        assert (tmp_path / "work" / "a").read_text() == "mine"
+
+    async def test_what_comes_otherwise_than_it_was_kept_is_not_saved(
+        self, world: World, api: Api, shell: Shell, tmp_path: Path
+    ) -> None:
+        run = str(await left_by_a_run(world, api.objects, a=b"as it was"))
+        [row] = await world.rows("SELECT path FROM headgate.run_artifacts")
+        await api.objects.put(row["path"], b"as it is.")
+
+        said = await shell("artifacts", run, "--to", str(tmp_path))
+
+        assert "came otherwise" in said.err
+        assert os.listdir(tmp_path / "work") == []

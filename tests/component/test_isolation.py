@@ -112,6 +112,11 @@ async def two_tenants(world: World) -> World:
             world.ids[workspace],
         )
         await world.rows(
+            "INSERT INTO headgate.run_artifacts SELECT %s, '2026-03-10', gen_random_uuid(), 'work', 1, 'report.csv', 7,"
+            " repeat('0', 64), 'text/csv', 'path', now() RETURNING 1",
+            world.ids[workspace],
+        )
+        await world.rows(
             "INSERT INTO headgate.recommendations SELECT %s, gen_random_uuid(), gen_random_uuid(), 'work', 'Retry', '',"
             " now(), 'disk' RETURNING 1",
             world.ids[workspace],
@@ -198,7 +203,15 @@ async def test_of_pots_the_app_role_sees_the_one_that_its_workspace_is_in(world:
 
 
 @pytest.mark.parametrize(
-    "parent", ["workflow_executions", "workflow_execution_steps", "execution_labels", "ended_labels", "run_documents"]
+    "parent",
+    [
+        "workflow_executions",
+        "workflow_execution_steps",
+        "execution_labels",
+        "ended_labels",
+        "run_documents",
+        "run_artifacts",
+    ],
 )
 @pytest.mark.parametrize("role", ["headgate_app", "headgate_system"])
 async def test_no_running_program_may_touch_a_single_partition(
@@ -252,6 +265,7 @@ async def test_another_workspaces_rows_cannot_be_changed(two_tenants: World, fre
         "UPDATE headgate.credentials SET name = 'other'",
         "UPDATE headgate.execution_labels SET value = 'other'",
         "UPDATE headgate.ended_labels SET status = 'Failed'",
+        "UPDATE headgate.run_artifacts SET node = 'other'",
         "UPDATE headgate.run_changes SET phase = 'Failed'",
         "UPDATE headgate.run_documents SET execution_id = gen_random_uuid()",
         "UPDATE headgate.workspace_analytics_daily SET total = 0",
@@ -308,6 +322,7 @@ async def test_the_app_role_cannot_rewrite_what_is_for_ever_or_lift_its_limits(
         "SELECT credential FROM headgate.credential_releases",
         "SELECT value FROM headgate.execution_labels",
         "SELECT value FROM headgate.ended_labels",
+        "SELECT name FROM headgate.run_artifacts",
         "SELECT content FROM headgate.pool_logs",
         "SELECT phase FROM headgate.run_changes",
         "UPDATE headgate.run_documents SET document = ''",

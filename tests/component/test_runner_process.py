@@ -28,8 +28,11 @@ from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers
 from headgate.gateway.streams import Streams
 from headgate.gateway.ties import Ties
+from headgate.objects.object_store import ObjectStore
 from tests.builders import a_workflow
 from tests.component.api_server import ApiServer
+from tests.component.kept import assert_exact
+from tests.component.leaving import assert_all_there
 from tests.component.listening import listening
 from tests.component.vault import PASSWORD
 from tests.component.world import World
@@ -50,6 +53,7 @@ class Runners:
     api: ApiServer
     url: str
     folder: Path
+    objects: ObjectStore
 
     async def start(self, run: UUID, uid: str = "uid-1", **extra: str) -> asyncio.subprocess.Process:
         token = self.folder / uid
@@ -80,7 +84,9 @@ class Runners:
 
 
 @asynccontextmanager
-async def serving(world: World, api: ApiServer, lease: timedelta) -> AsyncIterator[str]:
+async def serving(
+    world: World, api: ApiServer, lease: timedelta, objects: ObjectStore | None = None
+) -> AsyncIterator[str]:
     authenticator = Authenticator(cast("KubeClient", api), world.engine.workspaces, monotonic=lambda: 0.0)
     registry = CollectorRegistry()
     app = gateway(
@@ -96,6 +102,7 @@ async def serving(world: World, api: ApiServer, lease: timedelta) -> AsyncIterat
             lease=lease,
             wall=world.clock,
             heard=lambda _workspace, _effects: None,
+            objects=objects,
         )
     )
     async with listening(app) as url:
@@ -107,9 +114,10 @@ async def runners(world: World, tmp_path: Path) -> AsyncIterator[Runners]:
     # Times are compared with those of processes here.
     world.clock.now = datetime.now(UTC)
     await world.engine.ensure_partitions(world.clock.now)
-    api = ApiServer()
-    async with serving(world, api, timedelta(seconds=3)) as url:
-        yield Runners(world, api, url, tmp_path)
+    api, objects = ApiServer(), ObjectStore(f"file://{tmp_path}/objects")
+    async with serving(world, api, timedelta(seconds=3), objects) as url:
+        yield Runners(world, api, url, tmp_path, objects)
+    objects.close()
 
 
 def script(source: str, language: str = "shell", **members: Any) -> dict[str, Any]:
@@ -174,6 +182,50 @@ async def test_nodes_are_given_credentials_and_no_value_of_them_leaves_the_runne
     assert fresh.url not in said
     given = await world.rows("SELECT node, credential FROM headgate.credential_releases ORDER BY node")
     assert given == [{"node": "script", "credential": "shop"}, {"node": "sql", "credential": "db"}]
+
+
+async def test_files_that_scripts_leave_are_kept_and_counted(world: World, runners: Runners) -> None:
+    leave = """
+import os
+with open(os.environ["HEADGATE_ARTIFACTS"] + "/large.bin", "wb") as file:
+    for number in range(12):
+        file.write(bytes([number]) * 1_000_003)
+"""
+    await world.given(
+        a_workflow()
+        .with_node("python", script(leave, "python"))
+        .with_node("shell", script('cd "$HEADGATE_ARTIFACTS"; echo 1,2 > a.csv; : > empty'), after=["python"])
+        .with_node("link", script('ln -s /etc/hostname "$HEADGATE_ARTIFACTS/x"'), after=["shell"])
+    )
+    run = await world.admit()
+
+    code, said = await runners.done(run)
+
+    assert code == 0, said
+    nodes = {node.id: node for node in (await world.view(run)).nodes}
+    assert (nodes["link"].reason, "no plain file" in nodes["link"].message) == ("InvalidArtifact", True)
+    found = {item.name: item for item in (await world.engine.artifacts.list(world.ids["acme"], run)).items}
+    assert {name: (item.ref.node, item.size) for name, item in found.items()} == {
+        "large.bin": ("python", 12_000_036),
+        "a.csv": ("shell", 4),
+        "empty": ("shell", 0),
+    }
+    await assert_all_there(world, runners.objects)
+    await assert_exact(world)
+
+
+async def test_files_without_room_fail_the_attempt_and_say_how_much_there_is(world: World, runners: Runners) -> None:
+    await world.given_workspace(max_storage_mb=1)
+    await world.given(a_workflow().with_node("work", script('head -c 1000001 /dev/zero > "$HEADGATE_ARTIFACTS/zero"')))
+    run = await world.admit()
+
+    code, said = await runners.done(run)
+
+    assert code == 0, said
+    [node] = (await world.view(run)).nodes
+    assert node.reason == "StorageLimit"
+    assert "takes 1000001 bytes" in node.message
+    await assert_all_there(world, runners.objects)
 
 
 async def test_another_runner_takes_over_from_one_that_was_killed(world: World, runners: Runners) -> None:

@@ -17,8 +17,11 @@ import pytest
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.runner_task import POOL_NAME
 from headgate.engine.types import RunView
+from headgate.objects.object_store import ObjectStore
 from tests.builders import WorkflowBuilder, a_workflow
 from tests.component.api_server import ApiServer
+from tests.component.kept import assert_exact
+from tests.component.leaving import assert_all_there
 from tests.component.test_runner_process import ROOT, Slow, runs, script, serving
 from tests.component.world import World
 from tests.support.waiting import eventually
@@ -35,6 +38,7 @@ class Pool:
     api: ApiServer
     url: str
     folder: Path
+    objects: ObjectStore
     token: str = ""
     processes: list[asyncio.subprocess.Process] = field(default_factory=list)
 
@@ -95,14 +99,15 @@ class Pool:
 async def pool(world: World, tmp_path: Path) -> AsyncIterator[Pool]:
     world.clock.now = datetime.now(UTC)
     await world.engine.ensure_partitions(world.clock.now)
-    api = ApiServer()
-    async with serving(world, api, timedelta(seconds=3)) as url:
-        pool = Pool(world, api, url, tmp_path)
+    api, objects = ApiServer(), ObjectStore(f"file://{tmp_path}/objects")
+    async with serving(world, api, timedelta(seconds=3), objects) as url:
+        pool = Pool(world, api, url, tmp_path, objects)
         yield pool
         for process in pool.processes:
             if process.returncode is None:
                 process.kill()
             await process.communicate()
+    objects.close()
 
 
 async def test_one_runner_executes_nodes_of_one_run_after_the_other(pool: Pool) -> None:
@@ -138,6 +143,41 @@ echo secret > {scratch}/note; mkdir -p {scratch}/d/e; chmod 0 {scratch}/d
 
     assert looked.nodes[0].message == "exited with code 1", "grep has found nothing"
     assert not runs(pool.folder / "left")
+
+
+async def test_files_that_scripts_leave_come_out_of_their_container_and_are_kept(pool: Pool) -> None:
+    await pool.start()
+    world = pool.world
+    leave = """
+import os
+with open(os.environ["HEADGATE_ARTIFACTS"] + "/large.bin", "wb") as file:
+    for number in range(12):
+        file.write(bytes([number]) * 1_000_003)
+open(os.environ["HEADGATE_ARTIFACTS"] + "/empty", "w").close()
+"""
+
+    first = await pool.ran(a_workflow().with_node("work", script(leave, "python")))
+    second = await pool.ran(a_workflow("next").with_node("work", script('ls "$HEADGATE_ARTIFACTS" | grep .')))
+
+    found = (await world.engine.artifacts.list(world.ids["acme"], first.run_id)).items
+    assert [(item.name, item.size) for item in found] == [("empty", 0), ("large.bin", 12_000_036)]
+    assert second.nodes[0].message == "exited with code 1", "grep has found nothing"
+    await assert_all_there(world, pool.objects)
+    await assert_exact(world)
+
+
+async def test_files_that_are_not_kept_fail_their_script_and_the_next_one_begins(pool: Pool) -> None:
+    await pool.start()
+    await pool.world.given_workspace(max_storage_mb=1)
+    leave = 'head -c 1000001 /dev/zero > "$HEADGATE_ARTIFACTS/zero"'
+
+    full = await pool.ran(a_workflow("full").with_node("work", script(leave)))
+    link = await pool.ran(a_workflow("link").with_node("work", script('ln -s /etc/hostname "$HEADGATE_ARTIFACTS/x"')))
+    fits = await pool.ran(a_workflow("fits").with_node("work", script('echo > "$HEADGATE_ARTIFACTS/x"')))
+
+    assert [view.nodes[0].reason for view in (full, link, fits)] == ["StorageLimit", "InvalidArtifact", ""]
+    assert "takes 1000001 bytes" in full.nodes[0].message
+    await assert_all_there(pool.world, pool.objects)
 
 
 async def test_scripts_are_held_to_limits(pool: Pool) -> None:

@@ -151,8 +151,27 @@ def test_the_gateway_reads_logs_from_where_it_can_reach_them(
 
     [container] = pod["spec"]["containers"]
     assert [item["value"] for item in container["env"] if item["name"] == "HEADGATE_OBJECT_STORE"] == [url] * bool(url)
-    assert [mount.get("readOnly") for mount in container["volumeMounts"]] == [None, True][: 1 + mounted]
+    assert [mount.get("readOnly") for mount in container["volumeMounts"]] == [None, True, None][: 1 + 2 * mounted]
     assert container.get("envFrom", []) == [{"secretRef": {"name": "cloud"}}] * ("existingSecret" in store)
+
+
+def test_of_a_claim_the_gateway_writes_the_folder_of_objects_alone() -> None:
+    store = {"existingClaim": "logs", "url": "file:///var/lib/headgate/kept/objects/"}
+    pod = render(WITH_DATABASE | {"objectStore": store}).pods()["headgate-gateway"]
+
+    [container] = pod["spec"]["containers"]
+    assert container["volumeMounts"][1:] == [
+        {"name": "objects", "mountPath": "/var/lib/headgate", "readOnly": True},
+        {"name": "objects", "mountPath": "/var/lib/headgate/kept/objects", "subPath": "kept/objects"},
+    ]
+
+
+def test_a_claim_that_is_all_objects_is_written_as_a_whole() -> None:
+    store = {"existingClaim": "logs", "url": "file:///var/lib/headgate"}
+    pod = render(WITH_DATABASE | {"objectStore": store}).pods()["headgate-gateway"]
+
+    [container] = pod["spec"]["containers"]
+    assert container["volumeMounts"][1:] == [{"name": "objects", "mountPath": "/var/lib/headgate"}]
 
 
 def test_operator_and_gateway_are_told_where_the_archive_is_and_may_get_at_it() -> None:

@@ -18,6 +18,7 @@ BIG = (
     "workflow_execution_steps",
     "execution_labels",
     "ended_labels",
+    "run_artifacts",
     "execution_triggers",
     "run_changes",
     "audit_log",

@@ -13,7 +13,7 @@ from headgate import store
 from headgate.store.joint import Joint
 
 HISTORY = re.compile(
-    r"headgate\.(workflow_executions|workflow_execution_steps|execution_labels|ended_labels|execution_triggers)\b"
+    r"headgate\.(workflow_executions|workflow_execution_steps|execution_labels|ended_labels|execution_triggers|run_artifacts)\b"
 )
 MODULES = [
     name

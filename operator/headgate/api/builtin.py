@@ -115,7 +115,8 @@ class ScriptVariable(KubeModel):
 class Script(KubeModel):
     """Runs a script in the runner's image; in Test and Debug runs in a pod of its own, which reaches nothing.
 
-    It may write up to 4096 bytes of JSON to the file named by ``$HEADGATE_OUTPUT``.
+    It may write up to 4096 bytes of JSON to the file named by ``$HEADGATE_OUTPUT``, and leave files in the folder named
+    by ``$HEADGATE_ARTIFACTS``, which are kept when it has succeeded, in Test and Debug runs not.
     """
 
     language: Literal["python", "shell"]

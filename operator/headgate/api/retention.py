@@ -21,6 +21,6 @@ class Retention(KubeModel):
     webhook_days: Days = 30
     """Deliveries of webhooks."""
     compliance_days: Days = 2555
-    """What has to be kept by law: seven years. Then what is archived is deleted, and the logs of runs."""
+    """What has to be kept by law: seven years. Then what is archived is deleted, and the logs and files of runs."""
     legal_hold: bool = False
     """Nothing of the workspace is moved to the archive or deleted, for as long as this is true."""

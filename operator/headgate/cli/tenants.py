@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from headgate.cli import cursors, keys, login, runs, search, steering, step_logs, usage, vault, webhooks
+from headgate.cli import artifacts, cursors, keys, login, runs, search, steering, step_logs, usage, vault, webhooks
 from headgate.cli.session import api_command
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ api_command(app)(runs.get)
 api_command(app, "list")(runs.list_runs)
 api_command(app)(search.search)
 api_command(app)(step_logs.logs)
+api_command(app)(artifacts.artifacts)
 api_command(app)(steering.cancel)
 api_command(app)(steering.retry)
 api_command(app)(steering.suspend)

@@ -739,6 +739,34 @@ class Run(TypedDict):
     """Whether it lies in the archive: it can be read, and not changed or replayed."""
 
 
+class RunArtifact(TypedDict):
+    """A file that an attempt left."""
+
+    node: str
+    """The node; of one that runs for each item of a list, with a dot and the item's index behind it."""
+    attempt: int
+    """Which attempt of the node."""
+    name: str
+    """What it is called."""
+    bytes: int
+    """How large it is."""
+    sha256: str
+    """The SHA-256 of what was kept, in hexadecimal."""
+    contentType: str
+    """What it is said to hold, by the end of its name. Nobody looked into it."""
+    createdAt: str
+    """When it was kept."""
+
+
+class RunArtifactList(TypedDict):
+    """A page of files, by node, attempt and name."""
+
+    items: list[RunArtifact]
+    """The files."""
+    nextCursor: str | None
+    """Gives the next page; null on the last one."""
+
+
 class RunItem(TypedDict):
     """A run in a list."""
 
@@ -1595,6 +1623,56 @@ class Client:
             query={
                 "attempt": attempt,
                 "follow": follow,
+            },
+            silent=True,
+        )
+
+    async def list_artifacts(
+        self,
+        workspace: str,
+        run_id: str,
+        *,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> RunArtifactList:
+        """List the files that attempts of the run left, by node, attempt and name."""
+        return cast(
+            "RunArtifactList",
+            await self._transport.call(
+                "GET",
+                path_of(
+                    "/api/v1/workspaces/{workspace}/runs/{run_id}/artifacts",
+                    workspace=workspace,
+                    run_id=run_id,
+                ),
+                query={
+                    "cursor": cursor,
+                    "limit": limit,
+                },
+            ),
+        )
+
+    def get_artifact(
+        self,
+        workspace: str,
+        run_id: str,
+        step: str,
+        name: str,
+        *,
+        attempt: int | None = None,
+    ) -> AbstractAsyncContextManager[Answer]:
+        """A file that an attempt of a node left, byte for byte."""
+        return self._transport.stream(
+            "GET",
+            path_of(
+                "/api/v1/workspaces/{workspace}/runs/{run_id}/artifacts/{step}/{name}",
+                workspace=workspace,
+                run_id=run_id,
+                step=step,
+                name=name,
+            ),
+            query={
+                "attempt": attempt,
             },
             silent=True,
         )

@@ -14,8 +14,9 @@ from uuid import UUID
 SCHEMA_VERSION = 1
 """Of files and manifests. A reader refuses versions that it does not know, and takes columns that it does not know
 for absent."""
-RUNS, STEPS, AUDIT, MANIFEST = "runs", "steps", "audit", "manifest"
-"""Kinds of files. Manifests lie beside the runs, and beside entries of audit logs."""
+RUNS, STEPS, ARTIFACTS, AUDIT, MANIFEST = "runs", "steps", "artifacts", "audit", "manifest"
+"""Kinds of files. Manifests lie beside the runs, and beside entries of audit logs. A part whose runs left no artifacts
+has no file of them."""
 ROUND_HOUR = 2
 """The hour of UTC at which a daily round is due."""
 

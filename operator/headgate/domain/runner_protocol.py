@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from headgate.domain.artifacts import MOST_FILES, NAME_PATTERN
 from headgate.domain.step_log import CutLog
 
 CLAIM_PATH = "/runner/v1/claim"
@@ -17,6 +18,10 @@ COMPLETE_PATH = "/runner/v1/complete"
 CREDENTIALS_PATH = "/runner/v1/credentials"
 RELEASE_PATH = "/runner/v1/release"
 CURSOR_PATH = "/runner/v1/cursor"
+ANNOUNCE_PATH = "/runner/v1/artifacts"
+ARTIFACT_PATH = "/runner/v1/artifact"
+ARTIFACT_FIELD = "Headgate-Artifact"
+"""The field of a request whose body is a file that says, in JSON, whose it is and how it is called."""
 PRINTED_BYTES = 65_536
 """Of what an attempt in a pool printed, at most that much is told with its end."""
 REQUEST_BYTES = 163_840
@@ -145,6 +150,19 @@ class Cursor(Attempt):
     moved: Mark | None = None
     records: Annotated[int, Field(ge=0)] = 0
     """Records that were written since the last move."""
+
+
+class Announcement(Attempt):
+    """Tells of the files that an attempt left, before any is sent. Those that it left earlier are forgotten."""
+
+    sizes: Annotated[tuple[Annotated[int, Field(ge=0, le=2**53)], ...], Field(max_length=MOST_FILES, strict=False)] = ()
+    """Of each, in bytes."""
+
+
+class Sent(Attempt):
+    """Says of a file whose it is."""
+
+    name: Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 
 
 class Task(Attempt):

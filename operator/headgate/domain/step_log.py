@@ -14,13 +14,18 @@ _LEAD = 0x80
 _LONGEST_CHARACTER = 4
 
 
-def log_path(ref: TaskRef) -> str:
-    """Where the log of an attempt lies in the object store: by workspace, month of the run, and run.
+def stored_under(ref: TaskRef) -> str:
+    """What the paths of all begin with that an attempt leaves in the object store: workspace, month of the run, run.
 
     Raises ``ValueError`` for an id that no run can have.
     """
     month = uuid7_time(ref.run_id).strftime("%Y-%m")
-    return f"{ref.workspace_id}/{month}/{ref.run_id}/{ref.node}.{ref.attempt}.log"
+    return f"{ref.workspace_id}/{month}/{ref.run_id}/{ref.node}.{ref.attempt}"
+
+
+def log_path(ref: TaskRef) -> str:
+    """Where the log of an attempt lies. Raises what ``stored_under`` does."""
+    return f"{stored_under(ref)}.log"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from headgate.engine.context import Context
 from headgate.engine.credentials.credentials import Credentials
 from headgate.engine.definitions.reads import DefinitionReads
 from headgate.engine.reading.analytics import Analytics
+from headgate.engine.reading.artifacts import Artifacts
 from headgate.engine.reading.recommendations import Recommendations
 from headgate.engine.reading.run_changes import RunChanges
 from headgate.engine.reading.search import Search
@@ -17,6 +18,7 @@ from headgate.engine.recounting import Recounting
 from headgate.engine.run_control import RunControl
 from headgate.engine.starting.starter import Starter
 from headgate.engine.steps.completions import Completions
+from headgate.engine.steps.left_files import LeftFiles
 from headgate.engine.steps.runner_tasks import RunnerTasks
 from headgate.engine.sync.cursors import SyncCursors
 from headgate.engine.versions import Versions
@@ -49,6 +51,10 @@ class Parts:
         """What runners ask for, and whoever looks after them."""
         self.logs = StepLogs(context)
         """Where the logs of attempts lie."""
+        self.left_files = LeftFiles(context)
+        """Takes files that attempts leave."""
+        self.artifacts = Artifacts(context)
+        """Which of them there are."""
         self.changes = RunChanges(context)
         """What changes in runs, for those who follow them."""
         self.credentials = Credentials(context, keys)

@@ -22,6 +22,7 @@ from headgate.gateway.rate_limits import FIELDS, RateLimits
 from headgate.gateway.refused_calls import RefusedCalls
 from headgate.gateway.routes.analytics import analytics_routes
 from headgate.gateway.routes.approvals import approval_routes
+from headgate.gateway.routes.artifacts import artifact_routes
 from headgate.gateway.routes.audit import audit_routes
 from headgate.gateway.routes.credentials import credential_routes
 from headgate.gateway.routes.cursors import cursor_routes
@@ -78,6 +79,7 @@ def api_routes(
         approval_routes(engine, access, heard=heard),
         event_routes(engine, access, streams),
         log_routes(engine, access, streams, objects, live),
+        artifact_routes(engine, access, streams, objects),
         workflow_routes(engine.versions, access),
         webhook_routes(engine, access, heard=heard),
         cursor_routes(engine.cursors, access),

@@ -8,10 +8,11 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute, Route
 
-from headgate.domain.runner_protocol import REQUEST_BYTES
+from headgate.domain.runner_protocol import ARTIFACT_PATH, REQUEST_BYTES
 from headgate.domain.webhooks import BODY_BYTES
 from headgate.gateway import api, hooks
 from headgate.gateway.api import DOCUMENT_PATH, api_routes, document
+from headgate.gateway.artifact_uploads import artifact_routes
 from headgate.gateway.hooks import hook_routes
 from headgate.gateway.limits import BodyLimit
 from headgate.gateway.metrics import CallCounts, GatewayMetrics, HookMetrics, Measured
@@ -36,7 +37,7 @@ def gateway(ties: Ties) -> FastAPI:
     _include_with_document(app, _api(ties, rates))
     app.router.routes += _alone(_hooks(ties, rates))
     larger = {f"{API}/": api.REQUEST_BYTES, f"{hooks.PREFIX}/": BODY_BYTES}
-    app.add_middleware(BodyLimit, limit=REQUEST_BYTES, larger=larger)
+    app.add_middleware(BodyLimit, limit=REQUEST_BYTES, larger=larger, streamed=ARTIFACT_PATH)
     app.add_middleware(RateLimitFields)
     app.add_middleware(Measured, metrics=metrics)
     return app
@@ -44,7 +45,8 @@ def gateway(ties: Ties) -> FastAPI:
 
 def _runners(ties: Ties) -> list[Route]:
     """What runners call."""
-    return runner_routes(
+    files = artifact_routes(ties.engine.left_files, ties.authenticator, ties.objects, most_bytes=ties.artifact_bytes)
+    return files + runner_routes(
         ties.engine.runner_tasks,
         ties.engine.credentials,
         ties.engine.cursors,

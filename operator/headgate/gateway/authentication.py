@@ -14,7 +14,7 @@ from headgate.cluster.errors import ApiError, Unreachable
 from headgate.desired.keys import NAMESPACE
 from headgate.desired.manifest import owner_of
 from headgate.desired.service_accounts import RUN_SERVICE_ACCOUNT
-from headgate.domain.runner_task import AUDIENCE
+from headgate.domain.runner_task import AUDIENCE, is_pool_runner, is_runner_of
 from headgate.engine.workspaces import Workspaces
 from headgate.gateway.memory import Memory
 from headgate.gateway.problems import Problem
@@ -99,3 +99,9 @@ def _pod_of(user: Mapping[str, Any] | None) -> tuple[str, str, str]:
     if not namespace or not pod or not uid:
         raise Problem(HTTPStatus.FORBIDDEN, "the token is not bound to a pod")
     return namespace, pod, uid
+
+
+def check_runner(caller: Runner, run_id: UUID) -> None:
+    """Raises ``Problem`` for a pod that is no runner of that run: 403."""
+    if not (is_pool_runner(caller.pod) or is_runner_of(caller.pod, run_id)):
+        raise Problem(HTTPStatus.FORBIDDEN, f"pod {caller.pod} is no runner of that run")

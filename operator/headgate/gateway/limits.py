@@ -37,17 +37,22 @@ class BodyLimit:
         *,
         limit: int,
         larger: Mapping[str, int] = _NONE,
+        streamed: str | None = None,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
-        """``limit`` is in bytes; ``larger`` has other ones, by how the path begins."""
+        """``limit`` is in bytes; ``larger`` has other ones, by how the path begins.
+
+        What is sent to the path ``streamed`` is read by whoever takes it, as it comes, and bounded there.
+        """
         self._app = app
         self._patience = patience_seconds
         self._limit = limit
         self._larger = larger
+        self._streamed = streamed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"] == self._streamed:
             await self._app(scope, receive, send)
             return
         limit = next((size for path, size in self._larger.items() if scope["path"].startswith(path)), self._limit)

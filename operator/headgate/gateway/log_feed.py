@@ -13,9 +13,10 @@ from headgate.engine.types import StepLog
 from headgate.gateway.event_feed import CHECK_SECONDS, LOOK_CHECKS
 from headgate.gateway.live_logs import LiveLog, LiveLogs
 from headgate.gateway.news import News, Watch
-from headgate.gateway.problems import RETRY_SECONDS, Problem
+from headgate.gateway.problems import Problem
+from headgate.gateway.stored import stored
 from headgate.gateway.streams import Place
-from headgate.objects.object_store import ObjectMissing, ObjectStore, StoreUnavailable
+from headgate.objects.object_store import ObjectStore
 from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable
 
 PIECE_BYTES = 1_048_576
@@ -46,14 +47,11 @@ class LogReader:
             return
         if self.objects is None:
             raise elsewhere()
-        try:
-            for at in range(start, size, PIECE_BYTES):
-                yield await self.objects.get(log.path, at, min(PIECE_BYTES, size - at))
-        except ObjectMissing:
-            raise not_kept("it is not in the object store any more") from None
-        except StoreUnavailable:
-            detail = "the object store cannot be used right now: try again"
-            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": RETRY_SECONDS}) from None
+        missing = not_kept("it is not in the object store any more")
+        async for piece in stored(
+            self.objects, log.path, start=start, size=size, piece_bytes=PIECE_BYTES, missing=missing
+        ):
+            yield piece
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def message_route(
 
     async def endpoint(request: Request) -> Response:
         caller = await authenticator.runner(request.headers.get("authorization", ""))
-        answer = await handle(_read(kind, await request.body()), caller, request)
+        answer = await handle(read_message(kind, await request.body()), caller, request)
         if answer is None:
             return Response(status_code=HTTPStatus.NO_CONTENT)
         return Response(answer.model_dump_json(by_alias=True), media_type=_JSON, headers=headers)
@@ -56,7 +56,8 @@ def message_route(
     return MessageRoute(path, endpoint, methods=["POST"])
 
 
-def _read(kind: type[M], body: bytes) -> M:
+def read_message(kind: type[M], body: bytes) -> M:
+    """A message of that kind. Raises ``RequestValidationError``."""
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:

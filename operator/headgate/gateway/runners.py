@@ -35,7 +35,7 @@ from headgate.engine.credentials.credentials import Credentials
 from headgate.engine.steps.runner_tasks import RunnerTasks
 from headgate.engine.sync.cursors import SyncCursors
 from headgate.engine.types import Effects
-from headgate.gateway.authentication import Authenticator, Runner
+from headgate.gateway.authentication import Authenticator, Runner, check_runner
 from headgate.gateway.messages import message_route
 from headgate.gateway.problems import Problem
 from headgate.gateway.waiting_room import WaitingRoom
@@ -154,24 +154,19 @@ class _Needs:
 
     async def release(self, body: Wanted, caller: Runner, _: Request) -> Released:
         """What the node of an attempt that the runner holds names of credentials, each time recorded."""
-        _check_runner(caller, body)
+        check_runner(caller, body.run_id)
         found = await self.credentials.release(_ref(caller, body), body.names, caller.holder)
         return Released(values={name: dict(values.by_key) for name, values in found.items()})
 
     async def cursor(self, body: Cursor, caller: Runner, _: Request) -> Mark:
         """How far the copy of an attempt that the runner holds has come, or that it has come further."""
-        _check_runner(caller, body)
+        check_runner(caller, body.run_id)
         ref = _ref(caller, body)
         if body.moved is None:
             reached = await self.cursors.take(ref, caller.holder)
             return Mark(at=reached.at, until=reached.until)
         await self.cursors.move(ref, caller.holder, Reached(body.moved.at, body.moved.until), body.records)
         return body.moved
-
-
-def _check_runner(caller: Runner, attempt: Attempt) -> None:
-    if not (is_pool_runner(caller.pod) or is_runner_of(caller.pod, attempt.run_id)):
-        raise Problem(HTTPStatus.FORBIDDEN, f"pod {caller.pod} is no runner of that run")
 
 
 def _but(kinds: tuple[str, ...], task: RunnerTask | None) -> tuple[str, ...]:

@@ -70,6 +70,7 @@ async def serve_gateway(settings: GatewaySettings) -> int:
             elsewhere=lambda workspace: bell.ring([workspace]),
             room=room,
             objects=world.objects,
+            artifact_bytes=settings.artifact_bytes,
             live=_live(settings, world),
             refusals=refusals,
         )

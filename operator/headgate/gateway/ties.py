@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from prometheus_client import CollectorRegistry
 
+from headgate.domain.artifacts import ARTIFACT_BYTES
 from headgate.engine.call_limits.limits import CallLimits
 from headgate.engine.engine import Engine
 from headgate.engine.types import Effects
@@ -47,7 +48,9 @@ class Ties:
     """Told a workspace with something for runners for which too few wait in ``room``."""
     room: WaitingRoom = field(default_factory=WaitingRoom)
     objects: ObjectStore | None = None
-    """Where logs are kept; None where they cannot be reached from here."""
+    """Where logs and artifacts are kept; None where they cannot be reached from here."""
+    artifact_bytes: int = ARTIFACT_BYTES
+    """What a file that an attempt leaves has at most."""
     live: LiveLogs | None = None
     """Reads the logs of running attempts; None where they cannot be reached from here."""
     refusals: Refusals | None = None

@@ -9,18 +9,22 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from headgate.dependencies import DependencyGuard, NotAsked, unguarded
 from headgate.domain.dependency_breaker import DependencyName
 from headgate.objects.folder_room import FolderRoom
+from headgate.objects.sending import CHUNK_BYTES, Broken, Feed
 
 T = TypeVar("T")
 
 SCHEMES = ("file", "memory", "s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
 THREADS = 4
 """Requests at the same time at most."""
+SENDERS = 4
+"""Objects that are written as their pieces come, at the same time at most: in threads that nobody else waits for."""
 PAGE = 1000
 """Objects that are listed at once."""
 _RETRIES = 2
@@ -80,10 +84,12 @@ class ObjectStore:
         self._guard = guard or unguarded(DependencyName.OBJECT_STORE)
         self._places = asyncio.Semaphore(THREADS)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="objects")
+        self._senders = ThreadPoolExecutor(SENDERS, thread_name_prefix="objects-sent")
 
     def close(self) -> None:
         """Take no further request; those under way are not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._senders.shutdown(wait=False, cancel_futures=True)
 
     async def put(self, path: str, content: bytes | Iterable[bytes]) -> None:
         """Write an object in place of the one that may be there: all of it, or nothing.
@@ -102,6 +108,36 @@ class ObjectStore:
             obstore.put(store, path, whole)
 
         await self._do(put)
+
+    async def put_pieces(self, path: str, pieces: AsyncIterator[bytes], size: int) -> None:
+        """Write an object of ``size`` bytes as its pieces come, of which about twice 5 MB are held at once.
+
+        All of it or nothing: where ``pieces`` raises, or this is cancelled, there is no object. Raises what they raise.
+        """
+        feed = Feed(pieces)
+
+        def put(store: Any) -> None:
+            import obstore
+
+            if self._room is not None:
+                self._room.make(store, size)
+            obstore.put(store, path, feed, use_multipart=True, chunk_size=CHUNK_BYTES, max_concurrency=1)
+
+        loop = asyncio.get_running_loop()
+        sending = loop.run_in_executor(self._senders, partial(self._blocking, put, of_object=False))
+        try:
+            await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            feed.stop()
+            # What was begun is taken back before anybody goes on.
+            await asyncio.wait([sending])
+            if not sending.cancelled():
+                sending.exception()
+            raise
+        except Exception:
+            if feed.broken is not None:
+                raise feed.broken from None
+            raise
 
     async def get(self, path: str, start: int = 0, length: int | None = None) -> bytes:
         """The object, or up to ``length`` bytes of it from ``start`` on. Raises ``ObjectMissing``."""
@@ -162,6 +198,8 @@ class ObjectStore:
             if not of_object:
                 raise StoreUnavailable("the object store cannot be used: there is no such folder or bucket") from None
             raise ObjectMissing("there is no such object") from None
+        except Broken:
+            raise
         except (BaseError, OSError, ValueError) as error:
             raise StoreUnavailable(self._told(error), refused=_refused(error)) from None
 

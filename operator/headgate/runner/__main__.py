@@ -43,6 +43,7 @@ async def work(settings: RunnerSettings, secrets: Secrets) -> int:
             grace=settings.grace_seconds,
             release=queue.credentials,
             cursors=queue,
+            shelf=queue,
             file_bytes=settings.file_bytes,
             memory_bytes=settings.memory_bytes,
         )

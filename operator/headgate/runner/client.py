@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import TypeVar
@@ -13,13 +13,18 @@ from uuid import UUID
 import aiohttp
 from pydantic import ValidationError
 
+from headgate.domain.artifacts import sending_seconds
 from headgate.domain.runner_protocol import (
+    ANNOUNCE_PATH,
+    ARTIFACT_FIELD,
+    ARTIFACT_PATH,
     CLAIM_PATH,
     COMPLETE_PATH,
     CREDENTIALS_PATH,
     CURSOR_PATH,
     HEARTBEAT_PATH,
     RELEASE_PATH,
+    Announcement,
     Answer,
     Attempt,
     Claim,
@@ -31,9 +36,12 @@ from headgate.domain.runner_protocol import (
     Message,
     Released,
     Result,
+    Sent,
     Task,
     Wanted,
 )
+from headgate.runner.errors import NodeFailed
+from headgate.runner.left import Left
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
@@ -43,6 +51,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=20.0, connect=5.0)
 _TOKEN_SECONDS = 30.0
 """The kubelet renews a token long before it ends."""
 _SHOWN = 256
+_DETAIL = 768
 
 
 class NotOurs(Exception):  # noqa: N818 - a state of the world, not a mistake
@@ -55,6 +64,17 @@ class GatewayUnavailable(Exception):  # noqa: N818 - a state of the world, not a
 
 class GatewayRefused(Exception):  # noqa: N818 - what the gateway said
     """The gateway understood and refused, and will again."""
+
+
+class ArtifactRefused(Exception):  # noqa: N818 - what the gateway said
+    """Files of an attempt are not kept, and never will be."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        """One word."""
+        self.detail = detail
+        """For the workflow's author."""
 
 
 class Token:
@@ -135,13 +155,55 @@ class Gateway:
         moved = Cursor(run_id=task.run_id, node=task.node, attempt=task.attempt, moved=mark, records=records)
         await self._post(CURSOR_PATH, moved)
 
+    async def announce(self, task: Task, sizes: Sequence[int]) -> None:
+        """Tell of files of these sizes that the attempt left. Raises ``NotOurs`` and ``ArtifactRefused``."""
+        told = Announcement(run_id=task.run_id, node=task.node, attempt=task.attempt, sizes=tuple(sizes))
+        await self._post(ANNOUNCE_PATH, told)
+
+    async def send(self, task: Task, file: Left) -> None:
+        """Send one of them. Raises ``NotOurs`` and ``ArtifactRefused``, and ``NodeFailed`` where it was changed."""
+        said = Sent(run_id=task.run_id, node=task.node, attempt=task.attempt, name=file.name)
+        headers = {
+            ARTIFACT_FIELD: said.model_dump_json(by_alias=True),
+            "Content-Type": "application/octet-stream",
+            "Content-Length": str(file.size),
+        }
+        timeout = aiohttp.ClientTimeout(total=sending_seconds(file.size) + 20.0, connect=5.0)
+        broken: list[NodeFailed] = []
+
+        async def pieces() -> AsyncIterator[bytes]:
+            try:
+                async for piece in file.pieces():
+                    yield piece
+            except NodeFailed as error:
+                # The client would tell of a connection that broke off.
+                broken.append(error)
+                raise
+
+        try:
+            await self._ask("PUT", ARTIFACT_PATH, pieces() if file.size else b"", headers, timeout)
+        except GatewayUnavailable:
+            for error in broken:
+                raise error from None
+            raise
+
     async def _post(self, path: str, message: Message) -> bytes:
         # What is not said has its default, also for a gateway that does not know of it yet.
         body = message.model_dump_json(by_alias=True, exclude_defaults=True).encode()
+        return await self._ask("POST", path, body, {"Content-Type": "application/json"}, _TIMEOUT)
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | AsyncIterator[bytes],
+        about: Mapping[str, str],
+        bound: aiohttp.ClientTimeout,
+    ) -> bytes:
         try:
-            headers = {"Authorization": f"Bearer {await self._token.text()}", "Content-Type": "application/json"}
-            async with self._http.post(
-                self._url + path, data=body, headers=headers, timeout=_TIMEOUT, allow_redirects=False
+            headers = {"Authorization": f"Bearer {await self._token.text()}", **about}
+            async with self._http.request(
+                method, self._url + path, data=body, headers=headers, timeout=bound, allow_redirects=False
             ) as response:
                 content, status = await response.read(), response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -158,6 +220,8 @@ class Gateway:
             HTTPStatus.TOO_MANY_REQUESTS,
             HTTPStatus.REQUEST_TIMEOUT,
         )
+        if not later and path in (ANNOUNCE_PATH, ARTIFACT_PATH) and (reason := _member(content, "reason")):
+            raise ArtifactRefused(reason, _member(content, "detail"))
         refusal = GatewayUnavailable if later else GatewayRefused
         raise refusal(f"the gateway answered {status}: {_said(content)}")
 
@@ -187,6 +251,15 @@ def _read(kind: type[M], content: bytes) -> M:
         return kind.model_validate_json(content)
     except ValidationError:
         raise GatewayRefused("the gateway's answer cannot be read: it is of another release") from None
+
+
+def _member(content: bytes, name: str) -> str:
+    """A text of a problem's; empty where there is none."""
+    try:
+        found = json.loads(content).get(name)
+    except (ValueError, AttributeError, RecursionError):
+        return ""
+    return found[:_DETAIL] if isinstance(found, str) else ""
 
 
 def _said(content: bytes) -> str:

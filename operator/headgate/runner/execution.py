@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,13 +15,15 @@ from headgate.domain.runner_log import FrameWriter
 from headgate.domain.runner_protocol import Result, Task
 from headgate.domain.runner_task import GRACE_SECONDS, KINDS, credentials_of
 from headgate.engine.bounds import OUTPUT_BYTES, check_json
-from headgate.runner import connector, http, program, script, sql
+from headgate.runner import connector, http, keeping, program, script, sql
 from headgate.runner.client import GatewayRefused, GatewayUnavailable, NotOurs, patiently
 from headgate.runner.connectors.hidden import parts_of
 from headgate.runner.connectors.reach import Reach
 from headgate.runner.copying.kept_cursor import Cursors, KeptCursor, NoCursors
 from headgate.runner.errors import NodeFailed
 from headgate.runner.failure import RUNNER_ERROR, failure_of
+from headgate.runner.keeping import NoShelf, Shelf
+from headgate.runner.left import Left
 from headgate.runner.networks import Networks
 from headgate.runner.printed_logs import PrintedLogs
 from headgate.runner.program import Limits
@@ -54,6 +56,8 @@ class Executor:
     """Where credentials come from."""
     cursors: Cursors = field(default_factory=NoCursors)
     """Where it is kept how far copies have come."""
+    shelf: Shelf = field(default_factory=NoShelf)
+    """Where files are kept that scripts leave."""
     programs: script.Run = program.run
     """Where scripts are executed."""
     file_bytes: int | None = None
@@ -126,9 +130,12 @@ class Executor:
             if self.printed is not None:
                 self.printed.add(task, told)
 
+        async def keep(files: Sequence[Left]) -> None:
+            await keeping.keep(self.shelf, task, files, redactor)
+
         limits = Limits(max(1.0, task.timeout_seconds), self.memory_bytes, self.file_bytes)
         return script.execute(
-            config.script, secrets, _about(task), show, grace=self.grace, limits=limits, run=self.programs
+            config.script, secrets, _about(task), show, grace=self.grace, limits=limits, run=self.programs, keep=keep
         )
 
 

@@ -21,8 +21,11 @@ from typing import IO, Any, Literal, Protocol, cast
 
 from headgate.engine.bounds import OUTPUT_BYTES
 from headgate.runner.errors import NodeFailed
+from headgate.runner.left import KeepOpen, keep_none, opened
 from headgate.runner.printed import Print, Printed
 
+ARTIFACTS = "artifacts"
+"""The folder, beside the program's own, in which it leaves files."""
 _DRAIN_SECONDS = 1.0
 _GATE = ("/bin/sh", "-c", 'read -r _ && unset PWD OLDPWD && exec "$@" </dev/null', "sh")
 """Becomes the command behind it once it is told a line, and ends where it is told none."""
@@ -155,15 +158,29 @@ def begin(process: Process, limits: Limits) -> Process:
     return process
 
 
-async def run(program: Program, show: Print, grace: float, limits: Limits, *, start: Start = start_anew) -> Ended:
+async def run(
+    program: Program,
+    show: Print,
+    grace: float,
+    limits: Limits,
+    keep: KeepOpen = keep_none,
+    *,
+    start: Start = start_anew,
+) -> Ended:
     """Execute it in a folder of its own, which is gone afterwards. Raises ``NodeFailed`` where it does not start.
 
-    Whatever is left of its process group has ended afterwards, also where this is cancelled: then the program is asked
-    to end, and has ``grace`` seconds for it.
+    Where it succeeded, what it left in ``$HEADGATE_ARTIFACTS`` is given to ``keep``; raises what that raises. Whatever
+    is left of its process group has ended afterwards, also where this is cancelled: then the program is asked to end,
+    and has ``grace`` seconds for it.
     """
     folder = tempfile.mkdtemp(prefix="script-")
     try:
-        return await _run(program, Path(folder), show, grace, limits, start)
+        ended = await _run(program, Path(folder), show, grace, limits, start)
+        if ended.code == 0 and ended.mistake is None:
+            with opened(Path(folder, ARTIFACTS)) as files:
+                if files:
+                    await keep(files)
+        return ended
     finally:
         await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
 
@@ -177,7 +194,9 @@ async def _run(program: Program, folder: Path, show: Print, grace: float, limits
         "TMPDIR": str(folder),
         **program.variables,
         "HEADGATE_OUTPUT": str(folder / "output"),
+        "HEADGATE_ARTIFACTS": str(folder / ARTIFACTS),
     }
+    (folder / ARTIFACTS).mkdir()
     work = folder / "work"
     work.mkdir()
     source = folder / "source"

@@ -9,11 +9,12 @@ from typing import Any
 
 from headgate.api.builtin import Script
 from headgate.runner.errors import NodeFailed
+from headgate.runner.left import Keep, keep_none
 from headgate.runner.printed import Print
 from headgate.runner.program import Ended, Limits, Program
 from headgate.runner.secrets import Secrets
 
-Run = Callable[[Program, Print, float, Limits], Awaitable[Ended]]
+Run = Callable[[Program, Print, float, Limits, Keep], Awaitable[Ended]]
 """Executes a program; see ``program.run``."""
 
 _SAID = 768
@@ -27,14 +28,22 @@ _LIMITS: Mapping[int, str] = MappingProxyType(
 
 
 async def execute(
-    node: Script, secrets: Secrets, about: Mapping[str, str], show: Print, *, grace: float, limits: Limits, run: Run
+    node: Script,
+    secrets: Secrets,
+    about: Mapping[str, str],
+    show: Print,
+    *,
+    grace: float,
+    limits: Limits,
+    run: Run,
+    keep: Keep = keep_none,
 ) -> Any:
     """The JSON that the script wrote to ``$HEADGATE_OUTPUT``, or None. Raises ``NodeFailed``.
 
-    ``about`` are variables that tell the script which attempt it is.
+    ``about`` are variables that tell the script which attempt it is; ``keep`` keeps the files that it left.
     """
     program = Program(node.language, node.source, {**_variables(node, secrets), **about})
-    ended = await run(program, show, grace, limits)
+    ended = await run(program, show, grace, limits, keep)
     if ended.code != 0:
         raise _ended_badly(ended.code, secrets.redactor().text(ended.said))
     if ended.mistake is not None:

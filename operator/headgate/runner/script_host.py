@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from headgate.runner.confinement import (
 )
 from headgate.runner.errors import NodeFailed
 from headgate.runner.forking import ForkServer
+from headgate.runner.left import OpenFile
 from headgate.runner.program import run
 
 EXIT_UNCLEAN = 5
@@ -101,10 +103,10 @@ async def _executed(
     def show(stream: str, text: str) -> None:
         writer.write(script_line.encoded(script_line.PRINTED, stream=stream, text=text))
 
+    reading = Reading(writer)
     program, grace, limits = script_line.requested(said)
-    executing = asyncio.ensure_future(run(program, show, grace, limits, start=server.start))
-    stopping = asyncio.ensure_future(script_line.heard(reader))
-    # Whatever is said meanwhile, or the end of the connection, asks it to end.
+    executing = asyncio.ensure_future(run(program, show, grace, limits, reading.keep, start=server.start))
+    stopping = asyncio.ensure_future(_until_stopped(reader, reading))
     await asyncio.wait([executing, stopping], return_when=asyncio.FIRST_COMPLETED)
     if not executing.done():
         executing.cancel()
@@ -116,6 +118,30 @@ async def _executed(
     if isinstance(ended, BaseException):
         return script_line.encoded(script_line.FAILED, reason="RunnerError", message=type(ended).__name__)
     return script_line.ending(ended)
+
+
+async def _until_stopped(reader: asyncio.StreamReader, reading: Reading) -> None:
+    """Return when the program is to end: when anything is said but of what it left, and when the runner has gone."""
+    while (said := await script_line.heard(reader)) is not None and said["say"] in (script_line.READ, script_line.KEPT):
+        reading.asked.put_nowait(said)
+
+
+class Reading:
+    """Gives the runner what a program left, piece by piece as it asks."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        self.asked: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        """What the runner says."""
+
+    async def keep(self, files: Sequence[OpenFile]) -> None:
+        """Tell of the files, and give of them what is asked for until they are kept. Raises ``NodeFailed``."""
+        self._writer.write(script_line.left(files))
+        while (said := await self.asked.get())["say"] == script_line.READ:
+            number, at = said["file"], said["at"]
+            content = await asyncio.to_thread(files[number].read, at)
+            self._writer.write(script_line.piece(number, at, content))
+            await self._writer.drain()
 
 
 def _leave_nothing(emptied: tuple[Path, ...]) -> None:

@@ -12,6 +12,8 @@ import structlog
 
 from headgate.runner import script_line
 from headgate.runner.errors import NodeFailed
+from headgate.runner.left import Keep, keep_none
+from headgate.runner.left_there import LeftThere
 from headgate.runner.printed import Print
 from headgate.runner.program import Ended, Limits, Program
 
@@ -48,18 +50,20 @@ class ScriptRoom:
         self._socket.unlink(missing_ok=True)
         return await asyncio.start_unix_server(self._called, str(self._socket), limit=script_line.LINE_BYTES)
 
-    async def run(self, program: Program, show: Print, grace: float, limits: Limits) -> Ended:
+    async def run(self, program: Program, show: Print, grace: float, limits: Limits, keep: Keep = keep_none) -> Ended:
         """Execute a program, as ``program.run`` does. Raises ``NodeFailed`` where the container ends meanwhile."""
         reader, writer = await self._host()
+        files = LeftThere(writer, keep)
         self._ready.clear()
         writer.write(script_line.request(program, grace, limits))
         ended: asyncio.Future[Ended | NodeFailed] = asyncio.get_running_loop().create_future()
-        telling = asyncio.create_task(self._told(reader, show, ended))
+        telling = asyncio.create_task(self._told(reader, show, ended, files))
         self._telling.add(telling)
         telling.add_done_callback(self._telling.discard)
         try:
             await asyncio.wait([ended])
         except asyncio.CancelledError:
+            files.end()
             writer.write(script_line.encoded(script_line.STOP))
             await _whatever_comes(asyncio.wait([ended], timeout=grace + MARGIN_SECONDS))
             if not ended.done():
@@ -78,19 +82,31 @@ class ScriptRoom:
                 return self._reader, self._writer
             self._hang_up()
 
-    async def _told(self, reader: asyncio.StreamReader, show: Print, ended: asyncio.Future[Ended | NodeFailed]) -> None:
+    async def _told(
+        self,
+        reader: asyncio.StreamReader,
+        show: Print,
+        ended: asyncio.Future[Ended | NodeFailed],
+        files: LeftThere,
+    ) -> None:
         """Take in what is told of a program, also that nothing is left of it, which comes after its end."""
         while (said := await script_line.heard(reader)) is not None:
             match said["say"]:
                 case script_line.PRINTED:
                     show(said["stream"], said["text"])
+                case script_line.LEFT:
+                    files.told(said["files"])
+                case script_line.PIECE:
+                    files.given(said)
                 case script_line.ENDED:
                     _settle(ended, Ended(**said["how"]))
                 case script_line.FAILED:
-                    _settle(ended, NodeFailed(said["reason"], said["message"]))
+                    _settle(ended, files.failure or NodeFailed(said["reason"], said["message"]))
                 case script_line.READY:
+                    files.end()
                     self._ready.set()
                     return
+        files.end()
         _settle(ended, NodeFailed("ScriptLost", _LOST))
         if reader is self._reader:
             self._hang_up()

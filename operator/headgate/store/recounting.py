@@ -49,10 +49,16 @@ _RUNS = compact("""
             FROM headgate.workflow_execution_steps s
             WHERE s.workspace_id = %(workspace_id)s AND s.started_at = p.started_at AND s.execution_id = p.id
         ) s
+    ), left_files AS MATERIALIZED (
+        SELECT CAST(coalesce(sum(f.bytes), 0) AS bigint) AS bytes FROM page p CROSS JOIN LATERAL (
+            SELECT sum(x.bytes) AS bytes FROM headgate.run_artifacts x
+            WHERE x.workspace_id = %(workspace_id)s AND x.started_at = p.started_at AND x.execution_id = p.id
+        ) f
     ), total AS (
         SELECT count(*) AS runs, CAST(coalesce(sum(bytes), 0) AS bigint) AS bytes FROM page
     )
-    SELECT t.runs, t.bytes + a.bytes AS bytes, l.started_at, l.id FROM total t CROSS JOIN attempts a
+    SELECT t.runs, t.bytes + a.bytes + f.bytes AS bytes, l.started_at, l.id
+    FROM total t CROSS JOIN attempts a CROSS JOIN left_files f
     LEFT JOIN LATERAL (SELECT p.started_at, p.id FROM page p ORDER BY p.started_at DESC, p.id DESC LIMIT 1) l ON true
 """)
 

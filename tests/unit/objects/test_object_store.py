@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import obstore
@@ -11,7 +12,14 @@ from obstore.exceptions import BaseError
 from headgate.dependencies import DependencyGuard
 from headgate.domain.dependency_breaker import DependencyName
 from headgate.objects.folder_room import BLOCK
-from headgate.objects.object_store import InvalidObjectStore, ObjectMissing, ObjectStore, StoreUnavailable, check
+from headgate.objects.object_store import (
+    SENDERS,
+    InvalidObjectStore,
+    ObjectMissing,
+    ObjectStore,
+    StoreUnavailable,
+    check,
+)
 
 
 @pytest.fixture(params=["file", "memory"])
@@ -221,3 +229,76 @@ def test_what_is_none_is_refused_without_being_shown(url: str) -> None:
         ObjectStore(url)
 
     assert "hunter2" not in str(raised.value)
+
+
+async def pieces(*content: bytes, then: Exception | None = None) -> AsyncIterator[bytes]:
+    for piece in content:
+        yield piece
+    if then is not None:
+        raise then
+
+
+class TestAsItComes:
+    async def test_it_is_written_whole(self, store: ObjectStore) -> None:
+        await store.put_pieces("a/b", pieces(*[bytes([number]) * 700_000 for number in range(20)]), 14_000_000)
+
+        assert await store.get("a/b") == b"".join(bytes([number]) * 700_000 for number in range(20))
+
+    async def test_nothing_is_an_object_too(self, store: ObjectStore) -> None:
+        await store.put_pieces("a", pieces(), 0)
+
+        assert await store.get("a") == b""
+
+    async def test_what_does_not_come_to_its_end_is_none_and_says_why(self, store: ObjectStore) -> None:
+        with pytest.raises(KeyError, match="why"):
+            await store.put_pieces("a", pieces(b"x" * 6_000_000, then=KeyError("why")), 7_000_000)
+
+        assert [found async for found in store.list("")] == []
+
+    async def test_nor_is_what_nobody_waits_for_any_more(self, store: ObjectStore) -> None:
+        begun = asyncio.Event()
+
+        async def never() -> AsyncIterator[bytes]:
+            yield b"x"
+            begun.set()
+            await asyncio.Event().wait()
+
+        sending = asyncio.create_task(store.put_pieces("a", never(), 2))
+        await begun.wait()
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+
+        assert [found async for found in store.list("")] == []
+
+    async def test_those_that_come_slowly_keep_nobody_from_reading(self, store: ObjectStore) -> None:
+        go_on = asyncio.Event()
+
+        async def waiting() -> AsyncIterator[bytes]:
+            await go_on.wait()
+            yield b"x"
+
+        await store.put("there", b"here")
+        sending = [asyncio.create_task(store.put_pieces(f"a{n}", waiting(), 1)) for n in range(SENDERS)]
+
+        assert await store.get("there") == b"here"
+        go_on.set()
+        await asyncio.gather(*sending)
+        assert await store.get("a0") == b"x"
+
+    async def test_a_folder_makes_room_for_it(self, tmp_path: Path) -> None:
+        store = ObjectStore(f"file://{tmp_path}/objects", folder_bytes=4 * BLOCK)
+        await store.put("old", b"x" * BLOCK)
+
+        await store.put_pieces("new", pieces(b"y" * BLOCK, b"y" * BLOCK), 2 * BLOCK)
+
+        assert [found.path async for found in store.list("")] == ["new"]
+        store.close()
+
+    async def test_a_store_that_cannot_be_used_is_told_as_ever(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"")
+        store = ObjectStore(f"file://{tmp_path}/file/objects")
+
+        with pytest.raises(StoreUnavailable):
+            await store.put_pieces("a", pieces(b"x"), 1)
+        store.close()

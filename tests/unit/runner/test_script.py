@@ -110,7 +110,7 @@ async def test_a_script_sees_nothing_of_the_runner(monkeypatch: pytest.MonkeyPat
 
     assert set(result.output) - {"LC_CTYPE"} == {
         *("A", "HOME", "LANG", "PATH", "TMPDIR"),
-        *(f"HEADGATE_{name}" for name in ("ATTEMPT", "NODE", "OUTPUT", "RUN", "WORKFLOW", "WORKSPACE")),
+        *(f"HEADGATE_{name}" for name in ("ARTIFACTS", "ATTEMPT", "NODE", "OUTPUT", "RUN", "WORKFLOW", "WORKSPACE")),
     }
 
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from headgate.domain.archive import RUNS, STEPS, files_of_record
+from headgate.domain.archive import ARTIFACTS, RUNS, STEPS, files_of_record
 from headgate.engine.archive.files import ArchiveFiles
 from headgate.engine.context import Context
 from headgate.objects.object_store import ObjectStore
@@ -90,6 +90,17 @@ class ArchiveReader:
         """All attempts of an archived run."""
         found = await self.run(workspace_id, run_id)
         return found.steps if found is not None else ()
+
+    async def artifacts(self, workspace_id: UUID, run_id: UUID) -> Sequence[Row]:
+        """All files that attempts of an archived run left. One query, and a file of each part that has any."""
+        for part in await self._holding(workspace_id, run_id, run_id, _CANDIDATES):
+            file = files_of_record(part.files or {}).get(ARTIFACTS)
+            if file is not None:
+                wanted = frozenset({str(run_id)})
+                found = await self._reader().rows(file, FORMS[ARTIFACTS], by="execution_id", wanted=wanted)
+                if found:
+                    return found
+        return ()
 
     async def _in(self, part: Part, run_id: UUID) -> ArchivedRun | None:
         files, wanted = files_of_record(part.files or {}), frozenset({str(run_id)})

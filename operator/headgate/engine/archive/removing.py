@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import date, datetime
 from uuid import UUID
 
-from headgate.domain.archive import RUNS, STEPS, Sized, files_of_record, month_start, next_month
+from headgate.domain.archive import (
+    ARTIFACTS,
+    RUNS,
+    STEPS,
+    ArchivedFile,
+    Sized,
+    files_of_record,
+    month_start,
+    next_month,
+)
+from headgate.domain.artifacts import artifact_folder
+from headgate.domain.task import TaskRef
 from headgate.engine.archive.files import ArchiveFiles
 from headgate.engine.context import Context
 from headgate.objects.object_store import ObjectStore
@@ -46,19 +57,40 @@ def is_over(month: date, policy: Policy, now: datetime) -> bool:
 async def expire(
     context: Context, files: ArchiveFiles, logs: ObjectStore | None, workspace_id: UUID, part: Part
 ) -> None:
-    """Delete a part, with the logs of its runs. Without ``logs`` those stay where they are.
+    """Delete a part, with the logs of its runs and the files that they left. Without ``logs`` those stay.
 
-    The file that names the logs goes after them, and the record last: killed anywhere, it is done when repeated.
+    The files that name them go after them, and the record last: killed anywhere, it is done when repeated.
     """
     if part.state != "Expiring":
         async with context.database.tenant(workspace_id) as tx:
             await parts.move(tx, workspace_id, part.id, "Settled", "Expiring")
-    steps = files_of_record(part.files or {})[STEPS]
-    if logs is not None and await files.is_there(steps):
-        for row in await files.rows(steps, ("execution_id", "log_path"), by="execution_id"):
-            if row["log_path"] is not None:
-                await logs.delete(row["log_path"])
-    for kind in (RUNS, STEPS):
+    named = files_of_record(part.files or {})
+    if logs is not None:
+        await _delete_logs(files, logs, named[STEPS])
+        if ARTIFACTS in named:
+            await _delete_artifacts(files, logs, workspace_id, named[ARTIFACTS])
+    for kind in (RUNS, STEPS, ARTIFACTS):
         await files.clear(workspace_id, kind, part.month, part.id)
     async with context.database.tenant(workspace_id) as tx:
         await parts.forget(tx, workspace_id, part, context.now())
+
+
+async def _delete_logs(files: ArchiveFiles, logs: ObjectStore, steps: ArchivedFile) -> None:
+    if not await files.is_there(steps):
+        return
+    for row in await files.rows(steps, ("execution_id", "log_path"), by="execution_id"):
+        if row["log_path"] is not None:
+            await logs.delete(row["log_path"])
+
+
+async def _delete_artifacts(
+    files: ArchiveFiles, logs: ObjectStore, workspace_id: UUID, artifacts: ArchivedFile
+) -> None:
+    """Delete all that was ever sent of attempts with files: also what came, and was not noted as a gateway died."""
+    if not await files.is_there(artifacts):
+        return
+    rows = await files.rows(artifacts, ("execution_id", "node", "attempt"), by="execution_id")
+    attempts = {TaskRef(workspace_id, UUID(row["execution_id"]), row["node"], row["attempt"]) for row in rows}
+    for folder in map(artifact_folder, attempts):
+        for found in [item async for item in logs.list(folder)]:
+            await logs.delete(found.path)

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from headgate.domain.archive import (
+    ARTIFACTS,
     MANIFEST,
     RUNS,
     STEPS,
@@ -48,7 +49,7 @@ _SHORTEST = timedelta(days=1)
 class Runs:
     """Runs and steps. See ``Kind``."""
 
-    folders = (RUNS, STEPS)
+    folders = (RUNS, STEPS, ARTIFACTS)
 
     def __init__(self, context: Context, logs: ObjectStore | None) -> None:
         self._context = context
@@ -98,6 +99,7 @@ class Runs:
         written = {
             kind: await files.put_rows(workspace_id, kind, part.month, part.id, FORMS[kind], pages_)
             for kind, pages_ in read.rows.items()
+            if kind != ARTIFACTS or any(pages_)
         }
         await _verify(files, written, chosen)
         first, last = chosen[0].run_id, chosen[-1].run_id
@@ -108,7 +110,7 @@ class Runs:
         return Written(first, last, len(chosen), written[STEPS].rows, read.stored, read.logs, record)
 
     async def _read(self, workspace_id: UUID, part: Part, runs: Sequence[Sized]) -> _Read:
-        rows: dict[str, list[Sequence[Any]]] = {RUNS: [], STEPS: []}
+        rows: dict[str, list[Sequence[Any]]] = {RUNS: [], STEPS: [], ARTIFACTS: []}
         stored = logs = 0
         for page in pages(runs, most_bytes=_PAGE_BYTES, most_steps=_PAGE_STEPS):
             async with self._context.database.tenant(workspace_id) as tx:
@@ -121,6 +123,7 @@ class Runs:
             )
             stored += sum(stored_bytes(step.output) for step in rows[STEPS][-1])
             logs += sum(step.log_bytes or 0 for step in rows[STEPS][-1])
+            logs += sum(artifact.bytes for artifact in rows[ARTIFACTS][-1])
         return _Read(rows, stored, logs)
 
     async def record(self, workspace_id: UUID, part: Part, written: Written) -> bool:
@@ -134,7 +137,7 @@ class Runs:
             return await parts.one(tx, workspace_id, part.id)
 
     async def tidy(self, files: ArchiveFiles, workspace_id: UUID, policy: Policy, now: datetime) -> Tidied:
-        """Delete rows that are in verified parts, give back what they took, and delete parts with the logs of runs."""
+        """Delete rows of verified parts, give back what they took, and delete parts with the logs and files of runs."""
         removed = expired = 0
         for part in await self._in_state(workspace_id, "Verified"):
             await removing.remove(self._context, files, workspace_id, part)
@@ -159,6 +162,7 @@ class _Read:
     rows: dict[str, list[Sequence[Any]]]
     stored: int
     logs: int
+    """What lies in the object store: logs, and artifacts with them."""
 
 
 async def _verify(files: ArchiveFiles, written: Mapping[str, ArchivedFile], runs: Sequence[Sized]) -> None:
@@ -169,3 +173,7 @@ async def _verify(files: ArchiveFiles, written: Mapping[str, ArchivedFile], runs
     steps = len(await files.rows(written[STEPS], ("execution_id",), by="execution_id"))
     if steps != written[STEPS].rows or steps != sum(run.steps for run in runs):
         raise ArchiveDamaged(f"a file of the archive has other steps than were written: {written[STEPS].path}")
+    if (artifacts := written.get(ARTIFACTS)) is not None:
+        found = await files.rows(artifacts, ("path",), by="execution_id")
+        if len(found) != artifacts.rows:
+            raise ArchiveDamaged(f"a file of the archive has other artifacts than were written: {artifacts.path}")

@@ -2,7 +2,6 @@
 
 # Annotations are evaluated where they stand: FastAPI reads them, and some name what only a function knows.
 
-from collections.abc import AsyncGenerator
 from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
@@ -19,6 +18,7 @@ from headgate.gateway.models.base import Number
 from headgate.gateway.problems import Problem
 from headgate.gateway.routes.paths import WORKSPACE, Step
 from headgate.gateway.routes.runs import known_run
+from headgate.gateway.stored import PLAIN, begun
 from headgate.gateway.streams import Place, Stream, Streams
 from headgate.objects.object_store import ObjectStore
 
@@ -78,26 +78,10 @@ def log_routes(
         feed = LogFeed(
             engine, kept, caller.workspace_id, run_id, step, attempt, streams.news, place, reader.lasts, live
         )
-        return Stream(feed.pieces(), place, media_type=MEDIA_TYPE, headers=_PLAIN)
+        return Stream(feed.pieces(), place, media_type=MEDIA_TYPE, headers=PLAIN)
 
     async def whole(kept: LogReader, found: StepLog, place: Place) -> Response:
-        pieces = kept.pieces(found)
-        try:
-            first = await anext(pieces, b"")
-        except BaseException:
-            place.reason = "failed"
-            place.leave()
-            raise
-        headers = {**_PLAIN, "Headgate-Log-Truncated": str(found.truncated).lower()}
-        return Stream(_all(first, pieces), place, media_type=MEDIA_TYPE, headers=headers)
+        headers = {**PLAIN, "Headgate-Log-Truncated": str(found.truncated).lower()}
+        return await begun(kept.pieces(found), place, media_type=MEDIA_TYPE, headers=headers)
 
     return router
-
-
-_PLAIN = {"X-Content-Type-Options": "nosniff"}
-
-
-async def _all(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
-    yield first
-    async for piece in rest:
-        yield piece

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from headgate.domain.archive import RUNS, STEPS, Sized, month_start, next_month
+from headgate.domain.archive import ARTIFACTS, RUNS, STEPS, Sized, month_start, next_month
 from headgate.store.archive.columns import selected
 from headgate.store.database import Transaction
 from headgate.store.fragments import compact
@@ -97,7 +97,13 @@ _STEPS = f"""
     WHERE s.started_at >= %(month)s AND s.started_at < %(month_end)s
     ORDER BY s.started_at, s.execution_id, s.node, s.attempt
 """  # noqa: S608 - constants
-_ROWS = {RUNS: _RUNS, STEPS: _STEPS}
+_ARTIFACTS = f"""
+    SELECT {selected(ARTIFACTS, "a")} FROM {_NAMED} JOIN headgate.run_artifacts a
+        ON a.workspace_id = %(workspace_id)s AND a.started_at = n.started_at AND a.execution_id = n.id
+    WHERE a.started_at >= %(month)s AND a.started_at < %(month_end)s
+    ORDER BY a.started_at, a.execution_id, a.node, a.attempt, a.name
+"""  # noqa: S608 - constants
+_ROWS = {RUNS: _RUNS, STEPS: _STEPS, ARTIFACTS: _ARTIFACTS}
 
 
 async def rows(tx: Transaction, kind: str, workspace_id: UUID, month: date, runs: Sequence[Sized]) -> list[Any]:

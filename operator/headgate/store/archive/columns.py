@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 from sqlalchemy import ARRAY, Boolean, Column, DateTime, Integer, Table
 
-from headgate.domain.archive import AUDIT, RUNS, STEPS, Form
-from headgate.store.tables import audit_log, execution_steps, executions
+from headgate.domain.archive import ARTIFACTS, AUDIT, RUNS, STEPS, Form
+from headgate.store.tables import audit_log, execution_steps, executions, run_artifacts
 
 
 def _form(column: Column[object]) -> Form:
@@ -29,7 +29,7 @@ def _forms(table: Table) -> Mapping[str, Form]:
     return {column.name: _form(column) for column in table.columns if column.computed is None}
 
 
-_TABLES = {RUNS: executions, STEPS: execution_steps, AUDIT: audit_log}
+_TABLES = {RUNS: executions, STEPS: execution_steps, ARTIFACTS: run_artifacts, AUDIT: audit_log}
 FORMS: Mapping[str, Mapping[str, Form]] = {kind: _forms(table) for kind, table in _TABLES.items()}
 """The columns of each kind of file, in the order in which ``selected`` gives them."""
 

@@ -22,6 +22,7 @@ from headgate.store.tables.history import (
     execution_triggers,
     executions,
     node_memos,
+    run_artifacts,
     run_changes,
     run_endings,
 )
@@ -75,6 +76,7 @@ __all__ = [
     "refusals",
     "releases",
     "retention_policies",
+    "run_artifacts",
     "run_changes",
     "run_documents",
     "run_endings",

@@ -206,6 +206,23 @@ ended_labels = Table(
     postgresql_partition_by="RANGE (started_at)",
 )
 
+run_artifacts = Table(
+    "run_artifacts",
+    metadata,
+    Column("workspace_id", Uuid, primary_key=True),
+    Column("started_at", Time, primary_key=True),
+    Column("execution_id", Uuid, primary_key=True),
+    Column("node", Text, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("content_type", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("created_at", Time, nullable=False),
+    postgresql_partition_by="RANGE (started_at)",
+)
+
 run_changes = Table(
     "run_changes",
     metadata,
