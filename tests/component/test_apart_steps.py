@@ -18,14 +18,14 @@ from tests.component.world import World
 NODES = ("a", "b", "c", "d")
 
 
-async def standing(world: World) -> UUID:
-    """A Debug run before the first of four mocked nodes in a row, with another breakpoint before the last."""
+async def standing(world: World, at: str = "Before") -> UUID:
+    """A Debug run before the first of four mocked nodes in a row, or after it, with another breakpoint before the last."""
     workflow = a_workflow().with_node("a")
     for before, node in pairwise(NODES):
         workflow = workflow.with_node(node, after=[before])
     await world.given(workflow)
     mocks = [{"node": node} for node in NODES]
-    return await tried(world, RunMode.DEBUG, mocks=mocks, breakpoints=[{"node": "a"}, {"node": "d"}])
+    return await tried(world, RunMode.DEBUG, mocks=mocks, breakpoints=[{"node": "a", "at": at}, {"node": "d"}])
 
 
 async def asked(world: World, run: UUID, engine: Engine | None = None, **spec: int) -> str | None:
@@ -51,6 +51,12 @@ async def test_each_higher_number_is_one_step(world: World) -> None:
     assert await asked(world, run, step=5) == "d"
     assert await asked(world, run, step=6) is None
     assert await world.phase(run) is RunPhase.SUCCEEDED
+
+
+async def test_a_step_from_behind_a_node_starts_what_was_ready_there(world: World) -> None:
+    run = await standing(world, at="After")
+
+    assert await asked(world, run, step=1) == "c"
 
 
 async def test_a_wish_is_done_once_however_often_it_is_seen_and_by_whom(world: World) -> None:

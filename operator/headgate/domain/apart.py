@@ -112,18 +112,21 @@ class Apart:
         before = [_name(Breakpoint(node=node)) for node in ready] if self.stepping else []
         return before[0] if before and self.passed.isdisjoint(before) else None
 
-    def past(self, asked: GoingOn) -> Apart | None:
+    def past(self, asked: GoingOn, ready: Collection[str] = ()) -> Apart | None:
         """Let go on from where it stands, once for each higher number; None where it stands nowhere, or stays.
 
         Going on comes before a step, which is left for where it stands next. Whoever asks with a number that is behind
-        has not seen what was done since, and asked for another place.
+        has not seen what was done since, and asked for another place. By a step what is ``ready`` there starts, but for
+        nodes that have a breakpoint of their own.
         """
         done = GoingOn(self.resumed, self.stepped)
         if self.at is None or asked == done or asked.resume < done.resume or asked.step < done.step:
             return None
         stepping = asked.resume == done.resume
         stepped = asked.step if stepping else done.step
-        passed = self.passed | {self.at}
+        own = {_name(point) for point in self.debug.breakpoints}
+        before = {_name(Breakpoint(node=node)) for node in ready} - own if stepping else set()
+        passed = self.passed | {self.at} | before
         return replace(self, passed=passed, at=None, resumed=asked.resume, stepped=stepped, stepping=stepping)
 
     def again(self, repeated: Collection[str]) -> Apart:

@@ -8,6 +8,7 @@ from uuid import UUID
 from headgate.api.workflow_run import RunPhase
 from headgate.domain.apart import Apart, GoingOn
 from headgate.domain.audit import Action, Actor
+from headgate.domain.graph import step
 from headgate.domain.runner_task import KINDS
 from headgate.engine.acts import steered
 from headgate.engine.audit import record
@@ -66,9 +67,15 @@ async def resume_run(
 async def _resume(context: Context, key: RunKey, passing: GoingOn | None, by: Actor | None) -> tuple[Effects, Room]:
     async with context.database.tenant(key.workspace_id, lock=key.id) as tx:
         run = await runs.load(tx, key)
-        apart = _let_go(run, passing) if run is not None else None
-        if run is None or apart is None:
-            return Effects(frozenset([key.id]) if run is not None else frozenset()), Room()
+        if run is None:
+            return Effects(), Room()
+        apart = _let_go(run)
+        if passing is not None:
+            definition = await context.definitions.get(tx, key.workspace_id, run.version_id)
+            ready = step(definition.graph, states_of(definition.graph, run)).ready
+            apart = run.apart.past(passing, ready) if run.status == RunPhase.SUSPENDED else None
+        if apart is None:
+            return Effects(frozenset([key.id])), Room()
         if passing is not None:
             run = replace(run, apart=apart)
             await control.note(tx, key, apart.options(), context.now())
@@ -92,13 +99,6 @@ async def _resume(context: Context, key: RunKey, passing: GoingOn | None, by: Ac
     return effects | ended, room
 
 
-def _let_go(run: LoadedRun, passing: GoingOn | None) -> Apart | None:
-    """What the run does otherwise from now on; None where what is to be lifted does not hold it.
-
-    That is a breakpoint, once for each higher number, or anything else.
-    """
-    if run.status != RunPhase.SUSPENDED:
-        return None
-    if passing is not None:
-        return run.apart.past(passing)
-    return run.apart if run.apart.at is None else None
+def _let_go(run: LoadedRun) -> Apart | None:
+    """What the run does otherwise from now on; None where what holds it is a breakpoint, or nothing does."""
+    return run.apart if run.status == RunPhase.SUSPENDED and run.apart.at is None else None
