@@ -248,7 +248,7 @@ class _Walk:
         # An approval falls due when nobody has decided in time.
         due_at = self.now + timedelta(seconds=timeout) if kind == "approval" else self.now
         task = TaskRow(name, attempt, work, timeout, due_at, kind=kind, first_attempt=attempt)
-        self.tasks.append(told(task) if kind == "approval" else task)
+        self.tasks.append(told(task, self.run_id) if kind == "approval" else task)
 
     async def _evaluate(self, node: Node, expressions: tuple[str, ...], more: Mapping[str, Any]) -> dict[str, Any]:
         """The values of a node's expressions. Raises ``Unready`` for one that has none."""
