@@ -60,7 +60,7 @@ class TestStarting:
         [
             ({"debug": {}}, "set mode to Test or Debug"),
             ({"mode": "Test", "debug": {"breakpoints": [{"node": "a"}]}}, "set mode to Debug"),
-            ({"mode": "Debug", "debug": {"breakpoints": [{"node": "a"}, {"node": "a"}]}}, "one breakpoint"),
+            ({"mode": "Debug", "debug": {"breakpoints": [{"node": "a"}, {"node": "a"}]}}, "before a once"),
             ({"mode": "Test", "debug": {"mocks": [{"node": "x"}]}}, "the workflow has no node 'x'"),
             ({"mode": "Test", "debug": {"mocks": [{"node": "a", "output": "\x00"}]}}, "the character U+0000"),
             ({"mode": "Test", "debug": {"mocks": [{"node": "a", "failure": "\x00"}]}}, "the character U+0000"),
@@ -155,6 +155,19 @@ class TestStanding:
         assert (run["nodes"][1]["reason"], run["nodes"][1]["message"]) == ("Mocked", "no disk")
 
         assert (await api.post(f"/runs/{run['id']}/resume"))["phase"] == "Failed"
+
+    async def test_before_and_after_the_same_node(self, world: World, api: Api) -> None:
+        given_outputs(world)
+        await world.given(chain())
+        points = [{"node": "a"}, {"node": "a", "at": "After"}]
+
+        run = await api.start(mode="Debug", debug={"mocks": [{"node": "a"}], "breakpoints": points})
+        stood = [run["breakpoint"]]
+        for _ in points:
+            run = await api.post(f"/runs/{run['id']}/resume")
+            stood.append(run["breakpoint"])
+
+        assert stood == [{"node": "a", "at": "Before"}, {"node": "a", "at": "After"}, None]
 
 
 class TestGoingOn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -126,18 +127,27 @@ async def test_a_round_by_command_says_what_it_did(world: World, tmp_path: Path)
     archive.close()
 
 
-async def test_the_history_by_command_shows_an_archived_run(world: World, tmp_path: Path) -> None:
-    await world.given(one_node())
+async def test_the_history_by_command_shows_all_attempts_of_an_archived_run(world: World, tmp_path: Path) -> None:
+    await world.given(one_node(retry={"limit": 1, "initialDelay": "0s"}))
     world.clock.now = world.clock.now.replace(year=2025)
     await world.engine.ensure_partitions(world.clock.now)
-    run = await finished(world)
+    run = await world.admit()
+    await world.fail(run)
+    await world.succeed(run, attempt=2)
     await headgate(world, tmp_path, "retention", "run")
     asked = "history", "--workspace", "acme", "--run", str(run)
 
     found = await headgate(world, tmp_path, *asked)
+    as_json = await headgate(world, tmp_path, *asked, "-o", "json")
     without = await headgate(world, tmp_path, *asked, store="")
 
     assert (found.exit_code, "Succeeded" in found.output) == (0, True), found.output
+    assert [line.split()[:3] for line in found.output.splitlines() if line.split()[:1] == ["work"]] == [
+        ["work", "Failed", "1"],
+        ["work", "Succeeded", "2"],
+    ]
+    nodes = json.loads(as_json.output)["nodes"]
+    assert [(node["attempt"], node["reason"]) for node in nodes] == [(1, "ExitCode"), (2, "")]
     assert (without.exit_code, "set HEADGATE_ARCHIVE_STORE" in without.output) == (1, True), without.output
 
 

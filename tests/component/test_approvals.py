@@ -34,7 +34,10 @@ async def test_the_run_says_what_is_to_be_decided_by_whom_and_until_when(world: 
     [waiting] = (await world.view(run)).waiting
 
     assert (waiting.node, waiting.reason) == ("ask", "Approval")
-    assert waiting.message == "Drop the tables? (by alice, carol, in spec.approvals)"
+    assert waiting.message == (
+        "Drop the tables? (by alice, carol: in spec.approvals of its WorkflowRun, "
+        f"or where it has none by headgate approve {run} ask)"
+    )
     assert waiting.until == NOON + timedelta(hours=2, milliseconds=1)
     assert await world.claim() == []
 

@@ -10,11 +10,12 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from headgate.api.workflow_run import RunPhase
+from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.ids import uuid7_time
 from headgate.engine.engine import Engine
 from headgate.engine.types import RunFilter
 from headgate.store.database import Database, Transaction
+from tests.builders import WorkflowBuilder, a_workflow
 from tests.component.world import World, one_node
 from tests.support.databases import TestDatabase
 
@@ -82,6 +83,31 @@ async def test_a_list_refuses_what_is_no_cursor_and_no_limit(world: World) -> No
     for limit in (0, 501):
         with pytest.raises(ValueError, match="limit"):
             await world.engine.list_runs(world.ids["acme"], RunFilter(), None, limit)
+
+
+def repeated() -> WorkflowBuilder:
+    """A workflow with a node that is tried twice at most, and one that is never reached where it fails."""
+    return (
+        a_workflow("nightly")
+        .with_node("work", retry={"limit": 1, "initialDelay": "0s"})
+        .with_node("after", after=["work"])
+    )
+
+
+async def test_all_attempts_of_a_run_are_told(world: World) -> None:
+    await world.given(repeated())
+    run = await world.admit()
+    await world.fail(run, "work", reason="OOMKilled")
+    await world.succeed(run, "work", {"rows": 1}, attempt=2)
+
+    told = await world.engine.run_attempts(world.ids["acme"], run)
+
+    assert [(item.id, item.attempt, item.phase, item.reason, item.output) for item in told] == [
+        ("after", 1, NodePhase.QUEUED, "", None),
+        ("work", 1, NodePhase.FAILED, "OOMKilled", None),
+        ("work", 2, NodePhase.SUCCEEDED, "", {"rows": 1}),
+    ]
+    assert await world.engine.run_attempts(UUID(int=1), run) == ()
 
 
 async def test_a_run_is_found_by_the_key_of_its_request(world: World) -> None:

@@ -88,7 +88,7 @@ async def test_after_a_failure_no_further_item_starts_and_the_node_fails(items: 
 
     view = await items.view(run)
     assert view.phase is RunPhase.FAILED
-    assert view.error_message == "work: ItemsFailed: 1 of 3 items failed"
+    assert view.error_message == "work: ItemsFailed: 1 of 3 items failed; item 0: ExitCode: exit code 3"
 
 
 async def test_where_failures_do_not_matter_all_items_run(items: World) -> None:

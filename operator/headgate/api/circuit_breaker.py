@@ -42,7 +42,7 @@ class CircuitBreakerStatus(KubeModel):
     state: BreakerState = BreakerState.CLOSED
     """Closed lets runs start, Open holds them back, HalfOpen tries a few."""
     failures: Annotated[int, Field(ge=0)] = 0
-    """Failed runs that count within the window."""
+    """Failed runs within the window while it is Closed; 0 while it is not: opening begins the count anew."""
     opened_at: datetime | None = None
     """When it opened last."""
     retry_at: datetime | None = None

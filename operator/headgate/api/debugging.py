@@ -79,5 +79,5 @@ class Debug(KubeModel):
     """The node to begin with; those before it have the outputs of ``pins``, ``pinsFrom`` or ``mocks``."""
     stop_after: NodeId | None = None
     """The node after which the run ends."""
-    breakpoints: Annotated[tuple[Breakpoint, ...], Field(max_length=100), ListMap("node")] = ()
-    """Where the run stops; Debug runs only."""
+    breakpoints: Annotated[tuple[Breakpoint, ...], Field(max_length=100), ListMap("node", "at")] = ()
+    """Where the run stops, at several moments of a node where it is named several times; Debug runs only."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
@@ -18,6 +19,13 @@ from headgate.engine.types import RunSummary, RunView, Waiting
 URL = "HEADGATE_DATABASE_URL"
 MIGRATION_URL = "HEADGATE_DATABASE_MIGRATION_URL"
 ARCHIVE = "HEADGATE_ARCHIVE_STORE"
+
+
+class Form(StrEnum):
+    """How something is printed."""
+
+    TABLE = "table"
+    JSON = "json"
 
 
 def migrate() -> None:
@@ -44,12 +52,13 @@ def history(
     workspace: Annotated[str, typer.Option(help="Name of the Workspace.")],
     run: Annotated[str | None, typer.Option(help="Id of a run, to see its steps.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=500, help="Runs to list at most.")] = 20,
+    output: Annotated[Form, typer.Option("--output", "-o", help="How it is printed.")] = Form.TABLE,
 ) -> None:
-    """Show what Postgres recorded: a workspace's newest runs, or one run with its steps.
+    """Show what Postgres recorded: a workspace's newest runs, or one run with all attempts of its steps.
 
     Runs that have moved to the archive are found where HEADGATE_ARCHIVE_STORE says where that is.
     """
-    from headgate.cli.history import read
+    from headgate.cli.history import as_json, read
     from headgate.engine.archive.files import ArchiveDamaged
     from headgate.engine.archive.reading import NoArchive
     from headgate.objects.object_store import InvalidObjectStore, StoreUnavailable
@@ -63,10 +72,12 @@ def history(
     console = Console(highlight=False)
     if runs is None:
         raise typer.Exit(complain(f"there is no workspace {workspace} in the database"))
-    if run is None:
-        console.print(_runs_table(runs))
-    elif view is None:
+    if run is not None and view is None:
         raise typer.Exit(complain(f"workspace {workspace} has no run {run}"))
+    if output is Form.JSON:
+        typer.echo(as_json(view or runs))
+    elif view is None:
+        console.print(_runs_table(runs))
     else:
         console.print(_run_table(view))
 

@@ -429,7 +429,7 @@ class Debug(TypedDict):
     stopAfter: NotRequired[str | None]
     """The node after which the run ends."""
     breakpoints: NotRequired[list[Breakpoint]]
-    """Where the run stops; Debug runs only."""
+    """Where the run stops, at several moments of a node where it is named several times; Debug runs only."""
 
 
 class DecideApproval(TypedDict):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -201,12 +202,17 @@ def contradiction(mode: RunMode, debug: Debug) -> str | None:
         return "set mode to Test or Debug, or remove debug"
     if debug.breakpoints and mode is not RunMode.DEBUG:
         return "set mode to Debug: only such a run stops at breakpoints"
-    for what, items in (("mock", debug.mocks), ("pin", debug.pins), ("breakpoint", debug.breakpoints)):
-        names = [item.node for item in items]
-        twice = next((name for name in names if names.count(name) > 1), None)
+    for what, items in (("mock", debug.mocks), ("pin", debug.pins)):
+        twice = _twice(item.node for item in items)
         if twice is not None:
             return f"give node {twice!r} one {what}: it has several"
-    return None
+    place = _twice(_name(point) for point in debug.breakpoints)
+    return f"name the breakpoint {place} once: it is there several times" if place is not None else None
+
+
+def _twice(names: Iterable[str]) -> str | None:
+    """The first that is there more than once."""
+    return next((name for name, number in Counter(names).items() if number > 1), None)
 
 
 def check(graph: Graph, debug: Debug) -> None:

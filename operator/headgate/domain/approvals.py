@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from headgate.api.flow import Approval
 from headgate.api.workflow_run import Decision
@@ -19,10 +20,14 @@ _NAMED = 5
 """Users that a message names at most."""
 
 
-def waiting(approval: Approval, node: str, until: datetime | None) -> Waiting:
-    """What an approval that nobody decided waits for."""
-    who = _who(approval.users) if approval.users else "somebody who may change WorkflowRuns"
-    return Waiting(APPROVAL, f"{approval.message or 'waits for a decision'} (by {who}, in spec.approvals)", node, until)
+def waiting(approval: Approval, run: UUID, node: str, until: datetime | None) -> Waiting:
+    """What an approval that nobody decided waits for, and how to decide it.
+
+    It says both ways: a run is made by a WorkflowRun, which is where people decide then, or without one.
+    """
+    who = _who(approval.users) if approval.users else "somebody who may change runs"
+    how = f"in spec.approvals of its WorkflowRun, or where it has none by headgate approve {run} {node}"
+    return Waiting(APPROVAL, f"{approval.message or 'waits for a decision'} (by {who}: {how})", node, until)
 
 
 def refusal(approval: Approval, node: str, by: str, until: datetime | None) -> Waiting | None:

@@ -19,6 +19,11 @@ SLOW_START = timedelta(seconds=3)
 """How long a container may take to start, once its pod has all else, before that is told."""
 
 _MESSAGE_LENGTH = 1024
+_TOO_LARGE = (
+    f"what was written to $HEADGATE_OUTPUT is too large: Kubernetes keeps the last {OUTPUT_BYTES} bytes of it, and "
+    f"these are not JSON; write {OUTPUT_BYTES} bytes at most, and of more only where it lies"
+)
+"""What is said of output that fills all that is kept of it, and is not JSON."""
 _IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 _STARTING = frozenset({"", "ContainerCreating", "PodInitializing"})
 
@@ -206,8 +211,10 @@ def _succeeded(pod: Mapping[str, Any]) -> Outcome:
     try:
         output = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        hint = f"; at most {OUTPUT_BYTES} bytes are kept" if len(text.encode()) >= OUTPUT_BYTES else ""
-        message = f"what was written to $HEADGATE_OUTPUT is not JSON: {error}{hint}"
+        message = f"what was written to $HEADGATE_OUTPUT is not JSON: {error}"
+        if len(text.encode()) >= OUTPUT_BYTES:
+            # The kubelet keeps the end of it and does not say how much there was, so that is all that can be known.
+            message = _TOO_LARGE
         return replace(bare, succeeded=False, reason="InvalidOutput", message=message)
     return replace(bare, output=output)
 

@@ -31,7 +31,7 @@ ROOM_AT_LAST = timedelta(seconds=90)
 ROOM = frozenset(
     {
         *("Queued", "DailyLimit", "ConcurrencyLimit", "TestLimit", "WorkflowConcurrency", "Mutex"),
-        *("Unschedulable", "ComputeQuota", "CalledRun", "ContainerCreating"),
+        *("Unschedulable", "ComputeQuota", "CalledRun", "ContainerCreating", "Runner"),
     }
 )
 """Reasons of waits that end by themselves, when others are done, or the node is: nobody has to act."""

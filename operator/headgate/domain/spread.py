@@ -12,6 +12,7 @@ from headgate.domain.graph import NodeState
 
 MOST_ITEMS = 1000
 _MARK = "."
+_FAILED = frozenset({NodePhase.FAILED, NodePhase.CANCELLED})
 
 
 def item_name(node: str, index: int) -> str:
@@ -47,8 +48,6 @@ class Spread:
     """Indexes of items that may start now."""
     phase: NodePhase | None = None
     """How the node ended, once all has that started; None while something is under way."""
-    failed: int = 0
-    """How many items failed."""
 
 
 def spread(node: Node, count: int, items: Mapping[int, NodeState]) -> Spread:
@@ -56,11 +55,26 @@ def spread(node: Node, count: int, items: Mapping[int, NodeState]) -> Spread:
     if node.for_each is None:
         raise ValueError(f"node {node.id} runs for no items")
     under_way = sum(not state.phase.is_final for state in items.values())
-    failed = sum(state.phase in (NodePhase.FAILED, NodePhase.CANCELLED) for state in items.values())
+    failed = any(state.phase in _FAILED for state in items.values())
     tolerant = node.on_failure is OnFailure.CONTINUE
     if failed and not tolerant:
-        return Spread(phase=None if under_way else NodePhase.FAILED, failed=failed)
+        return Spread(phase=None if under_way else NodePhase.FAILED)
     room = max(node.for_each.parallelism - under_way, 0)
     start = tuple(islice((index for index in range(count) if index not in items), room))
     ended = not under_way and len(items) == count
-    return Spread(start, NodePhase.SUCCEEDED if ended else None, failed)
+    return Spread(start, NodePhase.SUCCEEDED if ended else None)
+
+
+def failures(items: Mapping[int, NodeState], count: int) -> str:
+    """How many of the items failed, and why the first of them did; nothing where none failed.
+
+    The first is the one of the lowest index, counted from 0 as ``index`` is; one that was cancelled is told of only
+    where no other says more.
+    """
+    failed = {index: state for index, state in items.items() if state.phase in _FAILED}
+    if not failed:
+        return ""
+    first = min(failed, key=lambda index: (failed[index].phase is NodePhase.CANCELLED, index))
+    said = ": ".join(part for part in (failed[first].reason, failed[first].message) if part)
+    which = f"item {first}" if len(failed) == 1 else f"the first is item {first}"
+    return f"{len(failed)} of {count} items failed; {which}{f': {said}' if said else ''}"

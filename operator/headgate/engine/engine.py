@@ -32,6 +32,7 @@ from headgate.engine.types import (
     Evaluator,
     Fired,
     JobTask,
+    NodeView,
     Outcome,
     Refused,
     RunFilter,
@@ -232,3 +233,7 @@ class Engine(Parts):
     async def run_view(self, workspace_id: UUID, run_id: UUID) -> RunView | None:
         """A run as recorded, or None when the workspace has no such run."""
         return await history.run_view(self._context, workspace_id, run_id)
+
+    async def run_attempts(self, workspace_id: UUID, run_id: UUID) -> tuple[NodeView, ...]:
+        """All attempts of a run's nodes, by node and number; those of an item of a list under the item's name."""
+        return await history.run_attempts(self._context, workspace_id, run_id)

@@ -134,6 +134,11 @@ class RunnerJobs:
             return explain(self._warnings.about(key.namespace, *uids), pods, "")
         return None
 
+    def made(self, run_id: UUID) -> datetime | None:
+        """When the newest of the run's runners was made that has not ended."""
+        times = [datetime.fromisoformat(live["metadata"]["creationTimestamp"]) for _, live in self._open(run_id)]
+        return max(times, default=None)
+
     async def end(self, run_id: UUID) -> None:
         """Delete what is left of the run's runners."""
         for key, live in self._open(run_id):

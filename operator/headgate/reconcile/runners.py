@@ -24,8 +24,12 @@ LOOK_SECONDS = 1.0
 """Between looks at the queue: what the gateway recorded shows then."""
 OVERSTAYED_SECONDS = 30.0
 """How long after its lease an attempt that was asked to end may still be ending: its runner may be cut off."""
+SILENT_SECONDS = 60.0
+"""How long an attempt may be due while nothing is in its runner's way, before it is said that none takes it."""
 STUCK_SECONDS = 60.0
 """How long a runner may outlive the last work of its run."""
+
+_LOOK = "see whether its pod has started, and by its log whether it reaches the gateway"
 
 
 class Runners:
@@ -121,7 +125,8 @@ class Runners:
         if not tasks:
             return
         if alive:
-            await self._tell(run_id, tasks, await self._jobs.waiting(run_id))
+            waiting = await self._jobs.waiting(run_id)
+            await self._tell(run_id, tasks, waiting or _silent(tasks, self._jobs.made(run_id), now))
             return
         worn = [task for task in tasks if task.losses >= LOSSES]
         await self._fail(worn, "RunnerLost", f"{LOSSES} runners ended before it did: {self._jobs.why_lost(run_id)}")
@@ -161,6 +166,15 @@ class Runners:
         for run_id in [run_id for run_id, since in self._done.items() if since <= before]:
             await self._jobs.end(run_id)
             self._done.pop(run_id, None)
+
+
+def _silent(tasks: Sequence[OpenRunnerTask], made: datetime | None, now: datetime) -> Waiting | None:
+    """That a runner which was made then takes nothing on, once that lasts; one that has work may be busy."""
+    due = min(task.due_at for task in tasks)
+    since = due if made is None else max(due, made)
+    if any(task.holder is not None for task in tasks) or now - since < timedelta(seconds=SILENT_SECONDS):
+        return None
+    return Waiting("RunnerSilent", f"the run's runner takes nothing on since {since:%H:%M:%S} UTC: {_LOOK}")
 
 
 def _is_left(task: OpenRunnerTask, now: datetime, *, alive: bool) -> bool:

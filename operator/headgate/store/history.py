@@ -65,6 +65,21 @@ async def run(tx: Transaction, key: RunKey) -> Any | None:
     return await tx.row(_VIEW, key.parameters(), prepare=True)
 
 
+_ATTEMPTS = """
+    SELECT node, attempt, phase, reason, message, output, attempt_started_at, attempt_finished_at,
+        CAST(cost AS text) AS cost, price_version, CAST(cpu_used AS text) AS cpu_used,
+        CAST(memory_used AS text) AS memory_used, CAST(cpu_requested AS text) AS cpu_requested,
+        CAST(memory_requested AS text) AS memory_requested
+    FROM headgate.workflow_execution_steps
+    WHERE workspace_id = %(workspace_id)s AND started_at = %(started_at)s AND execution_id = %(run_id)s
+"""
+
+
+async def attempts(tx: Transaction, key: RunKey) -> list[dict[str, Any]]:
+    """All attempts of a run's nodes and of their items, in no order. One partition has them."""
+    return [row._asdict() for row in await tx.rows(_ATTEMPTS, key.parameters())]
+
+
 _OF_KEY = """
     SELECT execution_id FROM headgate.execution_triggers
     WHERE workspace_id = %(workspace_id)s AND trigger_key = %(trigger_key)s

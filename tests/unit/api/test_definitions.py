@@ -151,7 +151,7 @@ def test_lists_with_keys_are_maps_to_the_api_server() -> None:
         ".nodes[].config.script.env": ["name"],
         ".nodes[].config.sql.parameters": ["name"],
         ".nodes[].config.webhook.secrets": ["name", "key"],
-        ".debug.breakpoints": ["node"],
+        ".debug.breakpoints": ["node", "at"],
         ".debug.mocks": ["node"],
         ".debug.pins": ["node"],
         ".approvals": ["node", "attempt", "by"],

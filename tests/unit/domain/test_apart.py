@@ -76,7 +76,11 @@ class TestContradiction:
             (RunMode.TEST, {"breakpoints": [{"node": "a"}]}, "set mode to Debug"),
             (RunMode.DEBUG, {"mocks": [{"node": "a"}, {"node": "b"}, {"node": "a"}]}, "give node 'a' one mock"),
             (RunMode.DEBUG, {"pins": [{"node": "a", "run": "1"}, {"node": "a", "run": "2"}]}, "one pin"),
-            (RunMode.DEBUG, {"breakpoints": [{"node": "a"}, {"node": "a", "at": "After"}]}, "one breakpoint"),
+            (
+                RunMode.DEBUG,
+                {"breakpoints": [{"node": "a"}, {"node": "a", "at": "Before"}]},
+                "breakpoint before a once",
+            ),
         ],
     )
     def test_what_the_api_server_refuses_nobody_else_may_say(
@@ -87,6 +91,11 @@ class TestContradiction:
     def test_what_can_be_done_is_none(self) -> None:
         assert contradiction(RunMode.TEST, a_debug(mocks=[{"node": "a"}], stopAfter="b")) is None
         assert contradiction(RunMode.DEBUG, a_debug(breakpoints=[{"node": "a"}, {"node": "b"}])) is None
+
+    def test_a_node_may_have_a_breakpoint_for_each_moment(self) -> None:
+        points = [{"node": "a", "at": at} for at in BreakpointAt]
+
+        assert contradiction(RunMode.DEBUG, a_debug(breakpoints=points)) is None
 
 
 class TestStanding:
@@ -105,6 +114,18 @@ class TestStanding:
         assert (on.at, on.resumed) == (None, 1)
         assert on.stop(["a", "aside"], self.pending) is None
         assert on.stop(["b"], self.pending) is None
+
+    def test_at_a_node_with_several_it_stops_at_each_in_turn(self) -> None:
+        on = Apart(
+            RunMode.DEBUG, a_debug(breakpoints=[{"node": "a", "at": at} for at in ("After", "Before", "Failure")])
+        )
+        failed = {**self.pending, "a": NodeState(NodePhase.FAILED, 1)}
+        stops: list[str | None] = []
+        for ready, states in ((["a"], self.pending), ([], failed), ([], failed), ([], failed)):
+            stops.append(on.stop(ready, states))
+            on = replace(on, at=stops[-1]).past(GoingOn(resume=len(stops))) or on
+
+        assert stops == ["before a", "after a", "at the failure of a", None]
 
     def test_a_step_lets_start_what_is_ready_and_ends_before_what_is_ready_next(self) -> None:
         on = let_go(self.started, "before a", step=1)

@@ -100,16 +100,24 @@ class TestSuccess:
         assert "$HEADGATE_OUTPUT is not JSON" in judged.message
         assert judged.finished_at == FINISHED
 
-    def test_output_that_was_cut_off_is_a_failure_that_says_how_much_is_kept(self) -> None:
-        whole = json.dumps({"rows": list(range(2_000))})
+    @pytest.mark.parametrize("value", [list(range(2_000)), ["ü"] * 2_000], ids=["numbers", "letters"])
+    def test_output_of_which_only_the_end_is_kept_is_too_large(self, value: Any) -> None:
+        whole = json.dumps({"rows": value}, ensure_ascii=False).encode()
 
-        judged = outcome(a_pod().succeeded(whole[-4096:]))
+        judged = outcome(a_pod().succeeded(whole[-4096:].decode(errors="replace")))
 
         assert judged.reason == "InvalidOutput"
-        assert "at most 4096 bytes are kept" in judged.message
+        assert "is too large: Kubernetes keeps the last 4096 bytes" in judged.message
+        assert "Expecting value" not in judged.message
 
-    def test_a_short_one_says_no_such_thing(self) -> None:
-        assert "4096" not in outcome(a_pod().succeeded("{")).message
+    def test_as_much_as_is_kept_is_not_too_large(self) -> None:
+        assert outcome(a_pod().succeeded('"' + "x" * 4094 + '"')).output == "x" * 4094
+
+    def test_a_short_one_says_what_is_wrong_with_it(self) -> None:
+        said = outcome(a_pod().succeeded("{" + " " * 4000)).message
+
+        assert "is not JSON: Expecting property name" in said
+        assert "4096" not in said
 
     @pytest.mark.parametrize("text", ["[" * 4096, "[" * 2048 + "]" * 2048, '{"a":' * 800])
     def test_output_that_is_nested_too_deeply_is_a_failure(self, text: str) -> None:

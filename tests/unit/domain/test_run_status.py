@@ -128,6 +128,8 @@ def a_status(*phases: NodePhase, phase: RunPhase = RunPhase.RUNNING, waiting: st
         (a_status(NodePhase.QUEUED), a_status(NodePhase.RUNNING), 10),
         (a_status(NodePhase.QUEUED), a_status(NodePhase.QUEUED, waiting="Unschedulable"), 1),
         (a_status(NodePhase.QUEUED, waiting="Queued"), a_status(NodePhase.QUEUED, waiting="Unschedulable"), 10),
+        (a_status(NodePhase.QUEUED, waiting="Runner"), a_status(NodePhase.RUNNING), 10),
+        (a_status(NodePhase.QUEUED, waiting="Runner"), a_status(NodePhase.QUEUED, waiting="RunnerSilent"), 1),
         (a_status(NodePhase.QUEUED), a_status(NodePhase.QUEUED, waiting="ImagePull"), 1),
         (a_status(NodePhase.QUEUED, waiting="ImagePull"), a_status(NodePhase.RUNNING), 1),
         (a_status(NodePhase.QUEUED, waiting="Unschedulable"), a_status(NodePhase.RUNNING), 10),

@@ -11,7 +11,7 @@ from headgate.api.flow import ForEach
 from headgate.api.node import Node
 from headgate.api.workflow_run import NodePhase
 from headgate.domain.graph import NodeState
-from headgate.domain.spread import index_of, item_name, items_of, node_of, spread
+from headgate.domain.spread import failures, index_of, item_name, items_of, node_of, spread
 from tests.unit.domain.nodes import a_trigger, an_action
 
 SUCCEEDED, FAILED = NodeState(NodePhase.SUCCEEDED, 1), NodeState(NodePhase.FAILED, 1)
@@ -68,7 +68,7 @@ def test_where_all_is_well_or_failures_do_not_matter_every_item_runs_once(
 def test_after_a_failure_what_is_under_way_is_waited_for() -> None:
     decided = spread(a_spread(), 5, {0: FAILED, 1: QUEUED})
 
-    assert (decided.start, decided.phase, decided.failed) == ((), None, 1)
+    assert (decided.start, decided.phase) == ((), None)
 
 
 def test_a_node_without_a_list_is_none_of_this() -> None:
@@ -85,3 +85,28 @@ def test_only_the_items_of_the_node_are_its_items() -> None:
     states = {"work": QUEUED, "work.0": SUCCEEDED, "work-2.1": FAILED, "work.10": QUEUED, a_trigger().id: SUCCEEDED}
 
     assert items_of("work", states) == {0: SUCCEEDED, 10: QUEUED}
+
+
+def a_failure(message: str) -> NodeState:
+    return NodeState(NodePhase.FAILED, 1, reason="ExitCode", message=message)
+
+
+class TestFailures:
+    def test_where_none_failed_nothing_is_said(self) -> None:
+        assert failures({0: SUCCEEDED, 1: QUEUED}, 3) == ""
+
+    def test_the_item_is_named_with_what_it_says(self) -> None:
+        items = {0: SUCCEEDED, 1: a_failure("exited with code 3: boom"), 2: SUCCEEDED}
+
+        assert failures(items, 4) == "1 of 4 items failed; item 1: ExitCode: exited with code 3: boom"
+
+    def test_of_several_the_first_speaks(self) -> None:
+        items = {7: a_failure("seven"), 2: a_failure("two"), 0: SUCCEEDED}
+
+        assert failures(items, 9) == "2 of 9 items failed; the first is item 2: ExitCode: two"
+
+    def test_one_that_was_cancelled_speaks_only_where_no_other_does(self) -> None:
+        items = {0: NodeState(NodePhase.CANCELLED, 1), 1: a_failure("boom")}
+
+        assert "item 1: ExitCode: boom" in failures(items, 2)
+        assert failures({0: items[0]}, 2) == "1 of 2 items failed; item 0"

@@ -128,6 +128,38 @@ async def test_a_runner_that_does_not_start_says_why_once_for_each_attempt() -> 
     assert [waiting for _, _, waiting in await world.look(a_runner_task("one"), a_runner_task("two"))] == [None, None]
 
 
+async def test_a_runner_that_takes_nothing_on_is_told_of_once_that_lasts() -> None:
+    world = World()
+    await world.look(a_runner_task())
+    world.pod(1, "Running", running={"startedAt": "2026-03-01T12:00:03Z"})
+
+    assert await world.look(a_runner_task()) == []
+    world.now += timedelta(seconds=60)
+    [(kind, ref, waiting)] = await world.look(a_runner_task())
+
+    assert (kind, ref.node, waiting.reason) == ("waiting", "call", "RunnerSilent")
+    assert "since 12:00:00 UTC" in waiting.message
+    assert await world.look(a_runner_task()) == []
+
+
+async def test_work_that_waited_for_a_runner_to_be_made_is_not_held_against_it() -> None:
+    world = World()
+    waited = a_runner_task(due_at=NOON - timedelta(minutes=10))
+    await world.look(waited)
+    world.pod(1, "Running", running={"startedAt": "2026-03-01T12:00:03Z"})
+
+    assert await world.look(waited) == []
+
+
+async def test_a_runner_that_has_work_may_let_other_work_wait() -> None:
+    world = World()
+    await world.look(a_runner_task("one"), a_runner_task("two"))
+    world.pod(1, "Running", running={"startedAt": "2026-03-01T12:00:03Z"})
+    world.now += timedelta(seconds=60)
+
+    assert await world.look(a_runner_task("one", holder="pod/uid"), a_runner_task("two")) == []
+
+
 async def test_a_job_that_is_refused_is_said_and_tried_again() -> None:
     world = World()
     world.kube.fail("create", ApiError.of(403, {"message": "exceeded quota: pods", "reason": "Forbidden"}, None))

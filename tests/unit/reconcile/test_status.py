@@ -194,6 +194,8 @@ async def test_a_status_counts_even_where_its_event_cannot_be_written() -> None:
         (fine(), (), None),
         ((), trouble("Unschedulable"), None),
         ((), trouble("ContainerCreating"), None),
+        ((), trouble("Runner"), None),
+        (trouble("Runner"), trouble("RunnerSilent"), "Warning"),
         (trouble("Unschedulable"), trouble("ImagePullBackOff"), "Warning"),
         (trouble("ImagePullBackOff"), trouble("Unschedulable"), None),
         (trouble("ConcurrencyLimit"), fine(), None),

@@ -45,6 +45,10 @@ class ArchivedRun:
         shown = {"steps": [_step(step) for step in latest.values()], "cost": sum(costs) if costs else None}
         return Shown({**values, **shown, "waiting": None, "holder": None})
 
+    def attempts(self) -> list[dict[str, Any]]:
+        """All attempts, as ``history.attempts`` gives those that are not archived."""
+        return [_step(step) for step in self.steps]
+
 
 class Shown:
     """Values by their names, as a row has them."""

@@ -17,8 +17,8 @@ from headgate.engine.bounds import clip
 from headgate.engine.context import Context, run_key
 from headgate.engine.definitions.definition import UnreadableVersion
 from headgate.engine.reading.reasons import WAITING_MESSAGES, waiting_for_mutex, waiting_for_others
-from headgate.engine.reading.run_views import node_views, node_waiting, shown_nodes, utc
-from headgate.engine.types import RunFilter, RunPage, RunSummary, RunView, TriggerKind, Waiting
+from headgate.engine.reading.run_views import attempt_views, node_views, node_waiting, shown_nodes, utc
+from headgate.engine.types import NodeView, RunFilter, RunPage, RunSummary, RunView, TriggerKind, Waiting
 from headgate.store import history, run_pages
 from headgate.store.archive.parts import Part
 from headgate.store.database import Transaction
@@ -44,6 +44,19 @@ async def run_view(context: Context, workspace_id: UUID, run_id: UUID) -> RunVie
         return None
     async with context.database.tenant(workspace_id) as tx:
         return replace(await _shown(context, tx, key, found.shown()), archived=True)
+
+
+async def run_attempts(context: Context, workspace_id: UUID, run_id: UUID) -> tuple[NodeView, ...]:
+    """All attempts of a run, here or in the archive. See ``Engine.run_attempts``."""
+    key = run_key(workspace_id, run_id)
+    if key is None:
+        return ()
+    async with context.database.tenant(workspace_id) as tx:
+        rows = await history.attempts(tx, key)
+    if not rows:
+        found = await ArchiveReader(context, context.archive).run(workspace_id, run_id)
+        rows = found.attempts() if found is not None else []
+    return attempt_views(rows)
 
 
 async def _shown(context: Context, tx: Transaction, key: RunKey, row: Any) -> RunView:

@@ -52,6 +52,5 @@ def waiting_for_called(called: Mapping[str, Any] | None) -> str:
 
 def waiting_for_approval(asks: str | None) -> str:
     """What a person is asked to decide."""
-    return (
-        f"a person has to approve: {asks}" if asks else "a person has to approve: see spec.approvals of a WorkflowRun"
-    )
+    how = "see spec.approvals of its WorkflowRun, or headgate approve where it has none"
+    return f"a person has to approve: {asks or how}"

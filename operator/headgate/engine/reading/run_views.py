@@ -53,6 +53,21 @@ def node_views(nodes: Iterable[str], steps: Mapping[str, Mapping[str, Any]]) -> 
     return tuple(_node_view(node, steps.get(node), _items(node, steps)) for node in nodes)
 
 
+def attempt_views(rows: Iterable[Mapping[str, Any]]) -> tuple[NodeView, ...]:
+    """Every attempt, by node and number; those of a node's items follow its own, under the names of the items."""
+    known = sorted(rows, key=_place)
+    latest = {row["node"]: row for row in known}
+    return tuple(
+        _node_view(row["node"], row, _items(row["node"], latest) if index_of(row["node"]) is None else [])
+        for row in known
+    )
+
+
+def _place(row: Mapping[str, Any]) -> tuple[str, int, int]:
+    index = index_of(row["node"])
+    return node_of(row["node"]), -1 if index is None else index, row["attempt"]
+
+
 def node_waiting(nodes: tuple[str, ...], rows: Iterable[Mapping[str, Any]]) -> tuple[Waiting, ...]:
     """What nodes wait for, in their order, by what the queue says of their attempts."""
     order = {node: index for index, node in enumerate(nodes)}

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from uuid import UUID
 
 from headgate.domain import approvals
 from headgate.engine.bounds import clip
 from headgate.store.records import StepRow, TaskRow
 
 
-def told(task: TaskRow) -> TaskRow:
+def told(task: TaskRow, run_id: UUID) -> TaskRow:
     """An approval says from the beginning what it waits for."""
-    waiting = approvals.waiting(approvals.approval_of(task.work), task.node, task.due_at)
+    waiting = approvals.waiting(approvals.approval_of(task.work), run_id, task.node, task.due_at)
     return replace(
         task, waiting_reason=waiting.reason, waiting_message=clip(waiting.message), waiting_until=waiting.until
     )

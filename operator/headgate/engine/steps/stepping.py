@@ -14,7 +14,7 @@ from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.apart import NORMAL, Apart
 from headgate.domain.durations import parse_duration
 from headgate.domain.graph import NodeState, step
-from headgate.domain.spread import item_name, items_of, spread
+from headgate.domain.spread import failures, item_name, items_of, spread
 from headgate.domain.storage import LIMIT, StorageLeft
 from headgate.engine.bounds import VALUE_BYTES, check_json, clip
 from headgate.engine.definitions.definition import OUTPUTS, Definition
@@ -163,12 +163,13 @@ class _Walk:
                 return False
             self._record(node.id, NodePhase.CANCELLED, early_reason(self.ends_as), items=items)
             return True
-        decided = spread(node, len(items), items_of(node.id, self.states))
+        states = items_of(node.id, self.states)
+        decided = spread(node, len(items), states)
         for index in decided.start:
             await self._begin(node, item_name(node.id, index), {"item": items[index], "index": index})
         if decided.phase is None:
             return bool(decided.start)
-        said = f"{decided.failed} of {len(items)} items failed" if decided.failed else ""
+        said = clip(failures(states, len(items)))
         if decided.phase is NodePhase.FAILED:
             self._record(node.id, NodePhase.FAILED, ITEMS_FAILED, said, items=items)
             return True
@@ -247,7 +248,7 @@ class _Walk:
         # An approval falls due when nobody has decided in time.
         due_at = self.now + timedelta(seconds=timeout) if kind == "approval" else self.now
         task = TaskRow(name, attempt, work, timeout, due_at, kind=kind, first_attempt=attempt)
-        self.tasks.append(told(task) if kind == "approval" else task)
+        self.tasks.append(told(task, self.run_id) if kind == "approval" else task)
 
     async def _evaluate(self, node: Node, expressions: tuple[str, ...], more: Mapping[str, Any]) -> dict[str, Any]:
         """The values of a node's expressions. Raises ``Unready`` for one that has none."""
