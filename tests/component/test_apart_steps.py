@@ -19,7 +19,7 @@ NODES = ("a", "b", "c", "d")
 
 
 async def standing(world: World, at: str = "Before") -> UUID:
-    """A Debug run before the first of four mocked nodes in a row, or after it, with another breakpoint before the last."""
+    """A Debug run before, or after, the first of four mocked nodes in a row; another breakpoint is before the last."""
     workflow = a_workflow().with_node("a")
     for before, node in pairwise(NODES):
         workflow = workflow.with_node(node, after=[before])
