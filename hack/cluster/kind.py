@@ -14,6 +14,7 @@ from hack.cluster import build, config
 from hack.shell import run
 
 _PATIENCE = "180s"
+_FOLDER = "/var/lib/headgate-objects"
 
 
 class KindCluster:
@@ -63,6 +64,11 @@ class KindCluster:
         held = run("docker", "exec", self._node, "crictl", "inspecti", "--output=json", tag)
         if not json.loads(held).get("status"):
             raise ValueError(f"{archive} does not hold an image {tag}")
+
+    def folder(self, user: int) -> Path | None:
+        """A folder in the node's container, which is deleted with it."""
+        run("docker", "exec", self._node, "install", "-d", "-m", "0700", "-o", str(user), "-g", str(user), _FOLDER)
+        return Path(_FOLDER)
 
     def host_address(self) -> str:
         """The host's end of the network that kind's nodes are on."""

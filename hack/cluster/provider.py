@@ -31,6 +31,10 @@ class ClusterProvider(Protocol):
         """Gives every node the image of this tag from a docker archive."""
         ...
 
+    def folder(self, user: int) -> Path | None:
+        """A folder of its only node which is this user's alone, and goes with the cluster; None where there is none."""
+        ...
+
     def host_address(self) -> str:
         """The address at which pods reach a process that listens on this host."""
         ...

@@ -11,12 +11,12 @@ import typer
 from kubernetes.config import ConfigException
 from prometheus_client import CollectorRegistry
 
-from headgate.cli.log_reader import LogReader, Unanswered
+from headgate.cli.log_reader import LogReader, Replica, Unanswered
 from headgate.cli.reading import reading
 from headgate.cluster.client import KubeClient, Object
 from headgate.cluster.connection import Connection, connect
 from headgate.cluster.errors import ApiError, Unreachable
-from headgate.cluster.resources import WORKFLOW_RUNS
+from headgate.cluster.resources import LEASES, WORKFLOW_RUNS
 from headgate.desired.keys import NAMESPACE, ApiResource
 from headgate.desired.manifest import owner_of
 from headgate.engine.archive.reading import NoArchive
@@ -81,7 +81,8 @@ async def _show(
             if workspace_id is None:
                 raise Unanswered(f"there is no workspace {workspace} in the database")
             run_id = _id(name) or await _run_id(kube, namespace, name)
-            reader = LogReader(kube, engine.logs, objects, namespace, _write)
+            replica = Replica(settings.pod_name, settings.namespace, await _leader(kube, settings))
+            reader = LogReader(kube, engine.logs, objects, namespace, _write, replica)
             await reader.show(await _chosen(engine.logs, workspace_id, run_id, node, attempt), follow=follow)
     finally:
         await kube.aclose()
@@ -125,6 +126,15 @@ async def _run_id(kube: KubeClient, namespace: str, name: str) -> UUID:
     if found is None:
         raise Unanswered(f"WorkflowRun {namespace}/{name} has not started")
     return found
+
+
+async def _leader(kube: KubeClient, settings: OperatorSettings) -> str | None:
+    """The pod that holds the operator's Lease; None where that cannot be learned, which hinders nothing."""
+    try:
+        lease = await kube.get(LEASES, settings.lease_name, settings.namespace)
+    except (ApiError, Unreachable):
+        return None
+    return str((lease.get("spec") or {}).get("holderIdentity") or "") or None
 
 
 async def _asked(kube: KubeClient, resource: ApiResource, name: str, namespace: str = "") -> Object | None:
