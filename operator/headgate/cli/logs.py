@@ -19,6 +19,7 @@ from headgate.cluster.errors import ApiError, Unreachable
 from headgate.cluster.resources import LEASES, WORKFLOW_RUNS
 from headgate.desired.keys import NAMESPACE, ApiResource
 from headgate.desired.manifest import owner_of
+from headgate.domain.spread import node_of
 from headgate.engine.archive.reading import NoArchive
 from headgate.engine.reading.step_logs import StepLogs
 from headgate.engine.types import StepLog
@@ -92,7 +93,10 @@ async def _show(
 async def _chosen(
     kept: StepLogs, workspace_id: UUID, run_id: UUID, node: str | None, attempt: int | None
 ) -> tuple[StepLog, ...]:
-    """The attempts that are asked for. Raises ``Unanswered`` where there are none."""
+    """The attempts that are asked for and may have a log. Raises ``Unanswered`` where there are none."""
+    logless = await kept.logless(workspace_id, run_id)
+    if node is not None and node_of(node) in logless:
+        raise Unanswered(f"node {node} has no log: it is not executed by a pod")
     if node is None:
         found = await kept.of_run(workspace_id, run_id)
     else:
@@ -100,7 +104,10 @@ async def _chosen(
         found = (one,) if one is not None else ()
     if not found:
         raise Unanswered(f"run {run_id} has no such attempt, or none yet")
-    return found
+    shown = tuple(log for log in found if node_of(log.ref.node) not in logless)
+    if not shown:
+        raise Unanswered(f"run {run_id} has no log yet: none of its nodes so far is executed by a pod")
+    return shown
 
 
 def _connection(settings: OperatorSettings) -> Connection:
