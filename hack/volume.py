@@ -12,6 +12,8 @@ from hack.record import NAMESPACE
 CLAIM = "headgate-objects"
 USER = 65532
 """As whom and in whose group Headgate's pods run. ``fsGroup`` does not change a folder of a node: it is made theirs."""
+WITHIN = "objects"
+"""Where in it the chart keeps objects. The gateway mounts this alone, and the kubelet would make it as root's."""
 OURS = {"app.kubernetes.io/managed-by": "quick-start"}
 _SIZE = "1Gi"
 _DEFAULT = "storageclass.kubernetes.io/is-default-class"
@@ -33,7 +35,7 @@ def claim(kube: Kube, provider: ClusterProvider) -> str | None:
     In a cluster of ours it is of a folder of its only node, which goes with the cluster. Elsewhere the cluster is
     asked for it, where what it makes by default can be written to from several nodes.
     """
-    folder = provider.folder(USER)
+    folder = provider.folder(USER, WITHIN)
     if folder is not None:
         _let_go(kube)
         kube.apply(volume_of(folder))

@@ -46,9 +46,9 @@ class ExistingContext:
         """Always refuses: only a registry that the cluster's nodes can reach gives them an image."""
         raise RuntimeError(f"{self._context} cannot be given {archive}: push {tag} to a registry that its nodes reach")
 
-    def folder(self, user: int) -> Path | None:
+    def folder(self, user: int, within: str) -> Path | None:
         """None: its nodes are somebody else's."""
-        del user
+        del user, within
         return None
 
     def host_address(self) -> str:

@@ -63,9 +63,9 @@ class Layout:
         return self.state / "logs"
 
     @property
-    def objects(self) -> Path:
+    def volume(self) -> Path:
         """What a volume of the node holds, which all pods of Headgate share."""
-        return self.state / "objects"
+        return self.state / "volume"
 
     @property
     def kubeconfig(self) -> Path:

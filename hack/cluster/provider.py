@@ -31,8 +31,11 @@ class ClusterProvider(Protocol):
         """Gives every node the image of this tag from a docker archive."""
         ...
 
-    def folder(self, user: int) -> Path | None:
-        """A folder of its only node which is this user's alone, and goes with the cluster; None where there is none."""
+    def folder(self, user: int, within: str) -> Path | None:
+        """A folder of its only node, and one ``within`` it, both this user's alone; they go with the cluster.
+
+        None where there is none.
+        """
         ...
 
     def host_address(self) -> str:

@@ -46,8 +46,8 @@ class FakeCluster(Kube):
 class Node(ExistingContext):
     """A cluster of ours, with that folder."""
 
-    def folder(self, user: int) -> Path | None:
-        return Path(f"/of/{user}")
+    def folder(self, user: int, within: str) -> Path | None:
+        return Path(f"/of/{user}/with/{within}")
 
 
 def a_class(name: str, provisioner: str, **annotations: str) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def test_a_cluster_of_ours_gives_a_folder_that_all_pods_share(tmp_path: Path) ->
     name = volume.claim(kube, Node("own", tmp_path))
 
     made, asked = kube.applied
-    assert made["spec"]["hostPath"] == {"path": "/of/65532", "type": "Directory"}
+    assert made["spec"]["hostPath"] == {"path": "/of/65532/with/objects", "type": "Directory"}
     assert made["spec"]["claimRef"]["name"] == asked["metadata"]["name"] == name == "headgate-objects"
     assert asked["spec"]["accessModes"] == made["spec"]["accessModes"] == ["ReadWriteMany"]
     # An empty class: a default one would make another volume.
@@ -105,18 +105,23 @@ def test_a_claim_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
 def test_the_folder_of_a_local_cluster_is_the_pods_alone_and_goes_with_it(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("a local cluster needs root")
-    folder = LocalCluster("shop", tmp_path).folder(volume.USER)
+    folder = LocalCluster("shop", tmp_path).folder(volume.USER, "objects")
 
-    assert folder == tmp_path / "objects"
-    told = folder.stat()
-    assert (told.st_uid, told.st_gid, told.st_mode & 0o777) == (volume.USER, volume.USER, 0o700)
+    assert folder == tmp_path / "volume"
+    for each in (folder, folder / "objects"):
+        told = each.stat()
+        assert (told.st_uid, told.st_gid, told.st_mode & 0o777) == (volume.USER, volume.USER, 0o700)
 
 
 def test_the_folder_of_kind_is_in_its_node(tmp_path: Path, calls: Path) -> None:
-    folder = KindCluster("shop", tmp_path / "state").folder(volume.USER)
+    folder = KindCluster("shop", tmp_path / "state").folder(volume.USER, "objects")
 
-    said = f"docker exec shop-control-plane install -d -m 0700 -o 65532 -g 65532 {folder}"
+    said = f"docker exec shop-control-plane install -d -m 0700 -o 65532 -g 65532 {folder} {folder}/objects"
     assert said in calls.read_text().splitlines()
+
+
+def test_the_folder_within_is_the_chart_s() -> None:
+    assert f"url: file:///var/lib/headgate/{volume.WITHIN}\n" in (install.CHART / "values.yaml").read_text()
 
 
 def test_the_user_is_that_of_the_chart_s_pods() -> None:
