@@ -13,6 +13,7 @@ from hack.kube import Kube
 from hack.postgres import Server
 from hack.record import CLUSTER_STATE, KUBECONFIG, LOGS, NAME, NAMESPACE, RELEASE, STATE, Record
 from hack.steps import Progress, StepFailedError, TroubleError
+from hack.volume import OURS
 
 _AGAIN = "run `make down` again"
 _LEFT_BY_POSTGRES = "postgres*", "database-*url", "install-*"
@@ -49,6 +50,8 @@ def _uninstall(kube: Kube, record: Record) -> None:
             chosen = f"--selector=app.kubernetes.io/managed-by=headgate,headgate.dev/workspace={workspace}"
             kube.kubectl("delete", "namespace", chosen, "--timeout=120s")
     kube.helm("uninstall", RELEASE, f"--namespace={NAMESPACE}", "--ignore-not-found", "--wait", "--timeout=3m")
+    chosen = ",".join(f"{key}={value}" for key, value in OURS.items())
+    kube.kubectl("delete", "persistentvolumeclaim", f"--namespace={NAMESPACE}", f"--selector={chosen}", "--timeout=60s")
     if record.own_definitions:
         _delete_definitions(kube)
     if record.own_namespace:

@@ -50,13 +50,14 @@ def database_secret(kube: Kube, database: Database) -> str:
     return version
 
 
-def values(kube: Kube, image: str, secret_version: str) -> dict[str, Any]:
-    """The chart's values for this cluster."""
+def values(kube: Kube, image: str, secret_version: str, claim: str | None = None) -> dict[str, Any]:
+    """The chart's values for this cluster. Where there is no claim, every replica keeps logs of its own."""
     # Pods read the Secret when they start: another version of it takes other pods.
     restarting = {"podAnnotations": {"headgate.dev/database-secret-version": secret_version}}
     return {
         "image": image_values(image),
         "database": {"existingSecret": SECRET},
+        **({"objectStore": {"existingClaim": claim}} if claim is not None else {}),
         "operator": {**restarting, "dnsAddresses": _dns_addresses(kube)},
         "gateway": restarting,
     }

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hack import example, image, install, packages, summary
+from hack import example, image, install, packages, summary, volume
 from hack.cluster.existing import ExistingContext
 from hack.cluster.kubeconfig import write_private
 from hack.cluster.local import LocalCluster
@@ -67,7 +67,10 @@ def up(wish: Wish, progress: Progress) -> None:
     with progress.step("Chart", f"kubectl --kubeconfig {KUBECONFIG} get pods,events --namespace {NAMESPACE}"):
         install.namespace(kube)
         version = install.database_secret(kube, database)
-        changed = install.install(kube, install.values(kube, tag, version))
+        claim = volume.claim(kube, provider)
+        if claim is None:
+            print("no volume that all pods could share: each replica keeps the logs that it collects")
+        changed = install.install(kube, install.values(kube, tag, version, claim))
     with progress.step("Examples", f"kubectl --kubeconfig {KUBECONFIG} describe workspaces"):
         example.apply_tenants(kube)
         example.apply_workflows(kube, tag)

@@ -46,6 +46,11 @@ class ExistingContext:
         """Always refuses: only a registry that the cluster's nodes can reach gives them an image."""
         raise RuntimeError(f"{self._context} cannot be given {archive}: push {tag} to a registry that its nodes reach")
 
+    def folder(self, user: int, within: str) -> Path | None:
+        """None: its nodes are somebody else's."""
+        del user, within
+        return None
+
     def host_address(self) -> str:
         """What the environment variable HEADGATE_HOST_ADDRESS says; there is no way to find out."""
         return self._told(_HOST_ADDRESS, "the address at which its pods reach this host")

@@ -14,6 +14,7 @@ from hack.cluster import build, config
 from hack.shell import run
 
 _PATIENCE = "180s"
+_FOLDER = "/var/lib/headgate-volume"
 
 
 class KindCluster:
@@ -63,6 +64,12 @@ class KindCluster:
         held = run("docker", "exec", self._node, "crictl", "inspecti", "--output=json", tag)
         if not json.loads(held).get("status"):
             raise ValueError(f"{archive} does not hold an image {tag}")
+
+    def folder(self, user: int, within: str) -> Path | None:
+        """Folders in the node's container, which is deleted with them."""
+        made = ("install", "-d", "-m", "0700", "-o", str(user), "-g", str(user), _FOLDER, f"{_FOLDER}/{within}")
+        run("docker", "exec", self._node, *made)
+        return Path(_FOLDER)
 
     def host_address(self) -> str:
         """The host's end of the network that kind's nodes are on."""

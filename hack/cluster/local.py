@@ -53,6 +53,15 @@ class LocalCluster:
         """The administrator's kubeconfig, there once the cluster is up."""
         return self._layout.kubeconfig
 
+    def folder(self, user: int, within: str) -> Path | None:
+        """Folders in that of the cluster: the kubelet sees this machine's files under their own names."""
+        folder = self._layout.volume
+        for each in (folder, folder / within):
+            each.mkdir(parents=True, exist_ok=True)
+            each.chmod(0o700)
+            os.chown(each, user, user)
+        return folder
+
     def host_address(self) -> str:
         """The address at which pods reach a process of this host."""
         return str(self._addresses().host)

@@ -63,6 +63,11 @@ class Layout:
         return self.state / "logs"
 
     @property
+    def volume(self) -> Path:
+        """What a volume of the node holds, which all pods of Headgate share."""
+        return self.state / "volume"
+
+    @property
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig."""
         return self.state / "kubeconfig"

@@ -31,6 +31,13 @@ class ClusterProvider(Protocol):
         """Gives every node the image of this tag from a docker archive."""
         ...
 
+    def folder(self, user: int, within: str) -> Path | None:
+        """A folder of its only node, and one ``within`` it, both this user's alone; they go with the cluster.
+
+        None where there is none.
+        """
+        ...
+
     def host_address(self) -> str:
         """The address at which pods reach a process that listens on this host."""
         ...

@@ -107,6 +107,7 @@ GOOD: dict[str, Builder[Any]] = {
     "workflow": GOOD_WORKFLOW,
     "workflow that needs an input by hand": a_workflow().with_input("since", required=True).with_node("load"),
     "workflow with rare cron": a_workflow().with_schedule("rare", "*/5 8-18/2,22 L jan-MAR mon#1,?"),
+    "workflow with an image by an expression": a_workflow().with_node("load", container("shop/load:${{ inputs.tag }}")),
     "workflow with an image by digest": a_workflow().with_node(
         "load", container(f"localhost:5000/a/b_c.d:1.0@sha256:{'0' * 64}")
     ),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from headgate.api.workflow_run import NodePhase, RunPhase
+from headgate.desired.job import job
 from headgate.engine.types import ExpressionError, Outcome
 from tests.builders import a_workflow, container
 from tests.component.world import World
@@ -190,6 +191,48 @@ async def test_a_value_that_does_not_fit_into_a_container_fails_its_node(world: 
     [node] = (await world.view(run)).nodes
     assert (node.phase, node.reason) == (NodePhase.FAILED, "InvalidExpression")
     assert words in node.message
+
+
+async def test_an_image_may_be_chosen_by_an_input(world: World) -> None:
+    world.expressions.values["inputs.tag"] = "1.2"
+    work = container("registry.example.com/shop/extract:${{ inputs.tag }}")
+    await world.given(a_workflow().with_input("tag").with_node("work", work))
+    await world.admit(inputs={"tag": "1.2"})
+
+    [task] = await world.claim()
+
+    assert task.container.image == "registry.example.com/shop/extract:1.2"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["1 evil.example.com/x", "1\n", "", "${{ inputs.tag }}", "1@sha256:", "x" * 600],
+    ids=lambda value: value[:8],
+)
+async def test_an_input_that_makes_no_image_of_it_fails_the_node_which_says_what_it_became(
+    world: World, value: str
+) -> None:
+    world.expressions.values["inputs.tag"] = value
+    work = container("shop/extract:${{ inputs.tag }}")
+    await world.given(a_workflow().with_input("tag").with_node("work", work))
+
+    run = await world.admit()
+
+    [node] = (await world.view(run)).nodes
+    assert (node.phase, node.reason) == (NodePhase.FAILED, "InvalidImage")
+    assert node.message.startswith("node work: its image became 'shop/extract:")
+    assert await world.claim() == []
+
+
+async def test_the_job_has_the_image_of_another_registry_openly_so_that_the_policies_see_it(world: World) -> None:
+    world.expressions.values["inputs.image"] = "evil.example.com/x:1"
+    await world.given(a_workflow().with_input("image").with_node("work", container("${{ inputs.image }}")))
+    await world.admit()
+
+    [task] = await world.claim()
+
+    [made] = job(task)["spec"]["template"]["spec"]["containers"]
+    assert made["image"] == "evil.example.com/x:1"
 
 
 async def test_a_retry_has_the_content_of_the_first_attempt(world: World) -> None:

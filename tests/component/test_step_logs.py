@@ -21,6 +21,7 @@ from headgate.engine.types import StepLog
 from headgate.objects.object_store import ObjectStore
 from headgate.reconcile.step_logs import LogKeeper
 from headgate.reconcile.workloads import Workloads
+from tests.builders import a_workflow
 from tests.component.world import World, one_node
 from tests.support.waiting import eventually
 from tests.unit.cluster.fake_kube import FakeKube
@@ -175,6 +176,23 @@ async def test_no_attempt_no_log(world: World) -> None:
     for ref in (world.ref(run_id, "work", attempt=2), world.ref(run_id, "other"), world.ref(UUID(int=7), "work")):
         assert not await world.engine.logs.record(ref, "x", 5, truncated=False)
         assert await world.engine.logs.of(ref.workspace_id, ref.run_id, ref.node, ref.attempt) is None
+
+
+async def test_nodes_that_no_pod_executes_are_known_to_have_no_log(world: World) -> None:
+    world.expressions.values["1 == 1"] = True
+    await world.given(
+        a_workflow()
+        .with_node("work")
+        .with_condition("enough", "1 == 1", after=["work"])
+        .with_node("ask", {"approval": {}}, after=["enough"])
+        .with_node("fetch", {"http": {"url": "https://example.com"}}, after=["enough"])
+    )
+    run_id = await world.admit()
+
+    logless = await world.engine.logs.logless(world.ids["acme"], run_id)
+
+    assert logless >= {"enough", "ask"}
+    assert not logless & {"work", "fetch"}
 
 
 async def test_another_workspace_sees_none_of_it(world: World) -> None:

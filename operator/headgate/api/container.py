@@ -98,11 +98,14 @@ class Mount(KubeModel):
     """Name of the Secret whose keys become files."""
 
 
-_IMAGE_PATTERN = (
-    r"^(([a-zA-Z0-9]([-.a-zA-Z0-9]*[a-zA-Z0-9])?|\[[0-9a-fA-F:]+\])(:[0-9]+)?/)?"
+IMAGE = (
+    r"(([a-zA-Z0-9]([-.a-zA-Z0-9]*[a-zA-Z0-9])?|\[[0-9a-fA-F:]+\])(:[0-9]+)?/)?"
     r"[a-z0-9]+([-._]+[a-z0-9]+)*(/[a-z0-9]+([-._]+[a-z0-9]+)*)*"
-    r"(:[A-Za-z0-9_][-.A-Za-z0-9_]*)?(@[A-Za-z][A-Za-z0-9+._-]*:[0-9a-fA-F]+)?$"
+    r"(:[A-Za-z0-9_][-.A-Za-z0-9_]*)?(@[A-Za-z][A-Za-z0-9+._-]*:[0-9a-fA-F]+)?"
 )
+"""What a reference to an image looks like, as a whole."""
+_OR_WITH_EXPRESSIONS = rf"^({IMAGE}|.*[$][{{][{{].*)$"
+"""Of one with expressions it is known what it is when they are evaluated: it is looked at then."""
 
 Word = Annotated[str, StringConstraints(max_length=4096)]
 
@@ -114,11 +117,11 @@ class Container(KubeModel):
         str,
         StringConstraints(min_length=1, max_length=512),
         Form(
-            pattern=_IMAGE_PATTERN,
+            pattern=_OR_WITH_EXPRESSIONS,
             message="write a reference to an image, such as registry.example.com/team/app:1.2 or busybox@sha256:...",
         ),
     ]
-    """The image, by tag or digest."""
+    """The image, by tag or digest. ``${{ ... }}`` is replaced; what then is no image fails the node as InvalidImage."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
     """When the kubelet pulls the image; what the Workspace says, or else IfNotPresent, when absent."""
     command: Annotated[tuple[Word, ...], Field(max_length=64)] = ()

@@ -17,7 +17,7 @@ Expression = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 
 
 class Transform(KubeModel):
-    """Computes a value. It is the node's output, 4096 bytes of JSON at most."""
+    """Computes a value. It is the node's output, 64 KB of JSON at most."""
 
     expression: Expression
     """A CEL expression that gives any JSON value."""

@@ -162,19 +162,28 @@ class NodeConfig(KubeModel):
     ``nodes.<id>.output``.
     """
     script: Script | None = None
-    """Action: run a Python or shell script in the runner."""
+    """Action: run a Python or shell script in the runner.
+
+    As a container, it gives what it writes to the file named by ``$HEADGATE_OUTPUT``.
+    """
     http: Http | None = None
-    """Action: send an HTTP request from the runner."""
+    """Action: send an HTTP request from the runner.
+
+    It gives ``{status, headers, body}``, the body parsed where it is JSON.
+    """
     sql: Sql | None = None
-    """Action: run a statement on a Postgres database from the runner."""
+    """Action: run a statement on a Postgres database from the runner.
+
+    It gives ``{rowCount, rows}``, each row a map by column.
+    """
     connector: Connector | None = None
     """Action: talk to another system from the runner, or copy what is new from one to another."""
     transform: Transform | None = None
-    """Action: compute a value."""
+    """Action: compute a value, which it gives."""
     workflow: Call | None = None
-    """Action: run another workflow."""
+    """Action: run another workflow. It gives the outputs of that run."""
     approval: Approval | None = None
-    """Action: wait for a person's approval."""
+    """Action: wait for a person's approval. It gives ``{approved, by, comment}``."""
     expression: Expression | None = None
     """Condition: a CEL expression whose value (true, false, or a string) names the branch taken."""
 
@@ -229,7 +238,7 @@ class Node(KubeModel):
     retry: Annotated[Retry, Field(exclude_if=_is_default_retry)] = Field(default_factory=Retry)
     """How often a failed attempt is repeated; actions only."""
     timeout: Annotated[PositiveDuration, Field(exclude_if=_is_default_timeout)] = DEFAULT_TIMEOUT
-    """How long one attempt may take, waiting for its pod included; actions only."""
+    """How long one attempt may take, waiting for its pod included; 24h when absent. Actions only."""
     for_each: ForEach | None = None
     """Run the node once for every item of a list; actions only."""
     on_failure: Annotated[OnFailure, Field(exclude_if=_is_fail)] = OnFailure.FAIL

@@ -48,7 +48,10 @@ class Schedule(KubeModel):
     ] = "UTC"
     """IANA time zone in which the expression is read, such as ``Europe/Berlin``."""
     missed_runs: MissedRuns = MissedRuns.LATEST
-    """Which ticks that passed while Headgate was down run later: None, the Latest, or All up to missedRunsLimit."""
+    """Which ticks that passed while Headgate was down run later: None, the Latest, or All up to missedRunsLimit.
+
+    A tick of the last 30 seconds is not missed but late, and runs with None too.
+    """
     missed_runs_limit: Annotated[int, Field(ge=1, le=1000)] = 100
     """With ``missedRuns: All``: how many at most, the most recent ones."""
     concurrency_policy: ConcurrencyPolicy = ConcurrencyPolicy.ALLOW

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 
 from headgate.api.workflow_run import NodePhase
 from headgate.cluster.client import KubeClient, Object
@@ -27,6 +28,23 @@ class Unanswered(Exception):  # noqa: N818 - reads as what it says
     """There is no log to show; the message is for whoever asked."""
 
 
+@dataclass(frozen=True)
+class Replica:
+    """The pod that reads, and the one that leads: without a claim or a bucket each has a folder of logs of its own."""
+
+    own: str
+    namespace: str
+    leader: str | None = None
+    """None where it is not known."""
+
+    def advice(self) -> str:
+        """Where else a log may be that is not in this pod's folder."""
+        if self.leader is None or self.leader == self.own:
+            return "its oldest logs are gone, and those of a replica that led before are in that one's"
+        command = f"kubectl exec --namespace={self.namespace} {self.leader} -- headgate node-logs"
+        return f"ask the replica that leads ({command} ...)"
+
+
 class LogReader:
     """Shows logs, one attempt after the other."""
 
@@ -37,12 +55,14 @@ class LogReader:
         objects: ObjectStore,
         namespace: str,
         write: Callable[[bytes], object],
+        replica: Replica,
     ) -> None:
         self._kube = kube
         self._kept = kept
         self._objects = objects
         self._namespace = namespace
         self._write = write
+        self._replica = replica
 
     async def show(self, logs: tuple[StepLog, ...], *, follow: bool) -> None:
         """Write what the attempts wrote, under their names where there are several."""
@@ -70,13 +90,20 @@ class LogReader:
                 await asyncio.sleep(LOOK_AGAIN_SECONDS)
         if log.path is not None:
             try:
-                self._write(await self._objects.get(log.path))
+                content = await self._objects.get(log.path)
             except ObjectMissing:
-                raise Unanswered(
-                    f"the log is not in this object store any more, or in another replica's folder: {log.path}"
-                ) from None
+                # Its pod may still have it: a Job stays for some minutes after its log is kept.
+                if not await self._live(log, follow=False):
+                    raise Unanswered(self._missing(log.path)) from None
+            else:
+                self._write(content)
         elif log.truncated:
             raise Unanswered("the log was not kept: maxStorageMB of the quota leaves no room for it")
+
+    def _missing(self, path: str) -> str:
+        if self._objects.scheme != "file":
+            return f"the log is not in the object store any more: {path}"
+        return f"the log is not in the folder of {self._replica.own}: {self._replica.advice()}: {path}"
 
     async def _live(self, log: StepLog, *, follow: bool) -> bool:
         """Write what the attempt's pod has. Whether there was one with a log."""

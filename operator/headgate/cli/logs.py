@@ -11,14 +11,15 @@ import typer
 from kubernetes.config import ConfigException
 from prometheus_client import CollectorRegistry
 
-from headgate.cli.log_reader import LogReader, Unanswered
+from headgate.cli.log_reader import LogReader, Replica, Unanswered
 from headgate.cli.reading import reading
 from headgate.cluster.client import KubeClient, Object
 from headgate.cluster.connection import Connection, connect
 from headgate.cluster.errors import ApiError, Unreachable
-from headgate.cluster.resources import WORKFLOW_RUNS
+from headgate.cluster.resources import LEASES, WORKFLOW_RUNS
 from headgate.desired.keys import NAMESPACE, ApiResource
 from headgate.desired.manifest import owner_of
+from headgate.domain.spread import node_of
 from headgate.engine.archive.reading import NoArchive
 from headgate.engine.reading.step_logs import StepLogs
 from headgate.engine.types import StepLog
@@ -81,7 +82,8 @@ async def _show(
             if workspace_id is None:
                 raise Unanswered(f"there is no workspace {workspace} in the database")
             run_id = _id(name) or await _run_id(kube, namespace, name)
-            reader = LogReader(kube, engine.logs, objects, namespace, _write)
+            replica = Replica(settings.pod_name, settings.namespace, await _leader(kube, settings))
+            reader = LogReader(kube, engine.logs, objects, namespace, _write, replica)
             await reader.show(await _chosen(engine.logs, workspace_id, run_id, node, attempt), follow=follow)
     finally:
         await kube.aclose()
@@ -91,7 +93,10 @@ async def _show(
 async def _chosen(
     kept: StepLogs, workspace_id: UUID, run_id: UUID, node: str | None, attempt: int | None
 ) -> tuple[StepLog, ...]:
-    """The attempts that are asked for. Raises ``Unanswered`` where there are none."""
+    """The attempts that are asked for and may have a log. Raises ``Unanswered`` where there are none."""
+    logless = await kept.logless(workspace_id, run_id)
+    if node is not None and node_of(node) in logless:
+        raise Unanswered(f"node {node} has no log: it is not executed by a pod")
     if node is None:
         found = await kept.of_run(workspace_id, run_id)
     else:
@@ -99,7 +104,10 @@ async def _chosen(
         found = (one,) if one is not None else ()
     if not found:
         raise Unanswered(f"run {run_id} has no such attempt, or none yet")
-    return found
+    shown = tuple(log for log in found if node_of(log.ref.node) not in logless)
+    if not shown:
+        raise Unanswered(f"run {run_id} has no log yet: none of its nodes so far is executed by a pod")
+    return shown
 
 
 def _connection(settings: OperatorSettings) -> Connection:
@@ -125,6 +133,15 @@ async def _run_id(kube: KubeClient, namespace: str, name: str) -> UUID:
     if found is None:
         raise Unanswered(f"WorkflowRun {namespace}/{name} has not started")
     return found
+
+
+async def _leader(kube: KubeClient, settings: OperatorSettings) -> str | None:
+    """The pod that holds the operator's Lease; None where that cannot be learned, which hinders nothing."""
+    try:
+        lease = await kube.get(LEASES, settings.lease_name, settings.namespace)
+    except (ApiError, Unreachable):
+        return None
+    return str((lease.get("spec") or {}).get("holderIdentity") or "") or None
 
 
 async def _asked(kube: KubeClient, resource: ApiResource, name: str, namespace: str = "") -> Object | None:

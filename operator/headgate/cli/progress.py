@@ -25,6 +25,8 @@ class Step:
     message: str = ""
     started: datetime | None = None
     finished: datetime | None = None
+    changed: datetime | None = None
+    """When it came to be so; None where the API does not tell."""
 
     @property
     def node(self) -> str:
@@ -39,6 +41,8 @@ class Progress:
     phase: str = "Pending"
     reason: str = ""
     steps: Mapping[str, Step] = field(default_factory=dict)
+    changed: datetime | None = None
+    """When the run, not one of its steps, came to be so; None where the API does not tell."""
 
     @classmethod
     def of(cls, run: Run) -> Progress:
@@ -50,15 +54,15 @@ class Progress:
             step = _step(node)
             if step.name in waiting and step.phase not in STEP_OVER:
                 item = waiting[step.name]
-                step = replace(step, reason=item["reason"], message=item["message"])
+                step = replace(step, reason=item["reason"], message=item["message"], changed=None)
             steps[step.name] = step
-        return cls(run["phase"], reason, steps)
+        return cls(run["phase"], reason, steps, moment(run["finishedAt"]) if run["phase"] in RUN_OVER else None)
 
     def after(self, event: Event) -> Progress:
         """With what the event says."""
         data = event.data
         if event.name == "run":
-            return replace(self, phase=data["phase"], reason=data["reason"])
+            return replace(self, phase=data["phase"], reason=data["reason"], changed=moment(data["changedAt"]))
         if event.name != "step":
             return self
         before = self.steps.get(data["node"])
@@ -69,14 +73,17 @@ class Progress:
 
 
 def _step(node: RunNode) -> Step:
+    started, finished = moment(node["startedAt"]), moment(node["finishedAt"])
+    changed = finished if node["phase"] in STEP_OVER else started if node["phase"] == "Running" else None
     return Step(
         node["id"],
         node["phase"],
         node["attempt"],
         node["reason"],
         node["message"],
-        moment(node["startedAt"]),
-        moment(node["finishedAt"]),
+        started,
+        finished,
+        changed,
     )
 
 
@@ -84,17 +91,18 @@ def _changed(before: Step | None, name: str, attempt: int, phase: str, at: datet
     if before is None or before.attempt != attempt:
         before = Step(name, phase, attempt)
     started = before.started or (at if phase == "Running" else None)
-    return replace(before, phase=phase, message="", started=started, finished=at if phase in STEP_OVER else None)
+    finished = at if phase in STEP_OVER else None
+    return replace(before, phase=phase, message="", started=started, finished=finished, changed=at)
 
 
-def news(before: Progress, after: Progress) -> Iterator[str]:
-    """A line for each thing that is not as it was."""
+def news(before: Progress, after: Progress) -> Iterator[tuple[datetime | None, str]]:
+    """A line for each thing that is not as it was, and since when, where that is known."""
     for name, step in after.steps.items():
         was = before.steps.get(name, Step(name, "Pending"))
         if (was.phase, was.attempt, was.reason) != (step.phase, step.attempt, step.reason):
-            yield f"  {name}: {_said(step)}"
+            yield step.changed, f"  {name}: {_said(step)}"
     if (before.phase, before.reason) != (after.phase, after.reason):
-        yield f"run: {after.phase}{f' ({after.reason})' if after.reason else ''}"
+        yield after.changed, f"run: {after.phase}{f' ({after.reason})' if after.reason else ''}"
 
 
 def _said(step: Step) -> str:

@@ -43,17 +43,24 @@ def _is_rich(file: TextIO, environment: Mapping[str, str]) -> bool:
 
 
 def lines(title: str, file: TextIO, now: Callable[[], datetime]) -> Show:
-    """Progress as lines, each of which is new."""
+    """Progress as lines, each of which is new, with the time at which it happened; else with the present one."""
     before = Progress(phase="")
     print(printable(title), file=file, flush=True)
 
     def show(progress: Progress) -> None:
         nonlocal before
-        for line in news(before, progress):
-            print(f"{now():%H:%M:%S} {printable(line)}", file=file, flush=True)
+        present = now()
+        for at, line in news(before, progress):
+            print(f"{_time(at or present, present)} {printable(line)}", file=file, flush=True)
         before = progress
 
     return show
+
+
+def _time(at: datetime, now: datetime) -> str:
+    """With its day where that is not today's."""
+    there = at.astimezone(now.tzinfo)
+    return f"{there:%H:%M:%S}" if there.date() == now.date() else f"{there:%Y-%m-%d %H:%M:%S}"
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from headgate.api.workflow import WorkflowSpec
 from headgate.domain import templates
 from headgate.domain.graph import Dependency
 from headgate.domain.lexer import Kind, Token, tokens
-from headgate.domain.templating import templated
+from headgate.domain.templating import misplaced, templated
 
 NODE_FIELDS = ("output", "phase")
 """What can be read of a node: ``nodes.<id>.output`` and ``nodes.<id>.phase``."""
@@ -117,6 +117,7 @@ def problems(spec: WorkflowSpec) -> tuple[str, ...]:
     for node in spec.nodes:
         unclosed = templates.unclosed(_templates(node))
         found += [f"node {node.id}: {text[:40]!r} is not closed by }}}}" for text in unclosed]
+        found += [f"node {node.id}: {problem}" for problem in misplaced(node.config.to_wire())]
         for expression in expressions_of(node):
             for reference in references(expression):
                 problem = (

@@ -8,7 +8,7 @@ from typing import Any
 
 from headgate.domain.lexer import Kind, tokens
 
-_OPEN = "${{"
+OPEN = "${{"
 _CLOSE = "}}"
 
 
@@ -23,7 +23,7 @@ def unclosed(tree: Any) -> Iterator[str]:
     """What follows every ``${{`` that no ``}}`` closes, in the strings of a JSON value."""
     for text in _strings(tree):
         end = max((end for _, end, _ in _placeholders(text)), default=0)
-        if (start := text.find(_OPEN, end)) >= 0:
+        if (start := text.find(OPEN, end)) >= 0:
             yield text[start:]
 
 
@@ -82,8 +82,8 @@ def _strings(tree: Any) -> Iterator[str]:
 def _placeholders(text: str) -> Iterator[tuple[int, int, str]]:
     """Start, end and expression of each placeholder, up to the first that is not closed."""
     position = 0
-    while (start := text.find(_OPEN, position)) >= 0:
-        begin = start + len(_OPEN)
+    while (start := text.find(OPEN, position)) >= 0:
+        begin = start + len(OPEN)
         end = _closing(text, begin)
         if end is None:
             return

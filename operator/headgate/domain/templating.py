@@ -11,7 +11,7 @@ from headgate.domain import templates
 
 _TEMPLATED: Mapping[str, tuple[tuple[str, ...], ...]] = MappingProxyType(
     {
-        "container": (("command",), ("args",), ("env", "value")),
+        "container": (("image",), ("command",), ("args",), ("env", "value")),
         "script": (("env", "value"),),
         "http": (("url",), ("headers", "value"), ("body",)),
         "sql": (("parameters", "value"),),
@@ -43,9 +43,15 @@ _TEMPLATED: Mapping[str, tuple[tuple[str, ...], ...]] = MappingProxyType(
 )
 """Of each member of a config, the paths of what is replaced; lists on the way are gone through.
 
-What would become code is not among them: the source of a script, and the text of a statement. Nothing of a copy is
-either, which has to be the same in every run.
+What would become code is not among them: the source of a script, and the text of a statement. Nor are names of
+Secrets, credentials and workflows, of which it must be plain what a workflow uses, and what is one of few words.
+Nothing of a copy is either, which has to be the same in every run.
 """
+_LITERAL = frozenset({("script", "source")})
+"""Where ``${{`` may be meant as it is: in Python ``f"${{{price}}}"`` is a price in dollars."""
+_CEL = frozenset({"expression", "transform", "webhook"})
+"""What holds expressions itself, without braces around them."""
+_BY_PARAMETERS = frozenset({("sql", "query"), ("connector", "postgres", "query")})
 
 
 def templated(config: Mapping[str, Any]) -> list[Any]:
@@ -72,6 +78,31 @@ def rendered(config: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, 
         put = partial(templates.substitute if member == "workflow" else templates.render, values=values)
         result[member] = _changed(result[member], path, put)
     return result
+
+
+def misplaced(config: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with each string of a config that has ``${{`` where nothing is replaced, and how to mend it."""
+    for member, content in config.items():
+        if member in _CEL:
+            continue
+        taken = _TEMPLATED.get(member, ())
+        for path, text in _texts(content, ()):
+            place = (member, *path)
+            is_taken = any(path[: len(each)] == each for each in taken) or place in _LITERAL
+            if not is_taken and templates.OPEN in text:
+                instead = "pass the value by parameters" if place in _BY_PARAMETERS else "write the value itself"
+                yield f"expressions are not taken in config.{'.'.join(place)}: {instead}"
+
+
+def _texts(tree: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    if isinstance(tree, str):
+        yield path, tree
+    elif isinstance(tree, Mapping):
+        for name, value in tree.items():
+            yield from _texts(value, (*path, name))
+    elif isinstance(tree, list | tuple):
+        for value in tree:
+            yield from _texts(value, path)
 
 
 def _paths(config: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:

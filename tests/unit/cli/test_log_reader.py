@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +9,7 @@ import pytest
 
 from headgate.api.workflow_run import NodePhase
 from headgate.cli import log_reader
-from headgate.cli.log_reader import LogReader, Unanswered
+from headgate.cli.log_reader import LogReader, Replica, Unanswered
 from headgate.cluster.errors import ApiError
 from headgate.cluster.resources import PODS
 from headgate.domain.runner_log import FrameWriter
@@ -35,7 +36,10 @@ class World:
     def __init__(self) -> None:
         self.kube, self.kept, self.objects = FakeKube(), Recorded(), ObjectStore("memory://")
         self.written = b""
-        self.reader = LogReader(self.kube, self.kept, self.objects, "acme", self.write)
+        self.reader = self.reads_as(Replica("headgate-1", "headgate-system"))
+
+    def reads_as(self, replica: Replica) -> LogReader:
+        return LogReader(self.kube, self.kept, self.objects, "acme", self.write, replica)
 
     def write(self, piece: bytes) -> None:
         self.written += piece
@@ -104,11 +108,41 @@ async def test_several_have_their_names_before_them_and_one_that_is_missing_hide
         "==> first, attempt 1 <==",
         "one",
         "==> second, attempt 1 <==",
-        "headgate: the log is not in this object store any more, or in another replica's folder: gone",
+        "headgate: the log is not in the object store any more: gone",
         "==> third, attempt 1 <==",
         "==> fourth, attempt 1 <==",
         "headgate: the log was not kept: maxStorageMB of the quota leaves no room for it",
     ]
+
+
+async def test_what_is_not_in_the_store_is_shown_from_its_pod_while_that_is_there() -> None:
+    world = World()
+    world.a_pod_wrote(b"still here\n")
+
+    await world.reader.show((a_log(phase=NodePhase.SUCCEEDED, path="elsewhere", size=11),), follow=False)
+
+    assert world.written == b"still here\n"
+
+
+@pytest.mark.parametrize(
+    ("leader", "advice"),
+    [
+        ("headgate-2", "kubectl exec --namespace=headgate-system headgate-2 -- headgate node-logs"),
+        ("headgate-1", "those of a replica that led before"),
+        (None, "those of a replica that led before"),
+    ],
+)
+async def test_of_a_log_in_another_replica_s_folder_it_says_whom_to_ask(
+    tmp_path: Path, leader: str | None, advice: str
+) -> None:
+    world = World()
+    world.objects = ObjectStore(f"file://{tmp_path}")
+    reader = world.reads_as(Replica("headgate-1", "headgate-system", leader))
+
+    with pytest.raises(Unanswered, match="not in the folder of headgate-1") as refused:
+        await reader.show((a_log(phase=NodePhase.SUCCEEDED, path="elsewhere", size=11),), follow=False)
+
+    assert advice in str(refused.value)
 
 
 async def test_without_a_pod_and_without_a_kept_log_there_is_nothing() -> None:
@@ -140,7 +174,8 @@ async def test_following_waits_for_the_pod(monkeypatch: pytest.MonkeyPatch) -> N
             looks.pop(0)()
             return queued
 
-    world.reader = LogReader(world.kube, Watching(), world.objects, "acme", world.write)
+    world.kept = Watching()
+    world.reader = world.reads_as(Replica("headgate-1", "headgate-system"))
 
     await world.reader.show((queued,), follow=True)
 

@@ -22,8 +22,8 @@ from headgate.client.events import Event
 NOON = datetime(2026, 3, 10, 12, 0, 30, tzinfo=UTC)
 
 
-def run(phase: str, reason: str = "") -> Event:
-    return Event("run", {"phase": phase, "reason": reason})
+def run(phase: str, reason: str = "", second: int = 0) -> Event:
+    return Event("run", {"phase": phase, "reason": reason, "changedAt": f"2026-03-10T12:00:{second:02}Z"})
 
 
 def step(node: str, phase: str, second: int = 0, attempt: int = 1, reason: str = "") -> Event:
@@ -49,15 +49,37 @@ def drawn(progress: Progress, *, colour: bool = False) -> str:
 def test_each_change_is_a_line_and_what_is_as_it_was_is_none() -> None:
     file, progress = io.StringIO(), Progress()
     show = lines("acme/nightly", file, lambda: NOON)
-    for event in (run("Running"), step("a", "Queued"), step("a", "Queued"), step("a", "Failed", reason="ExitCode")):
+    for event in (
+        run("Running", second=1),
+        step("a", "Queued", 2),
+        step("a", "Queued", 3),
+        step("a", "Failed", 9, reason="ExitCode"),
+    ):
         progress = progress.after(event)
         show(progress)
 
     assert file.getvalue().splitlines() == [
         "acme/nightly",
+        "12:00:01 run: Running",
+        "12:00:02   a: Queued",
+        "12:00:09   a: Failed (ExitCode)",
+    ]
+
+
+def test_what_happened_on_another_day_says_so_and_what_has_no_time_is_of_now() -> None:
+    file = io.StringIO()
+    show = lines("acme/nightly", file, lambda: NOON)
+    node = {"id": "a", "phase": "Succeeded", "attempt": 1, "reason": "", "message": "", "output": None}
+    times = {"startedAt": "2026-03-09T23:58:00Z", "finishedAt": "2026-03-09T23:59:00Z"}
+    queued = {**node, "id": "b", "phase": "Queued", "startedAt": None, "finishedAt": None}
+    told: Any = {"phase": "Running", "waitingFor": [], "finishedAt": None, "nodes": [{**node, **times}, queued]}
+
+    show(Progress.of(told))
+
+    assert file.getvalue().splitlines()[1:] == [
+        "2026-03-09 23:59:00   a: Succeeded",
+        "12:00:30   b: Queued",
         "12:00:30 run: Running",
-        "12:00:30   a: Queued",
-        "12:00:30   a: Failed (ExitCode)",
     ]
 
 

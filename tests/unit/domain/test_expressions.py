@@ -222,3 +222,12 @@ def test_a_mutex_may_name_inputs(mutex: str, found: tuple[str, ...]) -> None:
     spec = a_spec(a_trigger("start"), inputs=("day",)).model_copy(update={"concurrency": Concurrency(mutex=mutex)})
 
     assert problems(spec) == found
+
+
+def test_an_expression_where_none_is_taken_is_a_problem_of_its_node() -> None:
+    mounts = [{"path": "/data/${{ inputs.day }}", "secret": "s"}]
+    spec = a_spec(a_trigger("start"), an_action("report", "start", mounts=mounts), inputs=("day",))
+
+    assert problems(spec) == (
+        "node report: expressions are not taken in config.container.mounts.path: write the value itself",
+    )

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from headgate.domain.templating import rendered, templated
+from headgate.domain.templating import misplaced, rendered, templated
 
 VALUES = {"inputs.n": 3, "inputs.list": [1, 2], "inputs.text": "x"}
 
@@ -15,12 +15,12 @@ VALUES = {"inputs.n": 3, "inputs.list": [1, 2], "inputs.text": "x"}
         (
             {
                 "container": {
-                    "image": "${{ inputs.n }}",
+                    "image": "shop/tool:${{ inputs.n }}",
                     "args": ["${{ inputs.n }}"],
                     "env": [{"name": "A", "value": "n=${{ inputs.n }}"}],
                 }
             },
-            {"container": {"image": "${{ inputs.n }}", "args": ["3"], "env": [{"name": "A", "value": "n=3"}]}},
+            {"container": {"image": "shop/tool:3", "args": ["3"], "env": [{"name": "A", "value": "n=3"}]}},
         ),
         (
             {
@@ -86,3 +86,29 @@ def test_a_secret_of_a_variable_is_no_template() -> None:
     variable = {"name": "A", "valueFrom": {"secretKeyRef": {"name": "${{ inputs.n }}", "key": "k"}}}
 
     assert templated({"container": {"env": [variable]}}) == []
+
+
+@pytest.mark.parametrize(
+    ("config", "found"),
+    [
+        (
+            {"sql": {"query": "SELECT ${{ inputs.n }}"}},
+            ["expressions are not taken in config.sql.query: pass the value by parameters"],
+        ),
+        (
+            {"container": {"image": "x:${{ inputs.n }}", "mounts": [{"path": "/a/${{ inputs.n }}", "secret": "s"}]}},
+            ["expressions are not taken in config.container.mounts.path: write the value itself"],
+        ),
+        (
+            {"connector": {"sync": {"source": {"http": {"url": "https://x/${{ inputs.n }}"}}}}},
+            ["expressions are not taken in config.connector.sync.source.http.url: write the value itself"],
+        ),
+        # In a script it may be meant as it is, and CEL has strings of its own.
+        ({"script": {"source": 'f"${{{price}}}"', "env": [{"name": "A", "value": "${{ inputs.n }}"}]}}, []),
+        ({"transform": {"expression": "'${{' + inputs.n"}}, []),
+        ({"expression": "inputs.n == '${{'"}, []),
+        ({"workflow": {"name": "other", "inputs": {"deep": [{"n": "${{ inputs.n }}"}]}}}, []),
+    ],
+)
+def test_an_expression_where_none_is_taken_is_told(config: dict[str, Any], found: list[str]) -> None:
+    assert list(misplaced(config)) == found

@@ -13,10 +13,13 @@ from headgate.domain.step_log import CutLog
 from headgate.domain.task import TaskRef
 from headgate.engine.archive.reading import ArchiveReader, Shown
 from headgate.engine.context import Context, run_key
+from headgate.engine.definitions.definition import UnreadableVersion
 from headgate.engine.types import Execution, StepLog
-from headgate.store import pool_logs, step_logs
+from headgate.store import history, pool_logs, step_logs
 
 _RUNNER = "runner"
+_EXECUTED = frozenset({"container", "script", "http", "sql", "connector"})
+"""What of a config a pod executes."""
 _FIRST = datetime.min.replace(tzinfo=UTC)
 
 
@@ -70,6 +73,25 @@ class StepLogs:
     async def of_run(self, workspace_id: UUID, run_id: UUID) -> tuple[StepLog, ...]:
         """``of`` for every node that was attempted, in the order in which they started."""
         return await self._find(workspace_id, run_id)
+
+    async def logless(self, workspace_id: UUID, run_id: UUID) -> frozenset[str]:
+        """The nodes of the run that never have a log: none of their attempts is executed by a pod."""
+        key = run_key(workspace_id, run_id)
+        if key is None:
+            return frozenset()
+        async with self._context.database.tenant(workspace_id) as tx:
+            row = await history.run(tx, key)
+        if row is None:
+            found = await ArchiveReader(self._context, self._context.archive).run(workspace_id, run_id)
+            row = found.shown() if found is not None else None
+        if row is None:
+            return frozenset()
+        try:
+            async with self._context.database.tenant(workspace_id) as tx:
+                definition = await self._context.definitions.get(tx, workspace_id, row.version_id)
+        except UnreadableVersion:
+            return frozenset()
+        return frozenset(node.id for node in definition.graph.nodes if not _EXECUTED & node.config.to_wire().keys())
 
     async def execution(self, ref: TaskRef) -> Execution | None:
         """Where the attempt is executed; None where no pod does so: not yet, not any more, or never."""

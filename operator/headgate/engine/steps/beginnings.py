@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from headgate.api.node import Node, NodeConfig
-from headgate.domain import templates
+from headgate.domain import images, templates
 from headgate.domain.spread import MOST_ITEMS
 from headgate.domain.templating import rendered
 from headgate.engine.bounds import BRANCH_CHARACTERS, VALUE_BYTES, check_json
@@ -27,8 +27,16 @@ KINDS = {
 """Who does what a member of a config asks for."""
 
 
+INVALID_EXPRESSION = "InvalidExpression"
+INVALID_IMAGE = "InvalidImage"
+
+
 class Unready(Exception):  # noqa: N818 - a state of the node, not a mistake of ours
     """A node whose expressions, or what they gave, are wrong; the message is for the workflow's author."""
+
+    def __init__(self, message: str, reason: str = INVALID_EXPRESSION) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 def branch_of(node: Node, value: Any) -> str:
@@ -63,7 +71,9 @@ def work_of(node: Node, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]
         for expression, value in values.items():
             check_value(node, expression, value)
         try:
-            config = NodeConfig.model_validate(rendered(config, values)).to_wire()
+            changed = rendered(config, values)
+            _check_image(node, changed)
+            config = NodeConfig.model_validate(changed).to_wire()
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(str(part) for part in first["loc"])
@@ -71,12 +81,21 @@ def work_of(node: Node, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]
     return KINDS[member], config
 
 
+def _check_image(node: Node, config: Mapping[str, Any]) -> None:
+    """Raise ``Unready`` where values have made something else of a container's image."""
+    if "container" in config and (problem := images.problem(config["container"]["image"])) is not None:
+        raise Unready(f"node {node.id}: {problem}", INVALID_IMAGE)
+
+
 def memo_key(node: Node, values: Mapping[str, Any]) -> str | None:
     """Under which key the node's output is remembered: a hash of what it does and of what it says it depends on."""
     if node.memoize is None:
         return None
-    said = templates.render(node.memoize.key, values)
-    content = json.dumps([node.config.to_wire(), said], sort_keys=True, separators=(",", ":"))
+    depends = [node.config.to_wire(), templates.render(node.memoize.key, values)]
+    if node.config.container is not None and templates.OPEN in node.config.container.image:
+        # What another image gave is none of its outputs, whatever the key says.
+        depends.append(templates.render(node.config.container.image, values))
+    content = json.dumps(depends, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(content.encode()).hexdigest()
 
 

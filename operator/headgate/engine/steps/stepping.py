@@ -26,7 +26,6 @@ from headgate.engine.steps.variables import variables
 from headgate.engine.types import Evaluator, ExpressionError
 from headgate.store.records import StepRow, TaskRow, size
 
-INVALID_EXPRESSION = "InvalidExpression"
 INVALID_OUTPUT = "InvalidOutput"
 MEMOIZED = "Memoized"
 ITEMS_FAILED = "ItemsFailed"
@@ -120,7 +119,7 @@ class _Walk:
             values = await self._evaluate(node, self.definition.entry.get(node.id, ()), {})
             items = list_of(node, expression, values[expression])
         except Unready as problem:
-            self._fail(node.id, INVALID_EXPRESSION, str(problem))
+            self._fail(node.id, problem.reason, str(problem))
             return
         self.lists[node.id] = items
         attempt = self._attempt(node.id)
@@ -225,7 +224,7 @@ class _Walk:
             else:
                 await self._queue(node, name, values)
         except Unready as problem:
-            self._fail(name, INVALID_EXPRESSION, str(problem))
+            self._fail(name, problem.reason, str(problem))
 
     async def _queue(self, node: Node, name: str, values: Mapping[str, Any]) -> None:
         kind, work = work_of(node, values)
