@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from headgate.cluster.client import Object
-from headgate.cluster.resources import JOBS, WORKFLOW_RUNS
+from headgate.cluster.resources import JOBS
 from tests.builders import a_quota, a_run, a_workflow, a_workspace, container
 from tests.support.cluster import Cluster, unique
 
@@ -27,18 +26,13 @@ async def acme(cluster: Cluster) -> AsyncIterator[str]:
     await cluster.remove(workspaces=(name,), quotas=(name,))
 
 
-def waits(run: Object) -> Object | None:
-    return next((each for each in run.get("status", {}).get("waitingFor", ()) if each["reason"] == "JobRefused"), None)
-
-
-async def test_one_of_another_registry_is_refused_and_the_run_says_which_and_why(cluster: Cluster, acme: str) -> None:
+async def test_one_of_another_registry_fails_the_node_which_says_which_and_why(cluster: Cluster, acme: str) -> None:
     await cluster.apply(a_run("hostile", acme, "chosen").with_spec(inputs={"image": "evil.example.com/x:1"}))
 
-    run = await cluster.until(WORKFLOW_RUNS, "hostile", acme, waits)
+    [node] = (await cluster.finished("hostile", acme))["status"]["nodes"]
 
-    waiting = waits(run)
-    assert waiting is not None
-    assert "use images from registry.example.com only: evil.example.com/x:1" in waiting["message"]
+    assert (node["phase"], node["reason"]) == ("Failed", "InvalidJob")
+    assert "use images from registry.example.com only: evil.example.com/x:1" in node["message"]
     assert await cluster.list(JOBS, acme) == []
 
 

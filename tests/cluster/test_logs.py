@@ -263,10 +263,11 @@ async def test_what_steps_write_is_followed_over_the_api_while_they_run(
     await cluster.ready_workspace(
         a_workspace(acme).with_quota(acme).with_member("viewer", "ServiceAccount", "default", acme)
     )
+    # That a step has started is told within ten seconds, and it has to go on for longer.
     work = (
         a_workflow("work", acme)
-        .with_node("container", shell(cluster, "echo one; echo two; sleep 8; echo three"))
-        .with_node("script", script("echo four; sleep 8; echo five"), after=["container"])
+        .with_node("container", shell(cluster, "echo one; echo two; sleep 20; echo three"))
+        .with_node("script", script("echo four; sleep 20; echo five"), after=["container"])
     )
     await cluster.apply(work, a_run("work", acme, "work"))
     run = await cluster.until(WORKFLOW_RUNS, "work", acme, lambda item: item.get("status", {}).get("runId"))

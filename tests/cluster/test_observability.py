@@ -172,7 +172,7 @@ async def test_metrics_count_what_happened(operator: OperatorProcess, busy: str)
     assert found[labelled("headgate_run_duration_seconds_count", workspace=busy)] == 2
     assert 0 < found[labelled("headgate_run_duration_seconds_sum", workspace=busy)] < 120
     used = {label for name, labels in found if name.startswith("headgate_") for label, _ in labels}
-    bounded = {"kind", "verb", "resource", "code", "workspace", "phase", "state", "le", "result"}
+    bounded = {"kind", "verb", "resource", "code", "workspace", "phase", "state", "le", "result", "dependency"}
     assert used == bounded, "a label that is not bounded"
 
 
