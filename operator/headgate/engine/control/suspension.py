@@ -21,6 +21,7 @@ from headgate.engine.steps.ending import conclude
 from headgate.engine.steps.outcome import states_of
 from headgate.engine.types import Effects
 from headgate.store import control, runs
+from headgate.store.database import Transaction
 from headgate.store.recording import Room
 from headgate.store.records import RunKey, for_calls, for_runners
 from headgate.store.runs import LoadedRun
@@ -69,11 +70,7 @@ async def _resume(context: Context, key: RunKey, passing: GoingOn | None, by: Ac
         run = await runs.load(tx, key)
         if run is None:
             return Effects(), Room()
-        apart = _let_go(run)
-        if passing is not None:
-            definition = await context.definitions.get(tx, key.workspace_id, run.version_id)
-            ready = step(definition.graph, states_of(definition.graph, run)).ready
-            apart = run.apart.past(passing, ready) if run.status == RunPhase.SUSPENDED else None
+        apart = await _let_go(context, tx, run, passing)
         if apart is None:
             return Effects(frozenset([key.id])), Room()
         if passing is not None:
@@ -99,6 +96,14 @@ async def _resume(context: Context, key: RunKey, passing: GoingOn | None, by: Ac
     return effects | ended, room
 
 
-def _let_go(run: LoadedRun) -> Apart | None:
-    """What the run does otherwise from now on; None where what holds it is a breakpoint, or nothing does."""
-    return run.apart if run.status == RunPhase.SUSPENDED and run.apart.at is None else None
+async def _let_go(context: Context, tx: Transaction, run: LoadedRun, passing: GoingOn | None) -> Apart | None:
+    """What the run does otherwise from now on; None where what is to be lifted does not hold it.
+
+    That is a breakpoint, once for each higher number, or anything else.
+    """
+    if run.status != RunPhase.SUSPENDED or (run.apart.at is None) is not (passing is None):
+        return None
+    if passing is None:
+        return run.apart
+    graph = (await context.definitions.get(tx, run.key.workspace_id, run.version_id)).graph
+    return run.apart.past(passing, step(graph, states_of(graph, run)).ready)
