@@ -22,7 +22,6 @@ from headgate.desired.runner_pod import (
 from headgate.domain.amounts import Amount
 from headgate.domain.attempt import CONTAINER
 from headgate.domain.cost import POOL_REQUESTS, SCRIPT_REQUESTS
-from headgate.domain.pool import CALLS_AT_ONCE
 from headgate.domain.runner_task import GRACE_SECONDS, POOL_NAME
 
 if TYPE_CHECKING:
@@ -106,7 +105,6 @@ def _runner(context: NamespaceContext, pods: RunnerPods, image: dict[str, Any]) 
         "HEADGATE_RUNNER_GATEWAY_URL": pods.gateway_url,
         "HEADGATE_RUNNER_TOKEN_PATH": f"{TOKEN_PATH}/token",
         "HEADGATE_RUNNER_NETWORKS": networks_of(context.workspace.spec, context.facts.api_addresses),
-        "HEADGATE_RUNNER_SLOTS": str(CALLS_AT_ONCE),
         "HEADGATE_RUNNER_SCRIPTS_SOCKET": f"{_ROOM}/scripts.sock",
         "HEADGATE_RUNNER_MEMORY_BYTES": str(max(1, memory.nanos * _OF_PROCESS // 100 // 10**9)),
         "HEADGATE_RUNNER_FILE_BYTES": str(_TMP_MIB * 1024 * 1024 // 2),

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-CALLS_AT_ONCE = 4
-"""``http``, ``sql`` and ``connector`` attempts that one runner executes side by side, besides one script."""
+from headgate.domain.runner_protocol import Kind
+
+@dataclass(frozen=True)
+class LaneSize:
+    """Room that a runner has for attempts of some kinds."""
+
+    kinds: tuple[Kind, ...]
+    at_once: int
+    """Executed side by side at most."""
+
+
+SCRIPTS = LaneSize(("script",), 1)
+"""No two scripts are ever in each other's sight."""
+LANES = (LaneSize(("http",), 16), LaneSize(("sql", "connector"), 4), SCRIPTS)
+"""A request holds little in memory, as its answer is bounded before it is read. What a statement gives, or a batch of a
+copy, may be some megabytes."""
 
 
 @dataclass(frozen=True)
 class Load:
     """What there is to do for a pool right now: what waits, and what is under way."""
 
-    scripts: int = 0
-    calls: int = 0
+    attempts: Mapping[str, int] = field(default_factory=dict)
+    """By kind."""
 
     @property
     def runners(self) -> int:
         """So many runners would do all of it at once."""
-        return max(self.scripts, -(-self.calls // CALLS_AT_ONCE))
+        return max(-(-sum(self.attempts.get(kind, 0) for kind in lane.kinds) // lane.at_once) for lane in LANES)
 
 
 @dataclass(frozen=True)

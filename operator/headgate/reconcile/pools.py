@@ -119,11 +119,11 @@ def _pool(namespace: str) -> ObjectKey:
 
 def _loads(tasks: Iterable[OpenRunnerTask], now: datetime) -> dict[str, Load]:
     """What there is to do, by namespace. What is not due yet is not counted: a retry may be hours away."""
-    counted: dict[str, Counter[bool]] = {}
+    counted: dict[str, Counter[str]] = {}
     for task in tasks:
         if task.holder is not None or task.due_at <= now:
-            counted.setdefault(task.namespace, Counter())[task.kind == "script"] += 1
-    return {namespace: Load(scripts=kinds[True], calls=kinds[False]) for namespace, kinds in counted.items()}
+            counted.setdefault(task.namespace, Counter())[task.kind] += 1
+    return {namespace: Load(kinds) for namespace, kinds in counted.items()}
 
 
 def _refusal(deployment: Object) -> Waiting | None:

@@ -14,8 +14,6 @@ from headgate.domain.runner_protocol import Kind, Printed, Result, Task
 from headgate.runner.client import GatewayRefused, GatewayUnavailable, NotOurs
 from headgate.runner.keeper import Keeper, Recorder, nothing_printed
 
-SCRIPTS: tuple[Kind, ...] = ("script",)
-CALLS: tuple[Kind, ...] = ("http", "sql", "connector")
 _PAUSE_SECONDS = 1.0
 """Until a gateway that did not answer is asked again."""
 

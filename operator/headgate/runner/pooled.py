@@ -10,10 +10,11 @@ from dataclasses import replace
 
 import structlog
 
+from headgate.domain.pool import LANES, SCRIPTS
 from headgate.runner.alive import Alive, serve
 from headgate.runner.client import Gateway
 from headgate.runner.execution import Executor
-from headgate.runner.pool import CALLS, SCRIPTS, Lane, Pool
+from headgate.runner.pool import Lane, Pool
 from headgate.runner.printed_logs import PrintedLogs
 from headgate.runner.script_room import ScriptRoom
 from headgate.runner.settings import RunnerSettings
@@ -28,13 +29,13 @@ async def serve_pool(settings: RunnerSettings, queue: Gateway, executor: Executo
     alive = Alive(time.monotonic)
     async with AsyncExitStack() as stack:
         printed = PrintedLogs()
-        lanes = [Lane(CALLS, settings.slots, _at_once)]
+        lanes = [Lane(size.kinds, size.at_once, _at_once) for size in LANES if size is not SCRIPTS]
         if settings.scripts_socket is not None:
             room = ScriptRoom(settings.scripts_socket)
             listening = await room.listen()
             stack.callback(listening.close)
             executor = replace(executor, programs=room.run, printed=printed)
-            lanes.append(Lane(SCRIPTS, 1, room.ready))
+            lanes.append(Lane(SCRIPTS.kinds, SCRIPTS.at_once, room.ready))
         if settings.probe_port:
             probe = await serve(alive, settings.probe_port)
             stack.callback(probe.close)

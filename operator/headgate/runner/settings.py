@@ -27,7 +27,7 @@ class RunnerSettings(BaseSettings):
     networks: str = ""
     """Addresses that http nodes may reach, as the JSON of a list of ``ipBlock``; public ones when empty."""
     slots: int = Field(default=4, ge=1, le=64)
-    """Attempts at the same time at most."""
+    """Of a runner of one run: attempts at the same time at most."""
     idle_seconds: float = Field(default=5.0, ge=0)
     """How long it waits for more to do."""
     grace_seconds: float = Field(default=GRACE_SECONDS, ge=0)

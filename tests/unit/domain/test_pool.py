@@ -20,11 +20,12 @@ def after(size: PoolSize, seconds: float, load: Load, bounds: Bounds = BOUNDS) -
     ("load", "runners"),
     [
         (Load(), 0),
-        (Load(scripts=3), 3),
-        (Load(calls=4), 1),
-        (Load(calls=5), 2),
-        (Load(2, 12), 3),
-        (Load(scripts=99), 5),
+        (Load({"script": 3}), 3),
+        (Load({"http": 16}), 1),
+        (Load({"http": 17}), 2),
+        (Load({"sql": 3, "connector": 2}), 2),
+        (Load({"script": 2, "http": 33}), 3),
+        (Load({"script": 99}), 5),
     ],
 )
 def test_there_are_as_many_as_are_of_use_at_once(load: Load, runners: int) -> None:
@@ -38,7 +39,7 @@ def test_it_shrinks_only_when_less_has_done_all_the_time() -> None:
 
 
 def test_what_was_of_use_meanwhile_stays() -> None:
-    size = after(after(PoolSize(4), 0, Load()), 30, Load(scripts=2))
+    size = after(after(PoolSize(4), 0, Load()), 30, Load({"script": 2}))
 
     assert after(size, 60, Load()).runners == 2
 
@@ -46,12 +47,12 @@ def test_what_was_of_use_meanwhile_stays() -> None:
 def test_a_load_that_comes_back_in_time_changes_nothing() -> None:
     size = PoolSize(2)
     for second in range(0, 600, 10):
-        size = after(size, second, Load(scripts=2) if second % 50 == 0 else Load())
+        size = after(size, second, Load({"script": 2}) if second % 50 == 0 else Load())
         assert size.runners == 2
 
 
 def test_the_time_begins_anew_after_each_change() -> None:
-    size = after(after(after(PoolSize(4), 0, Load()), 30, Load(scripts=2)), 60, Load())
+    size = after(after(after(PoolSize(4), 0, Load()), 30, Load({"script": 2})), 60, Load())
     size = after(size, 61, Load())
 
     assert after(size, 120, Load()).runners == 2
