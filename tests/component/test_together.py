@@ -213,7 +213,7 @@ class TestEachHasItsOwn:
 
         following = await asyncio.gather(*(complete(warm, task) for task in tasks))
 
-        assert len(sent) == 5 + 5
+        assert len(sent) == 4 + 5
         refs = {task.ref for task, _ in following if task is not None}
         assert refs == {warm.ref(task.ref.run_id, "two") for task in tasks}
         steps = await warm.rows("SELECT phase FROM headgate.workflow_execution_steps WHERE node = 'two'")

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from headgate.domain.runner_protocol import Kind
 
+
 @dataclass(frozen=True)
 class LaneSize:
     """Room that a runner has for attempts of some kinds."""

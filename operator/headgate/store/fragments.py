@@ -55,23 +55,28 @@ def priority_of_run(source: Source = ONE) -> str:
     AND e.started_at = {source["started_at"]} AND e.id = {source["run_id"]})"""  # noqa: S608 - constants
 
 
-def insert_tasks(tail: str, priority: str | None = None, *, source: Source = ONE) -> str:
+def insert_tasks(tail: str, priority: str | None = None, *, leased: bool = False, source: Source = ONE) -> str:
     """Adds the rows of ``tasks`` for ``workflow`` in ``namespace``; ``tail`` follows the FROM clause.
 
-    They get the run's priority; ``priority`` gives it where the statement is the one that adds the run.
+    They get the run's priority; ``priority`` gives it where the statement is the one that adds the run. Where they may
+    be ``leased`` already, their leases end when they are due.
     """
+    holder, its, begins, types = _LEASED if leased else ("", "", "t.due_at", "")
     return f"""
     INSERT INTO headgate.tasks (workspace_id, execution_id, node, attempt, namespace, workflow, work,
         timeout_seconds, due_at, waiting_reason, waiting_message, waiting_until, kind, first_attempt,
-        priority, expires_at)
+        priority, expires_at{holder})
     SELECT %(workspace_id)s, {source["run_id"]}, t.node, t.attempt, {source["namespace"]}, {source["workflow"]}, t.work,
         t.timeout_seconds, t.due_at, t.waiting_reason, t.waiting_message, t.waiting_until, t.kind, t.first_attempt,
         {priority or priority_of_run(source)},
-        CASE t.kind WHEN 'runner' THEN t.due_at + make_interval(secs => t.timeout_seconds) END
+        CASE t.kind WHEN 'runner' THEN {begins} + make_interval(secs => t.timeout_seconds) END{its}
     FROM {source.rows}jsonb_to_recordset(CAST({source["tasks"]} AS jsonb)) AS t (node text, attempt integer,
         work jsonb, kind text, timeout_seconds integer, due_at timestamptz, waiting_reason text, waiting_message text,
-        waiting_until timestamptz, first_attempt integer) {tail}
+        waiting_until timestamptz, first_attempt integer{types}) {tail}
     """  # noqa: S608 - constants
+
+
+_LEASED = (", holder", ", t.holder", "coalesce(t.claimed_at, t.due_at)", ", holder text, claimed_at timestamptz")
 
 
 OVERWRITE = """

@@ -59,12 +59,12 @@ _RUN = {
     "outputs": "text",
 }
 _RECORD_ONE = f"""
-    WITH {_fits(ONE)}, steps AS ({_steps(ONE)}), {_done(ONE)}, queue AS ({insert_tasks(_KEPT)})
+    WITH {_fits(ONE)}, steps AS ({_steps(ONE)}), {_done(ONE)}, queue AS ({insert_tasks(_KEPT, leased=True)})
     SELECT fits FROM kept
 """  # noqa: S608 - constants
 _RECORD_SEVERAL = compact(f"""
     WITH {columns(**_RUN, namespace="text", workflow="text", tasks="text")}, {_fits(SEVERAL)},
-    steps AS ({_steps(SEVERAL)}), {_done(SEVERAL)}, queue AS ({insert_tasks(_KEPT, source=SEVERAL)})
+    steps AS ({_steps(SEVERAL)}), {_done(SEVERAL)}, queue AS ({insert_tasks(_KEPT, leased=True, source=SEVERAL)})
     SELECT a.number, k.fits FROM asked a, kept k
 """)  # noqa: S608 - constants
 

@@ -59,11 +59,15 @@ class TaskRow:
     """Who does it: job, runner, call or approval."""
     first_attempt: int = 1
     """The attempt from which retries count."""
+    holder: str | None = None
+    """The runner that goes on with it at once, and whose lease ends when it is due."""
+    claimed_at: datetime | None = None
+    """When that was."""
 
 
 def for_runners(tasks: Iterable[TaskRow]) -> tuple[str, ...]:
-    """The kinds of those that are for runners, and due at once."""
-    due = (task for task in tasks if task.kind == "runner" and task.waiting_until is None)
+    """The kinds of those that are for runners, due at once, and nobody's yet."""
+    due = (task for task in tasks if task.kind == "runner" and task.waiting_until is None and task.holder is None)
     return tuple(kind for task in due for kind in KINDS if kind in task.work)
 
 

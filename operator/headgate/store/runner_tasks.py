@@ -38,12 +38,14 @@ _ONE_RUNS = _running(Source("(SELECT c.{} FROM claimed c)"))
 _GIVEN = "due_at = %(lease_until)s, waiting_reason = NULL, waiting_message = NULL, waiting_until = NULL"
 _TASK = f"""t.execution_id AS run_id, {_MADE} AS started_at, t.node, t.attempt, t.namespace, t.workflow, t.work,
         t.expires_at"""
+DUE = """workspace_id = %(workspace_id)s AND kind = 'runner' AND namespace = %(namespace)s
+            AND due_at <= %(now)s AND expires_at > %(now)s AND NOT stopping"""
+"""What a runner of the namespace may claim, with ``OF_RUN`` or ``OF_ANY``."""
 # Of a named run by its primary key, of any run by the index of what is due: one statement for both would read either.
 _CLAIM = f"""
     WITH chosen AS (
         SELECT execution_id, node, attempt FROM headgate.tasks
-        WHERE workspace_id = %(workspace_id)s AND kind = 'runner' AND namespace = %(namespace)s {{of_run}}
-            AND due_at <= %(now)s AND expires_at > %(now)s AND NOT stopping
+        WHERE {DUE} {{of_run}}
         ORDER BY priority DESC, due_at, node LIMIT 1
         FOR UPDATE SKIP LOCKED
     ), claimed AS (
@@ -54,18 +56,18 @@ _CLAIM = f"""
         RETURNING {_TASK}
     ), {{running}}
 """  # noqa: S608 - constants
-_CLAIM_OF_RUN = _CLAIM.format(of_run="AND execution_id = %(run_id)s", counted="", running=_ONE_RUNS)
+OF_RUN = "AND execution_id = %(run_id)s"
+_CLAIM_OF_RUN = _CLAIM.format(of_run=OF_RUN, counted="", running=_ONE_RUNS)
 # In the order in which they fell due, whatever their run: a run has as many due as it may have under way, so that long
 # ones and short ones take turns. Nobody tells when a runner of a pool dies, but that somebody else takes what it had.
-_OF_ANY = "AND NOT needs_secrets AND losses + (holder IS NOT NULL)::int < %(losses)s AND work ?| %(kinds)s"
+OF_ANY = "AND NOT needs_secrets AND losses + (holder IS NOT NULL)::int < %(losses)s AND work ?| %(kinds)s"
 _COUNTED = ", losses = losses + (t.holder IS NOT NULL)::int"
-_CLAIM_OF_ANY = _CLAIM.format(of_run=_OF_ANY, counted=_COUNTED, running=_ONE_RUNS)
+_CLAIM_OF_ANY = _CLAIM.format(of_run=OF_ANY, counted=_COUNTED, running=_ONE_RUNS)
 
 _CLAIM_SEVERAL = f"""
     WITH {columns(holder="text")}, chosen AS MATERIALIZED (
         SELECT execution_id, node, attempt FROM headgate.tasks
-        WHERE workspace_id = %(workspace_id)s AND kind = 'runner' AND namespace = %(namespace)s {{of_any}}
-            AND due_at <= %(now)s AND expires_at > %(now)s AND NOT stopping
+        WHERE {DUE} {{of_any}}
         ORDER BY priority DESC, due_at, node LIMIT %(count)s
         FOR UPDATE SKIP LOCKED
     ), given AS (
@@ -78,7 +80,7 @@ _CLAIM_SEVERAL = f"""
             AND t.attempt = g.attempt
         RETURNING g.number, {_TASK}
     ), {{running}}
-""".format(of_any=_OF_ANY, counted=_COUNTED, running=_running(Source("c.{}"), "FROM claimed c"))  # noqa: S608 - constants
+""".format(of_any=OF_ANY, counted=_COUNTED, running=_running(Source("c.{}"), "FROM claimed c"))  # noqa: S608 - constants
 
 
 def _of_all(asked: Sequence[Parameters]) -> Parameters:

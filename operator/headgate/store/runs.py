@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,10 +10,12 @@ from uuid import UUID
 
 from headgate.api.workflow_run import RunPhase
 from headgate.domain.apart import NORMAL, Apart
+from headgate.domain.runner_task import LOSSES
 from headgate.store.database import Transaction
 from headgate.store.fragments import ONE, SEVERAL, UNCOUNTED, Source
 from headgate.store.joint import BETWEEN, Joint, columns, of_runs
 from headgate.store.records import RunKey
+from headgate.store.runner_tasks import DUE, OF_ANY, OF_RUN
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,28 @@ class OpenTask:
 
 
 @dataclass(frozen=True)
+class Claimable:
+    """What is due for a runner besides."""
+
+    any: bool
+    """Whether there is something."""
+    workspace: str
+    """Name of the runner's workspace."""
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Who asks what is due for it."""
+
+    namespace: str
+    run_id: UUID | None
+    """The run whose runner it is; None for one of a pool."""
+    kinds: Collection[str]
+    """Of a runner of a pool: what it has room for."""
+    now: datetime
+
+
+@dataclass(frozen=True)
 class LoadedRun:
     """A run with the states of its nodes and, where one was asked for and is open, one task."""
 
@@ -70,6 +94,8 @@ class LoadedRun:
     """Whether that was because its time was over."""
     apart: Apart = NORMAL
     """How it differs from a Normal run."""
+    others_due: Claimable | None = None
+    """What is due for the runner that was named, besides its task; None where none was, or others share the load."""
 
     @property
     def ends_as(self) -> RunPhase | None:
@@ -118,7 +144,7 @@ def _states(source: Source, within: str = "") -> str:
 
 
 _LOAD_ONE = f"""
-    SELECT {_LOADED}, {_states(ONE)}
+    SELECT {_LOADED}, {_states(ONE)} {{besides}}
     FROM headgate.workflow_executions e
     LEFT JOIN headgate.tasks t ON t.workspace_id = e.workspace_id AND t.execution_id = e.id
         AND t.node = %(node)s AND t.attempt = %(attempt)s
@@ -132,12 +158,26 @@ _LOAD_SEVERAL = f"""
     LEFT JOIN headgate.tasks t ON t.workspace_id = %(workspace_id)s AND t.execution_id = a.run_id
         AND t.node = a.node AND t.attempt = a.attempt
 """  # noqa: S608 - constants
-_LOAD = Joint(0, _LOAD_ONE, _LOAD_SEVERAL, of_runs)
+_LOAD = Joint(0, _LOAD_ONE.format(besides=""), _LOAD_SEVERAL, of_runs)
+_BESIDES = f""", EXISTS (SELECT FROM headgate.tasks WHERE {DUE} {{of}}) AS others_due,
+    (SELECT name FROM headgate.workspaces WHERE id = %(workspace_id)s) AS workspace"""  # noqa: S608 - constants
+_LOAD_FOR_OWN = _LOAD_ONE.format(besides=_BESIDES.format(of=OF_RUN))
+_LOAD_FOR_POOL = _LOAD_ONE.format(besides=_BESIDES.format(of=OF_ANY))
 
 
-async def load(tx: Transaction, key: RunKey, node: str = "", attempt: int = 0) -> LoadedRun | None:
-    """A run as it is, with the task of ``attempt`` of ``node``. To decide on it, hold the run's lock."""
-    rows = await tx.joint(_LOAD, key.parameters() | {"node": node, "attempt": attempt})
+async def load(
+    tx: Transaction, key: RunKey, node: str = "", attempt: int = 0, runner: Runner | None = None
+) -> LoadedRun | None:
+    """A run as it is, with the task of ``attempt`` of ``node``. To decide on it, hold the run's lock.
+
+    Where ``runner`` has that task, what is due for it besides is told too, unless the transaction is shared.
+    """
+    parameters = key.parameters() | {"node": node, "attempt": attempt}
+    if runner is None or tx.is_shared:
+        rows = await tx.joint(_LOAD, parameters)
+    else:
+        asked = {"namespace": runner.namespace, "now": runner.now, "kinds": list(runner.kinds), "losses": LOSSES}
+        rows = await tx.rows(_LOAD_FOR_POOL if runner.run_id is None else _LOAD_FOR_OWN, parameters | asked)
     if not rows:
         return None
     [row] = rows
@@ -161,4 +201,5 @@ async def load(tx: Transaction, key: RunKey, node: str = "", attempt: int = 0) -
         cancelling=row.cancelling,
         overdue=row.overdue,
         apart=Apart.of(row.mode, row.options),
+        others_due=Claimable(row.others_due, row.workspace) if hasattr(row, "others_due") else None,
     )

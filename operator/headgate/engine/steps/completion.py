@@ -20,6 +20,7 @@ from headgate.engine.control.unreadable import fail_unreadable
 from headgate.engine.definitions.definition import Definition, UnreadableVersion
 from headgate.engine.steps.ending import ending_of, follow
 from headgate.engine.steps.facts import Facts
+from headgate.engine.steps.going_on import Claimant, claim, kept
 from headgate.engine.steps.outcome import states_of
 from headgate.engine.steps.repeating import luck, refusal_to_repeat
 from headgate.engine.steps.stepping import Progress, advance, early_reason
@@ -32,8 +33,8 @@ from headgate.store.records import RunKey, StepRow, TaskRow, for_calls, for_runn
 INVALID_OUTPUT = "InvalidOutput"
 _NOT_REPEATED = (LIMIT, NEEDS_MOCK)
 """Repeating an attempt would make no room for its output, and nothing stand in for it; nor another decision."""
-Then = Callable[[Transaction], Awaitable[RunnerTask | None]]
-"""What is to be done in the transaction that records an end, once it is recorded: what its holder may go on with."""
+Then = Callable[[Transaction], Awaitable[None]]
+"""What is to be done in the transaction that records an end, once it is recorded."""
 _SUCCEEDED = NodePhase.SUCCEEDED.value
 
 
@@ -45,7 +46,7 @@ class Recorded:
     room: Room = field(default_factory=Room)
     """Who may start now."""
     following: RunnerTask | None = None
-    """What ``then`` gave."""
+    """What the claimant may go on with."""
 
 
 async def complete(
@@ -53,7 +54,7 @@ async def complete(
     ref: TaskRef,
     outcome: Outcome,
     *,
-    holder: str | None = None,
+    claimant: Claimant | None = None,
     then: Then | None = None,
     wait: bool = True,
 ) -> Recorded:
@@ -63,16 +64,16 @@ async def complete(
     attempt that is not open, because its end was recorded before or its run was ended, changes nothing; the run is
     named all the same, as the first answer may never have arrived.
 
-    With ``holder`` the attempt must be open and that holder's. Raises ``LeaseLost`` otherwise, and has written nothing.
-    ``then`` is done in the same transaction, where an end was recorded. Raises ``RunHeld`` where another transaction
-    holds the run and it is not to ``wait``.
+    With ``claimant`` the attempt must be open and that holder's, which is given the next one that it has room for.
+    Raises ``LeaseLost`` otherwise, and has written nothing. ``then`` is done in the same transaction, where an end was
+    recorded. Raises ``RunHeld`` where another transaction holds the run and it is not to ``wait``.
     """
     key = run_key(ref.workspace_id, ref.run_id)
     if key is None:
         return Recorded(Effects())
     try:
         async with context.database.tenant(ref.workspace_id, lock=ref.run_id, wait=wait) as tx:
-            return await complete_in(context, tx, key, ref, bounded(outcome), holder, then)
+            return await complete_in(context, tx, key, ref, bounded(outcome), claimant, then)
     except UnreadableVersion as problem:
         return Recorded(await fail_unreadable(context, key, problem), Room(waiting=True))
 
@@ -83,23 +84,29 @@ async def complete_in(
     key: RunKey,
     ref: TaskRef,
     outcome: Outcome,
-    holder: str | None,
+    claimant: Claimant | None,
     then: Then | None,
 ) -> Recorded:
     """``complete`` as a part of a transaction that holds the run's lock. ``outcome`` is ``bounded``."""
-    run = await runs.load(tx, key, ref.node, ref.attempt)
-    if holder is not None and (run is None or run.task is None or run.task.holder != holder):
+    runner = None if claimant is None else claimant.asks(context.now())
+    run = await runs.load(tx, key, ref.node, ref.attempt, runner)
+    if claimant is not None and (run is None or run.task is None or run.task.holder != claimant.holder):
         raise LeaseLost(ref)
     if run is None or run.task is None:
         return Recorded(Effects(frozenset([ref.run_id]) if run is not None else frozenset()))
     definition = await context.definitions.get(tx, ref.workspace_id, run.version_id)
     try:
-        effects, room = await _take_in(context, tx, definition, run, run.task, ref, outcome)
+        recorded = await _take_in(context, tx, definition, run, run.task, ref, outcome, claimant=claimant)
     except _NoRoom:
         # Nothing was written, and nobody else takes room any more. Whatever does not fit is left out now.
         left = await storage.left(tx, ref.workspace_id)
-        effects, room = await _take_in(context, tx, definition, run, run.task, ref, *fitting(outcome, left))
-    return Recorded(effects, room, await then(tx) if then is not None else None)
+        outcome, left = fitting(outcome, left)
+        recorded = await _take_in(context, tx, definition, run, run.task, ref, outcome, claimant=claimant, left=left)
+    if then is not None:
+        await then(tx)
+    if claimant is None or recorded.following is not None:
+        return recorded
+    return replace(recorded, following=await claim(context, tx, ref.workspace_id, claimant))
 
 
 async def _take_in(
@@ -110,8 +117,10 @@ async def _take_in(
     task: runs.OpenTask,
     ref: TaskRef,
     outcome: Outcome,
+    *,
+    claimant: Claimant | None,
     left: StorageLeft | None = None,
-) -> tuple[Effects, Room]:
+) -> Recorded:
     """``left`` is how much more than the outcome there is room for; not given where all of it may be."""
     now = context.now()
     ended = _step_row(ref, outcome, now, context.rate(outcome.footprint, outcome.used))
@@ -130,7 +139,7 @@ async def _take_in(
         if refusal is not None:
             ended, delay = replace(ended, message=clip(f"{ended.message}; {refusal}".removeprefix("; "))), None
     if delay is None:
-        recorded = await _go_on(context, tx, definition, run, ended, facts, now, left)
+        recorded = await _go_on(context, tx, definition, run, ended, facts, now, claimant=claimant, left=left)
         if outcome.succeeded and (digest := task.work.get("memo")) is not None and node.memoize is not None:
             since = now - parse_duration(node.memoize.max_age)
             memo = memos.Memo(definition.workflow_id, node.id, digest, outcome.output, now)
@@ -152,7 +161,7 @@ async def _take_in(
     )
     queued = StepRow(ref.node, ref.attempt + 1, NodePhase.QUEUED.value)
     await _record(tx, definition, run.key, (ref.node, ref.attempt), (ended, queued), (again,))
-    return Effects(frozenset([ref.run_id]), tasks_queued=True, to_chain=for_calls([again])), Room()
+    return Recorded(Effects(frozenset([ref.run_id]), tasks_queued=True, to_chain=for_calls([again])))
 
 
 async def _go_on(
@@ -163,8 +172,10 @@ async def _go_on(
     ended: StepRow,
     facts: Facts,
     now: datetime,
+    *,
+    claimant: Claimant | None,
     left: StorageLeft | None,
-) -> tuple[Effects, Room]:
+) -> Recorded:
     states = states_of(definition.graph, run)
     states[ended.node] = NodeState(NodePhase(ended.phase), ended.attempt, None, ended.reason, ended.message)
     if ended.phase == _SUCCEEDED:
@@ -183,6 +194,9 @@ async def _go_on(
             apart=run.apart,
             left=left,
         )
+    following = None
+    if claimant is not None:
+        progress, following = kept(context, definition, run, progress, claimant, now)
     ending = ending_of(definition, run, progress, now)
     done = (ended.node, ended.attempt)
     room = await _record(tx, definition, run.key, done, (ended, *progress.steps), progress.tasks, ending)
@@ -192,7 +206,8 @@ async def _go_on(
         for_runners=for_runners(progress.tasks),
         to_chain=for_calls(progress.tasks),
     )
-    return effects | await follow(tx, definition, run, progress, ending, now, awaited=room.awaited), room
+    effects |= await follow(tx, definition, run, progress, ending, now, awaited=room.awaited)
+    return Recorded(effects, room, following)
 
 
 def bounded(outcome: Outcome) -> Outcome:

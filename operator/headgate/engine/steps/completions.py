@@ -7,6 +7,7 @@ from uuid import UUID
 
 from headgate.engine.context import Context, run_key
 from headgate.engine.steps.completion import Recorded, Then, bounded, complete, complete_in
+from headgate.engine.steps.going_on import Claimant
 from headgate.engine.together import Together
 from headgate.engine.types import Effects, LeaseLost, Outcome, TaskRef
 from headgate.store.database import Transaction
@@ -16,7 +17,7 @@ from headgate.store.database import Transaction
 class _End:
     ref: TaskRef
     outcome: Outcome
-    holder: str | None
+    claimant: Claimant | None
     then: Then | None
 
 
@@ -30,21 +31,22 @@ class Completions(Together[_End, Recorded]):
         self._context = context
 
     async def complete(
-        self, ref: TaskRef, outcome: Outcome, *, holder: str | None = None, then: Then | None = None
+        self, ref: TaskRef, outcome: Outcome, *, claimant: Claimant | None = None, then: Then | None = None
     ) -> Recorded:
         """``completion.complete``."""
-        return await self.do(ref.workspace_id, _End(ref, outcome, holder, then))
+        return await self.do(ref.workspace_id, _End(ref, outcome, claimant, then))
 
     async def alone(self, what: _End, *, wait: bool) -> Recorded:
         """``completion.complete``."""
-        return await complete(self._context, what.ref, what.outcome, holder=what.holder, then=what.then, wait=wait)
+        claimant = what.claimant
+        return await complete(self._context, what.ref, what.outcome, claimant=claimant, then=what.then, wait=wait)
 
     async def beside(self, what: _End, tx: Transaction) -> Recorded:
         """``completion.complete_in``."""
         key = run_key(what.ref.workspace_id, what.ref.run_id)
         if key is None:
             return Recorded(Effects())
-        return await complete_in(self._context, tx, key, what.ref, bounded(what.outcome), what.holder, what.then)
+        return await complete_in(self._context, tx, key, what.ref, bounded(what.outcome), what.claimant, what.then)
 
     def key(self, what: _End) -> UUID:
         """The run."""

@@ -8,13 +8,13 @@ from uuid import UUID
 
 from headgate.api.container import SecretKeyRef
 from headgate.api.node import Node
-from headgate.domain.cost import of_runner
 from headgate.domain.runner_task import KINDS, OpenRunnerTask, RunnerTask, secrets_of_all
 from headgate.domain.step_log import CutLog
 from headgate.engine.context import Context, run_key
 from headgate.engine.definitions.definition import UnreadableVersion
 from headgate.engine.starting.starter import Starter
 from headgate.engine.steps.completions import Completions
+from headgate.engine.steps.going_on import Claimant, claim
 from headgate.engine.types import Effects, LeaseLost, Outcome, TaskRef
 from headgate.store import pool_logs, runner_tasks, runs
 from headgate.store.database import Transaction
@@ -43,34 +43,10 @@ class RunnerTasks:
         No two holders get the same. It is the holder's until the lease runs out, and can be claimed again then, as the
         same attempt. Its node runs.
         """
+        claimant = Claimant(holder, namespace, lease, run_id, kinds)
         async with self._context.database.tenant(workspace_id) as tx:
-            task = await self._claim(tx, workspace_id, namespace, run_id, holder, lease, kinds)
+            task = await claim(self._context, tx, workspace_id, claimant)
         return task, _taken(task)
-
-    async def _claim(
-        self,
-        tx: Transaction,
-        workspace_id: UUID,
-        namespace: str,
-        run_id: UUID | None,
-        holder: str,
-        lease: timedelta,
-        kinds: Collection[str],
-    ) -> RunnerTask | None:
-        now = self._context.now()
-        held = of_runner(pooled=run_id is None)
-        return await runner_tasks.claim(
-            tx,
-            workspace_id,
-            namespace,
-            run_id,
-            holder=holder,
-            now=now,
-            lease_until=now + lease,
-            kinds=kinds,
-            rate=self._context.rate(held),
-            held=held,
-        )
 
     async def heartbeat(self, ref: TaskRef, holder: str, lease: timedelta) -> bool:
         """Make the holder's lease end that much after now. Returns whether the holder is asked to end the attempt.
@@ -100,17 +76,16 @@ class RunnerTasks:
         not open or not the holder's any more; then nothing was recorded. What the attempt ``printed`` waits in the same
         transaction to be put into the object store.
         """
-        run_id = ref.run_id if kinds is None else None
-        wanted = KINDS if kinds is None else kinds
+        if kinds is None:
+            claimant = Claimant(holder, namespace, lease, ref.run_id)
+        else:
+            claimant = Claimant(holder, namespace, lease, kinds=kinds)
 
-        async def go_on(tx: Transaction) -> RunnerTask | None:
+        async def told(tx: Transaction) -> None:
             if printed is not None and printed.content:
                 await pool_logs.add(tx, ref, printed, self._context.now())
-            if not wanted:
-                return None
-            return await self._claim(tx, ref.workspace_id, namespace, run_id, holder, lease, wanted)
 
-        recorded = await self._completions.complete(ref, outcome, holder=holder, then=go_on)
+        recorded = await self._completions.complete(ref, outcome, claimant=claimant, then=told)
         effects = recorded.effects | _taken(recorded.following)
         return recorded.following, await self._starter.make_use(effects, ref.workspace_id, recorded.room)
 

@@ -1,0 +1,110 @@
+"""What a runner goes on with: the next attempt that is due or, where nothing is, what it has just made ready itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from headgate.api.workflow_run import NodePhase
+from headgate.domain.cost import Footprint, Rate, of_runner
+from headgate.domain.runner_task import KINDS, RunnerTask, secrets_of
+from headgate.domain.task import TaskRef
+from headgate.engine.context import Context
+from headgate.engine.definitions.definition import Definition
+from headgate.engine.steps.stepping import Progress
+from headgate.store import runner_tasks
+from headgate.store.database import Transaction
+from headgate.store.records import StepRow, TaskRow
+from headgate.store.runs import LoadedRun, Runner
+
+
+@dataclass(frozen=True)
+class Claimant:
+    """A runner that has room for an attempt."""
+
+    holder: str
+    namespace: str
+    lease: timedelta
+    run_id: UUID | None = None
+    """The run whose runner it is; None for one of a pool."""
+    kinds: Collection[str] = KINDS
+    """Of a runner of a pool: what it has room for; nothing where it takes up nothing more."""
+
+    def asks(self, now: datetime) -> Runner | None:
+        """As who it asks what is due for it."""
+        return Runner(self.namespace, self.run_id, self.kinds, now) if self.kinds else None
+
+
+async def claim(context: Context, tx: Transaction, workspace_id: UUID, claimant: Claimant) -> RunnerTask | None:
+    """Lease the claimant the next attempt that is due for it, and have it run."""
+    if not claimant.kinds:
+        return None
+    now = context.now()
+    held = of_runner(pooled=claimant.run_id is None)
+    return await runner_tasks.claim(
+        tx,
+        workspace_id,
+        claimant.namespace,
+        claimant.run_id,
+        holder=claimant.holder,
+        now=now,
+        lease_until=now + claimant.lease,
+        kinds=claimant.kinds,
+        rate=context.rate(held),
+        held=held,
+    )
+
+
+def kept(
+    context: Context, definition: Definition, run: LoadedRun, progress: Progress, claimant: Claimant, now: datetime
+) -> tuple[Progress, RunnerTask | None]:
+    """What follows from an end, with the attempt that the claimant goes on with at once, if there is one.
+
+    That is never before others that are due for it: where some are, it is queued as all are, and claimed in its turn.
+    """
+    if run.others_due is None or run.others_due.any:
+        return progress, None
+    ready = (task for task in progress.tasks if _may_go_on(definition, task, claimant, now))
+    task = min(ready, key=lambda each: each.node, default=None)
+    if task is None:
+        return progress, None
+    held = of_runner(pooled=claimant.run_id is None)
+    rate = context.rate(held)
+    leased = replace(task, due_at=now + claimant.lease, claimed_at=now, holder=claimant.holder)
+    following = RunnerTask(
+        TaskRef(run.key.workspace_id, run.key.id, task.node, task.attempt),
+        run.others_due.workspace,
+        definition.namespace,
+        definition.workflow,
+        task.work,
+        now + timedelta(seconds=task.timeout_seconds),
+    )
+    steps = tuple(
+        _running(step, now, rate, held) if (step.node, step.attempt) == (task.node, task.attempt) else step
+        for step in progress.steps
+    )
+    tasks = tuple(leased if each is task else each for each in progress.tasks)
+    return replace(progress, steps=steps, tasks=tasks), following
+
+
+def _may_go_on(definition: Definition, task: TaskRow, claimant: Claimant, now: datetime) -> bool:
+    if task.kind != "runner" or task.due_at != now or definition.namespace != claimant.namespace:
+        return False
+    if claimant.run_id is not None:
+        return True
+    # The kubelet gives Secrets to runners of a run's own alone.
+    return any(kind in task.work for kind in claimant.kinds) and not secrets_of(definition.node(task.node).config)
+
+
+def _running(step: StepRow, now: datetime, rate: Rate | None, held: Footprint) -> StepRow:
+    return replace(
+        step,
+        phase=NodePhase.RUNNING.value,
+        attempt_started_at=now,
+        hourly_rate=rate.hourly if rate is not None else None,
+        price_version=rate.version if rate is not None else None,
+        cpu_requested=held.cpu.value,
+        memory_requested=held.memory.value,
+    )
