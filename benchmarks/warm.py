@@ -151,6 +151,17 @@ class Bench:
             times.append((ended - begun).total_seconds() / len(steps) * 1000)
         return statistics.median(times)
 
+    async def transforms(self) -> float:
+        """Milliseconds a step of forty that the engine takes by itself, from the request to its answer: the median of
+        five runs."""
+        times = []
+        for _ in range(5):
+            begun = time.perf_counter()
+            run = await self.start("transforms")
+            times.append((time.perf_counter() - begun) / 40 * 1000)
+            await self.ended("acme", run)
+        return statistics.median(times)
+
     async def runs_a_second(self, workspaces: Sequence[str], total: int, workers: int) -> tuple[float, str]:
         """One-step runs, from the first request to the last end; and what one takes of processors, in milliseconds."""
 
@@ -226,6 +237,7 @@ async def _measured(bench: Bench, runs: int, names: Sequence[str]) -> list[Figur
         Figure("trigger to first step, p50 of 200", statistics.median(triggered) * 1000, "ms", 20, "lower"),
         Figure("trigger to first step, p99", statistics.quantiles(triggered, n=100)[98] * 1000, "ms", 100, "lower"),
         Figure("start of a run through the API, p50", statistics.median(answered) * 1000, "ms", 10, "lower"),
+        Figure("one of 40 transforms in a row", await bench.transforms(), "ms", 3.5, "lower"),
         Figure("one of 40 http steps in a row", await bench.forty("calls"), "ms", 3.5, "lower"),
         Figure("one of 40 shell scripts in a row", await bench.forty("scripts"), "ms", 3.5, "lower"),
         Figure("one of 40 Python scripts in a row", await bench.forty("pythons"), "ms", 3.5, "lower"),
@@ -241,10 +253,12 @@ async def _measured(bench: Bench, runs: int, names: Sequence[str]) -> list[Figur
 async def _workspace(engine: Engine, name: str, url: str) -> str:
     workspace_id = await engine.workspaces.sync(WorkspaceRecord(name, UNLIMITED, suspended=False))
     call = {"http": {"url": url}}
+    transform = {"transform": {"expression": "1 + 1"}}
     shell, python = ({"script": {"language": language, "source": text}} for language, text in PROGRAMS)
     for made, length, config in (
         ("call", 1, call),
         ("script", 1, shell),
+        ("transforms", 40, transform),
         ("calls", 40, call),
         ("scripts", 40, shell),
         ("pythons", 40, python),
