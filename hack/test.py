@@ -79,7 +79,7 @@ def main() -> int:
     progress = Progress(places[0].logs, 5)
     try:
         prepare(places[0].provider(), progress)
-        return subprocess.run([sys.executable, "-m", "pytest", *sys.argv[1:]], check=False).returncode
+        return _pytest()
     except (StepFailedError, KeyboardInterrupt):
         return 1
     finally:
@@ -87,6 +87,12 @@ def main() -> int:
         for place in places:
             if place not in kept and place.state.exists():
                 place.provider().down()
+
+
+def _pytest() -> int:
+    # It may keep what it compiles, which the programs that tests start and the next run need again.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return subprocess.run([sys.executable, "-m", "pytest", *sys.argv[1:]], env=environment, check=False).returncode
 
 
 def _runs(provider: ClusterProvider) -> bool:
