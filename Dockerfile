@@ -33,7 +33,7 @@ ENV HOME=/tmp \
 # What installing the package would do, without its build tools: the command, its version, and compiled modules. The
 # user needs a name: libraries ask for it.
 RUN echo 'headgate:x:65532:65532:Headgate:/tmp:/usr/sbin/nologin' >> /etc/passwd \
- && printf '#!/opt/headgate/bin/python\nimport sys\n\nfrom headgate.cli.main import main\n\nsys.exit(main())\n' \
+ && printf '#!/opt/headgate/bin/python\nimport sys\n\nfrom headgate.cli.entry import main\n\nsys.exit(main())\n' \
       > /opt/headgate/bin/headgate \
  && chmod 0755 /opt/headgate/bin/headgate \
  && version="$(sed -n 's/^version = "\(.*\)"$/\1/p' /opt/headgate/source/pyproject.toml)" \
@@ -41,7 +41,7 @@ RUN echo 'headgate:x:65532:65532:Headgate:/tmp:/usr/sbin/nologin' >> /etc/passwd
  && printf 'Metadata-Version: 2.1\nName: headgate\nVersion: %s\n' "${version}" \
       > "/opt/headgate/source/headgate-${version}.dist-info/METADATA" \
  && /opt/headgate/bin/python -m compileall -q /opt/headgate/source \
- && /opt/headgate/bin/python -c 'import headgate.cli.main, headgate.gateway.serve, headgate.operate, headgate.runner.__main__, headgate.runner.alone, headgate.store.migrate'
+ && /opt/headgate/bin/python -c 'import headgate.cli.entry, headgate.cli.main, headgate.gateway.serve, headgate.operate, headgate.runner.__main__, headgate.runner.alone, headgate.store.migrate'
 USER 65532:65532
 WORKDIR /tmp
 ENTRYPOINT ["headgate"]

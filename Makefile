@@ -8,7 +8,7 @@ SOURCES := operator hack tests $(wildcard benchmarks)
 
 # An existing cluster to use instead of one of our own: a context of your kubeconfig.
 CONTEXT ?=
-# KEEP=1 leaves the test cluster running after the tests.
+# KEEP=1 leaves the test clusters running after the tests.
 KEEP ?=
 # Further arguments for pytest, such as ARGS='-k quota -x'.
 ARGS ?=
@@ -36,8 +36,8 @@ up: $(STAMP) ## Bring up a cluster with Headgate and run an example (CONTEXT=nam
 down: $(STAMP) ## Remove everything that `make up` started, and only that
 	@$(BIN)/python -m hack.down
 
-test: $(STAMP) ## Run all tests: unit, component and, on a real cluster of their own, cluster tests
-	@KEEP=$(KEEP) $(BIN)/python -m hack.test --numprocesses=2 $(ARGS)
+test: $(STAMP) ## Run all tests: unit, component and, on real clusters of their own, cluster tests
+	@KEEP=$(KEEP) $(BIN)/python -m hack.test --numprocesses=3 $(ARGS)
 
 soak: $(STAMP) ## Kill the operator 300 times over 1,000 triggers of every kind; about half an hour
 	@HEADGATE_SOAK_KILLS=300 HEADGATE_SOAK_TRIGGERS=1000 $(BIN)/python -m hack.test tests/cluster/test_soak.py -s

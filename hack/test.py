@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import zlib
+from dataclasses import dataclass
+from pathlib import Path
 
 from hack import image, packages
 from hack.cluster.local import LocalCluster
@@ -15,20 +17,50 @@ from hack.record import ROOT, STATE
 from hack.steps import Progress, StepFailedError
 from hack.tools import tool
 
-# Each checkout has a cluster of its own, so that two of them can be tested side by side.
+# Each checkout has clusters of its own, so that two of them can be tested side by side.
 NAME = f"headgate-test-{zlib.crc32(str(ROOT).encode()):08x}"
-CLUSTER_STATE = STATE / "test"
-_LOGS = STATE / "logs" / "test"
+CLUSTERS = 2
+"""How many there are at most. All but the first are brought up by the tests that use them."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one of the tests' own clusters is, with all that goes with it."""
+
+    number: int = 0
+
+    @property
+    def name(self) -> str:
+        """The cluster's, and of nothing else on this machine."""
+        return f"{NAME}{self._suffix}"
+
+    @property
+    def state(self) -> Path:
+        """The folder of the cluster and of its Postgres."""
+        return STATE / f"test{self._suffix}"
+
+    @property
+    def logs(self) -> Path:
+        """What operators wrote that worked on it."""
+        return STATE / "logs" / f"test{self._suffix}"
+
+    def provider(self) -> ClusterProvider:
+        """The cluster itself."""
+        return choose(self.name, self.state)
+
+    @property
+    def _suffix(self) -> str:
+        return f"-{self.number + 1}" if self.number else ""
 
 
 def prepare(provider: ClusterProvider, progress: Progress) -> None:
-    """Brings up the tests' own cluster, and gives it the image of these sources."""
+    """Brings up the first of the tests' own clusters, and gives it the image of these sources."""
     with progress.step("System packages", "install what is named above"):
         # Where Docker answers, cluster and image come from it.
         if isinstance(provider, LocalCluster):
             packages.ensure("cluster", "enforcement", "image")
         packages.ensure("test")
-    with progress.step("Kubernetes", f"see the logs in {CLUSTER_STATE / 'logs'}"):
+    with progress.step("Kubernetes", f"see the logs in {Place().state / 'logs'}"):
         provider.up()
     with progress.step("Helm", "it is compiled once, with Go 1.26 or newer"):
         tool("helm")
@@ -42,22 +74,24 @@ def prepare(provider: ClusterProvider, progress: Progress) -> None:
 def main() -> int:
     """The command; arguments are pytest's. Returns pytest's exit code, and 1 when it never came to that."""
     os.chdir(ROOT)
-    provider = choose(NAME, CLUSTER_STATE)
-    kept = bool(os.environ.get("KEEP")) or _runs(provider)
-    progress = Progress(_LOGS, 5)
+    places = [Place(number) for number in range(CLUSTERS)]
+    kept = [place for place in places if os.environ.get("KEEP") or _runs(place.provider())]
+    progress = Progress(places[0].logs, 5)
     try:
-        prepare(provider, progress)
-        return _pytest(provider)
+        prepare(places[0].provider(), progress)
+        return _pytest()
     except (StepFailedError, KeyboardInterrupt):
         return 1
     finally:
         # Said by nobody, so that pytest has the last word.
-        if not kept:
-            provider.down()
+        for place in places:
+            if place not in kept and place.state.exists():
+                place.provider().down()
 
 
-def _pytest(provider: ClusterProvider) -> int:
-    environment = {**os.environ, "HEADGATE_TEST_KUBECONFIG": str(provider.kubeconfig)}
+def _pytest() -> int:
+    # It may keep what it compiles, which the programs that tests start and the next run need again.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return subprocess.run([sys.executable, "-m", "pytest", *sys.argv[1:]], env=environment, check=False).returncode
 
 

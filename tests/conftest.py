@@ -1,36 +1,47 @@
-"""How tests are shared out where several processes run them."""
+"""How tests are shared out where several processes run them, and how each gets ready."""
 
 from __future__ import annotations
 
+import gc
 import os
+from typing import Any
 
 import pytest
 from xdist.remote import Producer
-from xdist.scheduler import LoadScopeScheduling
 
-CLUSTER = "tests/cluster/"
+from tests.support.sharing import ClustersApart, Owners, is_of_cluster
+
 GIVING_WAY = 5
 """The niceness of tests that run beside those of the cluster, which mostly wait for something to happen there."""
+OWNERS = pytest.StashKey[Owners]()
+
+# Until all tests are collected: what is loaded stays, and to look for garbage in it took a quarter of the time.
+gc.disable()
 
 
-class ClusterApart(LoadScopeScheduling):  # type: ignore[misc]  # it comes without types
-    """All tests of the cluster in one process, in their order, as they change one cluster; others beside it, by file.
-
-    ``--dist=loadgroup`` would say the same, and groups nothing under pytest 9.2 (pytest-xdist 3.8.0).
-    """
-
-    def _split_scope(self, nodeid: str) -> str:
-        return CLUSTER if nodeid.startswith(CLUSTER) else nodeid.partition("::")[0]
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ClusterApart:
-    # Folder by folder, and not those with most tests first: a file with one long test would come last, with nothing
-    # left to do beside it. Of unit tests, which are the last folder, no file takes long.
-    config.option.loadscopereorder = False
-    return ClusterApart(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ClustersApart:
+    return ClustersApart(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    # Told to the process before it starts: it has to know which cluster is its own.
+    owners = node.config.stash.setdefault(OWNERS, Owners())
+    node.workerinput["cluster"] = owners.give(node.gateway.id, node.workerinput["workercount"])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    # One that crashed is replaced by another, which then has what it had.
+    node.config.stash[OWNERS].take_back(node.gateway.id)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    if "PYTEST_XDIST_WORKER" in os.environ and not item.nodeid.startswith(CLUSTER):
+    if "PYTEST_XDIST_WORKER" in os.environ and not is_of_cluster(item.nodeid):
         own = os.getpriority(os.PRIO_PROCESS, 0)
         os.setpriority(os.PRIO_PROCESS, 0, max(own, GIVING_WAY))

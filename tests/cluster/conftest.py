@@ -17,11 +17,11 @@ from prometheus_client import CollectorRegistry
 
 from hack import image as images
 from hack import install
-from hack.cluster.provider import ClusterProvider, choose
+from hack.cluster.provider import ClusterProvider
 from hack.kube import Kube
 from hack.postgres import RUNTIME, Server
-from hack.record import NAMESPACE, STATE
-from hack.test import CLUSTER_STATE, NAME
+from hack.record import NAMESPACE
+from hack.test import Place
 from headgate.cluster.client import KubeClient
 from headgate.cluster.connection import connect
 from headgate.store import migrate
@@ -30,7 +30,6 @@ from tests.support.databases import TestDatabase, create_database, drop_database
 from tests.support.identities import kubeconfig_of, operator_account
 from tests.support.operator_process import OperatorProcess
 
-LOGS = STATE / "logs" / "test"
 KEYS = "headgate-keys"
 """The Secret with the key-encryption keys."""
 
@@ -45,9 +44,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def provider() -> ClusterProvider:
-    """The tests' own cluster; brought up here where `make test` has not done so."""
-    provider = choose(NAME, CLUSTER_STATE)
+def place(request: pytest.FixtureRequest) -> Place:
+    """Which of the tests' own clusters this process has."""
+    return Place(getattr(request.config, "workerinput", {"cluster": 0})["cluster"])
+
+
+@pytest.fixture(scope="session")
+def provider(place: Place) -> ClusterProvider:
+    """The cluster; brought up here where `make test` has not done so."""
+    provider = place.provider()
     provider.up()
     return provider
 
@@ -68,10 +73,10 @@ def image(provider: ClusterProvider, kube: Kube) -> str:
 
 
 @pytest.fixture(scope="session")
-def server(provider: ClusterProvider) -> Iterator[Server]:
+def server(place: Place, provider: ClusterProvider) -> Iterator[Server]:
     """A Postgres that pods can reach."""
     allow = (provider.pod_cidr(), f"{provider.host_address()}/32")
-    server = Server(CLUSTER_STATE, listen=provider.host_address(), allow=allow, durable=False)
+    server = Server(place.state, listen=provider.host_address(), allow=allow, durable=False)
     running = server.pid() is not None
     yield server.up()
     if not running and not os.environ.get("KEEP"):
@@ -136,13 +141,13 @@ async def cluster(provider: ClusterProvider, image: str) -> AsyncIterator[Cluste
 
 @pytest.fixture(scope="module")
 def new_operator(
-    operator_kubeconfig: Path, database: TestDatabase, request: pytest.FixtureRequest
+    place: Place, operator_kubeconfig: Path, database: TestDatabase, request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., OperatorProcess]]:
     """Makes replicas that are not started yet; they are ended with the module."""
     made: list[OperatorProcess] = []
 
     def make(name: str = "operator-1", *, database_url: str | None = database.url, **extra: str) -> OperatorProcess:
-        log = LOGS / f"{Path(request.node.name).stem}-{name}.log"
+        log = place.logs / f"{Path(request.node.name).stem}-{name}.log"
         log.unlink(missing_ok=True)
         process = OperatorProcess(operator_kubeconfig, log, database_url, name, extra=extra)
         made.append(process)

@@ -75,7 +75,7 @@ async def shown(
     """What ``headgate node-logs`` prints, with the operator's own identity."""
     return await asyncio.to_thread(
         lambda: subprocess.run(
-            [sys.executable, "-m", "headgate.cli.main", "node-logs", run, *options],
+            [sys.executable, "-m", "headgate.cli.entry", "node-logs", run, *options],
             env={
                 "PATH": os.environ["PATH"],
                 "HEADGATE_KUBECONFIG": str(operator.kubeconfig),

@@ -14,7 +14,8 @@ from fastapi import FastAPI
 @asynccontextmanager
 async def listening(app: FastAPI) -> AsyncIterator[str]:
     """The URL of the application, which is listening."""
-    with socket.socket() as bound:
+    # Of the protocol by name: of no other does asyncio send small answers at once, and not when the last was received.
+    with socket.socket(proto=socket.IPPROTO_TCP) as bound:
         bound.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]

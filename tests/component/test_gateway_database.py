@@ -62,7 +62,7 @@ def gateway(fresh: TestDatabase, tmp_path: Path) -> Iterator[Gateway]:
             "HEADGATE_DATABASE_REPLICA_URL": standby.url(RUNTIME),
             "HEADGATE_DATABASE_REPLICA_MAX_LAG_SECONDS": "20",
         }
-        with subprocess.Popen([sys.executable, "-m", "headgate.cli.main", "gateway"], env=environment) as process:
+        with subprocess.Popen([sys.executable, "-m", "headgate.cli.entry", "gateway"], env=environment) as process:
             yield Gateway(f"http://127.0.0.1:{api}", f"http://127.0.0.1:{probes}", standby)
             process.terminate()
 

@@ -48,7 +48,7 @@ class OperatorProcess:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "headgate.cli.main", "operator"],
+                [sys.executable, "-m", "headgate.cli.entry", "operator"],
                 env=environment,
                 cwd=ROOT / "operator",
                 stderr=log,

@@ -108,7 +108,7 @@ class GatewayProcess:
             "HEADGATE_CALLS_PER_MINUTE": "1000000",
             **{f"HEADGATE_{name}": value for name, value in settings.items()},
         }
-        made = Killable(["-m", "headgate.cli.main", "gateway"], environment, folder / f"gateway-{port}.log")
+        made = Killable(["-m", "headgate.cli.entry", "gateway"], environment, folder / f"gateway-{port}.log")
         return cls(made, f"http://127.0.0.1:{port}")
 
     async def ready(self, http: aiohttp.ClientSession) -> None:

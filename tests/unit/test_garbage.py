@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from headgate.garbage import THRESHOLDS, look_seldom
+from headgate.garbage import THRESHOLDS, loading, look_seldom
 
 
 @pytest.fixture(autouse=True)
@@ -24,3 +24,22 @@ def test_garbage_is_looked_for_seldom_and_never_in_what_was_there() -> None:
 
     assert gc.get_threshold() == THRESHOLDS
     assert gc.get_freeze_count() > 0
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_none_is_looked_for_while_modules_are_loaded(enabled: bool) -> None:
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with loading():
+            assert not gc.isenabled()
+
+        assert gc.isenabled() is enabled
+    finally:
+        gc.enable()
+
+
+def test_what_cannot_be_loaded_changes_nothing_for_what_comes_after() -> None:
+    with pytest.raises(ImportError), loading():
+        raise ImportError
+
+    assert gc.isenabled()

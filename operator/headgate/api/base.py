@@ -12,6 +12,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from headgate.api.described import descriptions
 from headgate.api.rules import ListMap, Rule, with_rules
 
 GROUP = "headgate.dev"
@@ -23,7 +24,6 @@ WIRE = ConfigDict(
     populate_by_name=True,
     extra="forbid",
     frozen=True,
-    use_attribute_docstrings=True,
 )
 """How everything is that others write or read: camelCase, with nothing in it that is not known."""
 
@@ -44,8 +44,11 @@ class KubeModel(BaseModel):
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         schema = handler.resolve_ref_schema(handler(core))
         properties = schema.get("properties", {})
+        described = descriptions(cls)
         for name, info in cls.model_fields.items():
             member = properties.get(info.alias or name)
+            if member is not None and name in described:
+                member.setdefault("description", described[name])
             if member is not None and info.default_factory is not None:
                 value = info.get_default(call_default_factory=True, validated_data={})
                 member["default"] = {} if isinstance(value, BaseModel) else value
@@ -143,9 +146,7 @@ class Metadata(BaseModel):
 class CustomResource(BaseModel):
     """A whole object as the API server serves it. Subclasses add ``spec`` and ``status``."""
 
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
 
     resource: ClassVar[ResourceKind]
     rules: ClassVar[tuple[Rule, ...]] = ()

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from headgate.api.base import CATEGORY, GROUP, VERSION, CustomResource, PrinterColumn
+from headgate.api.described import descriptions
 from headgate.api.quota import Quota
 from headgate.api.rules import with_rules
 from headgate.api.schema import structural_schema
@@ -86,7 +87,7 @@ def _part(model: type[CustomResource], name: str, *, observed: bool = False) -> 
     part = field.annotation
     if not (isinstance(part, type) and issubclass(part, BaseModel)):
         raise TypeError(f"{model.__name__}.{name} is not a model")
-    return structural_schema(part, observed=observed) | {"description": field.description or ""}
+    return structural_schema(part, observed=observed) | {"description": descriptions(model).get(name, "")}
 
 
 def _column(column: PrinterColumn) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout, suppress
 from io import StringIO, TextIOWrapper
 
+from headgate import garbage
+
 _COMPLETING = "_HEADGATE_COMPLETE"
 _COMPLETION = ("--install-completion", "--show-completion")
 _FILES, _NO_FILES = ":0", ":4"
@@ -54,14 +56,14 @@ def _begin(arguments: Sequence[str], name: str, *, tenants_only: bool) -> None:
             # A terminal that lacks a character gets a stand-in for it, and no failure.
             stream.reconfigure(errors="replace")
     try:
-        from headgate.cli import tenants
-
+        with garbage.loading():
+            from headgate.cli import tenants
         if tenants_only or _is_for_tenants(arguments, tenants.COMMANDS):
             tenants.app(prog_name=name)
-        else:
+            return
+        with garbage.loading():
             from headgate.cli import main as everything
-
-            everything.main()
+        everything.main()
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -8,6 +8,7 @@ from importlib.metadata import version
 import typer
 import uvloop
 
+from headgate import garbage
 from headgate.cli.audit import audit
 from headgate.cli.credentials import credentials, delete_credential, put_credential, releases, rotate_keys
 from headgate.cli.database import complain, history, migrate
@@ -29,7 +30,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Headgate: mu
 @app.command()
 def operator() -> None:
     """Run the operator, configured by HEADGATE_... environment variables."""
-    from headgate.operate import operate
+    with garbage.loading():
+        from headgate.operate import operate
 
     settings = OperatorSettings()
     configure_logging(settings.log_level)
@@ -42,7 +44,8 @@ def operator() -> None:
 @app.command()
 def gateway() -> None:
     """Run the gateway, configured by HEADGATE_... environment variables."""
-    from headgate.gateway.serve import serve_gateway
+    with garbage.loading():
+        from headgate.gateway.serve import serve_gateway
 
     settings = GatewaySettings()
     configure_logging(settings.log_level, service="headgate-gateway")

@@ -8,16 +8,17 @@ from pathlib import Path
 import pytest
 
 from hack.kube import Kube
+from hack.test import Place
 from tests.cluster.escape.pods import POD
 from tests.cluster.escape.stage import Stage, staged
 from tests.support.databases import TestDatabase
-from tests.support.operator_process import ROOT, OperatorProcess
+from tests.support.operator_process import OperatorProcess
 
 
 @pytest.fixture(scope="package")
-def stage(kube: Kube, operator_kubeconfig: Path, database: TestDatabase) -> Iterator[Stage]:
+def stage(place: Place, kube: Kube, operator_kubeconfig: Path, database: TestDatabase) -> Iterator[Stage]:
     """Two workspaces and their people; no operator runs while it is used."""
-    log = ROOT / ".local" / "logs" / "test" / "escape-operator.log"
+    log = place.logs / "escape-operator.log"
 
     def new_operator() -> OperatorProcess:
         return OperatorProcess(operator_kubeconfig, log, database.url)

@@ -14,7 +14,7 @@ def test_keys_that_cannot_be_used_end_the_gateway_with_a_sentence() -> None:
     }
 
     ended = subprocess.run(
-        [sys.executable, "-m", "headgate.cli.main", "gateway"],
+        [sys.executable, "-m", "headgate.cli.entry", "gateway"],
         env=environment,
         capture_output=True,
         text=True,

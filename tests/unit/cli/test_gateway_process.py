@@ -23,7 +23,7 @@ def test_a_gateway_that_is_told_to_end_ends_in_order(tmp_path: Path, told: signa
         "HEADGATE_API_PORT": str(free_port()),
         "HEADGATE_DATABASE_URL": "postgresql://nobody:nothing@127.0.0.1:1/none",
     }
-    command = [sys.executable, "-m", "headgate.cli.main", "gateway"]
+    command = [sys.executable, "-m", "headgate.cli.entry", "gateway"]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         lines = iter(process.stderr)

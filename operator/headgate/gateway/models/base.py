@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from headgate.api.base import WIRE
 from headgate.api.scalars import LABEL_PATTERN, SUBDOMAIN_PATTERN
@@ -38,7 +38,7 @@ Limit = Annotated[int, Field(ge=1, le=500)]
 class ApiModel(BaseModel):
     """camelCase on the wire, unknown fields refused."""
 
-    model_config = WIRE
+    model_config = WIRE | ConfigDict(use_attribute_docstrings=True)
 
 
 class PageQuery(ApiModel):
