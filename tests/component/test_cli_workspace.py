@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from headgate.api.members import Role
+from headgate.domain.api_keys import Scope
 from tests.component.api_client import Api
 from tests.component.commands import Said, Shell
 from tests.component.streaming import serving
@@ -85,6 +86,21 @@ class TestKeys:
 
         assert (await shell("key", "revoke", identity)).code == 0
         assert "is revoked" in (await shell("key", "revoke", identity)).out
+
+    async def test_one_may_have_any_scope_that_there_is(self, shell: Shell) -> None:
+        scopes = [word for scope in Scope for word in ("--scope", scope.value)]
+
+        made = await shell("key", "create", "all of them", "--role", "owner", *scopes, "-o", "json")
+
+        assert json.loads(made.out)["scopes"] == sorted(Scope)
+
+    async def test_none_is_made_of_which_only_the_id_would_be_seen(self, shell: Shell) -> None:
+        made = await shell("key", "create", "lost", "--role", "viewer", "-o", "name")
+        listed = await shell("key", "list", "-o", "json")
+
+        assert (made.code, made.out) == (2, "")
+        assert "-o json" in made.err
+        assert "lost" not in [item["name"] for item in json.loads(listed.out)["items"]]
 
 
 class TestCredentials:
