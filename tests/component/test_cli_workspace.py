@@ -159,6 +159,19 @@ async def test_deliveries_are_listed_and_made_again(world: World, api: Api, shel
     assert len((await shell("list", "-o", "name")).out.split()) == 2
 
 
+async def test_a_delivery_that_started_nothing_says_why(world: World, api: Api, shell: Shell) -> None:
+    sender = Sender(api)
+    await sender.given_secret()
+    await world.given(hooked(events=["order.lost"]))
+    await sender.send()
+    await sender.send("msg-2", raw=b"no JSON")
+
+    listed = (await shell("webhook", "deliveries")).out
+
+    assert "nightly/paid: OtherEvent: the type of the event is none of the trigger's events" in listed
+    assert "InvalidBody: the body is not JSON in UTF-8" in listed
+
+
 async def test_calls_that_are_used_up_for_the_hour_are_a_no_that_says_until_when(
     world: World, api: Api, shell: Shell
 ) -> None:
