@@ -79,3 +79,32 @@ async def test_whatever_is_sent_it_is_taken_or_refused(world: World, api: Api, o
         assert answer.status_code < 500, (query, body, answer.text)
         if answer.status_code >= 400:
             assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_body_that_is_no_json_is_told_where(world: World, api: Api) -> None:
+    await world.given(one_node())
+    answer = await api.call("POST", "/runs", content="{", headers={"Content-Type": "application/json"})
+
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == (
+        "the body is not JSON: Expecting property name enclosed in double quotes at character 1"
+    )
+
+
+@pytest.mark.parametrize("media_type", ["application/x-www-form-urlencoded", "text/plain"])
+async def test_json_that_is_sent_as_something_else_is_told_what_to_send(
+    world: World, api: Api, media_type: str
+) -> None:
+    """As ``curl --data`` does without a header."""
+    await world.given(one_node())
+    answer = await api.call("POST", "/runs", content='{"workflow": "nightly"}', headers={"Content-Type": media_type})
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("send the body as JSON, with Content-Type: application/json")
+
+
+async def test_a_path_with_one_slash_more_leads_nowhere(api: Api) -> None:
+    """A redirect would name the address that the request seems to have come to: behind a proxy one without TLS."""
+    answer = await api.call("GET", "/runs/")
+
+    assert (answer.status_code, answer.headers.get("location")) == (404, None)

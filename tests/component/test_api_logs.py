@@ -10,6 +10,7 @@ import pytest
 
 from headgate.domain.step_log import log_path
 from headgate.gateway import log_feed
+from tests.builders import a_workflow
 from tests.component.api_client import Api
 from tests.component.streaming import reading, serving
 from tests.component.world import World, one_node
@@ -129,6 +130,19 @@ async def test_following_what_never_ran_in_a_run_that_is_over_is_refused(world: 
     await world.succeed(run)
 
     assert (await shown(api, run, "other", follow=True)).status_code == 404
+
+
+@pytest.mark.parametrize("follow", [False, True])
+async def test_a_node_that_no_pod_executes_has_none_and_nobody_waits_for_it(
+    world: World, api: Api, follow: bool
+) -> None:
+    await world.given(a_workflow("asks").with_node("ask", {"approval": {}}))
+    asking = await world.admit("asks")
+
+    answer = await shown(api, asking, "ask", follow=follow)
+
+    assert (answer.status_code, answer.json()["reason"]) == (404, "NoLog")
+    assert answer.json()["detail"] == "node ask has no log: it is not executed by a pod"
 
 
 async def test_all_places_are_given_back(world: World, api: Api, run: UUID) -> None:

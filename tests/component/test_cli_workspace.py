@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from headgate.api.members import Role
+from headgate.domain.api_keys import Scope
 from tests.component.api_client import Api
 from tests.component.commands import Said, Shell
 from tests.component.streaming import serving
@@ -86,6 +87,21 @@ class TestKeys:
         assert (await shell("key", "revoke", identity)).code == 0
         assert "is revoked" in (await shell("key", "revoke", identity)).out
 
+    async def test_one_may_have_any_scope_that_there_is(self, shell: Shell) -> None:
+        scopes = [word for scope in Scope for word in ("--scope", scope.value)]
+
+        made = await shell("key", "create", "all of them", "--role", "owner", *scopes, "-o", "json")
+
+        assert json.loads(made.out)["scopes"] == sorted(Scope)
+
+    async def test_none_is_made_of_which_only_the_id_would_be_seen(self, shell: Shell) -> None:
+        made = await shell("key", "create", "lost", "--role", "viewer", "-o", "name")
+        listed = await shell("key", "list", "-o", "json")
+
+        assert (made.code, made.out) == (2, "")
+        assert "-o json" in made.err
+        assert "lost" not in [item["name"] for item in json.loads(listed.out)["items"]]
+
 
 class TestCredentials:
     async def test_one_is_put_listed_sealed_anew_and_deleted(self, shell: Shell, tmp_path: Path) -> None:
@@ -141,6 +157,19 @@ async def test_deliveries_are_listed_and_made_again(world: World, api: Api, shel
 
     assert (again.code, again.err) == (0, "")
     assert len((await shell("list", "-o", "name")).out.split()) == 2
+
+
+async def test_a_delivery_that_started_nothing_says_why(world: World, api: Api, shell: Shell) -> None:
+    sender = Sender(api)
+    await sender.given_secret()
+    await world.given(hooked(events=["order.lost"]))
+    await sender.send()
+    await sender.send("msg-2", raw=b"no JSON")
+
+    listed = (await shell("webhook", "deliveries")).out
+
+    assert "nightly/paid: OtherEvent: the type of the event is none of the trigger's events" in listed
+    assert "InvalidBody: the body is not JSON in UTF-8" in listed
 
 
 async def test_calls_that_are_used_up_for_the_hour_are_a_no_that_says_until_when(

@@ -83,6 +83,19 @@ async def test_only_the_named_columns_are_copied(empty: TestDatabase, url: str) 
     assert empty.rows("SELECT count(*), count(amount), count(raw) FROM copy") == [(2, 2, 0)]
 
 
+@pytest.mark.parametrize("columns", [[], ["t", "r"]])
+async def test_columns_may_have_the_names_that_the_statement_uses_itself(
+    empty: TestDatabase, url: str, columns: list[str]
+) -> None:
+    empty.do("CREATE TABLE log (t int, r text); CREATE TABLE copy (t int PRIMARY KEY, r text)")
+    empty.do("INSERT INTO log VALUES (1, 'one'), (2, 'two')")
+    source = table("log", cursor=["t"], columns=columns)
+
+    await copied(a_copy(source, table("copy", key=["t"])), secrets(db=url), KeptMark())
+
+    assert empty.rows("SELECT t, r FROM copy ORDER BY t") == [(1, "one"), (2, "two")]
+
+
 async def test_what_has_not_settled_waits(empty: TestDatabase, url: str) -> None:
     empty.do("CREATE TABLE old (id int PRIMARY KEY, at timestamptz); CREATE TABLE copy (id int PRIMARY KEY)")
     empty.rows("INSERT INTO old VALUES (1, now() - interval '1 h'), (2, now()) RETURNING 1")

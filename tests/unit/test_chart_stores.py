@@ -136,6 +136,16 @@ def test_redis_is_the_gateway_s_and_the_operator_s_and_not_there_by_default() ->
     assert given({}) == []
 
 
+def test_certificates_of_one_s_own_authorities_are_files_wherever_something_is_called() -> None:
+    pods = render(WITH_DATABASE | {"certificates": {"existingConfigMap": "authorities"}}).pods()
+
+    mount = {"name": "certificates", "mountPath": "/etc/headgate/certificates", "readOnly": True}
+    for name in ("headgate-operator", "headgate-gateway", "headgate-migrate"):
+        spec = pods[name]["spec"]
+        assert {"name": "certificates", "configMap": {"name": "authorities"}} in spec["volumes"]
+        assert mount in spec["containers"][0]["volumeMounts"]
+
+
 @pytest.mark.parametrize(
     ("store", "url", "mounted"),
     [

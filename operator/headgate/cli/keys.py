@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeVar, get_args
 from uuid import UUID
 
 import typer
 
 from headgate.cli.given import moment_of
 from headgate.cli.outcome import tell
-from headgate.cli.output import Column
+from headgate.cli.output import Column, Format
 from headgate.cli.paging import pages
 from headgate.cli.session import Mistake, Session
 from headgate.cli.text import time_of
@@ -17,15 +17,8 @@ from headgate.client.api import CreateKey, Role, Scope
 from headgate.clock import wall
 
 T = TypeVar("T", bound=str)
-_ROLES: tuple[Role, ...] = ("owner", "editor", "viewer")
-_SCOPES: tuple[Scope, ...] = (
-    "runs:read",
-    "runs:write",
-    "workflows:read",
-    "usage:read",
-    "keys:manage",
-    "credentials:manage",
-)
+_ROLES: tuple[Role, ...] = get_args(Role)
+_SCOPES: tuple[Scope, ...] = get_args(Scope)
 _KEYS = (
     Column("ID", lambda key: key["id"]),
     Column("NAME", lambda key: key["name"]),
@@ -47,6 +40,8 @@ async def create(
     expires: Annotated[str | None, typer.Option(help="A moment, or a length of time such as 90d.")] = None,
 ) -> None:
     """Make a key. It is printed once, alone on standard output, and nobody can read it again."""
+    if session.output.format is Format.NAME:
+        raise Mistake("with -o name the key would be made and never seen: leave it out, or take -o json")
     body = CreateKey(name=name, role=_one_of(role, _ROLES, "--role"))
     if scope:
         body["scopes"] = [_one_of(item, _SCOPES, "--scope") for item in scope]

@@ -38,7 +38,8 @@ class Step:
 class Progress:
     """A run with its steps, in the order in which they came up."""
 
-    phase: str = "Pending"
+    phase: str = ""
+    """Empty until it was told."""
     reason: str = ""
     steps: Mapping[str, Step] = field(default_factory=dict)
     changed: datetime | None = None
@@ -101,7 +102,7 @@ def news(before: Progress, after: Progress) -> Iterator[tuple[datetime | None, s
         was = before.steps.get(name, Step(name, "Pending"))
         if (was.phase, was.attempt, was.reason) != (step.phase, step.attempt, step.reason):
             yield step.changed, f"  {name}: {_said(step)}"
-    if (before.phase, before.reason) != (after.phase, after.reason):
+    if after.phase and (before.phase, before.reason) != (after.phase, after.reason):
         yield after.changed, f"run: {after.phase}{f' ({after.reason})' if after.reason else ''}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import Annotated
+from typing import Annotated, get_args
 from uuid import UUID, uuid4
 
 import typer
@@ -133,7 +133,7 @@ async def list_runs(
 
 
 def _phase(text: str) -> RunPhase:
-    phases: tuple[RunPhase, ...] = ("Pending", "Running", "Suspended", "Succeeded", "Failed", "Cancelled")
+    phases: tuple[RunPhase, ...] = get_args(RunPhase)
     for phase in phases:
         if phase.lower() == text.lower():
             return phase

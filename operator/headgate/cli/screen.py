@@ -44,7 +44,7 @@ def _is_rich(file: TextIO, environment: Mapping[str, str]) -> bool:
 
 def lines(title: str, file: TextIO, now: Callable[[], datetime]) -> Show:
     """Progress as lines, each of which is new, with the time at which it happened; else with the present one."""
-    before = Progress(phase="")
+    before = Progress()
     print(printable(title), file=file, flush=True)
 
     def show(progress: Progress) -> None:

@@ -12,6 +12,18 @@ from headgate.cli.output import Column
 from headgate.cli.paging import pages
 from headgate.cli.session import Session
 from headgate.cli.text import time_of
+from headgate.client.api import Delivery
+
+
+def _why(item: Delivery) -> str:
+    """Why it started nothing: in words of the delivery's own, or of each trigger that was asked."""
+    if item["reason"]:
+        return f"{item['reason']}: {item['message']}"
+    asked = [result for result in item["results"] if result["outcome"] != "accepted"]
+    return "; ".join(
+        f"{result['workflow']}/{result['node']}: {result['reason']}: {result['message']}" for result in asked
+    )
+
 
 _WEBHOOKS = (
     Column("HOOK", lambda hook: hook["hook"]),
@@ -28,7 +40,7 @@ _DELIVERIES = (
     Column("OUTCOME", lambda item: item["outcome"]),
     Column("RUNS", lambda item: ",".join(result["runId"] for result in item["results"] if result["runId"])),
     Column("MESSAGE ID", lambda item: item["messageId"], wide=True),
-    Column("WHY", lambda item: ": ".join(part for part in (item["reason"], item["message"]) if part)),
+    Column("WHY", _why),
 )
 
 

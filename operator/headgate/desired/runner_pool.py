@@ -37,6 +37,7 @@ DRAIN_SECONDS = 60
 
 _ROOM = "/run/headgate"
 _PROBE_PORT, _SCRIPTS_PROBE_PORT = 8081, 8082
+_STUCK_GRACE_SECONDS = 5
 _TMP_MIB = 256
 _RUNNER_RESOURCES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {"requests": POOL_REQUESTS, "limits": {"cpu": "500m", "memory": "256Mi"}}
@@ -173,4 +174,6 @@ def _probe(port: int) -> dict[str, Any]:
         "periodSeconds": 20,
         "timeoutSeconds": 5,
         "failureThreshold": 3,
+        # What does not move drains nothing: the pod's own grace is for those that are told to end.
+        "terminationGracePeriodSeconds": _STUCK_GRACE_SECONDS,
     }

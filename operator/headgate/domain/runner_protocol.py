@@ -103,7 +103,7 @@ class Result(Message):
     succeeded: bool
     output: Any = None
     """JSON, 4096 bytes at most."""
-    reason: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{0,64}$")] = ""
+    reason: Annotated[str, StringConstraints(pattern=r"^([A-Za-z][A-Za-z0-9]{0,63})?$")] = ""
     """One word for a failure."""
     message: Annotated[str, StringConstraints(max_length=1024)] = ""
     exit_code: Annotated[int, Field(ge=-255, le=255)] | None = None

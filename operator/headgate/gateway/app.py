@@ -31,6 +31,9 @@ def gateway(ties: Ties) -> FastAPI:
     ties.registry.register(CallCounts(ties.limits))
     rates = RateLimits(ties.limits, metrics)
     app = FastAPI(title="Headgate", docs_url=None, redoc_url=None, openapi_url=None)
+    # A path with one slash more is no route: who followed such a redirect would send the token to wherever the request
+    # seems to have come from, which behind a proxy is an address without TLS.
+    app.router.redirect_slashes = False
     answer_with_problems(app)
     # First of all routes: they are looked through in this order, for every request.
     app.router.routes += _runners(ties)

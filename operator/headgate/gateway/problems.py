@@ -115,10 +115,8 @@ def answer_with_problems(app: FastAPI) -> None:
         return problem(error.status_code, str(error.detail), headers)
 
     @app.exception_handler(RequestValidationError)
-    async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        # Without the values, which are the caller's.
-        mistakes = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
-        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(mistakes[:_MISTAKES]))
+    async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        return _mistaken(request, error)
 
     for kind, status in _TOLD.items():
         app.add_exception_handler(kind, _telling(status))
@@ -145,6 +143,24 @@ def _telling(status: HTTPStatus) -> Callable[[Request, Exception], Awaitable[JSO
         return problem(status, str(error))
 
     return handle
+
+
+def _mistaken(request: Request, error: RequestValidationError) -> JSONResponse:
+    """What is wrong with a request, without its values, which are the caller's."""
+    found = error.errors()
+    if (broken := next((item for item in found if item["type"] == "json_invalid"), None)) is not None:
+        where = f"{broken['ctx']['error']} at character {broken['loc'][-1]}"
+        return problem(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {where}")
+    mistakes = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in found]
+    if any(item["loc"] == ("body",) for item in found) and not _is_json(request):
+        # As it is taken for anything but JSON it is a text, which no model takes.
+        mistakes.insert(0, "send the body as JSON, with Content-Type: application/json")
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(mistakes[:_MISTAKES]))
+
+
+def _is_json(request: Request) -> bool:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return media_type == "application/json" or media_type.endswith("+json")
 
 
 def _allowed(request: Request) -> str:

@@ -66,6 +66,16 @@ def test_each_change_is_a_line_and_what_is_as_it_was_is_none() -> None:
     ]
 
 
+def test_of_a_run_nothing_is_said_until_it_was_told() -> None:
+    """Steps come first where they changed in the same transaction."""
+    file = io.StringIO()
+    show = lines("acme/nightly", file, lambda: NOON)
+
+    show(after(step("a", "Queued", 1)))
+
+    assert file.getvalue().splitlines()[1:] == ["12:00:01   a: Queued"]
+
+
 def test_what_happened_on_another_day_says_so_and_what_has_no_time_is_of_now() -> None:
     file = io.StringIO()
     show = lines("acme/nightly", file, lambda: NOON)

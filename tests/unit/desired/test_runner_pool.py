@@ -78,6 +78,11 @@ def test_a_runner_has_time_to_drain_and_then_its_scripts_to_end() -> None:
     assert pool["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > drain + GRACE_SECONDS
 
 
+def test_what_is_stuck_is_not_waited_for_as_what_drains_is() -> None:
+    for container in containers().values():
+        assert container["livenessProbe"]["terminationGracePeriodSeconds"] < GRACE_SECONDS
+
+
 def test_amounts_are_written_as_the_api_server_returns_them_and_requests_stay_below_limits() -> None:
     resources = containers(resources={"limits": {"cpu": "0.1", "memory": "128Mi"}})["scripts"]["resources"]
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response, Security
 
 from headgate.domain.api_keys import Scope
+from headgate.domain.spread import node_of
 from headgate.engine.engine import Engine
 from headgate.engine.types import StepLog
 from headgate.gateway.access import Access, Standing
@@ -23,6 +24,8 @@ from headgate.gateway.streams import Place, Stream, Streams
 from headgate.objects.object_store import ObjectStore
 
 MEDIA_TYPE = "text/plain"
+NO_LOG = "NoLog"
+"""Why there is none, and none to come: the node is decided, called or approved, and no pod writes anything for it."""
 _LOG: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "What the attempt wrote.",
@@ -68,6 +71,8 @@ def log_routes(
         found = await engine.logs.of(caller.workspace_id, run_id, step, attempt)
         if found is not None and found.size is not None:
             return await whole(kept, found, streams.take_place(caller.workspace_id))
+        if node_of(step) in await engine.logs.logless(caller.workspace_id, run_id):
+            raise Problem(HTTPStatus.NOT_FOUND, f"node {step} has no log: it is not executed by a pod", reason=NO_LOG)
         if not follow:
             if found is None:
                 raise Problem(HTTPStatus.NOT_FOUND, "the run has no such attempt of such a node, or none yet")

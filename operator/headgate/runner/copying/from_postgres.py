@@ -55,10 +55,11 @@ class PostgresRows:
         if self._node.settle is not None:
             wanted.append(sql.SQL("{} < now() - {}::interval").format(columns[0], sql.Placeholder()))
             values.append(parse_duration(self._node.settle))
-        record: sql.Composable = sql.SQL("row_to_json(t)")
+        # A name alone would be a column's, where the table has one that is named so.
+        record: sql.Composable = sql.SQL("row_to_json(t.*)")
         if self._node.columns:
             chosen = sql.SQL(", ").join(_of("t", name) for name in self._node.columns)
-            record = sql.SQL("(SELECT row_to_json(r) FROM (SELECT {}) r)").format(chosen)
+            record = sql.SQL("(SELECT row_to_json(r.*) FROM (SELECT {}) r)").format(chosen)
         statement = sql.SQL("SELECT {}::text, {} FROM {} t WHERE {} ORDER BY {}").format(
             record,
             sql.SQL(", ").join(sql.SQL("{}::text").format(column) for column in columns),
