@@ -33,6 +33,7 @@ from hack.cluster.paths import Layout
 from hack.cluster.processes import Process, spawn, tail
 from hack.cluster.state import State
 from hack.image import full_name
+from hack.steps import TroubleError
 
 _PATIENCE = 90.0
 _GRACE = 10.0
@@ -189,7 +190,10 @@ class LocalCluster:
             state = State(addresses)
             state.save(layout)
         if state.addresses is None:
-            raise RuntimeError(f"the running cluster {layout.name} belongs to {mounts.owner(layout)}")
+            raise TroubleError(
+                f"the running cluster {layout.name} belongs to {mounts.owner(layout)}",
+                "`make down` in that checkout first: a machine has one cluster of that name",
+            )
         cgroups.create(layout.cgroup)
         if not (layout.pki / "issued").exists():
             # A fresh cluster: what is there tells of an earlier one.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -29,6 +29,11 @@ class FusedStore(ObjectStore):
     async def put(self, path: str, content: bytes | Iterable[bytes]) -> None:
         self.fuse.before()
         await super().put(path, content)
+        self.fuse.done()
+
+    async def put_pieces(self, path: str, pieces: AsyncIterator[bytes], size: int) -> None:
+        self.fuse.before()
+        await super().put_pieces(path, pieces, size)
         self.fuse.done()
 
     async def delete(self, path: str) -> None:

@@ -15,6 +15,7 @@ _KINDS = {
     "outputs of nodes": f"SELECT {_json('output')} FROM workflow_execution_steps",
     "logs": "SELECT coalesce(sum(log_bytes), 0) FROM workflow_execution_steps",
     "artifacts": "SELECT coalesce(sum(bytes), 0) FROM run_artifacts",
+    "artifacts on their way": "SELECT coalesce(sum(bytes), 0) FROM unnoted_artifacts",
     "remembered": f"SELECT {_json('output')} FROM node_memos",
     "cursors": (
         "SELECT coalesce(sum(coalesce(octet_length(reached), 0) + coalesce(octet_length(pending), 0)), 0)"

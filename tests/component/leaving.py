@@ -12,7 +12,6 @@ from uuid import UUID
 
 import httpx
 
-from headgate.domain.artifacts import artifact_path
 from headgate.engine.steps.left_files import SentFile
 from headgate.objects.object_store import ObjectStore
 from tests.builders import WorkflowBuilder, a_workflow
@@ -112,7 +111,7 @@ async def leave(
 ) -> str:
     """Put a file there and note it, whoever holds the attempt: as of a run that ended. Where it lies."""
     ref = world.ref(run, "work", attempt, workspace)
-    path = artifact_path(ref, UUID(int=len(await noted(world)) + 1))
+    path = (await world.engine.left_files.expect(ref, "runner-1", name, len(content))).path
     await objects.put(path, content)
     file = SentFile(name, path, len(content), hashlib.sha256(content).hexdigest())
     settled = await world.engine.left_files.record(ref, "runner-1", file)

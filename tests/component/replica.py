@@ -56,7 +56,7 @@ class FusedDatabase(Database):
 
     def __init__(self, url: str, fuse: Fuse) -> None:
         super().__init__(url, pool_size=4)
-        self._fuse = fuse
+        self.fuse = fuse
 
     @asynccontextmanager
     async def tenant(
@@ -70,8 +70,8 @@ class FusedDatabase(Database):
     ) -> AsyncIterator[Transaction]:
         async with super().tenant(workspace_id, lock=lock, share=share, snapshot=snapshot, wait=wait) as tx:
             yield tx
-            self._fuse.before()
-        self._fuse.done()
+            self.fuse.before()
+        self.fuse.done()
 
     @asynccontextmanager
     async def shared(
@@ -79,15 +79,15 @@ class FusedDatabase(Database):
     ) -> AsyncIterator[tuple[Transaction, frozenset[UUID]]]:
         async with super().shared(workspace_id, locks) as begun:
             yield begun
-            self._fuse.before()
-        self._fuse.done()
+            self.fuse.before()
+        self.fuse.done()
 
     @asynccontextmanager
     async def system(self, *, lock: int | None = None, by_index: bool = False) -> AsyncIterator[Transaction]:
         async with super().system(lock=lock, by_index=by_index) as tx:
             yield tx
-            self._fuse.before()
-        self._fuse.done()
+            self.fuse.before()
+        self.fuse.done()
 
 
 @dataclass

@@ -18,6 +18,7 @@ TENANT_TABLES = (
     "execution_labels",
     "ended_labels",
     "run_artifacts",
+    "unnoted_artifacts",
     "run_changes",
     "execution_triggers",
     "tasks",

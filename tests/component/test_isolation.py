@@ -117,6 +117,10 @@ async def two_tenants(world: World) -> World:
             world.ids[workspace],
         )
         await world.rows(
+            "INSERT INTO headgate.unnoted_artifacts SELECT %s, 'path', 7, now(), false RETURNING 1",
+            world.ids[workspace],
+        )
+        await world.rows(
             "INSERT INTO headgate.recommendations SELECT %s, gen_random_uuid(), gen_random_uuid(), 'work', 'Retry', '',"
             " now(), 'disk' RETURNING 1",
             world.ids[workspace],
@@ -266,6 +270,7 @@ async def test_another_workspaces_rows_cannot_be_changed(two_tenants: World, fre
         "UPDATE headgate.execution_labels SET value = 'other'",
         "UPDATE headgate.ended_labels SET status = 'Failed'",
         "UPDATE headgate.run_artifacts SET node = 'other'",
+        "UPDATE headgate.unnoted_artifacts SET path = 'other'",
         "UPDATE headgate.run_changes SET phase = 'Failed'",
         "UPDATE headgate.run_documents SET execution_id = gen_random_uuid()",
         "UPDATE headgate.workspace_analytics_daily SET total = 0",
@@ -323,6 +328,8 @@ async def test_the_app_role_cannot_rewrite_what_is_for_ever_or_lift_its_limits(
         "SELECT value FROM headgate.execution_labels",
         "SELECT value FROM headgate.ended_labels",
         "SELECT name FROM headgate.run_artifacts",
+        "SELECT path FROM headgate.unnoted_artifacts",
+        "DELETE FROM headgate.unnoted_artifacts",
         "SELECT content FROM headgate.pool_logs",
         "SELECT phase FROM headgate.run_changes",
         "UPDATE headgate.run_documents SET document = ''",

@@ -43,6 +43,7 @@ from headgate.reconcile.resync import Resync
 from headgate.reconcile.runner_jobs import RunnerJobs
 from headgate.reconcile.runners import Runners
 from headgate.reconcile.timekeeping import Timekeeper
+from headgate.reconcile.unnoted import UnnotedArtifacts
 from headgate.settings import OperatorSettings
 from headgate.store.bell import Bell
 
@@ -83,6 +84,7 @@ def compose(
             *_timekeeping(base, runner_jobs, pools),
             logs.run,
             PoolLogs(engine.logs, logs, wall=wall).run,
+            UnnotedArtifacts(engine.left_files, objects).run,
             ArchiveKeeper(engine.archiver(objects, _signing(base.settings)), registry, wall=wall).run,
             base.let_go.run,
             base.warnings.run,

@@ -20,18 +20,20 @@ from headgate.domain.artifacts import ELSEWHERE, TOO_LARGE, sending_seconds
 from headgate.domain.runner_protocol import ANNOUNCE_PATH, ARTIFACT_FIELD, ARTIFACT_PATH, Announcement, Sent
 from headgate.domain.storage import LIMIT
 from headgate.domain.task import TaskRef
-from headgate.engine.steps.left_files import LeftFiles, SentFile, Settled, elsewhere
+from headgate.engine.steps.left_files import Late, LeftFiles, SentFile, Settled, elsewhere
 from headgate.engine.types import LeaseLost
 from headgate.gateway.authentication import Authenticator, Runner, check_runner
 from headgate.gateway.messages import MessageRoute, message_route, read_message
 from headgate.gateway.problems import RETRY_SECONDS, Problem
 from headgate.gateway.stored import away
 from headgate.objects.object_store import SENDERS, ObjectStore, StoreUnavailable
+from headgate.store.errors import DatabaseUnavailable
 
 PIECE_BYTES = 1_048_576
 """Of a file at once, on its way."""
 MOST_OF_WORKSPACE = SENDERS // 2
 """Files of one workspace that come at the same time at most, so that there is room for another's."""
+_log = structlog.get_logger("headgate.gateway")
 _STATUS = {
     LIMIT: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     ELSEWHERE: HTTPStatus.FORBIDDEN,
@@ -72,7 +74,7 @@ class _Uploads:
         ref = TaskRef(caller.workspace_id, body.run_id, body.node, body.attempt)
         settled = await self.files.announce(ref, caller.holder, list(body.sizes))
         if self.objects is not None:
-            await _delete(self.objects, settled.gone)
+            await self._delete(self.objects, ref, settled.gone)
         _agreed(settled)
 
     async def take(self, request: Request) -> Response:
@@ -86,28 +88,49 @@ class _Uploads:
             raise _refused(elsewhere())
         ref = TaskRef(caller.workspace_id, sent.run_id, sent.node, sent.attempt)
         with self._place(caller.workspace_id):
-            _agreed(await self.files.may_bring(ref, caller.holder, sent.name, size))
             settled = await self._kept(self.objects, ref, caller.holder, sent.name, size, request)
-        await _delete(self.objects, settled.gone)
+        await self._delete(self.objects, ref, settled.gone)
         _agreed(settled)
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
     async def _kept(
         self, objects: ObjectStore, ref: TaskRef, holder: str, name: str, size: int, request: Request
     ) -> Settled:
-        path, body = self.files.path_of_next(ref), _Body(request, size)
+        expected = await self.files.expect(ref, holder, name, size)
+        if expected.refused is not None:
+            raise _refused(expected.refused)
+        path, body = expected.path, _Body(request, size)
         try:
             await objects.put_pieces(path, body.pieces(), size)
-        except (TimeoutError, ClientDisconnect, _Cut):
+            return await self.files.record(ref, holder, SentFile(name, path, size, body.sha256))
+        except (TimeoutError, ClientDisconnect, _Cut, Late):
+            await self._delete(objects, ref, [path])
             detail = f"a file of {size} bytes has to come whole, within {sending_seconds(size):.0f} seconds"
             raise Problem(HTTPStatus.REQUEST_TIMEOUT, detail, _CLOSE) from None
         except StoreUnavailable:
+            await self._delete(objects, ref, [path])
             raise away() from None
-        try:
-            return await self.files.record(ref, holder, SentFile(name, path, size, body.sha256))
         except LeaseLost:
-            await _delete(objects, [path])
+            await self._delete(objects, ref, [path])
             raise
+
+    async def _delete(self, objects: ObjectStore, ref: TaskRef, paths: Iterable[str]) -> None:
+        """Delete what is not to stay, whether it came to lie there or not. What this cannot do the operator does."""
+        deleted, left = [], []
+        for path in paths:
+            try:
+                await objects.delete(path)
+                deleted.append(path)
+            except StoreUnavailable as error:
+                _log.warning("an artifact is left for the operator to delete", error=str(error))
+                left.append(path)
+        try:
+            if deleted:
+                await self.files.deleted(ref.workspace_id, deleted)
+            if left:
+                await self.files.leave(ref.workspace_id, left)
+        except DatabaseUnavailable as error:
+            _log.warning("an artifact is left for the operator to forget", error=str(error))
 
     def _check_size(self, size: int) -> None:
         if size > self.most_bytes:
@@ -180,15 +203,6 @@ def _length(request: Request) -> int:
 
 
 _CLOSE = {"Connection": "close"}
-
-
-async def _delete(objects: ObjectStore, paths: Iterable[str]) -> None:
-    """Delete what is noted nowhere any more. What cannot be deleted now lies there until its run leaves the archive."""
-    for path in paths:
-        try:
-            await objects.delete(path)
-        except StoreUnavailable as error:
-            structlog.get_logger("headgate.gateway").warning("an artifact was left behind", error=str(error))
 
 
 def _agreed(settled: Settled) -> None:

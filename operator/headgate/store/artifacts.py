@@ -17,14 +17,18 @@ _FORGET = f"""
         DELETE FROM headgate.run_artifacts WHERE {_OF_ATTEMPT} RETURNING path, bytes
     ), freed AS MATERIALIZED (
         SELECT headgate.keep_bytes(%(workspace_id)s, -CAST(sum(bytes) AS bigint)) FROM gone HAVING count(*) > 0
+    ), going AS (
+        INSERT INTO headgate.unnoted_artifacts (workspace_id, path, bytes, due_at, given_up)
+        SELECT %(workspace_id)s, path, 0, %(due_at)s, true FROM gone
     )
     SELECT path FROM gone WHERE (SELECT count(*) FROM freed) >= 0
 """  # noqa: S608 - constants
 
 
-async def forget(tx: Transaction, key: RunKey, node: str, attempt: int) -> list[str]:
-    """Forget all files of the attempt, and give back what they took. Where they lie."""
-    return [row.path for row in await tx.rows(_FORGET, key.parameters() | {"node": node, "attempt": attempt})]
+async def forget(tx: Transaction, key: RunKey, node: str, attempt: int, due_at: datetime) -> list[str]:
+    """Forget all files of the attempt, and give back what they took. Where they lie: they are to be deleted."""
+    parameters = {"node": node, "attempt": attempt, "due_at": due_at}
+    return [row.path for row in await tx.rows(_FORGET, key.parameters() | parameters)]
 
 
 @dataclass(frozen=True)
@@ -42,41 +46,49 @@ class NewFile:
 class Noted:
     """What became of it."""
 
-    fits: bool
-    """Whether it is noted: there was room, and the attempt has not too many files."""
+    kept: bool
+    """Whether it is noted: it was expected, and the attempt has not too many files."""
     others: int
     """Other files of the attempt."""
     replaced: str | None
-    """Where the one lay whose place it took."""
+    """Where the one lies whose place it took, and which is to be deleted."""
 
 
+# What is counted for the one that was expected is counted for the one that is noted.
 _RECORD = f"""
     WITH before AS MATERIALIZED (
         SELECT bytes, path FROM headgate.run_artifacts WHERE {_OF_ATTEMPT} AND name = %(name)s
     ), others AS MATERIALIZED (
         SELECT count(*) AS files FROM headgate.run_artifacts WHERE {_OF_ATTEMPT} AND name <> %(name)s
-    ), kept AS MATERIALIZED (
-        SELECT headgate.keep_bytes(%(workspace_id)s, %(bytes)s - coalesce((SELECT bytes FROM before), 0)) AS fits
-        FROM others WHERE files < %(most)s
+    ), come AS (
+        DELETE FROM headgate.unnoted_artifacts
+        WHERE workspace_id = %(workspace_id)s AND path = %(path)s AND NOT given_up
+            AND (SELECT files FROM others) < %(most)s
+        RETURNING path
     ), noted AS (
         INSERT INTO headgate.run_artifacts AS a (workspace_id, started_at, execution_id, node, attempt, name, bytes,
             sha256, content_type, path, created_at)
         SELECT %(workspace_id)s, %(started_at)s, %(run_id)s, %(node)s, %(attempt)s, %(name)s, %(bytes)s, %(sha256)s,
             %(content_type)s, %(path)s, %(now)s
-        FROM kept WHERE fits
+        FROM come
         ON CONFLICT (workspace_id, started_at, execution_id, node, attempt, name) DO UPDATE
         SET bytes = excluded.bytes, sha256 = excluded.sha256, content_type = excluded.content_type,
             path = excluded.path, created_at = excluded.created_at
+    ), going AS (
+        INSERT INTO headgate.unnoted_artifacts (workspace_id, path, bytes, due_at, given_up)
+        SELECT %(workspace_id)s, b.path, 0, %(due_at)s, true FROM before b CROSS JOIN come
+    ), freed AS MATERIALIZED (
+        SELECT headgate.keep_bytes(%(workspace_id)s, -b.bytes) FROM before b CROSS JOIN come WHERE b.bytes > 0
     )
-    SELECT coalesce((SELECT fits FROM kept), false) AS fits, (SELECT files FROM others) AS others,
-        (SELECT path FROM before) AS replaced
+    SELECT EXISTS (SELECT FROM come) AS kept, (SELECT files FROM others) AS others,
+        (SELECT path FROM before) AS replaced, (SELECT count(*) FROM freed) AS freed
 """  # noqa: S608 - constants
 
 
 async def record(
-    tx: Transaction, key: RunKey, node: str, attempt: int, file: NewFile, *, most: int, now: datetime
+    tx: Transaction, key: RunKey, node: str, attempt: int, file: NewFile, *, most: int, now: datetime, due_at: datetime
 ) -> Noted:
-    """Note a file of the attempt, one of ``most``, in place of the one of its name, and count its bytes."""
+    """Note a file of the attempt that was expected, one of ``most``, in place of the one of its name."""
     parameters = {
         "node": node,
         "attempt": attempt,
@@ -87,9 +99,10 @@ async def record(
         "path": file.path,
         "most": most,
         "now": now,
+        "due_at": due_at,
     }
     row = await tx.one(_RECORD, key.parameters() | parameters)
-    return Noted(row.fits, row.others, row.replaced)
+    return Noted(row.kept, row.others, row.replaced)
 
 
 _SHOWN = "node, attempt, name, bytes, sha256, content_type, path, created_at"

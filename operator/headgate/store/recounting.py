@@ -82,6 +82,8 @@ _BESIDE = compact("""
         SELECT coalesce(sum(octet_length(d.sealed)), 0) FROM headgate.webhook_deliveries d
         WHERE d.workspace_id = %(workspace_id)s
     ) + (
+        SELECT coalesce(sum(n.bytes), 0) FROM headgate.unnoted_artifacts n WHERE n.workspace_id = %(workspace_id)s
+    ) + (
         SELECT coalesce(sum(CASE p.state WHEN 'Removed' THEN p.stored_bytes ELSE 0 END + p.log_bytes), 0)
         FROM headgate.archive_parts p
         WHERE p.workspace_id = %(workspace_id)s AND p.state IN ('Removed', 'Settled', 'Expiring')

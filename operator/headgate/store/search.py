@@ -6,7 +6,7 @@ something lies: what it says is read under row-level security, which lets nothin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -68,6 +68,19 @@ async def found_runs(tx: Transaction, workspace_id: UUID, places: Sequence[tuple
     times, ids = [time for time, _ in places], [run_id for _, run_id in places]
     parameters = {"workspace_id": workspace_id, "times": times, "ids": ids}
     return await tx.rows(_FOUND_RUNS, parameters, prepare=True)
+
+
+_HAVING = compact(f"""
+    SELECT m.id FROM unnest(CAST(%(ids)s AS uuid[]), CAST(%(messages)s AS text[])) AS m (id, message)
+    WHERE headgate.document(%(workspace_id)s, m.message) @@ ({_OWN} && {_WORDS}) AND numnode({_WORDS}) > 0
+""")  # noqa: S608 - constants
+
+
+async def having(tx: Transaction, workspace_id: UUID, words: str, messages: Mapping[UUID, str]) -> list[UUID]:
+    """Which of these errors of runs have the words, as ``runs`` has it of errors that are in the history."""
+    given = {"ids": list(messages), "messages": list(messages.values())}
+    rows = await tx.rows(_HAVING, {"workspace_id": workspace_id, "words": words, **given}, prepare=False)
+    return [row.id for row in rows]
 
 
 _BEHIND = "WHERE (rank, id) < (%(rank)s, %(id)s)"

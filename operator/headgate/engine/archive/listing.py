@@ -1,16 +1,16 @@
-"""Goes on with a list of runs where the history ends: in the archive, in one order."""
+"""Goes on with a list of runs, or what a search finds, where the history ends: in the archive, in one order."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from headgate.domain.ids import uuid7
-from headgate.engine.archive.reading import ArchiveReader, Shown
+from headgate.engine.archive.reading import ArchiveReader, Having, Shown
 from headgate.engine.context import Context
 from headgate.engine.views import RunFilter
 from headgate.objects.parquet import Row
@@ -43,6 +43,18 @@ class Asked:
     limit: int
 
 
+@dataclass(frozen=True)
+class Sought:
+    """What is searched for."""
+
+    workspace_id: UUID
+    before: UUID | None
+    after: UUID | None
+    """Older runs are of a later page, which the history begins."""
+    having: Having
+    """Which of some messages, by the ids of their runs, have the words."""
+
+
 class ArchiveListing:
     """Lists archived runs beside those that are not. Raises as ``ArchiveReader`` does."""
 
@@ -57,26 +69,56 @@ class ArchiveListing:
         last = min(asked.before or _LAST, _bound(filters.until, _LAST))
         return await parts.holding(tx, asked.workspace_id, first, last, MOST_PARTS + 1)
 
+    async def searched(
+        self, tx: Transaction, workspace_id: UUID, before: UUID | None, first: UUID | None
+    ) -> list[Part]:
+        """Parts in which runs from ``first`` up to ``before`` may be. One statement."""
+        return await parts.holding(tx, workspace_id, first or _FIRST, before or _LAST, MOST_PARTS + 1)
+
     async def page(self, asked: Asked, hot: Sequence[Any], holding: Sequence[Part]) -> Page:
         """The page, of what the history has and what these parts have.
 
         A run that is in both is in it once. After ``MOST_PARTS`` parts the page ends where they do.
         """
-        found = {row.id: row for row in hot}
         fits = _chosen(asked, await self._workflow(asked))
+
+        async def rows(part: Part) -> list[Row]:
+            return await self._reader.listed(part, _chosen_by(asked.filters), fits, asked.limit)
+
+        return await self._gathered(asked.workspace_id, asked.limit, hot, holding, rows)
+
+    async def found(self, sought: Sought, hot: Sequence[Any], holding: Sequence[Part], *, limit: int) -> Page:
+        """The page of what a search finds, as ``page`` has it of a list."""
+
+        async def rows(part: Part) -> list[Row]:
+            return await self._reader.with_words(
+                part, (sought.after or _FIRST, sought.before or _LAST), sought.having, limit
+            )
+
+        return await self._gathered(sought.workspace_id, limit, hot, holding, rows)
+
+    async def _gathered(
+        self,
+        workspace_id: UUID,
+        limit: int,
+        hot: Sequence[Any],
+        holding: Sequence[Part],
+        rows: Callable[[Part], Awaitable[list[Row]]],
+    ) -> Page:
+        found = {row.id: row for row in hot}
         end = None
         for index, part in enumerate(holding):
             last = part.last_run or _LAST
-            if sum(run_id > last for run_id in found) >= asked.limit:
+            if sum(run_id > last for run_id in found) >= limit:
                 break
             if index == MOST_PARTS:
                 end = last
                 break
-            for row in await self._reader.listed(part, _chosen_by(asked.filters), fits, asked.limit):
+            for row in await rows(part):
                 found.setdefault(UUID(row["id"]), row)
-        ids = sorted((run_id for run_id in found if end is None or run_id > end), reverse=True)[: asked.limit]
-        shown = await self._named(asked.workspace_id, [found[run_id] for run_id in ids])
-        if len(ids) == asked.limit:
+        ids = sorted((run_id for run_id in found if end is None or run_id > end), reverse=True)[:limit]
+        shown = await self._named(workspace_id, [found[run_id] for run_id in ids])
+        if len(ids) == limit:
             return Page(shown, ids[-1])
         return Page(shown, None if end is None else UUID(int=end.int + 1))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -19,6 +19,8 @@ from headgate.store.archive import parts
 from headgate.store.archive.columns import FORMS
 from headgate.store.archive.parts import Part
 
+Having = Callable[[Mapping[UUID, str]], Awaitable[Collection[UUID]]]
+"""Tells which texts have the words that are looked for, by what they are of."""
 _CANDIDATES = 32
 """Parts in which one run may be: their ranges overlap only where runs came late."""
 
@@ -123,6 +125,20 @@ class ArchiveReader:
         found = [row["id"] for row in await files.decoded(file, content, ("id", *columns), by="id") if fits(row)]
         # What a list shows is more than it is chosen by, and most of it would be for nothing.
         return await files.decoded(file, content, LISTED, by="id", wanted=frozenset(found[-limit:]))
+
+    async def with_words(self, part: Part, between: tuple[UUID, UUID], having: Having, limit: int) -> list[Row]:
+        """The newest ``limit`` runs of a part, between these two, whose errors have the words; as ``listed``."""
+        after, before = between
+        files = self._reader()
+        file = files_of_record(part.files or {})[RUNS]
+        content = await files.content(file)
+        messages = {
+            UUID(row["id"]): row["error_message"]
+            for row in await files.decoded(file, content, ("id", "error_message"), by="id")
+            if row["error_message"] is not None and after < UUID(row["id"]) < before
+        }
+        found = sorted(await having(messages))[-limit:] if messages else []
+        return await files.decoded(file, content, LISTED, by="id", wanted=frozenset(map(str, found)))
 
     async def _holding(self, workspace_id: UUID, first: UUID, last: UUID, limit: int) -> list[Part]:
         async with self._context.database.tenant(workspace_id) as tx:

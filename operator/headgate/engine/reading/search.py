@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,10 @@ from uuid import UUID
 from headgate.api.workflow_run import RunPhase
 from headgate.domain.ids import uuid7_time
 from headgate.domain.search import Place, SearchKind, parse_place, words_of
+from headgate.engine.archive.listing import ArchiveListing, Sought
+from headgate.engine.archive.reading import ArchiveReader
 from headgate.engine.context import Context
+from headgate.objects.object_store import StoreUnavailable
 from headgate.store import search
 from headgate.store.database import Transaction
 
@@ -56,8 +59,9 @@ class Search:
         """What has all words of the query: runs the newest first, the others in the order in which they fit.
 
         Words in quotation marks stand next to each other, ``or`` stands between two of which one is enough, and what
-        follows a ``-`` must be missing. Raises ``ValueError``, with what to change, for a query without a word or that
-        is too long, a limit that is no page's, and a cursor that is not one.
+        follows a ``-`` must be missing. Runs are looked for in the archive too, as lists are read on there: a page may
+        have fewer than asked for where there is more. Raises as ``ArchiveReader`` does; ``ValueError``, with what to
+        change, for a query without a word or that is too long, a limit that is no page's, and a cursor that is not one.
         """
         words = words_of(query)
         if not 1 <= limit <= PAGE_SIZE:
@@ -90,23 +94,31 @@ class Search:
         before = _position(cursor) if cursor is not None else None
         async with self._context.database.system() as tx:
             found = [(row.started_at, row.id) for row in await search.runs(tx, workspace_id, words, before, limit)]
-        if not found:
+        following = found[-1][1] if len(found) == limit else None
+        archived = self._context.archive is not None
+        if not found and not archived:
             return Hits((), None)
+        listing = ArchiveListing(self._context, ArchiveReader(self._context, self._context.archive))
+        last = before[1] if before is not None else None
         async with self._context.database.tenant(workspace_id) as tx:
-            rows = await search.found_runs(tx, workspace_id, found)
-        items = tuple(
-            Hit(
-                SearchKind.RUN,
-                row.namespace,
-                row.workflow,
-                row.started_at.astimezone(UTC),
-                row.error_message,
-                run_id=row.id,
-                phase=RunPhase(row.status),
-            )
-            for row in rows
-        )
-        return Hits(items, str(found[-1][1]) if len(found) == limit else None)
+            rows = await search.found_runs(tx, workspace_id, found) if found else []
+            holding = await listing.searched(tx, workspace_id, last, following) if archived else []
+        if holding:
+
+            async def having(messages: Mapping[UUID, str]) -> Sequence[UUID]:
+                async with self._context.database.tenant(workspace_id) as tx:
+                    return await search.having(tx, workspace_id, words, messages)
+
+            try:
+                page = await listing.found(Sought(workspace_id, last, following, having), rows, holding, limit=limit)
+            except StoreUnavailable:
+                # What the history has is found all the same; the page after it tells that the archive is away.
+                following = following or (rows[-1].id if rows else None)
+                if following is None:
+                    raise
+            else:
+                rows, following = list(page.rows), page.next_cursor or following
+        return Hits(tuple(_run(row) for row in rows), str(following) if following is not None else None)
 
     async def _ranked(
         self,
@@ -129,6 +141,11 @@ class Search:
             rows = {row.id: row for row in await read(tx, workspace_id, [place.id for place in places])}
         items = tuple(shown(rows[place.id]) for place in places if place.id in rows)
         return Hits(items, str(places[-1]) if len(places) == limit else None)
+
+
+def _run(row: Any) -> Hit:
+    at, phase = row.started_at.astimezone(UTC), RunPhase(row.status)
+    return Hit(SearchKind.RUN, row.namespace, row.workflow, at, row.error_message, run_id=row.id, phase=phase)
 
 
 def _workflow(row: Any) -> Hit:

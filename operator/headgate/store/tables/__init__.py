@@ -25,6 +25,7 @@ from headgate.store.tables.history import (
     run_artifacts,
     run_changes,
     run_endings,
+    unnoted_artifacts,
 )
 from headgate.store.tables.rate_limits import loans, pot_rate_limits, rate_limits
 from headgate.store.tables.replication import beats
@@ -84,6 +85,7 @@ __all__ = [
     "sync_cursors",
     "tasks",
     "turns",
+    "unnoted_artifacts",
     "upkeep_days",
     "usage",
     "versions",

@@ -223,6 +223,16 @@ run_artifacts = Table(
     postgresql_partition_by="RANGE (started_at)",
 )
 
+unnoted_artifacts = Table(
+    "unnoted_artifacts",
+    metadata,
+    Column("workspace_id", Uuid, primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("bytes", BigInteger, nullable=False),
+    Column("due_at", Time, nullable=False),
+    Column("given_up", Boolean, nullable=False),
+)
+
 run_changes = Table(
     "run_changes",
     metadata,

@@ -1,0 +1,1 @@
+DROP TABLE headgate.unnoted_artifacts;
