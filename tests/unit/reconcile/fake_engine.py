@@ -15,6 +15,7 @@ from headgate.domain.task import Outcome, TaskRef, Waiting
 from headgate.engine.engine import Engine
 from headgate.engine.reading.analytics import Analytics
 from headgate.engine.reading.step_logs import StepLogs
+from headgate.engine.steps.left_files import LeftFiles
 from headgate.engine.steps.runner_tasks import RunnerTasks
 from headgate.engine.types import Effects, Fired, ScheduleView, VersionRecord, WorkspaceRecord, WorkspaceUsage
 from headgate.engine.webhooks.deliveries import Deliveries
@@ -32,6 +33,7 @@ class FakeEngine(Engine):
         self.logs = FakeStepLogs(self)
         self.deliveries = FakeDeliveries(self)
         self.analytics = FakeAnalytics()
+        self.left_files = FakeLeftFiles()
         self.told: list[tuple[Any, ...]] = []
         self.effects = Effects()
         self.failures: list[Exception] = []
@@ -156,6 +158,16 @@ class FakeDeliveries(Deliveries):
         self._engine.note("forget", now)
         self.more -= 1
         return 0, self.more >= 0
+
+
+class FakeLeftFiles(LeftFiles):
+    """Of whose files nothing is left behind."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def owners_of_unnoted(self) -> list[UUID]:
+        return []
 
 
 class FakeAnalytics(Analytics):
