@@ -118,7 +118,7 @@ async def test_completing_for_a_retry_takes_four_and_again_for_nothing_three(war
     assert len(sent) == 3
 
 
-async def test_an_attempt_for_a_runner_takes_three_and_its_end_with_the_next_one_five(
+async def test_an_attempt_for_a_runner_takes_three_and_its_end_with_the_next_one_four(
     warm: World, sent: list[str]
 ) -> None:
     script = {"script": {"language": "shell", "source": "true"}}
@@ -131,7 +131,7 @@ async def test_an_attempt_for_a_runner_takes_three_and_its_end_with_the_next_one
     with counted(sent):
         following, _ = await warm.engine.runner_tasks.complete(task.ref, "acme", Outcome(True), "pod-1", lease)
     assert following is not None
-    assert len(sent) == 5
+    assert len(sent) == 4
 
 
 async def test_reports_about_an_attempt_take_three(warm: World, sent: list[str]) -> None:
