@@ -29,6 +29,7 @@ class AbsentDatabase(Database):
         lock: UUID | None = None,
         share: UUID | None = None,
         snapshot: bool = False,
+        by_index: bool = False,
         wait: bool = True,
     ) -> AsyncIterator[Transaction]:
         """Raises ``DatabaseAbsent``."""

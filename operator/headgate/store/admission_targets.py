@@ -25,13 +25,18 @@ _FOUND = """w.id AS workflow_id, w.current_version_id AS version_id, t.trigger_k
         t.execution_id AS run_id"""
 
 
+# Each by its whole key, with LIMIT, as joins read all keys of a workspace while the server takes the table for small.
 def _found(source: Source) -> str:
     return f"""
-    LEFT JOIN headgate.workflows w ON w.workspace_id = %(workspace_id)s AND w.namespace = {source["namespace"]}
-        AND w.name = {source["name"]} AND w.deleted_at IS NULL
-    LEFT JOIN headgate.execution_triggers t ON t.workspace_id = %(workspace_id)s
-        AND t.trigger_key = {source["trigger_key"]}
-"""
+    LEFT JOIN LATERAL (
+        SELECT id, current_version_id FROM headgate.workflows WHERE workspace_id = %(workspace_id)s
+            AND namespace = {source["namespace"]} AND name = {source["name"]} AND deleted_at IS NULL LIMIT 1
+    ) w ON true
+    LEFT JOIN LATERAL (
+        SELECT trigger_key, execution_id FROM headgate.execution_triggers WHERE workspace_id = %(workspace_id)s
+            AND trigger_key = {source["trigger_key"]} LIMIT 1
+    ) t ON true
+"""  # noqa: S608 - constants
 
 
 _TARGET = Joint(

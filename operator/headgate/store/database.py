@@ -32,13 +32,14 @@ ANSWER = timedelta(seconds=15)
 _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;"
 BY_INDEX = """, set_config('enable_bitmapscan', 'off', true), set_config('enable_seqscan', 'off', true),
     set_config('enable_sort', 'off', true)"""
-"""Goes on a SELECT. A queue that was empty when statistics were taken, and is long now, is read as if it were empty."""
+"""Goes on a SELECT. A queue that was empty when statistics were taken, and is long now, is read as if it were empty.
+
+And a bitmap looks at all that has left the queue since it was vacuumed, where an index forgets what was found gone.
+"""
 _LOCK, _SHARE = ", pg_advisory_xact_lock({key})", ", pg_advisory_xact_lock_shared({key})"
 # A list of what is asked for says nothing of how long it is, and tables may be larger than statistics have it. What one
 # gets of it who asks as another one did is never taken from that one's answer.
-_BY_LOOPS = "".join(
-    f", set_config('enable_{way}', 'off', true)" for way in ("hashjoin", "mergejoin", "seqscan", "memoize")
-)
+_BY_LOOPS = "".join(f", set_config('enable_{way}', 'off', true)" for way in ("hashjoin", "mergejoin", "memoize"))
 _TRY = "; SELECT ARRAY[{tries}]::boolean[] AS held"
 # The plans of a tenant's statements do not depend on their values: they read ranges of indexes, and leave partitions
 # out as they start. So the server plans each once for a connection; planning takes several times as long as carrying
@@ -158,9 +159,10 @@ class Database:
         lock: UUID | None = None,
         share: UUID | None = None,
         snapshot: bool = False,
+        by_index: bool = False,
         wait: bool = True,
     ) -> AsyncIterator[Transaction]:
-        """One transaction that sees the rows of one workspace.
+        """One transaction that sees the rows of one workspace; ``by_index`` is as ``system`` has it.
 
         With ``snapshot`` all of its statements see them as they are now, and may write none.
         With ``lock``, the id of a run, it waits until no other transaction holds that run. With ``share`` it holds that
@@ -171,6 +173,8 @@ class Database:
         begin = self._begin_of(workspace_id)
         if snapshot:
             begin = begin.replace("BEGIN;", _SNAPSHOT, 1)
+        if by_index:
+            begin += BY_INDEX
         if lock is not None:
             begin += _LOCK.format(key=_lock_key(lock)) if wait else _tries([lock])
         if share is not None:
@@ -188,7 +192,8 @@ class Database:
 
         Who waits for nobody while it holds several cannot wait in a circle with others.
         """
-        async with self._transaction(self._begin_of(workspace_id) + _BY_LOOPS + _tries(locks)) as (transaction, begun):
+        begin = self._begin_of(workspace_id) + BY_INDEX + _BY_LOOPS + _tries(locks)
+        async with self._transaction(begin) as (transaction, begun):
             yield transaction, await _held(begun, locks)
 
     @asynccontextmanager

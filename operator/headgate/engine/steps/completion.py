@@ -72,7 +72,7 @@ async def complete(
     if key is None:
         return Recorded(Effects())
     try:
-        async with context.database.tenant(ref.workspace_id, lock=ref.run_id, wait=wait) as tx:
+        async with context.database.tenant(ref.workspace_id, lock=ref.run_id, by_index=True, wait=wait) as tx:
             return await complete_in(context, tx, key, ref, bounded(outcome), claimant, then)
     except UnreadableVersion as problem:
         return Recorded(await fail_unreadable(context, key, problem), Room(waiting=True))

@@ -44,7 +44,7 @@ class RunnerTasks:
         same attempt. Its node runs.
         """
         claimant = Claimant(holder, namespace, lease, run_id, kinds)
-        async with self._context.database.tenant(workspace_id) as tx:
+        async with self._context.database.tenant(workspace_id, by_index=True) as tx:
             task = await claim(self._context, tx, workspace_id, claimant)
         return task, _taken(task)
 
