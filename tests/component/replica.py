@@ -66,9 +66,11 @@ class FusedDatabase(Database):
         lock: UUID | None = None,
         share: UUID | None = None,
         snapshot: bool = False,
+        by_index: bool = False,
         wait: bool = True,
     ) -> AsyncIterator[Transaction]:
-        async with super().tenant(workspace_id, lock=lock, share=share, snapshot=snapshot, wait=wait) as tx:
+        how = {"snapshot": snapshot, "by_index": by_index, "wait": wait}
+        async with super().tenant(workspace_id, lock=lock, share=share, **how) as tx:
             yield tx
             self.fuse.before()
         self.fuse.done()
