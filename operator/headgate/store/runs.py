@@ -173,6 +173,7 @@ async def load(
     Where ``runner`` has that task, what is due for it besides is told too, unless the transaction is shared.
     """
     parameters = key.parameters() | {"node": node, "attempt": attempt}
+    told = runner is not None and not tx.is_shared
     if runner is None or tx.is_shared:
         rows = await tx.joint(_LOAD, parameters)
     else:
@@ -201,5 +202,5 @@ async def load(
         cancelling=row.cancelling,
         overdue=row.overdue,
         apart=Apart.of(row.mode, row.options),
-        others_due=Claimable(row.others_due, row.workspace) if hasattr(row, "others_due") else None,
+        others_due=Claimable(row.others_due, row.workspace) if told else None,
     )

@@ -72,7 +72,8 @@ async def complete(
     if key is None:
         return Recorded(Effects())
     try:
-        async with context.database.tenant(ref.workspace_id, lock=ref.run_id, by_index=True, wait=wait) as tx:
+        claims = claimant is not None
+        async with context.database.tenant(ref.workspace_id, lock=ref.run_id, by_index=claims, wait=wait) as tx:
             return await complete_in(context, tx, key, ref, bounded(outcome), claimant, then)
     except UnreadableVersion as problem:
         return Recorded(await fail_unreadable(context, key, problem), Room(waiting=True))

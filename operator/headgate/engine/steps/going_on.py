@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from headgate.api.workflow_run import NodePhase
-from headgate.domain.cost import Footprint, Rate, of_runner
+from headgate.domain.cost import of_runner
 from headgate.domain.runner_task import KINDS, RunnerTask, secrets_of
 from headgate.domain.task import TaskRef
 from headgate.engine.context import Context
@@ -16,8 +16,9 @@ from headgate.engine.definitions.definition import Definition
 from headgate.engine.steps.stepping import Progress
 from headgate.store import runner_tasks
 from headgate.store.database import Transaction
-from headgate.store.records import StepRow, TaskRow
+from headgate.store.records import TaskRow
 from headgate.store.runs import LoadedRun, Runner
+from headgate.store.tasks import running_parameters
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,6 @@ def kept(
     if task is None:
         return progress, None
     held = of_runner(pooled=claimant.run_id is None)
-    rate = context.rate(held)
     leased = replace(task, due_at=now + claimant.lease, claimed_at=now, holder=claimant.holder)
     following = RunnerTask(
         TaskRef(run.key.workspace_id, run.key.id, task.node, task.attempt),
@@ -81,8 +81,9 @@ def kept(
         task.work,
         now + timedelta(seconds=task.timeout_seconds),
     )
+    running = {"phase": NodePhase.RUNNING.value, **running_parameters(now, context.rate(held), held)}
     steps = tuple(
-        _running(step, now, rate, held) if (step.node, step.attempt) == (task.node, task.attempt) else step
+        replace(step, **running) if (step.node, step.attempt) == (task.node, task.attempt) else step
         for step in progress.steps
     )
     tasks = tuple(leased if each is task else each for each in progress.tasks)
@@ -96,15 +97,3 @@ def _may_go_on(definition: Definition, task: TaskRow, claimant: Claimant, now: d
         return True
     # The kubelet gives Secrets to runners of a run's own alone.
     return any(kind in task.work for kind in claimant.kinds) and not secrets_of(definition.node(task.node).config)
-
-
-def _running(step: StepRow, now: datetime, rate: Rate | None, held: Footprint) -> StepRow:
-    return replace(
-        step,
-        phase=NodePhase.RUNNING.value,
-        attempt_started_at=now,
-        hourly_rate=rate.hourly if rate is not None else None,
-        price_version=rate.version if rate is not None else None,
-        cpu_requested=held.cpu.value,
-        memory_requested=held.memory.value,
-    )
