@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -144,18 +145,18 @@ def new_operator(
     place: Place, operator_kubeconfig: Path, database: TestDatabase, request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., OperatorProcess]]:
     """Makes replicas that are not started yet; they are ended with the module."""
-    made: list[OperatorProcess] = []
+    stack = ExitStack()
 
     def make(name: str = "operator-1", *, database_url: str | None = database.url, **extra: str) -> OperatorProcess:
         log = place.logs / f"{Path(request.node.name).stem}-{name}.log"
         log.unlink(missing_ok=True)
         process = OperatorProcess(operator_kubeconfig, log, database_url, name, extra=extra)
-        made.append(process)
+        stack.callback(process.stop)
         return process
 
-    yield make
-    for process in made:
-        process.stop()
+    # All are stopped, also where one of them does not end in time: one that stays leads in the place of all later ones.
+    with stack:
+        yield make
 
 
 @pytest.fixture(scope="module")

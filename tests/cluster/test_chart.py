@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -27,13 +28,13 @@ def installed(release: None, kube: Kube, chart_values: dict[str, Any]) -> Iterat
     def with_replicas(number: int) -> dict[str, Any]:
         return {**chart_values, "operator": {**chart_values["operator"], "replicas": number}}
 
-    install.install(kube, with_replicas(2))
-    try:
+    with ExitStack() as stack:
+        # Each of it is done, whatever becomes of the others: replicas that stay lead in the place of all later ones.
+        stack.callback(install.install, kube, with_replicas(0))
+        stack.callback(kube.kubectl, "delete", "namespace", TENANT, "--ignore-not-found", "--wait=false")
+        stack.callback(kube.kubectl, "delete", "workspaces,quotas", TENANT, "--ignore-not-found", "--timeout=180s")
+        install.install(kube, with_replicas(2))
         yield kube
-    finally:
-        kube.kubectl("delete", "workspaces,quotas", TENANT, "--ignore-not-found", "--timeout=60s")
-        kube.kubectl("delete", "namespace", TENANT, "--ignore-not-found", "--wait=false")
-        install.install(kube, with_replicas(0))
 
 
 @pytest.fixture(scope="module")

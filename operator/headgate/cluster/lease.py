@@ -79,9 +79,11 @@ class Leadership:
 
     async def acquire(self) -> None:
         """Wait until the lease is ours."""
-        while True:
-            if await self._try():
-                break
+        told = self._settings.identity
+        while not await self._try():
+            if self._seen is not None and self._seen.holder != told:
+                told = self._seen.holder
+                self._log.info("another one leads", lease=self._settings.name, holder=told)
             await asyncio.sleep(self._settings.retry_seconds)
         self._log.info("leading", lease=self._settings.name, identity=self._settings.identity)
 

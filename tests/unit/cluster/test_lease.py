@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from headgate.cluster.client import Object
 from headgate.cluster.errors import ApiError, Unreachable
@@ -116,6 +117,19 @@ async def test_while_one_renews_no_other_leads() -> None:
         await asyncio.sleep(600)
         assert not other.done()
         other.cancel()
+
+
+@in_virtual_time
+async def test_who_waits_tells_for_whom_once() -> None:
+    kube = FakeKube()
+
+    with capture_logs() as logs:
+        async with leading(leadership(kube, "a")):
+            other = asyncio.create_task(leadership(kube, "b").acquire())
+            await asyncio.sleep(600)
+            other.cancel()
+
+    assert [log["holder"] for log in logs if log["event"] == "another one leads"] == ["a"]
 
 
 @pytest.mark.parametrize("skew", [timedelta(days=-400), timedelta(0), timedelta(days=400)], ids=str)
