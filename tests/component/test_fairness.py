@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from headgate.store import claims
-from headgate.store.database import BY_INDEX
+from headgate.store.beginning import BY_INDEX
 from tests.component.world import World, one_node
 from tests.support.databases import TestDatabase
 

@@ -21,7 +21,7 @@ from headgate.domain.measured import Measured
 from headgate.domain.runner_task import RunnerTask
 from headgate.engine.together import MOST
 from headgate.engine.types import Admitted, Effects, LeaseLost, Outcome, Refused, RunRequest
-from headgate.store.database import _lock_key
+from headgate.store.beginning import number
 from tests.builders import a_workflow
 from tests.component.ledger import ALICE, Ledger
 from tests.component.priced import ONE_CPU, priced
@@ -69,7 +69,7 @@ async def held(world: World, run: UUID) -> AsyncIterator[None]:
     """Somebody else holds the run meanwhile."""
     connection = await psycopg.AsyncConnection.connect(world.superuser_url, autocommit=True)
     async with connection:
-        await connection.execute("SELECT pg_advisory_lock(%s)", [_lock_key(run)])
+        await connection.execute("SELECT pg_advisory_lock(%s)", [number(run)])
         yield
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import UUID
 
 from headgate.store.database import Database, Transaction
 from headgate.store.errors import DatabaseAbsent
+from headgate.store.joint import Parameters
 
 _MESSAGE = "no database is configured: set HEADGATE_DATABASE_URL"
 
@@ -43,6 +45,10 @@ class AbsentDatabase(Database):
         """Raises ``DatabaseAbsent``."""
         raise DatabaseAbsent(_MESSAGE)
         yield
+
+    async def at_once(self, workspace_id: UUID, statement: str, parameters: Parameters, *, lock: UUID) -> list[Any]:
+        """Raises ``DatabaseAbsent``."""
+        raise DatabaseAbsent(_MESSAGE)
 
     @asynccontextmanager
     async def system(self, *, lock: int | None = None, by_index: bool = False) -> AsyncIterator[Transaction]:

@@ -3,48 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
 
 from headgate.dependencies import DependencyGuard, NotAsked, unguarded
 from headgate.domain.dependency_breaker import DependencyName
+from headgate.store import beginning
 from headgate.store.connection_pool import ConnectionPool, Pooled
 from headgate.store.errors import DatabaseUnavailable, RunHeld, StatementRefused
 from headgate.store.failures import translated, unanswered
 from headgate.store.joint import Ask, Joint, Parameters
-from headgate.store.roles import APP, SYSTEM
 
-# All that a transaction needs is set inside of it, together with its beginning: one message to the server.
-_BEGIN = """
-    BEGIN; SELECT set_config('role', '{role}', true), set_config('app.workspace_id', '{workspace_id}', true),
-    set_config('plan_cache_mode', '{plans}', true), set_config('jit', 'off', true),
-    set_config('statement_timeout', '{statement_timeout}', true),
-    set_config('lock_timeout', '{statement_timeout}', true),
-    set_config('idle_in_transaction_session_timeout', '{transaction_timeout}', true)
-"""
 ANSWER = timedelta(seconds=15)
 """``answer`` of who leaves the other time-outs as they are: longer than any of them."""
-_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;"
-BY_INDEX = """, set_config('enable_bitmapscan', 'off', true), set_config('enable_seqscan', 'off', true),
-    set_config('enable_sort', 'off', true)"""
-"""Goes on a SELECT. A queue that was empty when statistics were taken, and is long now, is read as if it were empty.
-
-And a bitmap looks at all that has left the queue since it was vacuumed, where an index forgets what was found gone.
-"""
-_LOCK, _SHARE = ", pg_advisory_xact_lock({key})", ", pg_advisory_xact_lock_shared({key})"
-# A list of what is asked for says nothing of how long it is, and tables may be larger than statistics have it. What one
-# gets of it who asks as another one did is never taken from that one's answer.
-_BY_LOOPS = "".join(f", set_config('enable_{way}', 'off', true)" for way in ("hashjoin", "mergejoin", "memoize"))
-_TRY = "; SELECT ARRAY[{tries}]::boolean[] AS held"
-# The plans of a tenant's statements do not depend on their values: they read ranges of indexes, and leave partitions
-# out as they start. So the server plans each once for a connection; planning takes several times as long as carrying
-# out, the more so the more months there are. What crosses workspaces depends on how much there is, and is planned anew.
-_TENANT_PLANS, _SYSTEM_PLANS = "force_generic_plan", "auto"
+T = TypeVar("T")
 
 
 class Transaction:
@@ -142,10 +119,13 @@ class Database:
             answer=answer,
         )
         self._pool_size = pool_size
-        self._timeouts = {
+        self._settings = {
+            "jit": "off",
             "statement_timeout": _milliseconds(statement_timeout),
-            "transaction_timeout": _milliseconds(transaction_timeout),
+            "lock_timeout": _milliseconds(statement_timeout),
+            "idle_in_transaction_session_timeout": _milliseconds(transaction_timeout),
         }
+        self._at_once = beginning.at_once(self._settings)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -170,15 +150,14 @@ class Database:
         ``DatabaseUnavailable``, ``DatabaseNotMigrated``, ``PartitionMissing`` and ``StatementRefused``; ``RunHeld``
         where another transaction holds the run and it is not to ``wait``.
         """
-        begin = self._begin_of(workspace_id)
-        if snapshot:
-            begin = begin.replace("BEGIN;", _SNAPSHOT, 1)
+        begin = beginning.tenant(workspace_id, self._settings, snapshot=snapshot)
         if by_index:
-            begin += BY_INDEX
+            begin += beginning.BY_INDEX
         if lock is not None:
-            begin += _LOCK.format(key=_lock_key(lock)) if wait else _tries([lock])
+            key = beginning.number(lock)
+            begin += beginning.lock(key) if wait else beginning.tries([key])
         if share is not None:
-            begin += _SHARE.format(key=_lock_key(share))
+            begin += beginning.share(beginning.number(share))
         async with self._transaction(begin) as (transaction, begun):
             if lock is not None and not wait and not await _held(begun, [lock]):
                 raise RunHeld("another transaction holds the run")
@@ -192,9 +171,32 @@ class Database:
 
         Who waits for nobody while it holds several cannot wait in a circle with others.
         """
-        begin = self._begin_of(workspace_id) + BY_INDEX + _BY_LOOPS + _tries(locks)
+        begin = beginning.tenant(workspace_id, self._settings) + beginning.BY_INDEX + beginning.BY_LOOPS
+        begin += beginning.tries([beginning.number(lock) for lock in locks])
         async with self._transaction(begin) as (transaction, begun):
             yield transaction, await _held(begun, locks)
+
+    async def at_once(self, workspace_id: UUID, statement: str, parameters: Parameters, *, lock: UUID) -> list[Any]:
+        """All rows of one statement that is a transaction of its own, for one round trip. It goes by indexes.
+
+        It is carried out also where another transaction holds the run ``lock``: it can tell by ``beginning.HELD``.
+        Raises like ``tenant``; what it wrote may have been kept then.
+        """
+        settings = {"workspace_id": str(workspace_id), "lock": beginning.number(lock)}
+
+        async def ask(connection: psycopg.AsyncConnection[Any]) -> list[Any]:
+            async with connection.pipeline():
+                await connection.execute("BEGIN")
+                await connection.execute(self._at_once, settings)
+                answer = await connection.execute(statement, parameters)
+                await connection.execute("COMMIT")
+            return await answer.fetchall()
+
+        with translated():
+            pooled, rows = await self._asked(ask)
+            if not self._pool.keep(pooled):
+                await asyncio.shield(self._pool.mend(pooled))
+            return rows
 
     @asynccontextmanager
     async def system(self, *, lock: int | None = None, by_index: bool = False) -> AsyncIterator[Transaction]:
@@ -203,17 +205,13 @@ class Database:
         With ``lock``, it waits until no other transaction holds that number, and sees all that those did. With
         ``by_index``, indexes are read in their order wherever they can be, whatever statistics say of the tables.
         """
-        begin = _BEGIN.format(role=SYSTEM, workspace_id="", plans=_SYSTEM_PLANS, **self._timeouts)
+        begin = beginning.system(self._settings)
         if by_index:
-            begin += BY_INDEX
+            begin += beginning.BY_INDEX
         if lock is not None:
-            begin += _LOCK.format(key=lock)
+            begin += beginning.lock(lock)
         async with self._transaction(begin) as (transaction, _):
             yield transaction
-
-    def _begin_of(self, workspace_id: UUID) -> str:
-        of = UUID(int=workspace_id.int)
-        return _BEGIN.format(role=APP, workspace_id=of, plans=_TENANT_PLANS, **self._timeouts)
 
     @asynccontextmanager
     async def _transaction(self, begin: str) -> AsyncIterator[tuple[Transaction, psycopg.AsyncCursor[Any]]]:
@@ -231,7 +229,11 @@ class Database:
                     await asyncio.shield(self._pool.mend(pooled))
 
     async def _begin(self, begin: str) -> tuple[Pooled, psycopg.AsyncCursor[Any]]:
-        """A connection whose transaction has begun, and what that gave.
+        """A connection whose transaction has begun, and what that gave."""
+        return await self._asked(lambda connection: connection.execute(begin))
+
+    async def _asked(self, ask: Callable[[psycopg.AsyncConnection[Any]], Awaitable[T]]) -> tuple[Pooled, T]:
+        """A connection, and what it gave to who asked it first.
 
         While Postgres is left alone nobody waits for a connection, and who has waited for one does not try it.
         """
@@ -242,23 +244,23 @@ class Database:
         await self._pool.place()
         try:
             with self._guard.asking(unanswered):
-                return await self._begun(begin)
+                return await self._answered(ask)
         except NotAsked as error:
             self._pool.leave()
             raise DatabaseUnavailable(str(error)) from error
 
-    async def _begun(self, begin: str) -> tuple[Pooled, psycopg.AsyncCursor[Any]]:
-        """What ``_begin`` gives, for who has a place among the connections.
+    async def _answered(self, ask: Callable[[psycopg.AsyncConnection[Any]], Awaitable[T]]) -> tuple[Pooled, T]:
+        """What ``_asked`` gives, for who has a place among the connections.
 
-        Beginning doubles as the health check: a connection that turns out to be broken is dropped, and the next one is
-        tried, as often as there may be broken ones. So a healthy pool pays nothing for being checked. Where one was not
-        answered at all the others will not be either, and none is tried.
+        What is asked first doubles as the health check: a connection that turns out to be broken is dropped, and the
+        next one is tried, as often as there may be broken ones. So a healthy pool pays nothing for being checked. Where
+        one was not answered at all the others will not be either, and none is tried.
         """
         for tries_left in range(self._pool_size, -1, -1):
             pooled = await self._pool.connection()
             connection = pooled.connection
             try:
-                return pooled, await connection.execute(begin)
+                return pooled, await ask(connection)
             except BaseException as error:
                 only_this_one = isinstance(error, psycopg.Error) and connection.broken and not connection.unheard
                 if not only_this_one or not tries_left:
@@ -281,15 +283,6 @@ def _silence(most: timedelta) -> dict[str, int]:
         "keepalives_count": 2,
         "tcp_user_timeout": round(most.total_seconds() * 1000),
     }
-
-
-def _lock_key(identifier: UUID) -> int:
-    """The random half of a UUIDv7 as Postgres' signed 64-bit advisory lock. A clash only makes two runs take turns."""
-    return int.from_bytes(identifier.bytes[8:], signed=True)
-
-
-def _tries(locks: Sequence[UUID]) -> str:
-    return _TRY.format(tries=", ".join(f"pg_try_advisory_xact_lock({_lock_key(lock)})" for lock in locks))
 
 
 async def _held(begun: psycopg.AsyncCursor[Any], locks: Sequence[UUID]) -> frozenset[UUID]:

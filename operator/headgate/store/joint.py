@@ -48,6 +48,8 @@ class Joint:
     """Parameters of the other form besides ``asked``."""
     group: Callable[[Parameters], Hashable] = _everybody
     """Those who have the same one can ask together."""
+    at_once: str = ""
+    """For one whose transaction is this statement alone (``store.at_once``); none where there is no such form."""
 
 
 def in_turn(rank: int, statement: str) -> Joint:

@@ -7,24 +7,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from headgate.store.beginning import HELD
 from headgate.store.database import Transaction
 from headgate.store.fragments import ONE, OVERWRITE, PRICED, SEVERAL, Source, compact, insert_steps, insert_tasks
 from headgate.store.joint import BETWEEN, Joint, NotTogether, columns, of_runs
 from headgate.store.records import RunKey, StepRow, TaskRow, rows_to_json, to_json
+from headgate.store.runner_tasks import DUE, OF_ANY
 from headgate.store.runs import LoadedRun
 
 _KEPT = "JOIN kept ON kept.fits"
 
 
-def _fits(source: Source) -> str:
+def _fits(source: Source, only: str = "") -> str:
     """Whether all that is to be kept of an end fits; of several, all of all of them, or nothing of any.
 
-    Of several it fits whatever the order is: what some of them give back is no room for others of them.
+    Of several it fits whatever the order is: what some of them give back is no room for others of them. Of one it may
+    be asked ``only`` where something holds.
     """
     more = f"""headgate.step_bytes(%(workspace_id)s, {source["started_at"]}, {source["run_id"]},
             CAST({source["steps"]} AS jsonb)) + headgate.json_bytes(CAST({source["outputs"]} AS jsonb))"""
     if source is ONE:
-        return f"kept AS MATERIALIZED (SELECT headgate.keep_bytes(%(workspace_id)s, {more}) AS fits)"
+        return f"kept AS MATERIALIZED (SELECT headgate.keep_bytes(%(workspace_id)s, {more}) AS fits {only})"
     taken, freed = (
         f"CAST((SELECT coalesce(sum(bytes), 0) FROM more WHERE bytes {sign} 0) AS bigint)"  # noqa: S608 - constants
         for sign in (">", "<")
@@ -62,6 +65,21 @@ _RECORD_ONE = f"""
     WITH {_fits(ONE)}, steps AS ({_steps(ONE)}), {_done(ONE)}, queue AS ({insert_tasks(_KEPT, leased=True)})
     SELECT fits FROM kept
 """  # noqa: S608 - constants
+# The run as ``load`` would have it, had it been read; its lock was asked for before, so that this sees what it guards.
+_AS_EXPECTED = f"""
+    sound AS MATERIALIZED (
+        SELECT FROM headgate.workflow_executions e JOIN headgate.tasks t ON t.workspace_id = e.workspace_id
+            AND t.execution_id = e.id AND t.node = %(done_node)s AND t.attempt = %(done_attempt)s
+        WHERE {HELD} AND e.workspace_id = %(workspace_id)s AND e.started_at = %(started_at)s AND e.id = %(run_id)s
+            AND e.status = 'Running' AND NOT e.cancelling AND t.holder = %(holder)s
+            AND NOT EXISTS (SELECT FROM headgate.tasks WHERE {DUE} {OF_ANY})
+    )
+"""  # noqa: S608 - constants
+_RECORD_AT_ONCE = compact(f"""
+    WITH {_AS_EXPECTED}, {_fits(ONE, "FROM sound")}, steps AS ({_steps(ONE)}), {_done(ONE)},
+    queue AS ({insert_tasks(_KEPT, leased=True)})
+    SELECT fits FROM kept WHERE fits
+""")  # noqa: S608 - constants
 _RECORD_SEVERAL = compact(f"""
     WITH {columns(**_RUN, namespace="text", workflow="text", tasks="text")}, {_fits(SEVERAL)},
     steps AS ({_steps(SEVERAL)}), {_done(SEVERAL)}, queue AS ({insert_tasks(_KEPT, leased=True, source=SEVERAL)})
@@ -131,7 +149,7 @@ _RECORD_LAST_SEVERAL = compact(f"""
 """)  # noqa: S608 - constants
 
 
-_RECORD = Joint(10, _RECORD_ONE, _RECORD_SEVERAL, of_runs)
+_RECORD = Joint(10, _RECORD_ONE, _RECORD_SEVERAL, of_runs, at_once=_RECORD_AT_ONCE)
 _RECORD_LAST = Joint(11, _RECORD_LAST_ONE, _RECORD_LAST_SEVERAL, of_runs)
 
 

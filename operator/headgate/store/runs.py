@@ -10,6 +10,7 @@ from uuid import UUID
 
 from headgate.api.workflow_run import RunPhase
 from headgate.domain.apart import NORMAL, Apart
+from headgate.domain.graph import NodeState
 from headgate.domain.runner_task import LOSSES
 from headgate.store.database import Transaction
 from headgate.store.fragments import ONE, SEVERAL, UNCOUNTED, Source
@@ -94,6 +95,8 @@ class LoadedRun:
     """Whether that was because its time was over."""
     apart: Apart = NORMAL
     """How it differs from a Normal run."""
+    known: Mapping[str, NodeState] | None = None
+    """The states of all its nodes, by whoever knows them without ``states``."""
     others_due: Claimable | None = None
     """What is due for the runner that was named, besides its task; None where none was, or others share the load."""
 

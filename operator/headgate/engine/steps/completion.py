@@ -8,29 +8,30 @@ from datetime import datetime
 
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.apart import NEEDS_MOCK
-from headgate.domain.cost import Rate
 from headgate.domain.durations import format_duration, parse_duration
 from headgate.domain.graph import NodeState
 from headgate.domain.retry import delay_before_next
 from headgate.domain.runner_task import RunnerTask
 from headgate.domain.storage import LIMIT, StorageLeft
-from headgate.engine.bounds import OUTPUT_BYTES, REASON_BYTES, check_json, clip
+from headgate.engine.bounds import clip
 from headgate.engine.context import Context, run_key
 from headgate.engine.control.unreadable import fail_unreadable
 from headgate.engine.definitions.definition import Definition, UnreadableVersion
 from headgate.engine.steps.ending import ending_of, follow
 from headgate.engine.steps.facts import Facts
+from headgate.engine.steps.foreseen import Foreseen, foresee
 from headgate.engine.steps.going_on import Claimant, claim, kept
 from headgate.engine.steps.outcome import states_of
 from headgate.engine.steps.repeating import luck, refusal_to_repeat
 from headgate.engine.steps.stepping import Progress, advance, early_reason
+from headgate.engine.steps.told import bounded, fitting, step_row
 from headgate.engine.types import Effects, LeaseLost, Outcome, TaskRef
 from headgate.store import memos, recording, runs, storage
+from headgate.store.at_once import AtOnce, NotAtOnce
 from headgate.store.database import Transaction
 from headgate.store.recording import Ending, Room
-from headgate.store.records import RunKey, StepRow, TaskRow, for_calls, for_runners, size
+from headgate.store.records import RunKey, StepRow, TaskRow, for_calls, for_runners
 
-INVALID_OUTPUT = "InvalidOutput"
 _NOT_REPEATED = (LIMIT, NEEDS_MOCK)
 """Repeating an attempt would make no room for its output, and nothing stand in for it; nor another decision."""
 Then = Callable[[Transaction], Awaitable[None]]
@@ -47,6 +48,8 @@ class Recorded:
     """Who may start now."""
     following: RunnerTask | None = None
     """What the claimant may go on with."""
+    foreseen: Foreseen | None = None
+    """How the run will be when the end of that is told, where that can be known."""
 
 
 async def complete(
@@ -96,18 +99,37 @@ async def complete_in(
     if run is None or run.task is None:
         return Recorded(Effects(frozenset([ref.run_id]) if run is not None else frozenset()))
     definition = await context.definitions.get(tx, ref.workspace_id, run.version_id)
+    facts = Facts(tx, run.key, definition.workflow_id)
     try:
-        recorded = await _take_in(context, tx, definition, run, run.task, ref, outcome, claimant=claimant)
+        recorded = await _take_in(context, tx, definition, run, run.task, ref, outcome, facts, claimant=claimant)
     except _NoRoom:
         # Nothing was written, and nobody else takes room any more. Whatever does not fit is left out now.
         left = await storage.left(tx, ref.workspace_id)
         outcome, left = fitting(outcome, left)
-        recorded = await _take_in(context, tx, definition, run, run.task, ref, outcome, claimant=claimant, left=left)
+        facts = Facts(tx, run.key, definition.workflow_id)
+        recorded = await _take_in(
+            context, tx, definition, run, run.task, ref, outcome, facts, claimant=claimant, left=left
+        )
     if then is not None:
         await then(tx)
     if claimant is None or recorded.following is not None:
         return recorded
     return replace(recorded, following=await claim(context, tx, ref.workspace_id, claimant))
+
+
+async def complete_foreseen(
+    context: Context, foreseen: Foreseen, ref: TaskRef, outcome: Outcome, claimant: Claimant
+) -> Recorded:
+    """``complete`` of what ``can_be_recorded`` so, in one round trip: the run is not read, but taken to be as foreseen.
+
+    Raises ``NotAtOnce`` where it is not, or where more has to be done than record the end. Nothing was written then.
+    """
+    run = foreseen.run
+    if run.task is None:
+        raise NotAtOnce("there is no task")
+    tx = AtOnce(context.database, ref.workspace_id, ref.run_id, foreseen.expected(context, claimant))
+    facts = foreseen.facts(tx)
+    return await _take_in(context, tx, foreseen.definition, run, run.task, ref, outcome, facts, claimant=claimant)
 
 
 async def _take_in(
@@ -118,20 +140,20 @@ async def _take_in(
     task: runs.OpenTask,
     ref: TaskRef,
     outcome: Outcome,
+    facts: Facts,
     *,
     claimant: Claimant | None,
     left: StorageLeft | None = None,
 ) -> Recorded:
     """``left`` is how much more than the outcome there is room for; not given where all of it may be."""
     now = context.now()
-    ended = _step_row(ref, outcome, now, context.rate(outcome.footprint, outcome.used))
+    ended = step_row(ref, outcome, now, context.rate(outcome.footprint, outcome.used))
     if task.stopping and not outcome.succeeded:
         ended = replace(ended, phase=NodePhase.CANCELLED.value, reason=early_reason(run.ends_as), message="")
     may_repeat = (
         not outcome.succeeded and outcome.reason not in _NOT_REPEATED and not task.stopping and task.kind != "approval"
     )
     node = definition.node(ref.node)
-    facts = Facts(tx, run.key, definition.workflow_id)
     tries = ref.attempt - task.first_attempt + 1
     delay = delay_before_next(node.retry, tries, luck(context.randomness)) if may_repeat else None
     if delay is not None and node.retry.when is not None:
@@ -195,9 +217,10 @@ async def _go_on(
             apart=run.apart,
             left=left,
         )
-    following = None
+    following = foreseen = None
     if claimant is not None:
         progress, following = kept(context, definition, run, progress, claimant, now)
+        foreseen = foresee(definition, run, progress, facts, following, claimant)
     ending = ending_of(definition, run, progress, now)
     done = (ended.node, ended.attempt)
     room = await _record(tx, definition, run.key, done, (ended, *progress.steps), progress.tasks, ending)
@@ -208,51 +231,7 @@ async def _go_on(
         to_chain=for_calls(progress.tasks),
     )
     effects |= await follow(tx, definition, run, progress, ending, now, awaited=room.awaited)
-    return Recorded(effects, room, following)
-
-
-def bounded(outcome: Outcome) -> Outcome:
-    """The outcome in a form that can be stored; a success whose output cannot be is a failure."""
-    outcome = replace(outcome, reason=clip(outcome.reason, REASON_BYTES), message=clip(outcome.message))
-    try:
-        check_json(outcome.output, OUTPUT_BYTES, "the output")
-    except ValueError as error:
-        if not outcome.succeeded:
-            return replace(outcome, output=None)
-        return replace(outcome, succeeded=False, output=None, reason=INVALID_OUTPUT, message=clip(str(error)))
-    return outcome
-
-
-def fitting(outcome: Outcome, left: StorageLeft) -> tuple[Outcome, StorageLeft]:
-    """The outcome as far as there is room for it, and what is left then. A success whose output finds none fails."""
-    more = size(outcome.output)
-    if left.fits(more):
-        return outcome, left.after(more)
-    told = left.refusal("its output", more)
-    if outcome.succeeded:
-        outcome = replace(outcome, succeeded=False, reason=LIMIT, message="")
-    message = clip("; ".join(part for part in (outcome.message, told) if part))
-    return replace(outcome, output=None, message=message), left
-
-
-def _step_row(ref: TaskRef, outcome: Outcome, now: datetime, rate: Rate | None) -> StepRow:
-    return StepRow(
-        node=ref.node,
-        attempt=ref.attempt,
-        phase=(NodePhase.SUCCEEDED if outcome.succeeded else NodePhase.FAILED).value,
-        reason=outcome.reason,
-        message=outcome.message,
-        exit_code=outcome.exit_code,
-        output=outcome.output,
-        attempt_started_at=outcome.started_at,
-        attempt_finished_at=outcome.finished_at or now,
-        hourly_rate=rate.hourly if rate is not None else None,
-        price_version=rate.version if rate is not None else None,
-        cpu_used=outcome.used.cpu.value if outcome.used is not None else None,
-        memory_used=outcome.used.memory.value if outcome.used is not None else None,
-        cpu_requested=outcome.footprint.cpu.value if outcome.footprint is not None else None,
-        memory_requested=outcome.footprint.memory.value if outcome.footprint is not None else None,
-    )
+    return Recorded(effects, room, following, foreseen)
 
 
 async def _record(

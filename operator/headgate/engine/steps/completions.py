@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from headgate.engine.context import Context, run_key
-from headgate.engine.steps.completion import Recorded, Then, bounded, complete, complete_in
+from headgate.engine.steps.completion import Recorded, Then, complete, complete_foreseen, complete_in
+from headgate.engine.steps.foreseen import Foresight, can_be_recorded
 from headgate.engine.steps.going_on import Claimant
+from headgate.engine.steps.told import bounded
 from headgate.engine.together import Together
 from headgate.engine.types import Effects, LeaseLost, Outcome, TaskRef
+from headgate.store.at_once import NotAtOnce
 from headgate.store.database import Transaction
 
 
@@ -29,6 +32,7 @@ class Completions(Together[_End, Recorded]):
     def __init__(self, context: Context) -> None:
         super().__init__(context.database)
         self._context = context
+        self._foresight = Foresight()
 
     async def complete(
         self, ref: TaskRef, outcome: Outcome, *, claimant: Claimant | None = None, then: Then | None = None
@@ -37,9 +41,26 @@ class Completions(Together[_End, Recorded]):
         return await self.do(ref.workspace_id, _End(ref, outcome, claimant, then))
 
     async def alone(self, what: _End, *, wait: bool) -> Recorded:
-        """``completion.complete``."""
-        claimant = what.claimant
-        return await complete(self._context, what.ref, what.outcome, claimant=claimant, then=what.then, wait=wait)
+        """``completion.complete``, or what does the same for less where the run is as it was foreseen."""
+        recorded = await self._as_foreseen(what) or await complete(
+            self._context, what.ref, what.outcome, claimant=what.claimant, then=what.then, wait=wait
+        )
+        if recorded.following is not None and recorded.foreseen is not None:
+            self._foresight.keep(recorded.following.ref, recorded.foreseen)
+        return recorded
+
+    async def _as_foreseen(self, what: _End) -> Recorded | None:
+        """None where the run is not as it was foreseen; nothing was written then."""
+        foreseen = self._foresight.take(what.ref)
+        outcome = bounded(what.outcome)
+        if foreseen is None or what.claimant is None or what.then is not None:
+            return None
+        if not can_be_recorded(foreseen, outcome, what.claimant):
+            return None
+        try:
+            return await complete_foreseen(self._context, foreseen, what.ref, outcome, what.claimant)
+        except NotAtOnce:
+            return None
 
     async def beside(self, what: _End, tx: Transaction) -> Recorded:
         """``completion.complete_in``."""

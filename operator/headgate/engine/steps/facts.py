@@ -37,15 +37,15 @@ class Facts:
     recorded: bool = True
     """Whether anything of the run's steps is in the database yet."""
     fresh: dict[str, Any] = field(default_factory=dict)
-    """Outputs by node, or by the name of an item, that the transaction has not written yet."""
+    """Outputs by node, or by the name of an item, that are at hand: the transaction has not written all of them yet."""
 
     async def known(self, nodes: frozenset[str]) -> tuple[Mapping[str, Any], dict[str, Any]]:
         """The run's inputs, and the outputs of the nodes that have one."""
-        inputs, outputs = self.inputs, {name: self.fresh[name] for name in nodes & self.fresh.keys()}
-        if inputs is None or (self.recorded and len(outputs) < len(nodes)):
-            inputs, recorded, self.event = await run_facts.facts(self.tx, self.key, nodes)
+        outputs = {name: self.fresh[name] for name in nodes & self.fresh.keys()}
+        if self.inputs is None or (self.recorded and len(outputs) < len(nodes)):
+            self.inputs, recorded, self.event = await run_facts.facts(self.tx, self.key, nodes)
             outputs = recorded | outputs
-        return inputs, outputs
+        return self.inputs, outputs
 
     async def items(self, node: str) -> list[Any]:
         """The items that the node is being run for."""

@@ -16,6 +16,8 @@ from headgate.store.runs import LoadedRun
 
 def states_of(graph: Graph, run: LoadedRun) -> dict[str, NodeState]:
     """The states of a run's nodes: those of its trigger, and over them what is recorded."""
+    if run.known is not None:
+        return dict(run.known)
     states = graph.started_by(run.trigger_node)
     for row in run.states:
         states[row.node] = NodeState(NodePhase(row.phase), row.attempt, row.branch, row.reason, row.message)

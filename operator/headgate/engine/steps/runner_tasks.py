@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from headgate.api.container import SecretKeyRef
@@ -81,11 +82,10 @@ class RunnerTasks:
         else:
             claimant = Claimant(holder, namespace, lease, kinds=kinds)
 
-        async def told(tx: Transaction) -> None:
-            if printed is not None and printed.content:
-                await pool_logs.add(tx, ref, printed, self._context.now())
-
-        recorded = await self._completions.complete(ref, outcome, claimant=claimant, then=told)
+        then = None
+        if printed is not None and printed.content:
+            then = partial(_print, ref=ref, printed=printed, now=self._context.now())
+        recorded = await self._completions.complete(ref, outcome, claimant=claimant, then=then)
         effects = recorded.effects | _taken(recorded.following)
         return recorded.following, await self._starter.make_use(effects, ref.workspace_id, recorded.room)
 
@@ -136,6 +136,10 @@ async def _nodes(context: Context, workspace_id: UUID, run_id: UUID) -> Sequence
         except UnreadableVersion:
             return ()
     return definition.graph.nodes
+
+
+async def _print(tx: Transaction, *, ref: TaskRef, printed: CutLog, now: datetime) -> None:
+    await pool_logs.add(tx, ref, printed, now)
 
 
 def _taken(task: RunnerTask | None) -> Effects:
