@@ -20,6 +20,7 @@ from hack.postgres import MIGRATOR, RUNTIME, Server
 from headgate.engine.engine import Engine
 from headgate.store import migrate
 from headgate.store.absent import AbsentDatabase
+from headgate.store.beginning import HELD
 from headgate.store.connection_pool import ConnectionPool
 from headgate.store.database import Database
 from headgate.store.errors import DatabaseNotMigrated, DatabaseUnavailable, RunHeld, StatementRefused
@@ -96,6 +97,58 @@ async def test_who_shares_a_transaction_holds_those_runs_that_nobody_else_holds(
         database.shared(world.ids["acme"], [free, held, another]) as (_, found),
     ):
         assert found == {free, another}
+
+
+class TestAtOnce:
+    """Of one statement, for one round trip."""
+
+    async def test_the_tenant_s_rows_are_seen_and_no_others(self, world: World, database: Database) -> None:
+        other = await world.given_workspace("other")
+        mine = world.ids["acme"]
+
+        rows = await database.at_once(mine, "SELECT id FROM headgate.workspaces", {}, lock=uuid4())
+
+        assert [row.id for row in rows] == [mine] != [other]
+
+    async def test_nothing_of_it_is_left_on_the_connection(self, world: World, fresh: TestDatabase) -> None:
+        alone = Database(fresh.url, pool_size=1)
+        await alone.at_once(world.ids["acme"], "SELECT 1", {}, lock=uuid4())
+        left = (
+            "SELECT current_user, current_setting('app.workspace_id') AS workspace, current_setting('app.held') AS held"
+        )
+        pooled = await alone._pool.take()
+
+        row = await (await pooled.connection.execute(left)).fetchone()
+
+        locks = await world.rows("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted")
+        alone._pool.keep(pooled)
+        await alone.close()
+        assert row is not None
+        assert tuple(row) == (RUNTIME, "", "")
+        assert locks == []
+
+    async def test_it_tells_whether_the_run_is_held(self, world: World, database: Database) -> None:
+        run = uuid4()
+        asked = f"SELECT {HELD} AS held"
+        async with database.tenant(world.ids["acme"], lock=run):
+            [elsewhere] = await database.at_once(world.ids["acme"], asked, {}, lock=run)
+        [free] = await database.at_once(world.ids["acme"], asked, {}, lock=run)
+
+        assert (elsewhere.held, free.held) == (False, True)
+
+    async def test_what_fails_leaves_nothing_and_the_connection_is_good(
+        self, world: World, fresh: TestDatabase
+    ) -> None:
+        alone = Database(fresh.url, pool_size=1)
+        mine = world.ids["acme"]
+        fails = "UPDATE headgate.workspace_usage SET running = 7 RETURNING 1 / (running - 7)"
+
+        with pytest.raises(StatementRefused, match="DivisionByZero"):
+            await alone.at_once(mine, fails, {}, lock=uuid4())
+
+        [row] = await alone.at_once(mine, "SELECT running FROM headgate.workspace_usage", {}, lock=uuid4())
+        await alone.close()
+        assert row.running == 0
 
 
 async def test_a_wait_for_a_lock_ends(world: World, fresh: TestDatabase) -> None:

@@ -24,7 +24,7 @@ from tests.component.world import World
 
 LEASE = timedelta(seconds=15)
 CALL = {"http": {"url": "https://example.com"}}
-ONE_ROUND_TRIP = ["BEGIN", "SELECT", "WITH", "COMMIT"]
+ONE_ROUND_TRIP = ["SELECT", "WITH"]
 """How the statements begin that are sent together."""
 NODES = 4
 MEGABYTE = 1_000_000

@@ -64,7 +64,7 @@ def tries(identifiers: Sequence[int]) -> str:
 
 
 def at_once(timeouts: Mapping[str, str]) -> str:
-    """What follows ``BEGIN`` where all of a transaction is one message: with ``workspace_id`` and ``lock``.
+    """Of one that is sent whole, with its one statement: takes ``workspace_id`` and ``lock``.
 
     Nobody can leave out a part of it by what another part came to. So where the run is held by another transaction, it
     goes on: the statement that follows looks at ``HELD``.

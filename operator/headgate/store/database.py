@@ -186,10 +186,9 @@ class Database:
 
         async def ask(connection: psycopg.AsyncConnection[Any]) -> list[Any]:
             async with connection.pipeline():
-                await connection.execute("BEGIN")
+                # What is sent together is one transaction, also without saying so.
                 await connection.execute(self._at_once, settings)
                 answer = await connection.execute(statement, parameters)
-                await connection.execute("COMMIT")
             return await answer.fetchall()
 
         with translated():
