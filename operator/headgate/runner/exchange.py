@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import h11
-
+from headgate.runner.answer import Answer
 from headgate.runner.errors import NodeFailed
-from headgate.runner.networks import connected
 
-HEADER_BYTES = 65_536
-"""All headers of an answer have at most that many bytes, and so does the head of a chunk."""
 CONNECT_SECONDS = 10.0
 """How long an address may take until it can be asked, what TLS takes included."""
-_CHUNK = 65_536
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """A request as it is sent, and what is expected of its answer."""
-
-    sent: bytes
-    state: h11.Connection
+_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_TARGET = re.compile(rb"[!-~]+")
+_VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
 @dataclass(frozen=True)
@@ -42,100 +33,48 @@ class NotConnectedError(Exception):
     """No connection came about, and nothing was sent. Its text says why, and names no address."""
 
 
-def encoded(method: str, target: bytes, headers: Mapping[str, str], body: bytes | None) -> Encoded:
-    """The request, to be sent once. Raises ``NodeFailed``."""
-    state = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEADER_BYTES)
-    # Space around a value is no part of it.
-    fields = [(name.encode(), value.strip(" \t").encode()) for name, value in headers.items()]
-    if body is not None or method not in _WITHOUT_BODY:
-        fields.append((b"content-length", str(len(body or b"")).encode()))
-    fields.append((b"connection", b"close"))
+def encoded(method: str, target: bytes, headers: Mapping[str, str], body: bytes | None) -> bytes:
+    """The request as it is sent: one, whatever is in its parts. Raises ``NodeFailed``."""
     try:
-        sent = state.send(h11.Request(method=method, target=target, headers=fields))
-        if body:
-            sent = (sent or b"") + (state.send(h11.Data(data=body)) or b"")
-        state.send(h11.EndOfMessage())
-    except (h11.LocalProtocolError, UnicodeError):
+        fields = [(name.encode(), value.encode()) for name, value in headers.items()]
+    except UnicodeError:
         raise NodeFailed("InvalidRequest", "a header holds characters that no header can") from None
-    return Encoded(sent or b"", state)
+    if not all(_TOKEN.fullmatch(name) and _VALUE.fullmatch(value) for name, value in fields):
+        raise NodeFailed("InvalidRequest", "a header holds characters that no header can")
+    if not (_TOKEN.fullmatch(method.encode()) and _TARGET.fullmatch(target)):
+        raise NodeFailed("InvalidRequest", "the method or the url holds characters that none can")
+    if body is not None or method not in _WITHOUT_BODY:
+        fields.append((b"Content-Length", b"%d" % len(body or b"")))
+    fields.append((b"Connection", b"close"))
+    lines = [b"%s: %s\r\n" % field for field in fields]
+    return b"".join([b"%s %s HTTP/1.1\r\n" % (method.encode(), target), *lines, b"\r\n", body or b""])
 
 
-async def exchange(
-    request: Encoded, address: str, port: int, tls: Tls | None, most_bytes: int, host: str
-) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and body of the answer. Raises ``NotConnectedError`` and ``NodeFailed``, which names ``host``."""
+async def exchange(request: bytes, address: str, port: int, tls: Tls | None, answer: Answer) -> None:
+    """Send the request to an address that was checked, which is no name, and return when ``answer`` has ended.
+
+    Raises ``NotConnectedError``, and what ``answer`` does. Nothing is left of the connection in any case.
+    """
+    loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
-            reader, writer = await asyncio.open_connection(
-                sock=await connected(address, port),
+            transport, _ = await loop.create_connection(
+                lambda: answer,
+                address,
+                port,
                 ssl=tls.context if tls is not None else None,
                 server_hostname=tls.name if tls is not None else None,
             )
     except OSError as error:
         raise NotConnectedError(_why(error)) from None
-    except UnicodeError:
-        raise NodeFailed("HttpConnection", f"{host} is no name of a host") from None
-    answer = _Answer(request.state, host, most_bytes)
+    except ValueError:
+        raise NotConnectedError("it is no name of a host") from None
     try:
-        # It is in memory as it is: that it is not waited for lets a server answer before it has read all.
-        writer.write(request.sent)
-        while not answer.take():
-            request.state.receive_data(await reader.read(_CHUNK))
-        return answer.status, answer.headers, bytes(answer.body)
-    except (h11.RemoteProtocolError, OSError) as error:
-        what = f"the answer of {host} broke off" if answer.begun else f"{host} gave no answer"
-        raise NodeFailed("HttpConnection", f"{what}: {type(error).__name__}") from None
+        # All of it, in memory as it is: a server may answer before it has read it.
+        transport.write(request)
+        await answer.ended()
     finally:
-        writer.transport.abort()
-
-
-class _Answer:
-    """What has come of an answer."""
-
-    def __init__(self, state: h11.Connection, host: str, most_bytes: int) -> None:
-        self._state = state
-        self._host = host
-        self._most_bytes = most_bytes
-        self.status = 0
-        self.headers: dict[str, str] = {}
-        self.body = bytearray()
-
-    @property
-    def begun(self) -> bool:
-        """Whether its head has come."""
-        return self.status != 0
-
-    def take(self) -> bool:
-        """Take what has come; whether that is all. Raises ``h11.RemoteProtocolError`` and ``NodeFailed``."""
-        while (event := self._state.next_event()) is not h11.NEED_DATA:
-            match event:
-                case h11.Response():
-                    self._head(event)
-                case h11.Data():
-                    self.body += event.data
-                    if len(self.body) > self._most_bytes:
-                        said = f"the answer of {self._host} has more than {self._most_bytes} bytes"
-                        raise NodeFailed("InvalidOutput", said)
-                case h11.EndOfMessage():
-                    return True
-        return False
-
-    def _head(self, event: h11.Response) -> None:
-        self.status = event.status_code
-        for raw_name, raw_value in event.headers:
-            name, value = raw_name.decode("ascii"), _text(raw_value)
-            self.headers[name] = f"{self.headers[name]}, {value}" if name in self.headers else value
-        if self.headers.get("content-encoding", "identity") != "identity":
-            said = f"the answer of {self._host} is compressed, although it was asked not to be"
-            raise NodeFailed("InvalidOutput", said)
-
-
-def _text(raw: bytes) -> str:
-    """A header's value in the encoding that it most likely has."""
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
+        transport.abort()
 
 
 def _why(error: OSError) -> str:

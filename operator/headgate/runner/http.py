@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from headgate.api.builtin import Header, Http
+from headgate.runner.answer import Answer
 from headgate.runner.errors import NodeFailed
 from headgate.runner.exchange import NotConnectedError, Tls, encoded, exchange
 from headgate.runner.networks import Networks, Resolve, checked, system_resolve
@@ -112,15 +113,17 @@ async def send(
         # What is compressed has no length that could be bounded before it is unpacked.
         "accept-encoding": "identity",
     }
-    addresses = await checked(host, port, networks, resolve)
-    encoded_request = encoded(request.method, url.raw_path, headers, request.body)
+    sent = encoded(request.method, url.raw_path, headers, request.body)
     tls = Tls(trust(), host) if url.scheme == "https" else None
     why = "no address"
-    for address in addresses:
+    for address in await checked(host, port, networks, resolve):
+        answer = Answer(host, bodiless=request.method == "HEAD", most_bytes=most_bytes)
         try:
-            return await exchange(encoded_request, address, port, tls, most_bytes, host)
+            await exchange(sent, address, port, tls, answer)
         except NotConnectedError as error:
             why = str(error)
+        else:
+            return answer.status, answer.headers, bytes(answer.body)
     raise NodeFailed("HttpConnection", f"could not connect to {host}: {why}")
 
 
@@ -145,7 +148,9 @@ def _origin(url: httpx.URL) -> tuple[str, str, int]:
 def _output(
     node: Http, request: Request, status: int, headers: dict[str, str], body: bytes, secrets: Secrets
 ) -> dict[str, Any]:
-    expected = status in node.expect_status if node.expect_status else HTTPStatus(200) <= status < HTTPStatus(300)
+    expected = (
+        status in node.expect_status if node.expect_status else HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
+    )
     text = body.decode("utf-8", "replace")
     if not expected:
         said = f": {secrets.redactor().text(text)[:_SHOWN]}" if text.strip() else ""

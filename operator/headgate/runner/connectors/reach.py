@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass
 
 from headgate.runner.errors import NodeFailed
-from headgate.runner.networks import Networks, Resolve, checked, connected, system_resolve
+from headgate.runner.networks import Networks, Resolve, checked, system_resolve
 
 CONNECT_SECONDS = 10.0
 ADDRESS = "ConnectorAddress"
@@ -31,9 +31,21 @@ class Reach:
         for address in await self.addresses(host, port):
             try:
                 async with asyncio.timeout(CONNECT_SECONDS):
-                    return await connected(address, port)
+                    return await _connected(address, port)
             except TimeoutError:
                 said = f"no answer within {CONNECT_SECONDS:.0f} seconds"
             except OSError as error:
                 said = error.strerror or type(error).__name__
         raise NodeFailed(CONNECTION, f"could not connect to {host}: {said}")
+
+
+async def _connected(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.settimeout(0)
+        await asyncio.get_running_loop().sock_connect(made, (address, port))
+    except BaseException:
+        made.close()
+        raise
+    return made
