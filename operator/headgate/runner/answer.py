@@ -10,11 +10,11 @@ import httptools
 from headgate.runner.errors import NodeFailed
 
 HEADER_BYTES = 65_536
-"""The head of an answer has at most that many bytes."""
+"""The headers of an answer have at most that many bytes, and so has whatever else is no body."""
 
 
 class Answer(asyncio.Protocol):
-    """Takes one answer, and no more of it than is allowed. httptools reads it; where it ends is said there, too."""
+    """Takes one answer, no more of it than is allowed, and nothing behind it. httptools reads it."""
 
     def __init__(self, host: str, *, bodiless: bool, most_bytes: int) -> None:
         """``host`` is named in failures. To HEAD an answer is ``bodiless``, whatever its headers say."""
@@ -23,7 +23,7 @@ class Answer(asyncio.Protocol):
         self._most_bytes = most_bytes
         self._done = asyncio.get_running_loop().create_future()
         self._failure: NodeFailed | None = None
-        self._head_bytes = 0
+        self._since_body = 0
         self._header_bytes = 0
         self._in_body = False
         self.status = 0
@@ -48,16 +48,14 @@ class Answer(asyncio.Protocol):
         """As a protocol has it."""
         if self._done.done():
             return
-        if not self._in_body:
-            self._head_bytes += len(data)
+        self._since_body += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._broken(type(error).__name__)
-        if not self._in_body and self._head_bytes > HEADER_BYTES:
-            self._fail(
-                "InvalidOutput", f"the headers of the answer of {self._host} have more than {HEADER_BYTES} bytes"
-            )
+        if self._since_body > HEADER_BYTES:
+            # httptools holds a header until it is whole.
+            self._too_long_a_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """As a protocol has it."""
@@ -69,6 +67,8 @@ class Answer(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """As httptools has it. What comes behind a body is left out."""
+        if self._done.done():
+            return
         self._header_bytes += len(name) + len(value)
         if self._header_bytes > HEADER_BYTES:
             self._too_long_a_head()
@@ -78,6 +78,8 @@ class Answer(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """As httptools has it."""
+        if self._done.done():
+            return
         self.status = self._parser.get_status_code()
         if self.status < HTTPStatus.OK:
             # Another one comes.
@@ -91,6 +93,9 @@ class Answer(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """As httptools has it."""
+        if self._done.done():
+            return
+        self._since_body = 0
         self.body += body
         if len(self.body) > self._most_bytes:
             self._fail("InvalidOutput", f"the answer of {self._host} has more than {self._most_bytes} bytes")
