@@ -15,6 +15,7 @@ LONGEST_LINE = 65_536
 RUNNER = "runner"
 """The stream of what the runner itself says of an attempt."""
 _BEGUN, _ENDED = "begun", "ended"
+_encoded = json.JSONEncoder(ensure_ascii=False).encode
 _MEMBERS = {"run": str, "node": str, "attempt": int, "number": int, "stream": str, "text": str}
 
 
@@ -66,8 +67,9 @@ class FrameWriter:
     def printed(self, run_id: UUID, node: str, attempt: int, stream: str, text: str) -> None:
         """The attempt printed that: several frames where one would be too long."""
         about = {"run": str(run_id), "node": node, "attempt": attempt, "number": self._number, "stream": stream}
-        line = json.dumps({**about, "text": text}, ensure_ascii=False)
-        if len(line.encode("utf-8", "replace")) > FRAME_BYTES:
+        line = _encoded({**about, "text": text})
+        # No character takes more than four bytes: short lines are not encoded to be counted.
+        if len(line) * 4 > FRAME_BYTES and len(line.encode("utf-8", "replace")) > FRAME_BYTES:
             middle = len(text) // 2
             self.printed(run_id, node, attempt, stream, text[:middle])
             self.printed(run_id, node, attempt, stream, text[middle:])

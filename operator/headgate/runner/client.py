@@ -208,7 +208,7 @@ class Gateway:
                 content, status = await response.read(), response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise GatewayUnavailable(f"no answer from the gateway: {type(error).__name__}") from None
-        if HTTPStatus(200) <= status < HTTPStatus(300):
+        if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             return content
         if status == HTTPStatus.CONFLICT:
             raise NotOurs(_said(content))

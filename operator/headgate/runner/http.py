@@ -10,19 +10,17 @@ from functools import cache
 from http import HTTPStatus
 from typing import Any
 
-import aiohttp
 import httpx
-from yarl import URL
 
 from headgate.api.builtin import Header, Http
+from headgate.runner.answer import Answer
 from headgate.runner.errors import NodeFailed
+from headgate.runner.exchange import NotConnectedError, Tls, encoded, exchange
 from headgate.runner.networks import Networks, Resolve, checked, system_resolve
-from headgate.runner.secrets import Redactor, Secrets
+from headgate.runner.secrets import Secrets
 
 BODY_BYTES = 65_536
 """An answer that is longer is refused rather than read: its output could not be kept."""
-_HEADER_BYTES = 65_536
-_CONNECT_SECONDS = 10.0
 _SHOWN = 256
 _OURS = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding", "te", "upgrade"})
 _CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
@@ -46,39 +44,13 @@ class Request:
 async def execute(node: Http, secrets: Secrets, networks: Networks, *, resolve: Resolve = system_resolve) -> Any:
     """The output of the node, ``{status, headers, body}``. Raises ``NodeFailed``."""
     request = _first(node, secrets)
-    async with client() as http:
-        for _ in range(node.max_redirects + 1):
-            status, headers, body = await send(http, request, networks, resolve)
-            target = headers.get("location")
-            if status not in _REDIRECTS or target is None or status in node.expect_status:
-                return _output(node, request, status, headers, body, secrets.redactor())
-            request = _redirected(request, status, target)
+    for _ in range(node.max_redirects + 1):
+        status, headers, body = await send(request, networks, resolve)
+        target = headers.get("location")
+        if status not in _REDIRECTS or target is None or status in node.expect_status:
+            return _output(node, request, status, headers, body, secrets)
+        request = _redirected(request, status, target)
     raise NodeFailed("HttpRedirects", f"there were more than {node.max_redirects} redirects")
-
-
-def client() -> aiohttp.ClientSession:
-    """For ``send``: one node's, each request on a connection of its own, so that nothing of it is there for another."""
-    # No proxy and no .netrc of the environment: the address that was checked is the one that is connected to.
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            ssl=trust(),
-            resolver=aiohttp.ThreadedResolver(),
-            use_dns_cache=False,
-            force_close=True,
-            limit=0,
-            happy_eyeballs_delay=None,
-        ),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
-        skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-        trust_env=False,
-        auto_decompress=False,
-        max_line_size=_HEADER_BYTES,
-        max_field_size=_HEADER_BYTES,
-    )
-    # A request is sent once, also where its connection breaks off before the answer and its method could be repeated.
-    session._retry_connection = False  # noqa: SLF001 - there is no other way to say so
-    return session
 
 
 @cache
@@ -124,84 +96,35 @@ def url_of(text: str) -> httpx.URL:
 
 
 async def send(
-    http: aiohttp.ClientSession, request: Request, networks: Networks, resolve: Resolve, *, most_bytes: int = BODY_BYTES
+    request: Request, networks: Networks, resolve: Resolve, *, most_bytes: int = BODY_BYTES
 ) -> tuple[int, dict[str, str], bytes]:
-    """The answer to one request: status, headers, and a body of ``most_bytes`` at most. Raises ``NodeFailed``."""
+    """The answer to one request: status, headers, and a body of ``most_bytes`` at most. Raises ``NodeFailed``.
+
+    It goes out on a connection of its own, past every proxy, and once: also where its connection breaks off before the
+    answer and its method could be repeated.
+    """
     url = request.url
-    port = url.port or _PORTS[url.scheme]
+    host, port = url.host, url.port or _PORTS[url.scheme]
     headers = {
+        "host": url.netloc.decode("ascii"),
         "user-agent": "headgate",
         "accept": "*/*",
         **request.headers,
-        "host": url.netloc.decode("ascii"),
         # What is compressed has no length that could be bounded before it is unpacked.
         "accept-encoding": "identity",
     }
-    last: Exception | None = None
-    for address in await checked(url.host, port, networks, resolve):
+    sent = encoded(request.method, url.raw_path, headers, request.body)
+    tls = Tls(trust(), host) if url.scheme == "https" else None
+    why = "no address"
+    for address in await checked(host, port, networks, resolve):
+        answer = Answer(host, bodiless=request.method == "HEAD", most_bytes=most_bytes)
         try:
-            response = await http.request(
-                request.method,
-                URL(str(url.copy_with(host=address, port=port)), encoded=True),
-                headers=headers,
-                data=request.body,
-                server_hostname=url.host if url.scheme == "https" else None,
-                allow_redirects=False,
-            )
-        except (aiohttp.ClientConnectorError, aiohttp.ClientSSLError, aiohttp.ConnectionTimeoutError) as error:
-            last = error
-            continue
-        except aiohttp.ClientError as error:
-            raise NodeFailed("HttpConnection", f"{url.host} gave no answer: {type(error).__name__}") from None
-        except ValueError:
-            raise NodeFailed("InvalidRequest", "a header holds characters that no header can") from None
-        try:
-            return response.status, _headers(response), await _body(response, url.host, most_bytes)
-        except aiohttp.ClientError as error:
-            raise NodeFailed("HttpConnection", f"the answer of {url.host} broke off: {type(error).__name__}") from None
-        finally:
-            response.close()
-    raise NodeFailed("HttpConnection", f"could not connect to {url.host}: {_why(last)}")
-
-
-def _why(error: Exception | None) -> str:
-    """Why no connection came about, without the address, which a workflow's author may not know."""
-    match error:
-        case None:
-            return "no address"
-        case aiohttp.ClientConnectorCertificateError():
-            return str(error.certificate_error)
-        case aiohttp.ClientConnectorError():
-            return error.strerror or type(error.os_error).__name__
-        case _:
-            return "it took too long"
-
-
-def _headers(response: aiohttp.ClientResponse) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for raw_name, raw_value in response.raw_headers:
-        name, value = raw_name.decode("latin-1").lower(), _text(raw_value)
-        found[name] = f"{found[name]}, {value}" if name in found else value
-    return found
-
-
-def _text(raw: bytes) -> str:
-    """A header's value in the encoding that it most likely has."""
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
-
-
-async def _body(response: aiohttp.ClientResponse, host: str, most_bytes: int) -> bytes:
-    if response.headers.get("content-encoding", "identity") != "identity":
-        raise NodeFailed("InvalidOutput", f"the answer of {host} is compressed, although it was asked not to be")
-    read = bytearray()
-    async for chunk in response.content.iter_any():
-        read += chunk
-        if len(read) > most_bytes:
-            raise NodeFailed("InvalidOutput", f"the answer of {host} has more than {most_bytes} bytes")
-    return bytes(read)
+            await exchange(sent, address, port, tls, answer)
+        except NotConnectedError as error:
+            why = str(error)
+        else:
+            return answer.status, answer.headers, bytes(answer.body)
+    raise NodeFailed("HttpConnection", f"could not connect to {host}: {why}")
 
 
 def _redirected(request: Request, status: int, target: str) -> Request:
@@ -223,12 +146,14 @@ def _origin(url: httpx.URL) -> tuple[str, str, int]:
 
 
 def _output(
-    node: Http, request: Request, status: int, headers: dict[str, str], body: bytes, redactor: Redactor
+    node: Http, request: Request, status: int, headers: dict[str, str], body: bytes, secrets: Secrets
 ) -> dict[str, Any]:
-    expected = status in node.expect_status if node.expect_status else HTTPStatus(200) <= status < HTTPStatus(300)
+    expected = (
+        status in node.expect_status if node.expect_status else HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
+    )
     text = body.decode("utf-8", "replace")
     if not expected:
-        said = f": {redactor.text(text)[:_SHOWN]}" if text.strip() else ""
+        said = f": {secrets.redactor().text(text)[:_SHOWN]}" if text.strip() else ""
         raise NodeFailed("HttpStatus", f"{request.url.host} answered {status}{said}")
     return {"status": status, "headers": headers, "body": _parsed(headers.get("content-type", ""), text)}
 

@@ -12,6 +12,7 @@ import structlog
 from headgate.domain.runner_protocol import Kept, Kind, Printed, Result, Task
 from headgate.runner.client import GatewayRefused, GatewayUnavailable, NotOurs, patiently
 
+_log = structlog.get_logger("headgate.runner")
 HEARTBEATS_PER_LEASE = 3
 STOPPED = Result(succeeded=False, reason="Cancelled", message="the attempt was asked to end")
 PATIENCE_SECONDS = 120.0
@@ -56,8 +57,7 @@ class Keeper:
         ``kinds`` is asked in the end what a runner of a pool has room for then. Cancelling this ends the execution, and
         records nothing.
         """
-        log = structlog.get_logger("headgate.runner").bind(node=task.node, attempt=task.attempt)
-        log.info("begun")
+        _log.info("begun", node=task.node, attempt=task.attempt)
         execution = asyncio.ensure_future(self.execute(task))
         keeping = asyncio.create_task(self._keep(task, execution))
         # Without heartbeats the attempt is another's in a moment.
@@ -65,7 +65,7 @@ class Keeper:
         try:
             await asyncio.wait([execution])
             if keeping.done():
-                log.warning("given up", why="it is not this runner's any more")
+                _log.warning("given up", node=task.node, attempt=task.attempt, why="it is not this runner's any more")
                 return None
             result = STOPPED if execution.cancelled() else execution.result()
             if (printed := self.printed(task)) is not None:
@@ -76,16 +76,17 @@ class Keeper:
                 lambda: self.queue.complete(task, result, room), sleep=self.sleep, patience=PATIENCE_SECONDS
             )
         except NotOurs as error:
-            log.warning("not recorded, or recorded before", why=str(error))
+            _log.warning("not recorded, or recorded before", node=task.node, attempt=task.attempt, why=str(error))
             return None
         finally:
-            # While what is cancelled takes its time to end, it stays this runner's.
-            execution.cancel()
-            await asyncio.gather(execution, return_exceptions=True)
+            if not execution.done():
+                # While what is cancelled takes its time to end, it stays this runner's.
+                execution.cancel()
+                await asyncio.gather(execution, return_exceptions=True)
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
             self.printed(task)
-        log.info("ended", succeeded=result.succeeded, reason=result.reason)
+        _log.info("ended", node=task.node, attempt=task.attempt, succeeded=result.succeeded, reason=result.reason)
         return following
 
     async def _keep(self, task: Task, execution: asyncio.Future[Result]) -> None:

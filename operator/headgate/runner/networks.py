@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import json
 import socket
@@ -77,6 +78,9 @@ async def checked(host: str, port: int, networks: Networks, resolve: Resolve, *,
 
 
 async def system_resolve(host: str, port: int) -> list[str]:
-    """What the system's resolver says, each address once."""
+    """What the system's resolver says, each address once. An address is its own: no thread is asked for it."""
+    with contextlib.suppress(ValueError):
+        if "%" not in host:
+            return [str(ipaddress.ip_address(host))]
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[4][0]) for address in found))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -26,6 +26,7 @@ class Secrets:
         """``credentials`` are values by the name of the credential and their key."""
         self._values = {name: value for name, value in environment.items() if name.startswith(SECRET_PREFIX)}
         self._credentials = credentials
+        self._redactor: Redactor | None = None
 
     def __repr__(self) -> str:
         return f"Secrets({len(self._values)}, {len(self._credentials)})"
@@ -48,8 +49,16 @@ class Secrets:
 
     def redactor(self, parts: Iterable[str] = ()) -> Redactor:
         """Takes every value out of what it is given, and ``parts`` of values too."""
-        given = (value for values in self._credentials.values() for value in values.values())
-        return Redactor((*self._values.values(), *given, *parts))
+        if further := tuple(parts):
+            return Redactor((*self._all(), *further))
+        if self._redactor is None:
+            self._redactor = Redactor(self._all())
+        return self._redactor
+
+    def _all(self) -> Iterator[str]:
+        yield from self._values.values()
+        for values in self._credentials.values():
+            yield from values.values()
 
 
 class Redactor:

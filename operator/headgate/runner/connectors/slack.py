@@ -22,8 +22,7 @@ async def execute(node: Slack, secrets: Secrets, reach: Reach) -> Any:
     body = json.dumps({name: value for name, value in message.items() if value is not None}).encode()
     url = http.url_of(value_of(node.url, secrets))
     request = http.Request("POST", url, {"content-type": "application/json"}, frozenset(), body)
-    async with http.client() as client:
-        status, _, answer = await http.send(client, request, reach.networks, reach.resolve)
+    status, _, answer = await http.send(request, reach.networks, reach.resolve)
     if not HTTPStatus(200) <= status < HTTPStatus(300):
         said = secrets.redactor().text(answer.decode("utf-8", "replace").strip())[:_SHOWN]
         raise NodeFailed("SlackStatus", f"{url.host} answered {status}: {said}".rstrip(": "))

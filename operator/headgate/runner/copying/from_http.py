@@ -6,8 +6,6 @@ import json
 from http import HTTPStatus
 from typing import Any
 
-import aiohttp
-
 from headgate.api.sync import HttpSource
 from headgate.runner import http
 from headgate.runner.connectors.reach import Reach
@@ -19,10 +17,8 @@ from headgate.runner.secrets import Secrets
 class HttpItems:
     """A source. An item whose value is the mark is taken for the one that the mark is of."""
 
-    def __init__(self, node: HttpSource, client: aiohttp.ClientSession, secrets: Secrets, reach: Reach) -> None:
-        """``client`` is one for ``http.send``."""
+    def __init__(self, node: HttpSource, secrets: Secrets, reach: Reach) -> None:
         self._node = node
-        self._client = client
         self._reach = reach
         self._headers, self._secret = http.headers_of(node.headers, secrets)
 
@@ -45,9 +41,7 @@ class HttpItems:
         if self._node.limit_parameter is not None:
             url = url.copy_set_param(self._node.limit_parameter, str(limit))
         request = http.Request("GET", url, self._headers, self._secret, None)
-        status, _, body = await http.send(
-            self._client, request, self._reach.networks, self._reach.resolve, most_bytes=BATCH_BYTES
-        )
+        status, _, body = await http.send(request, self._reach.networks, self._reach.resolve, most_bytes=BATCH_BYTES)
         if status != HTTPStatus.OK:
             raise NodeFailed("HttpStatus", f"{url.host} answered {status}")
         try:

@@ -10,7 +10,7 @@ import psycopg
 
 from headgate.api.hidden_value import HiddenValue
 from headgate.api.sync import Sync, SyncSource, SyncTarget
-from headgate.runner import http, sql
+from headgate.runner import sql
 from headgate.runner.connectors import kafka, s3
 from headgate.runner.connectors.guarded_loop import elsewhere
 from headgate.runner.connectors.postgres import pinned
@@ -53,8 +53,7 @@ class _Opening:
             connection = await self._connection(node.postgres.connection, read_only=True)
             return PostgresRows(node.postgres, connection)
         if node.http is not None:
-            client = await self._stack.enter_async_context(http.client())
-            return HttpItems(node.http, client, self._secrets, self._reach)
+            return HttpItems(node.http, self._secrets, self._reach)
         if node.kafka is not None:
             access = kafka.access_of(node.kafka, self._secrets)
             there = await self._stack.enter_async_context(elsewhere(self._reach))
