@@ -21,6 +21,7 @@ from headgate.gateway.limits import BodyLimit
 from headgate.gateway.messages import Messages
 from headgate.gateway.metrics import CallCounts, GatewayMetrics, HookMetrics, Measured
 from headgate.gateway.problems import answer_with_problems
+from headgate.gateway.quick_route import QuickRoute
 from headgate.gateway.rate_limits import RateLimitFields, RateLimits
 from headgate.gateway.refusals import Refusals
 from headgate.gateway.refused_calls import RefusedCalls
@@ -109,7 +110,7 @@ def _api(ties: Ties, rates: RateLimits) -> APIRouter:
 def _include_with_document(app: FastAPI, routes: APIRouter) -> None:
     """Have the routes, and one more that gives their description."""
     described = document(routes)
-    app.router.routes += _alone(routes)
+    app.router.routes += sorted(_alone(routes), key=lambda route: not isinstance(route, QuickRoute))
 
     @app.get(DOCUMENT_PATH)
     async def openapi() -> dict[str, Any]:

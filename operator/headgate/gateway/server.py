@@ -9,6 +9,7 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
+from headgate.gateway.connection import Connection
 from headgate.gateway.streams import Streams
 from headgate.settings import GatewaySettings
 
@@ -45,6 +46,7 @@ def _configuration(settings: GatewaySettings, app: ASGIApp) -> uvicorn.Config:
         app,
         host=settings.http_host,
         port=settings.api_port,
+        http=Connection,
         log_config=None,
         access_log=False,
         server_header=False,
