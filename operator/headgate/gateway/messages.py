@@ -19,7 +19,7 @@ from starlette.types import Message as Event
 from headgate.domain.runner_protocol import Message
 from headgate.gateway.authentication import Authenticator, Runner
 from headgate.gateway.limits import header
-from headgate.gateway.problems import answer_to, failed
+from headgate.gateway.problems import Problem, answer_to, failed
 
 M = TypeVar("M", bound=Message)
 _METHOD = "POST"
@@ -116,11 +116,14 @@ def message_route(
 
 
 def read_message(kind: type[M], body: bytes) -> M:
-    """A message of that kind. Raises ``RequestValidationError``."""
+    """A message of that kind. Raises ``RequestValidationError``, and ``Problem`` 400 for what is no JSON."""
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:
         mistakes = error.errors(include_url=False, include_context=False, include_input=False)
+        if mistakes[0]["type"] == "json_invalid":
+            where = mistakes[0]["msg"].removeprefix("Invalid JSON: ")
+            raise Problem(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {where}") from None
         raise RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in mistakes]) from None
 
 
