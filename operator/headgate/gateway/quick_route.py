@@ -49,8 +49,7 @@ async def read_body(request: Request, kind: type[B]) -> B | None:
 
 
 def json_response(model: BaseModel, response: Response) -> Response:
-    """A model as the answer, with the headers and the status of ``response``."""
-    body = model.model_dump_json(by_alias=True)
-    answer = Response(body, response.status_code, media_type=_JSON)
-    answer.raw_headers.extend(response.raw_headers)
+    """A model as the answer, with the status of ``response`` and what it says besides of its own."""
+    answer = Response(model.model_dump_json(by_alias=True), response.status_code, media_type=_JSON)
+    answer.raw_headers += [pair for pair in response.raw_headers if pair[0] != b"content-length"]
     return answer

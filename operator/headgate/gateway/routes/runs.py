@@ -79,7 +79,6 @@ def run_routes(
             return None
         caller = await access.caller(request, request.path_params["workspace"], _WRITING, await BEARER(request))
         response = Response(status_code=HTTPStatus.CREATED)
-        del response.headers["content-length"]
         return json_response(await start(body, caller, response, key), response)
 
     router.add_api_route(
