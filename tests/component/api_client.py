@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import Any, cast
 
 import httpx
-from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from headgate.api.members import Role
@@ -19,7 +18,7 @@ from headgate.engine.api_keys import Issued, NewKey
 from headgate.engine.call_limits.limits import CallLimits
 from headgate.engine.engine import Engine
 from headgate.engine.types import Effects
-from headgate.gateway.app import gateway
+from headgate.gateway.app import Gateway, gateway
 from headgate.gateway.authentication import Authenticator
 from headgate.gateway.callers import Callers, TokenUsers
 from headgate.gateway.live_logs import LiveLogs
@@ -60,7 +59,7 @@ class Api:
     streams: Streams
     objects: ObjectStore
     refusals: Refusals
-    app: FastAPI
+    app: Gateway
     token: str = ""
     tokens: dict[str, str] = field(default_factory=dict)
 

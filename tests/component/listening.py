@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 
 @asynccontextmanager
-async def listening(app: FastAPI) -> AsyncIterator[str]:
+async def listening(app: ASGIApp) -> AsyncIterator[str]:
     """The URL of the application, which is listening."""
     # Of the protocol by name: of no other does asyncio send small answers at once, and not when the last was received.
     with socket.socket(proto=socket.IPPROTO_TCP) as bound:

@@ -205,7 +205,7 @@ async def test_a_cursor_of_another_tenant_leads_into_ones_own_rows_alone(
 
 
 async def test_every_route_of_the_application_is_one_of_these(api: Api) -> None:
-    contexts = iter_route_contexts(api.app.routes)
+    contexts = iter_route_contexts(api.app.framework.routes)
     found = {(method, context.path) for context in contexts for method in context.methods or ()}
 
     assert found == UNDOCUMENTED | {(route.method, route.path) for route in ROUTES}
@@ -213,7 +213,7 @@ async def test_every_route_of_the_application_is_one_of_these(api: Api) -> None:
 
 async def test_a_request_is_held_against_each_route_once(api: Api) -> None:
     # And not against all that was included anew on every level.
-    assert [route for route in api.app.routes if not isinstance(route, routing.Route)] == []
+    assert [route for route in api.app.framework.routes if not isinstance(route, routing.Route)] == []
 
 
 async def test_what_is_for_runners_is_for_nobody_else(world: World, api: Api, theirs: Things) -> None:

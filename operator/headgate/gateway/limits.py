@@ -7,22 +7,17 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
 
-from starlette.datastructures import Headers
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headgate.domain.json_bytes import is_nested_deeper
-from headgate.gateway.problems import problem
+from headgate.gateway.problems import Problem
 
 LEVELS = 1000
 """Of lists and objects in each other that are parsed: more than anything allows, and much less than the stack takes."""
 PATIENCE_SECONDS = 30.0
 """In which a body has to have come: who sends it without end, or a byte now and then, holds a connection no longer."""
 _NONE: Mapping[str, int] = MappingProxyType({})
-
-
-class _TooLarge(Exception):  # noqa: N818 - a state of the request
-    """More came than may come."""
+_CLOSE = {"Connection": "close"}
 
 
 class BodyLimit:
@@ -55,25 +50,15 @@ class BodyLimit:
         if scope["type"] != "http" or scope["path"] == self._streamed:
             await self._app(scope, receive, send)
             return
-        limit = next((size for path, size in self._larger.items() if scope["path"].startswith(path)), self._limit)
-        length = Headers(scope=scope).get("content-length", "")
-        if length.isdecimal() and int(length) > limit:
-            await _too_large(limit)(scope, receive, send)
-            return
-        # All of it before the application begins, so that nothing has been answered when it turns out to be too much.
+        limit = self._limit
+        for begin, size in self._larger.items():
+            if scope["path"].startswith(begin):
+                limit = size
+                break
         try:
-            async with asyncio.timeout(self._patience):
-                messages = await _whole(receive, limit)
-        except _TooLarge:
-            await _too_large(limit)(scope, receive, send)
-            return
-        except TimeoutError:
-            detail = f"the body has to come within {self._patience:g} seconds: send the request again"
-            await problem(HTTPStatus.REQUEST_TIMEOUT, detail, {"Connection": "close"})(scope, receive, send)
-            return
-        if is_nested_deeper(b"".join(message.get("body", b"") for message in messages), LEVELS):
-            detail = f"the body is not JSON in UTF-8, or is nested in more than {LEVELS} levels"
-            await problem(HTTPStatus.BAD_REQUEST, detail)(scope, receive, send)
+            messages = await self._whole(scope, receive, limit)
+        except Problem as refused:
+            await refused.response()(scope, receive, send)
             return
 
         async def replay() -> Message:
@@ -81,20 +66,46 @@ class BodyLimit:
 
         await self._app(scope, replay, send)
 
+    async def _whole(self, scope: Scope, receive: Receive, limit: int) -> list[Message]:
+        """All that comes, as one message, and that its sender went where that is what came.
 
-def _too_large(limit: int) -> Response:
-    detail = f"a request may have {limit} bytes at most"
-    return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, {"Connection": "close"})
+        Before the application begins, so that nothing has been answered when it turns out to be too much. Raises
+        ``Problem``.
+        """
+        length = header(scope, b"content-length")
+        if length.isdecimal() and int(length) > limit:
+            raise _too_large(limit)
+        pieces: list[bytes] = []
+        size, more = 0, True
+        try:
+            async with asyncio.timeout(self._patience):
+                while more:
+                    last = await receive()
+                    pieces.append(last.get("body", b""))
+                    size += len(pieces[-1])
+                    if size > limit:
+                        raise _too_large(limit)
+                    more = last["type"] == "http.request" and last.get("more_body", False)
+        except TimeoutError:
+            detail = f"the body has to come within {self._patience:g} seconds: send the request again"
+            raise Problem(HTTPStatus.REQUEST_TIMEOUT, detail, _CLOSE) from None
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if is_nested_deeper(body, LEVELS):
+            detail = f"the body is not JSON in UTF-8, or is nested in more than {LEVELS} levels"
+            raise Problem(HTTPStatus.BAD_REQUEST, detail)
+        if last["type"] == "http.request":
+            return [{"type": "http.request", "body": body, "more_body": False}]
+        # Whoever sent it went before the end of it.
+        return [{"type": "http.request", "body": body, "more_body": True}, last]
 
 
-async def _whole(receive: Receive, limit: int) -> list[Message]:
-    messages: list[Message] = []
-    size = 0
-    while True:
-        message = await receive()
-        messages.append(message)
-        size += len(message.get("body", b""))
-        if size > limit:
-            raise _TooLarge
-        if message["type"] != "http.request" or not message.get("more_body", False):
-            return messages
+def header(scope: Scope, name: bytes) -> str:
+    """The first header of a request with that name, which is in small letters; empty where there is none."""
+    for found, value in scope["headers"]:
+        if found == name:
+            return str(value, "latin-1")
+    return ""
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a request may have {limit} bytes at most", _CLOSE)

@@ -130,6 +130,9 @@ class Measured:
     def __init__(self, app: ASGIApp, *, metrics: GatewayMetrics) -> None:
         self._app = app
         self._metrics = metrics
+        # Looking for those of a route by their labels costs more than counting.
+        self._requests: dict[tuple[str, int], Counter] = {}
+        self._seconds: dict[str, Histogram] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -150,5 +153,14 @@ class Measured:
             await self._app(scope, receive, noted)
         finally:
             route = getattr(scope.get("route"), "path", "")
-            self._metrics.requests.labels(route, str(status)).inc()
-            self._metrics.seconds.labels(route).observe(time.perf_counter() - begun if taken is None else taken)
+            self._count(route, status, time.perf_counter() - begun if taken is None else taken)
+
+    def _count(self, route: str, status: int, seconds: float) -> None:
+        requests = self._requests.get((route, status))
+        if requests is None:
+            requests = self._requests[route, status] = self._metrics.requests.labels(route, str(status))
+        requests.inc()
+        histogram = self._seconds.get(route)
+        if histogram is None:
+            histogram = self._seconds[route] = self._metrics.seconds.labels(route)
+        histogram.observe(seconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -74,6 +75,10 @@ class Problem(Exception):  # noqa: N818 - what is answered, not a mistake of our
         self.headers = headers or {}
         self.reason = reason
 
+    def response(self) -> JSONResponse:
+        """The answer."""
+        return problem(self.status, self.detail, self.headers, reason=self.reason)
+
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, *, reason: str = "") -> JSONResponse:
     """The answer. Its ``type`` is the status itself."""
@@ -97,52 +102,38 @@ _TOLD: Mapping[type[Exception], HTTPStatus] = MappingProxyType(
     }
 )
 """Exceptions that say all that the caller has to know."""
+Answering = Callable[[Request, Any], JSONResponse]
+"""Gives the answer to a request that ended in an exception."""
 
 
-def answer_with_problems(app: FastAPI) -> None:
-    """Have every refusal of the application take this form."""
-    _answer_of_the_archive(app)
-
-    @app.exception_handler(Problem)
-    async def _own(_: Request, error: Problem) -> JSONResponse:
-        return problem(error.status, error.detail, error.headers, reason=error.reason)
-
-    @app.exception_handler(HTTPException)
-    async def _http(request: Request, error: HTTPException) -> JSONResponse:
-        headers = dict(error.headers or {})
-        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            headers["Allow"] = _allowed(request)
-        return problem(error.status_code, str(error.detail), headers)
-
-    @app.exception_handler(RequestValidationError)
-    async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        return _mistaken(request, error)
-
-    for kind, status in _TOLD.items():
-        app.add_exception_handler(kind, _telling(status))
-
-    @app.exception_handler(KeysMissing)
-    @app.exception_handler(UnknownKey)
-    async def _keyless(_: Request, _error: Exception) -> JSONResponse:
-        detail = "the gateway lacks the key-encryption key of this credential: ask whoever runs Headgate"
-        return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": RETRY_SECONDS})
-
-    @app.exception_handler(DatabaseUnavailable)
-    @app.exception_handler(DatabaseNotMigrated)
-    async def _away(_: Request, _error: Exception) -> JSONResponse:
-        detail = "Postgres cannot be used right now: try again"
-        return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": RETRY_SECONDS})
-
-    @app.exception_handler(Exception)
-    async def _ours(_: Request, _error: Exception) -> JSONResponse:
-        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the gateway failed; its log says why")
+def _away(_: Request, _error: Exception) -> JSONResponse:
+    detail = "Postgres cannot be used right now: try again"
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": RETRY_SECONDS})
 
 
-def _telling(status: HTTPStatus) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:
-    async def handle(_: Request, error: Exception) -> JSONResponse:
-        return problem(status, str(error))
+def _keyless(_: Request, _error: Exception) -> JSONResponse:
+    detail = "the gateway lacks the key-encryption key of this credential: ask whoever runs Headgate"
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": RETRY_SECONDS})
 
-    return handle
+
+def _unread(_: Request, _error: Exception) -> JSONResponse:
+    detail = "the archive, in which that is, cannot be read right now: try again"
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": RETRY_SECONDS})
+
+
+def _telling(status: HTTPStatus) -> Answering:
+    return lambda _, error: problem(status, str(error))
+
+
+def _own(_: Request, error: Problem) -> JSONResponse:
+    return error.response()
+
+
+def _http(request: Request, error: HTTPException) -> JSONResponse:
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = _allowed(request)
+    return problem(error.status_code, str(error.detail), headers)
 
 
 def _mistaken(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -175,9 +166,45 @@ def _allowed(request: Request) -> str:
     return ", ".join(sorted(methods))
 
 
-def _answer_of_the_archive(app: FastAPI) -> None:
-    @app.exception_handler(StoreUnavailable)
-    @app.exception_handler(ArchiveDamaged)
-    async def _unread(_: Request, _error: Exception) -> JSONResponse:
-        detail = "the archive, in which that is, cannot be read right now: try again"
-        return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": RETRY_SECONDS})
+_ANSWERS: Mapping[type[Exception], Answering] = MappingProxyType(
+    {
+        Problem: _own,
+        HTTPException: _http,
+        RequestValidationError: _mistaken,
+        **{kind: _telling(status) for kind, status in _TOLD.items()},
+        KeysMissing: _keyless,
+        UnknownKey: _keyless,
+        DatabaseUnavailable: _away,
+        DatabaseNotMigrated: _away,
+        StoreUnavailable: _unread,
+        ArchiveDamaged: _unread,
+    }
+)
+"""What is answered where a request ends in one of these, or in what is one of these."""
+
+
+def answer_to(request: Request, error: Exception) -> JSONResponse | None:
+    """What is answered to a request that ended so. None for what nobody expected: see ``failed``."""
+    for kind in type(error).__mro__:
+        if (answer := _ANSWERS.get(kind)) is not None:
+            return answer(request, error)
+    return None
+
+
+def failed() -> JSONResponse:
+    """What is answered where the mistake is ours, which the log tells and the answer does not."""
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the gateway failed; its log says why")
+
+
+def answer_with_problems(app: FastAPI) -> None:
+    """Have every refusal of the framework's application take this form."""
+    for kind, answer in _ANSWERS.items():
+        app.add_exception_handler(kind, _handling(answer))
+    app.add_exception_handler(Exception, _handling(lambda _request, _error: failed()))
+
+
+def _handling(answer: Answering) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:
+    async def handle(request: Request, error: Exception) -> JSONResponse:
+        return answer(request, error)
+
+    return handle

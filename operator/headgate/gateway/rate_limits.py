@@ -72,8 +72,7 @@ class RateLimitFields:
         """Handle one request."""
 
         async def telling(message: Message) -> None:
-            decision: CallDecision | None = scope.get("state", {}).get(_STATE)
-            if message["type"] == "http.response.start" and decision is not None:
+            if message["type"] == "http.response.start" and (decision := _decision(scope)) is not None:
                 headers = MutableHeaders(scope=message)
                 states = {WORKSPACE: decision.hourly, CALLER: decision.burst}
                 known = {name: state for name, state in states.items() if state is not None}
@@ -82,6 +81,11 @@ class RateLimitFields:
             await send(message)
 
         await self._app(scope, receive, telling)
+
+
+def _decision(scope: Scope) -> CallDecision | None:
+    found: CallDecision | None = scope.get("state", {}).get(_STATE)
+    return found
 
 
 def _policy(name: str, state: LimitState) -> str:

@@ -78,7 +78,7 @@ async def serve_gateway(settings: GatewaySettings) -> int:
         beside = [asyncio.create_task(work) for work in _beside(health, world, registry, bell, limits, refusals)]
         garbage.look_seldom()
         log.info("serving", api_port=settings.api_port)
-        await serve_requests(settings, app, ties.streams)
+        await serve_requests(settings, app.served, ties.streams)
         for task in beside:
             task.cancel()
         with suppress(DatabaseUnavailable):

@@ -7,8 +7,9 @@ import socket
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
+from headgate.gateway.connection import Connection
 from headgate.gateway.streams import Streams
 from headgate.settings import GatewaySettings
 
@@ -17,7 +18,7 @@ _BACKLOG = 2048
 _UNREAD_SECONDS = 30.0
 
 
-async def serve_requests(settings: GatewaySettings, app: FastAPI, streams: Streams) -> None:
+async def serve_requests(settings: GatewaySettings, app: ASGIApp, streams: Streams) -> None:
     """Serve until a signal tells to end, and the requests under way are answered."""
     server = _Server(_configuration(settings, app), streams)
     await server.serve([_listening(settings.http_host, settings.api_port)])
@@ -40,11 +41,12 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _configuration(settings: GatewaySettings, app: FastAPI) -> uvicorn.Config:
+def _configuration(settings: GatewaySettings, app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         host=settings.http_host,
         port=settings.api_port,
+        http=Connection,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -8,16 +8,19 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID, uuid4
 
-from fastapi import APIRouter, Header, Query, Response, Security
+from fastapi import APIRouter, Header, Query, Request, Response, Security
+from fastapi.security import SecurityScopes
+from pydantic import TypeAdapter, ValidationError
 
 from headgate.domain.api_keys import Scope
 from headgate.engine.engine import Engine
 from headgate.engine.types import Effects, Refused, RunFilter, RunRequest, RunView, TriggerKind
-from headgate.gateway.access import Access
+from headgate.gateway.access import BEARER, Access
 from headgate.gateway.callers import Caller
 from headgate.gateway.models.run_requests import RunQuery, StartRun
 from headgate.gateway.models.runs import Run, RunList, list_of, run_of
 from headgate.gateway.problems import Problem
+from headgate.gateway.quick_route import json_response, quick_route, read_body
 from headgate.gateway.routes.paths import WORKSPACE
 
 _MISSING = frozenset({"WorkflowNotFound"})
@@ -33,6 +36,8 @@ IdempotencyKey = Annotated[
         description="Makes the request unique in the workspace for ever: the same key gives the same run again.",
     ),
 ]
+_KEY: TypeAdapter[str | None] = TypeAdapter(IdempotencyKey)
+_WRITING = SecurityScopes([Scope.RUNS_WRITE])
 
 
 def run_routes(
@@ -43,12 +48,6 @@ def run_routes(
     Reader = Annotated[Caller, Security(access.caller, scopes=[Scope.RUNS_READ])]  # noqa: N806 - a type
     Writer = Annotated[Caller, Security(access.caller, scopes=[Scope.RUNS_WRITE])]  # noqa: N806 - a type
 
-    @router.post(
-        "",
-        operation_id="startRun",
-        status_code=HTTPStatus.CREATED,
-        responses={200: {"model": Run, "description": "The run that an earlier request with this key made."}},
-    )
     async def start(body: StartRun, caller: Writer, response: Response, idempotency_key: IdempotencyKey = None) -> Run:
         """Start a run.
 
@@ -69,6 +68,28 @@ def run_routes(
             response.status_code = HTTPStatus.OK
         response.headers["Location"] = f"{WORKSPACE.format(workspace=caller.workspace)}/runs/{view.run_id}"
         return run_of(view)
+
+    async def start_quickly(request: Request) -> Response | None:
+        """Start a run if the request is what it should be."""
+        if (body := await read_body(request, StartRun)) is None:
+            return None
+        try:
+            key = _KEY.validate_python(request.headers.get("idempotency-key"))
+        except ValidationError:
+            return None
+        caller = await access.caller(request, request.path_params["workspace"], _WRITING, await BEARER(request))
+        response = Response(status_code=HTTPStatus.CREATED)
+        return json_response(await start(body, caller, response, key), response)
+
+    router.add_api_route(
+        "",
+        start,
+        methods=["POST"],
+        operation_id="startRun",
+        status_code=HTTPStatus.CREATED,
+        responses={200: {"model": Run, "description": "The run that an earlier request with this key made."}},
+        route_class_override=quick_route(start_quickly),
+    )
 
     @router.get("", operation_id="listRuns")
     async def listed(query: Annotated[RunQuery, Query()], caller: Reader) -> RunList:

@@ -1,0 +1,130 @@
+"""Head and body of an answer leave together, and a head alone does not wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+import pytest
+from starlette.types import Receive, Scope, Send
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from headgate.gateway.connection import Connection
+
+REQUEST = b"GET /x HTTP/1.1\r\nHost: gateway\r\n\r\n"
+
+
+class Transport(asyncio.Transport):
+    """Keeps what is written, each write by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[bytes] = []
+        self.closing = False
+
+    def write(self, data: Any) -> None:
+        assert not self.closing
+        self.writes.append(bytes(data))
+
+    def writelines(self, list_of_data: Iterable[Any]) -> None:
+        self.write(b"".join(list_of_data))
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def close(self) -> None:
+        self.closing = True
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+
+class Served:
+    """A connection, and what the application does when it is told to."""
+
+    def __init__(self) -> None:
+        self.transport = Transport()
+        self.next = asyncio.Event()
+        self.pieces: list[bytes] = [b"all"]
+        self.state = ServerState()
+        config = Config(cast("Any", self), lifespan="off", log_config=None, proxy_headers=False)
+        self.connection = Connection(config, self.state, {})
+        self.connection.connection_made(self.transport)
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        size = sum(map(len, self.pieces))
+        headers = [(b"content-length", b"%d" % size)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        left = list(self.pieces)
+        while left:
+            if len(left) < len(self.pieces) or not left[0]:
+                await self.next.wait()
+            piece = left.pop(0)
+            await send({"type": "http.response.body", "body": piece, "more_body": bool(left)})
+
+    async def until(self, done: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not done():
+                await asyncio.sleep(0)
+
+    async def ended(self) -> None:
+        await self.until(lambda: not self.state.tasks)
+
+
+@pytest.fixture
+async def served() -> Served:
+    return Served()
+
+
+async def test_an_answer_is_one_write(served: Served) -> None:
+    served.connection.data_received(REQUEST)
+    await served.ended()
+
+    [whole] = served.transport.writes
+    assert whole.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert whole.endswith(b"content-length: 3\r\n\r\nall")
+
+
+async def test_the_head_of_a_stream_does_not_wait_for_what_it_tells(served: Served) -> None:
+    served.pieces = [b"", b"later"]
+    served.connection.data_received(REQUEST)
+    await served.until(lambda: bool(served.transport.writes))
+
+    assert served.transport.writes[0].endswith(b"\r\n\r\n")
+    served.next.set()
+    await served.ended()
+    assert b"".join(served.transport.writes).endswith(b"\r\n\r\nlater")
+
+
+async def test_answers_to_requests_that_came_at_once_keep_their_order(served: Served) -> None:
+    served.connection.data_received(REQUEST + REQUEST)
+    await served.until(lambda: served.state.total_requests == 2)
+
+    assert len(served.transport.writes) == 2
+
+
+async def test_a_connection_that_ends_is_sent_what_was_written(served: Served) -> None:
+    served.connection.data_received(REQUEST.replace(b"1.1", b"1.0"))
+    await served.ended()
+
+    [whole] = served.transport.writes
+    assert whole.endswith(b"connection: close\r\n\r\nall")
+    assert served.transport.closing
+
+
+async def test_nothing_is_written_to_a_connection_that_has_ended(served: Served) -> None:
+    served.pieces = [b"", b"later"]
+    served.connection.data_received(REQUEST)
+    await served.until(lambda: bool(served.transport.writes) or bool(served.connection.cycle.response_started))
+    # Before the event loop comes round: the head is held still.
+    served.transport.close()
+    served.connection.connection_lost(None)
+    served.next.set()
+    await served.ended()
+
+    assert served.transport.writes == []
