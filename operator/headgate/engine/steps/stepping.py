@@ -228,7 +228,7 @@ class _Walk:
             self._fail(name, problem.reason, str(problem))
 
     async def _queue(self, node: Node, name: str, values: Mapping[str, Any]) -> None:
-        kind, work = work_of(node, values)
+        kind, work = work_of(node, self.definition.configs[node.id], values)
         digest = memo_key(node, values)
         # What a test gives is neither remembered nor taken from what was.
         if node.memoize is not None and digest is not None and self.apart.is_normal:
