@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, StringConstraints
@@ -147,7 +148,7 @@ class RunPhase(StrEnum):
     FAILED = "Failed"
     CANCELLED = "Cancelled"
 
-    @property
+    @cached_property
     def is_final(self) -> bool:
         """Whether nothing will happen any more."""
         return self in (RunPhase.SUCCEEDED, RunPhase.FAILED, RunPhase.CANCELLED)
@@ -168,7 +169,7 @@ class NodePhase(StrEnum):
     """Never runs: on a branch not taken, or after a failed node."""
     CANCELLED = "Cancelled"
 
-    @property
+    @cached_property
     def is_final(self) -> bool:
         """Whether nothing will happen any more."""
         return self in (NodePhase.SUCCEEDED, NodePhase.FAILED, NodePhase.SKIPPED, NodePhase.CANCELLED)

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
-from functools import lru_cache, total_ordering
+from functools import cached_property, lru_cache, total_ordering
 
 _NANOS = 10**9
 _MILLI_IN_NANOS = 10**6
@@ -82,7 +82,7 @@ class Amount:
             return f"{mantissa}e{exponent}" if exponent else str(mantissa)
         return f"{mantissa}{_DECIMAL_SUFFIX[exponent]}"
 
-    @property
+    @cached_property
     def value(self) -> Decimal:
         """The amount as a number, exactly."""
         return Decimal(self.nanos).scaleb(-9)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 
 _MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _PART = re.compile(r"([0-9]+)(ms|s|m|h|d)")
 
 
+# The few texts of a workflow are read at every step of all of its runs.
+@lru_cache(maxsize=1024)
 def parse_duration(text: str) -> timedelta:
     """The length of time that ``text`` (such as ``1h30m``) stands for.
 

@@ -1,12 +1,14 @@
 """Stepping a run's graph: which nodes may start, which never will, and how the run ended.
 
-The order of completions never matters: ``step`` depends on the states alone.
+The order of completions never matters: ``step`` depends on the states alone. What depends on the graph alone is worked
+out once, as it is stepped at the end of every attempt of every run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from headgate.api.node import Node, NodeType, OnFailure
 from headgate.api.workflow_run import NodePhase, RunPhase
@@ -84,21 +86,41 @@ class Graph:
         }
         return cls(nodes, edges, by_id, triggers_of, inner)
 
+    @cached_property
     def triggers(self) -> tuple[Node, ...]:
         """The trigger nodes."""
         return tuple(node for node in self.nodes if node.type is NodeType.TRIGGER)
 
+    @cached_property
+    def shown(self) -> tuple[str, ...]:
+        """The ids of all other nodes."""
+        return tuple(node.id for node in self.nodes if node.type is not NodeType.TRIGGER)
+
+    @cached_property
+    def ordinary(self) -> tuple[Node, ...]:
+        """The nodes that do not wait for all others."""
+        return tuple(node for node in self.nodes if not node.final)
+
+    @cached_property
+    def finals(self) -> tuple[Node, ...]:
+        """The nodes that do."""
+        return tuple(node for node in self.nodes if node.final)
+
+    @cached_property
+    def repeated(self) -> tuple[Node, ...]:
+        """The nodes that run for every item of a list."""
+        return tuple(node for node in self.nodes if node.for_each is not None)
+
     def started_by(self, trigger: str) -> dict[str, NodeState]:
         """The states of a run that ``trigger`` fired, before the first step. ``KeyError`` if it is no trigger."""
-        if self.by_id[trigger].type is not NodeType.TRIGGER:
-            raise KeyError(trigger)
-        states = {node.id: NodeState() for node in self.nodes}
-        for node in self.triggers():
-            fired = node.id == trigger
-            states[node.id] = NodeState(
-                NodePhase.SUCCEEDED if fired else NodePhase.SKIPPED, reason="" if fired else "NotFired"
-            )
-        return states
+        return dict(self._begun[trigger])
+
+    @cached_property
+    def _begun(self) -> dict[str, dict[str, NodeState]]:
+        """What each trigger starts with."""
+        waiting, others = NodeState(), NodeState(NodePhase.SKIPPED, reason="NotFired")
+        begun = {node.id: others if node.type is NodeType.TRIGGER else waiting for node in self.nodes}
+        return {trigger.id: {**begun, trigger.id: NodeState(NodePhase.SUCCEEDED)} for trigger in self.triggers}
 
 
 @dataclass(frozen=True)
@@ -118,34 +140,36 @@ def step(graph: Graph, states: Mapping[str, NodeState]) -> Step:
     known = dict(states)
     ready: list[str] = []
     skipped: dict[str, NodeState] = {}
-    for node in graph.nodes:
-        state = known[node.id]
-        if state.phase is not NodePhase.PENDING or node.final:
-            continue
-        _judge(graph, node, known, ready, skipped)
-    if all(known[node.id].phase.is_final for node in graph.nodes if not node.final):
-        for node in graph.nodes:
-            if node.final and known[node.id].phase is NodePhase.PENDING:
-                _judge(graph, node, known, ready, skipped)
-    return Step(tuple(ready), skipped, _outcome(graph, known))
+    _judge(graph, graph.ordinary, known, ready, skipped)
+    if graph.finals and _all_ended(graph.ordinary, known):
+        _judge(graph, graph.finals, known, ready, skipped)
+    return Step(tuple(ready), skipped, None if ready else _outcome(graph, known))
 
 
 def phase_so_far(graph: Graph, states: Mapping[str, NodeState]) -> RunPhase:
     """How the run went, as final nodes read it: by the nodes that are not final and have ended."""
-    return _verdict((node, states[node.id].phase) for node in graph.nodes if not node.final)
+    return _verdict((node, states[node.id].phase) for node in graph.ordinary)
 
 
 _READY = ""
 
 
 def _judge(
-    graph: Graph, node: Node, known: dict[str, NodeState], ready: list[str], skipped: dict[str, NodeState]
+    graph: Graph,
+    nodes: tuple[Node, ...],
+    known: dict[str, NodeState],
+    ready: list[str],
+    skipped: dict[str, NodeState],
 ) -> None:
-    verdict = _admission(graph, node, known)
-    if verdict is _READY:
-        ready.append(node.id)
-    elif verdict is not None:
-        known[node.id] = skipped[node.id] = replace(known[node.id], phase=NodePhase.SKIPPED, reason=verdict)
+    for node in nodes:
+        state = known[node.id]
+        if state.phase is not NodePhase.PENDING:
+            continue
+        verdict = _admission(graph, node, known)
+        if verdict is _READY:
+            ready.append(node.id)
+        elif verdict is not None:
+            known[node.id] = skipped[node.id] = replace(state, phase=NodePhase.SKIPPED, reason=verdict)
 
 
 def _admission(graph: Graph, waiter: Node, states: Mapping[str, NodeState]) -> str | None:
@@ -189,9 +213,13 @@ _NEVER = {
 
 
 def _outcome(graph: Graph, states: Mapping[str, NodeState]) -> RunPhase | None:
-    if any(not states[node.id].phase.is_final for node in graph.nodes):
+    if not _all_ended(graph.nodes, states):
         return None
     return _verdict((node, states[node.id].phase) for node in graph.nodes)
+
+
+def _all_ended(nodes: Iterable[Node], states: Mapping[str, NodeState]) -> bool:
+    return all(states[node.id].phase.is_final for node in nodes)
 
 
 def _verdict(ended: Iterable[tuple[Node, NodePhase]]) -> RunPhase:

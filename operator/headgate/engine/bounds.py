@@ -16,6 +16,7 @@ VALUE_BYTES = 65536
 DEBUG_BYTES = 524_288
 """A mock for each of a hundred nodes, each with as large an output as a node may have."""
 BRANCH_CHARACTERS = 63
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def clip(text: str, limit: int = MESSAGE_BYTES) -> str:
@@ -35,12 +36,13 @@ def check_json(value: Any, limit: int, what: str) -> None:
     JSON for Postgres, that is: without the characters U+0000 and halves of surrogate pairs, and without NaN.
     """
     try:
-        encoded = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        encoded = _ENCODER.encode(value).encode()
     except UnicodeEncodeError:
         raise ValueError(f"{what} contains half of a character (a lone surrogate)") from None
     except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{what} is not JSON: {error}") from None
-    if is_too_deep(value):
+    # No more levels than brackets: what has few need not be walked through.
+    if encoded.count(b"[") + encoded.count(b"{") > MOST_LEVELS and is_too_deep(value):
         raise ValueError(f"lists and objects of {what} are nested in more than {MOST_LEVELS} levels")
     if len(encoded) > limit:
         raise ValueError(f"{what} has {len(encoded)} bytes as JSON; the limit is {limit}")

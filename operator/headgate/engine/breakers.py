@@ -15,7 +15,7 @@ from headgate.engine.acts import done
 from headgate.engine.audit import record
 from headgate.engine.bounds import clip
 from headgate.engine.context import Context
-from headgate.engine.types import BreakerView, Effects
+from headgate.engine.types import NO_EFFECTS, BreakerView, Effects
 from headgate.store import breakers as store
 from headgate.store.breakers import BreakerRow
 from headgate.store.database import Transaction
@@ -30,10 +30,10 @@ async def settle(
     where something changed.
     """
     if phase is not RunPhase.FAILED and probe is None:
-        return Effects()
+        return NO_EFFECTS
     row = await store.find(tx, workspace_id)
     if row is None:
-        return Effects()
+        return NO_EFFECTS
     before, settings = _breaker(row), _settings(row)
     if phase is RunPhase.FAILED:
         after = breakers.failed(before, settings, now, since=since, probe=probe)

@@ -32,6 +32,7 @@ from headgate.engine.views import (
 )
 
 __all__ = [
+    "NO_EFFECTS",
     "Admitted",
     "BreakerView",
     "ClaimTerms",
@@ -250,6 +251,8 @@ class Effects:
 
     def __or__(self, other: Effects) -> Effects:
         """Both together."""
+        if other is NO_EFFECTS:
+            return self
         return Effects(
             runs=self.runs | other.runs,
             calm=(self.calm | other.calm) - (self.runs - self.calm) - (other.runs - other.calm),
@@ -261,6 +264,10 @@ class Effects:
             finished=self.finished + other.finished,
             breakers=self.breakers | other.breakers,
         )
+
+
+NO_EFFECTS = Effects()
+"""Of what changed nothing that others must hear of."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from headgate.domain.runner_task import KINDS
 
 
@@ -90,8 +92,16 @@ class RunKey:
 
 
 def to_json(value: Any) -> str:
-    """Compact JSON, as Postgres takes it; times in ISO 8601, decimals and ids as texts."""
-    return _ENCODER.encode(value)
+    """Compact JSON, as Postgres takes it; times in ISO 8601, decimals and ids as texts.
+
+    What may hold numbers that JSON has not, such as NaN, has to be checked before. How a fraction is written, with an
+    exponent or without one, is not promised: Postgres makes the same ``jsonb`` of both.
+    """
+    try:
+        return orjson.dumps(value, default=_plain, option=_AS_PLAIN).decode()
+    except TypeError:
+        # It has not all that Python has: whole numbers of more than 64 bits, keys that are no texts.
+        return _ENCODER.encode(value)
 
 
 def size(value: Any) -> int:
@@ -136,3 +146,4 @@ def _plain(value: Any) -> str:
 
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain)
+_AS_PLAIN = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS

@@ -112,6 +112,12 @@ def test_a_trigger_that_did_not_fire_is_skipped() -> None:
     assert TRIGGERS.started_by("by-hand")["night"] == skipped("NotFired")
 
 
+def test_every_run_starts_with_states_of_its_own() -> None:
+    TRIGGERS.started_by("by-hand")["either"] = FAILED
+
+    assert TRIGGERS.started_by("by-hand")["either"] == NodeState()
+
+
 def test_only_triggers_start_a_run() -> None:
     with pytest.raises(KeyError):
         TRIGGERS.started_by("either")

@@ -166,6 +166,8 @@ def test_a_step_that_was_taken_has_nothing_to_add(story: Story) -> None:
         assert (again.ready, dict(again.skipped)) == (ready, {})
         under_way = step(story.graph, {**states, **dict.fromkeys(ready, RUNNING)})
         assert (under_way.ready, dict(under_way.skipped)) == ((), {})
+        assert under_way.outcome is again.outcome
+        assert again.outcome is None or not ready
 
     tell(story, first, look)
 

@@ -19,14 +19,27 @@ def an_action(image: str) -> Node:
 
 
 def test_an_image_is_what_its_expressions_make_of_it() -> None:
-    _, config = work_of(an_action("shop/extract:${{ inputs.tag }}"), {"inputs.tag": 4})
+    node = an_action("shop/extract:${{ inputs.tag }}")
+
+    _, config = work_of(node, node.config.to_wire(), {"inputs.tag": 4})
 
     assert config["container"]["image"] == "shop/extract:4"
 
 
+def test_what_values_make_of_a_config_leaves_it_as_it_was() -> None:
+    node = an_action("shop/extract:${{ inputs.tag }}")
+    config = node.config.to_wire()
+
+    work_of(node, config, {"inputs.tag": 4})
+
+    assert config == node.config.to_wire()
+
+
 def test_what_is_no_image_has_a_reason_of_its_own() -> None:
+    node = an_action("shop/extract:${{ inputs.tag }}")
+
     with pytest.raises(Unready, match="its image became 'shop/extract:a b'") as refused:
-        work_of(an_action("shop/extract:${{ inputs.tag }}"), {"inputs.tag": "a b"})
+        work_of(node, node.config.to_wire(), {"inputs.tag": "a b"})
 
     assert refused.value.reason == "InvalidImage"
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headgate.api.json_depth import MOST_LEVELS
 from headgate.engine.bounds import check_json, clip
 
 anything = st.text(st.characters(codec=None), max_size=60)
@@ -63,6 +65,21 @@ def test_the_size_is_that_of_compact_json_in_utf_8() -> None:
     check_json(value, size, "the value")
     with pytest.raises(ValueError, match=rf"the value has {size} bytes as JSON; the limit is {size - 1}"):
         check_json(value, size - 1, "the value")
+
+
+@pytest.mark.parametrize("wrap", [lambda inner: [inner], lambda inner: {"in": inner}])
+def test_json_is_nested_in_so_many_levels_and_no_more(wrap: Callable[[Any], Any]) -> None:
+    value: Any = 1
+    for _ in range(MOST_LEVELS):
+        value = wrap(value)
+    check_json(value, 1_000_000, "the value")
+
+    with pytest.raises(ValueError, match=f"nested in more than {MOST_LEVELS} levels"):
+        check_json(wrap(value), 1_000_000, "the value")
+
+
+def test_texts_and_lists_beside_each_other_are_no_levels() -> None:
+    check_json([["[{" * MOST_LEVELS], *([] for _ in range(MOST_LEVELS))], 1_000_000, "the value")
 
 
 def test_json_nested_too_deeply_is_refused() -> None:

@@ -7,6 +7,8 @@ import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -19,6 +21,7 @@ from headgate.domain.durations import parse_duration
 from headgate.domain.expressions import entry_expressions, expressions_of, reads, work_expressions
 from headgate.domain.graph import Graph
 from headgate.domain.input_schemas import InputSchema
+from headgate.domain.runner_task import secrets_of
 from headgate.domain.spread import node_of
 from headgate.engine.bounds import place_of_nul
 from headgate.engine.types import DefinitionError
@@ -52,6 +55,16 @@ class Definition:
     """
     input_schemas: Mapping[str, InputSchema]
     """By input; those without a schema are absent."""
+
+    @cached_property
+    def configs(self) -> Mapping[str, Mapping[str, Any]]:
+        """The config of each node, in the form that Kubernetes stores."""
+        return {node.id: node.config.to_wire() for node in self.graph.nodes}
+
+    @cached_property
+    def need_secrets(self) -> frozenset[str]:
+        """The nodes that name Secrets."""
+        return frozenset(node.id for node in self.graph.nodes if secrets_of(node.config))
 
     def node(self, name: str) -> Node:
         """The node of that id, or of which it is the name of an item."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
-from headgate.api.node import NodeType
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.spread import index_of, node_of
 from headgate.domain.task import Waiting
@@ -45,22 +45,20 @@ def begun(definition: Definition, run: NewRun, origin: Origin) -> RunView:
 
 def shown_nodes(definition: Definition) -> tuple[str, ...]:
     """The nodes of which a view tells, in their order: triggers left out."""
-    return tuple(node.id for node in definition.graph.nodes if node.type is not NodeType.TRIGGER)
+    return definition.graph.shown
 
 
 def node_views(nodes: Iterable[str], steps: Mapping[str, Mapping[str, Any]]) -> tuple[NodeView, ...]:
     """Nodes as their latest attempts, by name, have them."""
-    return tuple(_node_view(node, steps.get(node), _items(node, steps)) for node in nodes)
+    items = _items_of(steps)
+    return tuple(_node_view(node, steps.get(node), items.get(node, [])) for node in nodes)
 
 
 def attempt_views(rows: Iterable[Mapping[str, Any]]) -> tuple[NodeView, ...]:
     """Every attempt, by node and number; those of a node's items follow its own, under the names of the items."""
     known = sorted(rows, key=_place)
-    latest = {row["node"]: row for row in known}
-    return tuple(
-        _node_view(row["node"], row, _items(row["node"], latest) if index_of(row["node"]) is None else [])
-        for row in known
-    )
+    items = _items_of({row["node"]: row for row in known})
+    return tuple(_node_view(row["node"], row, items.get(row["node"], [])) for row in known)
 
 
 def _place(row: Mapping[str, Any]) -> tuple[str, int, int]:
@@ -105,13 +103,24 @@ def _queued(task: TaskRow) -> dict[str, Any]:
     }
 
 
-def _items(node: str, steps: Mapping[str, Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return [step for name, step in steps.items() if node_of(name) == node and index_of(name) is not None]
+def _items_of(steps: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """The attempts for items of lists, by their nodes."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for name, step in steps.items():
+        if index_of(name) is not None:
+            found.setdefault(node_of(name), []).append(step)
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _not_begun(node: str) -> NodeView:
+    """A node that has not begun looks alike in all runs."""
+    return NodeView(node, NodePhase.PENDING, 0, None, None, "", "")
 
 
 def _node_view(node: str, step: Mapping[str, Any] | None, items: list[Mapping[str, Any]]) -> NodeView:
     if step is None:
-        return NodeView(node, NodePhase.PENDING, 0, None, None, "", "")
+        return _not_begun(node)
     if items and step["phase"] == NodePhase.RUNNING.value:
         done = sum(NodePhase(item["phase"]).is_final for item in items)
         step = {**step, "message": f"{done} of {len(step['output'])} items done", "output": None}

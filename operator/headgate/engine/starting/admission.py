@@ -206,12 +206,19 @@ async def decide(
     ``first`` is what is recorded besides what it does, ``left`` what room there is, as ``advance`` has it.
     """
     progress = await advance(definition, key.id, states, facts, context.evaluator, now, apart=apart, left=left)
-    run = new_run(definition, key, replace(progress, steps=(*first, *progress.steps)), now)
-    return replace(run, apart=apart, held=progress.held)
+    return new_run(definition, key, progress, now, apart=apart, first=first)
 
 
-def new_run(definition: Definition, key: RunKey, progress: Progress, now: datetime) -> starting.NewRun:
-    """What there is to record of a run that starts now."""
+def new_run(
+    definition: Definition,
+    key: RunKey,
+    progress: Progress,
+    now: datetime,
+    *,
+    apart: Apart = NORMAL,
+    first: tuple[StepRow, ...] = (),
+) -> starting.NewRun:
+    """What there is to record of a run that starts now, ``first`` before what it does itself."""
     ended = progress.outcome is not None
     timeout = parse_duration(definition.spec.timeout) if definition.spec.timeout is not None else None
     return starting.NewRun(
@@ -227,8 +234,10 @@ def new_run(definition: Definition, key: RunKey, progress: Progress, now: dateti
         duration_ms=milliseconds(now - key.started_at) if ended else None,
         error_message=progress.error or error_message(definition.graph, progress.states, progress.outcome),
         outputs=progress.outputs,
-        steps=progress.steps,
+        steps=(*first, *progress.steps),
         tasks=progress.tasks,
+        apart=apart,
+        held=progress.held,
     )
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from headgate.domain import templates
 from headgate.engine.bounds import check_json
 from headgate.engine.definitions.definition import Definition
-from headgate.engine.types import Effects, Evaluator, ExpressionError, Refused
+from headgate.engine.types import NO_EFFECTS, Effects, Evaluator, ExpressionError, Refused
 from headgate.store import pending
 from headgate.store.database import Transaction
 from headgate.store.starting import Verdict
@@ -44,5 +44,5 @@ async def mutex_of(
 async def told_of_holder(tx: Transaction, workspace_id: UUID, verdict: Verdict) -> Effects:
     """Those that wait for the mutex of a run that started wait for that run from now on. Free where it has none."""
     if verdict.reason is not None or verdict.mutex is None:
-        return Effects()
+        return NO_EFFECTS
     return Effects(frozenset(await pending.waiting_for_mutex(tx, workspace_id, verdict.mutex, MOST_TOLD)))

@@ -90,7 +90,7 @@ def _unfit(values: Mapping[str, Any], schemas: Mapping[str, InputSchema]) -> Ref
 
 def choose_trigger(graph: Graph, request: RunRequest) -> str | Refused:
     """The trigger node that the request fires."""
-    triggers = {node.id: node for node in graph.triggers()}
+    triggers = {node.id: node for node in graph.triggers}
     if request.trigger is not None:
         node = triggers.get(request.trigger)
         if node is None:

@@ -63,9 +63,11 @@ def list_of(node: Node, expression: str, value: Any) -> list[Any]:
     return value
 
 
-def work_of(node: Node, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Who does the node's work, and the config with the values in their places. Raises ``Unready``."""
-    config = node.config.to_wire()
+def work_of(node: Node, config: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """Who does the node's work, and its config with the values in their places. Raises ``Unready``.
+
+    ``config`` is in the form that Kubernetes stores.
+    """
     (member,) = config
     if values:
         for expression, value in values.items():

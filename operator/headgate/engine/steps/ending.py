@@ -11,7 +11,7 @@ from headgate.engine.context import milliseconds
 from headgate.engine.definitions.definition import Definition
 from headgate.engine.steps.outcome import error_message, finished
 from headgate.engine.steps.stepping import Progress
-from headgate.engine.types import Effects
+from headgate.engine.types import NO_EFFECTS, Effects
 from headgate.store import control, recording
 from headgate.store.database import Transaction
 from headgate.store.recording import Ending, Room
@@ -60,7 +60,7 @@ async def follow(
     if progress.held is not None:
         await control.hold(tx, run.key, progress.held, replace(run.apart, at=progress.held).options(), now)
     if ending is None:
-        return Effects()
+        return NO_EFFECTS
     effects = Effects(to_chain=awaited)
     return effects | await counted(tx, run, definition.namespace, RunPhase(ending.status), ending.finished_at)
 
@@ -68,7 +68,7 @@ async def follow(
 async def counted(tx: Transaction, run: LoadedRun, namespace: str, phase: RunPhase, now: datetime) -> Effects:
     """What the end of a run means for the health of its workspace: nothing where it was a Test or Debug run."""
     if not run.apart.is_normal:
-        return Effects()
+        return NO_EFFECTS
     effects = Effects(finished=(finished(run.key, namespace, phase, now),))
     since = run.running_since or run.key.started_at
     return effects | await settle(tx, run.key.workspace_id, phase, now, since=since, probe=run.probe)

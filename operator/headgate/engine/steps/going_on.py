@@ -9,7 +9,7 @@ from uuid import UUID
 
 from headgate.api.workflow_run import NodePhase
 from headgate.domain.cost import of_runner
-from headgate.domain.runner_task import KINDS, RunnerTask, secrets_of
+from headgate.domain.runner_task import KINDS, RunnerTask
 from headgate.domain.task import TaskRef
 from headgate.engine.context import Context
 from headgate.engine.definitions.definition import Definition
@@ -96,4 +96,5 @@ def _may_go_on(definition: Definition, task: TaskRow, claimant: Claimant, now: d
     if claimant.run_id is not None:
         return True
     # The kubelet gives Secrets to runners of a run's own alone.
-    return any(kind in task.work for kind in claimant.kinds) and not secrets_of(definition.node(task.node).config)
+    needs_secrets = definition.node(task.node).id in definition.need_secrets
+    return not needs_secrets and any(kind in task.work for kind in claimant.kinds)

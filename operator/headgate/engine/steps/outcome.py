@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from headgate.api.node import OnFailure
 from headgate.api.workflow_run import NodePhase, RunPhase
@@ -11,7 +12,7 @@ from headgate.domain.graph import Graph, NodeState
 from headgate.engine.bounds import clip
 from headgate.engine.types import FinishedRun
 from headgate.store.records import RunKey
-from headgate.store.runs import LoadedRun
+from headgate.store.runs import LoadedRun, StateRow
 
 
 def states_of(graph: Graph, run: LoadedRun) -> dict[str, NodeState]:
@@ -20,8 +21,20 @@ def states_of(graph: Graph, run: LoadedRun) -> dict[str, NodeState]:
         return dict(run.known)
     states = graph.started_by(run.trigger_node)
     for row in run.states:
-        states[row.node] = NodeState(NodePhase(row.phase), row.attempt, row.branch, row.reason, row.message)
+        states[row.node] = _state(row)
     return states
+
+
+def _state(row: StateRow) -> NodeState:
+    if row.message:
+        return NodeState(NodePhase(row.phase), row.attempt, row.branch, row.reason, row.message)
+    return _without_message(row.phase, row.attempt, row.branch, row.reason)
+
+
+@lru_cache(maxsize=1024)
+def _without_message(phase: str, attempt: int, branch: str | None, reason: str) -> NodeState:
+    """Most nodes of most runs are in one of a few states, which are made once."""
+    return NodeState(NodePhase(phase), attempt, branch, reason)
 
 
 def finished(key: RunKey, namespace: str, phase: RunPhase, now: datetime) -> FinishedRun:

@@ -24,6 +24,7 @@ def merged(steps: Iterable[StepRow]) -> tuple[StepRow, ...]:
     merged: dict[tuple[str, int], StepRow] = {}
     for row in steps:
         before = merged.get((row.node, row.attempt))
-        known = before.attempt_started_at if before is not None else row.attempt_started_at
-        merged[row.node, row.attempt] = replace(row, attempt_started_at=known)
+        merged[row.node, row.attempt] = (
+            row if before is None else replace(row, attempt_started_at=before.attempt_started_at)
+        )
     return tuple(merged.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -82,7 +82,8 @@ async def advance(
         for node_id in decided.ready:
             await walk.start(definition.graph.by_id[node_id])
         moved = [await walk.go_on(node) for node in walk.spreading()]
-        if not decided.ready and not any(moved):
+        # What only waits now, to be claimed or for its items, lets nothing follow.
+        if not walk.has_ended_nodes(decided.ready) and not any(moved):
             return await walk.ended(decided.outcome)
 
 
@@ -144,13 +145,13 @@ class _Walk:
         state = self.states.get(name)
         return max(1, state.attempt) if state is not None else 1
 
+    def has_ended_nodes(self, names: Iterable[str]) -> bool:
+        """Whether one of them has ended."""
+        return any(self.states[name].phase.is_final for name in names)
+
     def spreading(self) -> list[Node]:
         """The nodes that are being run for every item of a list."""
-        return [
-            node
-            for node in self.definition.graph.nodes
-            if node.for_each is not None and self.states[node.id].phase is NodePhase.RUNNING
-        ]
+        return [node for node in self.definition.graph.repeated if self.states[node.id].phase is NodePhase.RUNNING]
 
     async def go_on(self, node: Node) -> bool:
         """Start the next items of a node, or end it. Whether there was anything to do."""
@@ -227,7 +228,7 @@ class _Walk:
             self._fail(name, problem.reason, str(problem))
 
     async def _queue(self, node: Node, name: str, values: Mapping[str, Any]) -> None:
-        kind, work = work_of(node, values)
+        kind, work = work_of(node, self.definition.configs[node.id], values)
         digest = memo_key(node, values)
         # What a test gives is neither remembered nor taken from what was.
         if node.memoize is not None and digest is not None and self.apart.is_normal:
