@@ -219,7 +219,7 @@ class Database:
             pooled, begun = await self._begin(begin)
             try:
                 yield Transaction(pooled.connection), begun
-                committed = await pooled.connection.execute("COMMIT")
+                committed = await pooled.connection.execute("COMMIT", prepare=False)
                 if committed.statusmessage != "COMMIT":
                     raise StatementRefused("a transaction went on after one of its statements had failed")
             finally:

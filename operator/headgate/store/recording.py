@@ -16,6 +16,15 @@ from headgate.store.runner_tasks import DUE, OF_ANY
 from headgate.store.runs import LoadedRun
 
 _KEPT = "JOIN kept ON kept.fits"
+# As ``headgate.step_bytes`` has it, which is a statement of its own within the statement.
+_MORE = """CAST(coalesce((
+        SELECT sum(headgate.json_bytes(s.output) - coalesce((
+            SELECT headgate.json_bytes(o.output) FROM headgate.workflow_execution_steps o
+            WHERE o.workspace_id = %(workspace_id)s AND o.started_at = %(started_at)s AND o.execution_id = %(run_id)s
+                AND o.node = s.node AND o.attempt = s.attempt
+        ), 0))
+        FROM jsonb_to_recordset(CAST(%(steps)s AS jsonb)) AS s (node text, attempt integer, output jsonb)
+    ), 0) + headgate.json_bytes(CAST(%(outputs)s AS jsonb)) AS bigint)"""
 
 
 def _fits(source: Source, only: str = "") -> str:
@@ -24,10 +33,10 @@ def _fits(source: Source, only: str = "") -> str:
     Of several it fits whatever the order is: what some of them give back is no room for others of them. Of one it may
     be asked ``only`` where something holds.
     """
+    if source is ONE:
+        return f"kept AS MATERIALIZED (SELECT headgate.keep_bytes(%(workspace_id)s, {_MORE}) AS fits {only})"
     more = f"""headgate.step_bytes(%(workspace_id)s, {source["started_at"]}, {source["run_id"]},
             CAST({source["steps"]} AS jsonb)) + headgate.json_bytes(CAST({source["outputs"]} AS jsonb))"""
-    if source is ONE:
-        return f"kept AS MATERIALIZED (SELECT headgate.keep_bytes(%(workspace_id)s, {more}) AS fits {only})"
     taken, freed = (
         f"CAST((SELECT coalesce(sum(bytes), 0) FROM more WHERE bytes {sign} 0) AS bigint)"  # noqa: S608 - constants
         for sign in (">", "<")
