@@ -27,14 +27,13 @@ _MORE = """CAST(coalesce((
     ), 0) + headgate.json_bytes(CAST(%(outputs)s AS jsonb)) AS bigint)"""
 
 
-def _fits(source: Source, only: str = "") -> str:
+def _fits(source: Source) -> str:
     """Whether all that is to be kept of an end fits; of several, all of all of them, or nothing of any.
 
-    Of several it fits whatever the order is: what some of them give back is no room for others of them. Of one it may
-    be asked ``only`` where something holds.
+    Of several it fits whatever the order is: what some of them give back is no room for others of them.
     """
     if source is ONE:
-        return f"kept AS MATERIALIZED (SELECT headgate.keep_bytes(%(workspace_id)s, {_MORE}) AS fits {only})"
+        return f"kept AS MATERIALIZED (SELECT headgate.keep_bytes(%(workspace_id)s, {_MORE}) AS fits)"
     more = f"""headgate.step_bytes(%(workspace_id)s, {source["started_at"]}, {source["run_id"]},
             CAST({source["steps"]} AS jsonb)) + headgate.json_bytes(CAST({source["outputs"]} AS jsonb))"""
     taken, freed = (
@@ -77,16 +76,23 @@ _RECORD_ONE = f"""
 # The run as ``load`` would have it, had it been read; its lock was asked for before, so that this sees what it guards.
 _AS_EXPECTED = f"""
     sound AS MATERIALIZED (
-        SELECT FROM headgate.workflow_executions e JOIN headgate.tasks t ON t.workspace_id = e.workspace_id
+        SELECT e.priority FROM headgate.workflow_executions e JOIN headgate.tasks t ON t.workspace_id = e.workspace_id
             AND t.execution_id = e.id AND t.node = %(done_node)s AND t.attempt = %(done_attempt)s
         WHERE {HELD} AND e.workspace_id = %(workspace_id)s AND e.started_at = %(started_at)s AND e.id = %(run_id)s
             AND e.status = 'Running' AND NOT e.cancelling AND t.holder = %(holder)s
             AND NOT EXISTS (SELECT FROM headgate.tasks WHERE {DUE} {OF_ANY})
     )
 """  # noqa: S608 - constants
+# Nothing that has an output is written over: the attempt has none yet, and what follows has not begun.
+_ALL_NEW = """
+    kept AS MATERIALIZED (
+        SELECT headgate.keep_bytes(%(workspace_id)s, CAST(coalesce((SELECT sum(headgate.json_bytes(output))
+            FROM jsonb_to_recordset(CAST(%(steps)s AS jsonb)) AS s (output jsonb)), 0) AS bigint)) AS fits FROM sound
+    )
+"""
 _RECORD_AT_ONCE = compact(f"""
-    WITH {_AS_EXPECTED}, {_fits(ONE, "FROM sound")}, steps AS ({_steps(ONE)}), {_done(ONE)},
-    queue AS ({insert_tasks(_KEPT, leased=True)})
+    WITH {_AS_EXPECTED}, {_ALL_NEW}, steps AS ({_steps(ONE)}), {_done(ONE)},
+    queue AS ({insert_tasks(_KEPT, "(SELECT priority FROM sound)", leased=True)})
     SELECT fits FROM kept WHERE fits
 """)  # noqa: S608 - constants
 _RECORD_SEVERAL = compact(f"""
