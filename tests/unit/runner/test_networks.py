@@ -6,7 +6,7 @@ import pytest
 
 from headgate.domain.addresses import Block
 from headgate.runner.errors import NodeFailed
-from headgate.runner.networks import Networks, checked
+from headgate.runner.networks import Networks, checked, system_resolve
 
 PUBLIC = Networks.parse("")
 
@@ -52,8 +52,13 @@ async def test_one_refused_address_refuses_the_host() -> None:
 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "127.1"])
 async def test_other_ways_to_write_an_address_lead_to_the_same_refusal(host: str) -> None:
-    from headgate.runner.networks import system_resolve
-
     with pytest.raises(NodeFailed) as failure:
         await checked(host, 80, PUBLIC, system_resolve)
     assert failure.value.reason == "HttpAddress"
+
+
+@pytest.mark.parametrize(
+    ("host", "address"), [("192.0.2.1", "192.0.2.1"), ("2001:DB8::0:1", "2001:db8::1"), ("::1", "::1")]
+)
+async def test_an_address_is_its_own(host: str, address: str) -> None:
+    assert await system_resolve(host, 80) == [address]

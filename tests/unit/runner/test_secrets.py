@@ -30,3 +30,13 @@ def test_neither_secrets_nor_redactors_show_values() -> None:
 
     assert "hunter22" not in repr(held)
     assert "hunter22" not in repr(held.redactor())
+
+
+def test_parts_and_credentials_are_hidden_for_whom_they_are_given_and_no_longer() -> None:
+    held = secrets(a="hunter22")
+    before = held.redactor().text("hunter22 given-one a-part")
+
+    assert held.with_credentials({"c": {"k": "given-one"}}).redactor(["a-part"]).text(
+        "hunter22 given-one a-part"
+    ) == " ".join(["[redacted]"] * 3)
+    assert held.redactor().text("hunter22 given-one a-part") == before == "[redacted] given-one a-part"
