@@ -70,7 +70,8 @@ class Served:
             await send({"type": "http.response.body", "body": piece, "more_body": bool(left)})
 
     async def ended(self) -> None:
-        await asyncio.wait(self.state.tasks)
+        while self.state.tasks:
+            await asyncio.wait(self.state.tasks)
 
 
 @pytest.fixture
@@ -100,7 +101,6 @@ async def test_the_head_of_a_stream_does_not_wait_for_what_it_tells(served: Serv
 
 async def test_answers_to_requests_that_came_at_once_keep_their_order(served: Served) -> None:
     served.connection.data_received(REQUEST + REQUEST)
-    await served.ended()
     await served.ended()
 
     assert served.state.total_requests == 2
