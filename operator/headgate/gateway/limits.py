@@ -76,16 +76,17 @@ class BodyLimit:
         if length.isdecimal() and int(length) > limit:
             raise _too_large(limit)
         pieces: list[bytes] = []
-        size, more = 0, True
+        size = 0
         try:
             async with asyncio.timeout(self._patience):
-                while more:
+                while True:
                     last = await receive()
                     pieces.append(last.get("body", b""))
                     size += len(pieces[-1])
                     if size > limit:
                         raise _too_large(limit)
-                    more = last["type"] == "http.request" and last.get("more_body", False)
+                    if last["type"] != "http.request" or not last.get("more_body", False):
+                        break
         except TimeoutError:
             detail = f"the body has to come within {self._patience:g} seconds: send the request again"
             raise Problem(HTTPStatus.REQUEST_TIMEOUT, detail, _CLOSE) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, cast
 
 import pytest
@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from headgate.gateway.connection import Connection
+from headgate.gateway.connection import Connection, Joining
 
 REQUEST = b"GET /x HTTP/1.1\r\nHost: gateway\r\n\r\n"
 
@@ -22,11 +22,13 @@ class Transport(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.writes: list[bytes] = []
+        self.wrote = asyncio.Event()
         self.closing = False
 
     def write(self, data: Any) -> None:
         assert not self.closing
         self.writes.append(bytes(data))
+        self.wrote.set()
 
     def writelines(self, list_of_data: Iterable[Any]) -> None:
         self.write(b"".join(list_of_data))
@@ -67,13 +69,9 @@ class Served:
             piece = left.pop(0)
             await send({"type": "http.response.body", "body": piece, "more_body": bool(left)})
 
-    async def until(self, done: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
-            while not done():
-                await asyncio.sleep(0)
-
     async def ended(self) -> None:
-        await self.until(lambda: not self.state.tasks)
+        while self.state.tasks:
+            await asyncio.wait(self.state.tasks)
 
 
 @pytest.fixture
@@ -93,7 +91,7 @@ async def test_an_answer_is_one_write(served: Served) -> None:
 async def test_the_head_of_a_stream_does_not_wait_for_what_it_tells(served: Served) -> None:
     served.pieces = [b"", b"later"]
     served.connection.data_received(REQUEST)
-    await served.until(lambda: bool(served.transport.writes))
+    await served.transport.wrote.wait()
 
     assert served.transport.writes[0].endswith(b"\r\n\r\n")
     served.next.set()
@@ -103,8 +101,9 @@ async def test_the_head_of_a_stream_does_not_wait_for_what_it_tells(served: Serv
 
 async def test_answers_to_requests_that_came_at_once_keep_their_order(served: Served) -> None:
     served.connection.data_received(REQUEST + REQUEST)
-    await served.until(lambda: served.state.total_requests == 2)
+    await served.ended()
 
+    assert served.state.total_requests == 2
     assert len(served.transport.writes) == 2
 
 
@@ -117,14 +116,20 @@ async def test_a_connection_that_ends_is_sent_what_was_written(served: Served) -
     assert served.transport.closing
 
 
-async def test_nothing_is_written_to_a_connection_that_has_ended(served: Served) -> None:
-    served.pieces = [b"", b"later"]
-    served.connection.data_received(REQUEST)
-    await served.until(lambda: bool(served.transport.writes) or bool(served.connection.cycle.response_started))
-    # Before the event loop comes round: the head is held still.
+async def test_what_is_held_is_written_before_a_connection_ends(served: Served) -> None:
+    joining = Joining(served.transport, asyncio.get_running_loop())
+    joining.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    joining.close()
+
+    assert served.transport.writes == [b"HTTP/1.1 200 OK\r\n\r\n"]
+    assert joining.is_closing()
+
+
+async def test_what_is_held_is_not_written_to_a_connection_that_ended(served: Served) -> None:
+    loop, came_round = asyncio.get_running_loop(), asyncio.Event()
+    Joining(served.transport, loop).write(b"HTTP/1.1 200 OK\r\n\r\n")
     served.transport.close()
-    served.connection.connection_lost(None)
-    served.next.set()
-    await served.ended()
+    loop.call_soon(came_round.set)
+    await came_round.wait()
 
     assert served.transport.writes == []
