@@ -15,10 +15,10 @@ import pytest
 from headgate.api.debugging import RunMode
 from headgate.api.quota import OnExceeded
 from headgate.api.workflow_run import NodePhase, RunPhase
-from headgate.domain.runner_task import POOL_NAME, RunnerTask
+from headgate.domain.runner_task import KINDS, POOL_NAME, RunnerTask
 from headgate.engine.engine import Engine
 from headgate.engine.steps.going_on import Claimant
-from headgate.engine.types import Admitted, Effects, LeaseLost, Outcome, Refused, RunRequest
+from headgate.engine.types import Admitted, Effects, LeaseLost, Refused, RunRequest
 from headgate.gateway.waiting_room import WaitingRoom
 from headgate.store.database import Database, Transaction
 from headgate.store.errors import DatabaseUnavailable
@@ -31,7 +31,6 @@ from tests.component.world import World
 from tests.support.waiting import eventually
 
 Waiting = asyncio.Task[RunnerTask | None]
-DONE = Outcome(succeeded=True)
 
 
 def one_call(name: str = "nightly", **members: Any) -> WorkflowBuilder:
@@ -107,6 +106,13 @@ class Pool:
         self.room.ring("acme", effects.for_runners)
         return answer.run_id, effects
 
+    async def given(self, *workflows: WorkflowBuilder) -> None:
+        """Workflows, each of which had a run, which ended."""
+        for workflow in workflows:
+            await self.world.given(workflow)
+            run, _ = await self.admits(self.world.request(workflow.model().metadata.name))
+            await self.engine.control.cancel(self.workspace, run, "it was the first")
+
     async def tasks(self) -> list[dict[str, Any]]:
         return await self.world.rows(
             "SELECT execution_id, node, holder, due_at, expires_at FROM headgate.tasks ORDER BY execution_id, node"
@@ -122,8 +128,8 @@ async def answered(waiting: Waiting) -> RunnerTask:
 @pytest.fixture
 async def pool(world: World) -> AsyncIterator[Pool]:
     await world.given_workspace(max_concurrent_runs=1_000)
-    await world.given(one_call())
     pool = Pool(world, world.engine)
+    await pool.given(one_call())
     yield pool
     for waiting in pool.waiting:
         waiting.cancel()
@@ -131,9 +137,6 @@ async def pool(world: World) -> AsyncIterator[Pool]:
 
 
 async def test_without_a_message_more_than_the_start_takes(pool: Pool, sent: list[str]) -> None:
-    await pool.admits()
-    task = await answered(await pool.finds())
-    await pool.engine.runner_tasks.complete(task.ref, "acme", DONE, "pod-0", LEASE, ())
     waiting = await pool.waits()
     sent.clear()
 
@@ -149,9 +152,22 @@ async def test_without_a_message_more_than_the_start_takes(pool: Pool, sent: lis
     assert row["holder"] == "pod-1"
 
 
+async def recorded(pool: Pool, run: UUID) -> list[dict[str, Any]]:
+    """What is recorded of the attempts of a run."""
+    return await pool.world.rows(
+        """
+        SELECT t.holder, t.due_at, t.expires_at, t.losses, t.waiting_reason, t.priority, s.phase,
+            s.attempt_started_at, s.hourly_rate, s.price_version, s.cpu_requested, s.memory_requested
+        FROM headgate.tasks t JOIN headgate.workflow_execution_steps s USING (execution_id, node, attempt)
+        WHERE t.execution_id = %s
+        """,
+        run,
+    )
+
+
 async def test_as_it_would_be_recorded_had_it_been_claimed(pool: Pool) -> None:
-    priced(pool.world)
-    pool.engine = pool.world.engine
+    pool.engine = priced(pool.world).engine
+    await pool.given(one_call())
     run, _ = await pool.admits()
     claimed, _ = await pool.engine.runner_tasks.claim(pool.workspace, "acme", None, "pod-1", LEASE, ("http",))
     await pool.waits()
@@ -163,20 +179,7 @@ async def test_as_it_would_be_recorded_had_it_been_claimed(pool: Pool) -> None:
 
     assert claimed is not None
     assert handed.expires_at == claimed.expires_at + later
-    first, second = (
-        (
-            await pool.world.rows(
-                """
-                SELECT t.holder, t.due_at, t.expires_at, t.losses, t.waiting_reason, t.priority, s.phase,
-                    s.attempt_started_at, s.hourly_rate, s.price_version, s.cpu_requested, s.memory_requested
-                FROM headgate.tasks t JOIN headgate.workflow_execution_steps s USING (execution_id, node, attempt)
-                WHERE t.execution_id = %s
-                """,
-                each,
-            )
-        )[0]
-        for each in (run, handed_run)
-    )
+    [first], [second] = [await recorded(pool, each) for each in (run, handed_run)]
     times = ("due_at", "expires_at", "attempt_started_at")
     assert second == {**first, **{name: first[name] + later for name in times}}
     assert second["phase"] == "Running"
@@ -196,7 +199,7 @@ async def test_and_is_told_of_as_it_is_recorded(pool: Pool) -> None:
 
 
 async def test_the_first_of_several_and_the_others_are_queued(pool: Pool) -> None:
-    await pool.world.given(a_workflow("wide").with_node("b", CALL).with_node("a", CALL).with_node("c", SCRIPT))
+    await pool.given(a_workflow("wide").with_node("b", CALL).with_node("a", CALL).with_node("c", SCRIPT))
     waiting = await pool.waits()
 
     _, effects = await pool.admits(pool.world.request("wide"))
@@ -237,8 +240,8 @@ class TestItIsQueuedAsEver:
         assert (await answered(waiting)).ref.run_id == run
 
     async def test_but_not_where_only_others_can_do_that(self, pool: Pool) -> None:
-        await pool.world.given(a_workflow("scripts").with_node("work", SCRIPT))
-        await pool.world.given(a_workflow("secret").with_node("work", SECRET))
+        await pool.given(a_workflow("scripts").with_node("work", SCRIPT))
+        await pool.given(a_workflow("secret").with_node("work", SECRET))
         await pool.world.admit("scripts")
         await pool.world.admit("secret")
         waiting = await pool.waits()
@@ -249,7 +252,7 @@ class TestItIsQueuedAsEver:
 
     @pytest.mark.parametrize("config", [SCRIPT, SECRET], ids=["no room for its kind", "its Secrets are with another"])
     async def test_where_it_is_not_for_who_waits(self, pool: Pool, config: dict[str, Any]) -> None:
-        await pool.world.given(a_workflow("other").with_node("work", config))
+        await pool.given(a_workflow("other").with_node("work", config))
         waiting = await pool.waits()
 
         _, effects = await pool.admits(pool.world.request("other"))
@@ -286,7 +289,7 @@ class TestWhoWaitsGoesOnWaiting:
         assert (await pool.world.phase(run), effects.for_runners) == (RunPhase.PENDING, ())
         assert [row["execution_id"] for row in await pool.tasks()] == [running]
         assert not second.done()
-        assert pool.room.of("acme").kinds("acme") == {"http"}
+        assert pool.room.of("acme").kinds("acme", KINDS) == {"http"}
 
     async def test_where_it_is_refused(self, pool: Pool) -> None:
         await pool.world.given_workspace(max_concurrent_runs=0, on_exceeded=OnExceeded.REJECT)
@@ -296,7 +299,7 @@ class TestWhoWaitsGoesOnWaiting:
 
         assert isinstance(answer, Refused)
         assert not waiting.done()
-        assert pool.room.of("acme").kinds("acme") == {"http"}
+        assert pool.room.of("acme").kinds("acme", KINDS) == {"http"}
 
     async def test_where_the_key_was_used(self, pool: Pool) -> None:
         request = pool.world.request()
@@ -327,10 +330,11 @@ class TestWhoWaitsGoesOnWaiting:
         assert pool.given_back == []
 
     async def test_and_hears_who_rings_meanwhile(self, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-        waiting = await pool.waits()
+        await pool.waits()
+        seeking = pool.seeking[0]
+        before = seeking.looks
 
         async def broken(*_: object) -> None:
-            await pool.world.admit()
             assert not pool.room.ring("acme", ["http"])
             raise RuntimeError("no entry can be made")
 
@@ -338,20 +342,23 @@ class TestWhoWaitsGoesOnWaiting:
         with pytest.raises(RuntimeError):
             await pool.admits(pool.world.request(by=ALICE))
 
-        await answered(waiting)
+        async def looked() -> bool:
+            return seeking.looks == before + 1
+
+        await eventually(looked, every=0.001)
 
 
 class Uncertain(Database):
     """Its connection is lost as soon as what starts a run is committed."""
 
-    async def _lost(self) -> None:
-        raise DatabaseUnavailable("the connection is lost")
+    armed = False
 
     @asynccontextmanager
     async def tenant(self, workspace_id: UUID, **how: Any) -> AsyncIterator[Transaction]:
         async with super().tenant(workspace_id, **how) as tx:
             yield tx
-        await self._lost()
+        if self.armed:
+            raise DatabaseUnavailable("the connection is lost")
 
 
 class TestWhatNobodyTookIsGivenBackAtOnce:
@@ -384,25 +391,24 @@ class TestWhatNobodyTookIsGivenBackAtOnce:
 
     async def test_where_nobody_can_tell_whether_the_run_was_recorded(self, pool: Pool) -> None:
         database = Uncertain(pool.world.url, pool_size=2)
-        engine = Engine(database, pool.world.expressions, clock=pool.world.clock)
+        pool.engine = Engine(database, pool.world.expressions, clock=pool.world.clock)
+        await pool.given(one_call())
         waiting = await pool.waits()
-        try:
-            with pytest.raises(DatabaseUnavailable):
-                await engine.admit(pool.world.request(), pool.room.of("acme"))
-        finally:
-            await database.close()
+        database.armed = True
+        with pytest.raises(DatabaseUnavailable):
+            await pool.admits()
+        database.armed = False
 
         task = await answered(waiting)
 
         assert pool.given_back == ["work"]
         [row] = await pool.tasks()
         assert (row["execution_id"], row["holder"]) == (task.ref.run_id, "pod-1")
+        await database.close()
 
 
 class TestStartsThatShareATransaction:
     async def test_each_have_a_waiter_of_their_own(self, pool: Pool, sent: list[str]) -> None:
-        await pool.engine.admit(pool.world.request())
-        await answered(await pool.finds())
         waiting = [await pool.waits() for _ in range(3)]
         requests = [pool.world.request() for _ in range(5)]
         sent.clear()
@@ -411,14 +417,17 @@ class TestStartsThatShareATransaction:
         given = [await answered(each) for each in waiting]
 
         assert len(sent) == 4 + 4
-        assert [task.ref.run_id for task in given] == [run for run, _ in found[:3]]
-        assert [effects.for_runners for _, effects in found] == [()] * 3 + [("http",)] * 2
-        rows = {row["execution_id"]: row["holder"] for row in await pool.tasks()}
-        assert [rows[run] for run, _ in found] == ["pod-1", "pod-2", "pod-3", None, None]
+        begun = {task.ref.run_id: f"pod-{number}" for number, task in enumerate(given, 1)}
+        assert len(begun) == 3
+        for run, effects in found:
+            assert effects.for_runners == (() if run in begun else ("http",))
+        assert {row["execution_id"]: row["holder"] for row in await pool.tasks()} == {
+            run: begun.get(run) for run, _ in found
+        }
 
     async def test_record_what_one_alone_does(self, pool: Pool) -> None:
-        priced(pool.world)
-        pool.engine = pool.world.engine
+        pool.engine = priced(pool.world).engine
+        await pool.given(one_call())
         for _ in range(4):
             await pool.waits()
         await asyncio.gather(*(pool.admits(pool.world.request()) for _ in range(4)))
@@ -493,11 +502,13 @@ async def test_a_request_that_waits_at_the_gateway_is_answered_by_a_start(world:
     ]
     claim = {"kinds": ["http"], "waitSeconds": 9}
     headers = {"Authorization": "Bearer token-1"}
-    waiting = asyncio.create_task(api.http.post("/runner/v1/claim", json=claim, headers=headers))
 
     async def rests() -> bool:
-        return bool(api.room.of("acme").kinds("acme"))
+        return bool(api.room.of("acme").kinds("acme", KINDS))
 
+    first = await api.start()
+    await world.engine.control.cancel(world.ids["acme"], UUID(first["id"]), "it was the first")
+    waiting = asyncio.create_task(api.http.post("/runner/v1/claim", json=claim, headers=headers))
     await eventually(rests)
     started = await api.start()
 

@@ -259,21 +259,22 @@ class WorkspaceWaiters:
     room: WaitingRoom
     workspace: str
 
-    def kinds(self, namespace: str) -> frozenset[str]:
-        """For what requests of the namespace's runners wait."""
-        return frozenset().union(*(place.group.kinds for place in self.room.free(self.workspace, namespace)))
+    def kinds(self, namespace: str, wanted: Collection[str]) -> frozenset[str]:
+        """For what those of the namespace wait who have room for something ``wanted``."""
+        return frozenset().union(*(place.group.kinds for place in self._fit(namespace, wanted)))
 
     def choose(self, namespace: str, wanted: Collection[str], among: Collection[str]) -> _Place | None:
         """Keep the one who waits longest of those with room for something ``wanted``, and for nothing but ``among``."""
-        fit = (
-            place
-            for place in self.room.free(self.workspace, namespace)
-            if place.group.kinds.intersection(wanted) and place.group.kinds.issubset(among)
-        )
+        fit = (place for place in self._fit(namespace, wanted) if place.group.kinds.issubset(among))
         place = min(fit, key=lambda each: each.number, default=None)
         if place is not None:
             place.kept = True
         return place
+
+    def _fit(self, namespace: str, wanted: Collection[str]) -> Iterator[_Place]:
+        return (
+            place for place in self.room.free(self.workspace, namespace) if not place.group.kinds.isdisjoint(wanted)
+        )
 
 
 def _wake(known: _Known) -> bool:

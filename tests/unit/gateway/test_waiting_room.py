@@ -236,7 +236,7 @@ class TestWhatIsHanded:
         desk.room.ring("acme", ["http"])
 
         assert desk.choose("http") is None
-        assert desk.room.of("acme").kinds("acme") == frozenset()
+        assert desk.room.of("acme").kinds("acme", ALL) == frozenset()
 
         kept.let_go()
         for task in waiting:
@@ -257,8 +257,9 @@ class TestWhatIsHanded:
         assert desk.choose("http", namespace="other") is None
         assert desk.choose("script") is None
         assert desk.choose("http", among=["http"]) is None
-        assert desk.room.of("acme").kinds("acme") == frozenset(CALLS)
-        assert desk.room.of("acme").kinds("other") == frozenset()
+        assert desk.room.of("acme").kinds("acme", ALL) == frozenset(CALLS)
+        assert desk.room.of("acme").kinds("acme", ["script"]) == frozenset()
+        assert desk.room.of("acme").kinds("other", ALL) == frozenset()
 
         waiting.cancel()
 

@@ -59,7 +59,7 @@ async def admit_in(
     due for them. That is to be told then what became of the transaction.
     """
     workspace_id, handing = request.workspace_id, handing or Handing()
-    kinds = handing.kinds(request.namespace)
+    kinds = handing.kinds(request)
     target = await admission_targets.find_target(
         tx, workspace_id, request.namespace, request.workflow, request.key, now, kinds
     )

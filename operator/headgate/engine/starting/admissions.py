@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from headgate.engine.context import Context
 from headgate.engine.starting.admission import admit, admit_in
-from headgate.engine.starting.handing import Handing, Waiters
+from headgate.engine.starting.handing import Beginnings, Handing, Waiters
 from headgate.engine.together import Together
 from headgate.engine.types import Admitted, Effects, Refused, RunRequest
 from headgate.store.database import Transaction
@@ -28,10 +28,11 @@ class Admissions(Together[Asked, _Answer]):
     def __init__(self, context: Context) -> None:
         super().__init__(context.database)
         self._context = context
+        self._beginnings = Beginnings()
 
     async def admit(self, request: RunRequest, waiters: Waiters | None = None) -> _Answer:
         """``admission.admit``. The run is begun by one of the ``waiters``, where it can be."""
-        return await self.do(request.workspace_id, Asked(request, Handing(waiters)))
+        return await self.do(request.workspace_id, Asked(request, Handing(waiters, self._beginnings)))
 
     async def alone(self, what: Asked, *, wait: bool) -> _Answer:
         """``admission.admit``: nobody else holds a run that is not there yet."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Protocol
+from uuid import UUID
 
 from headgate.domain.runner_task import RunnerTask
 from headgate.engine.context import Context
 from headgate.engine.definitions.definition import Definition
 from headgate.engine.steps.going_on import Claimant, begun_by
+from headgate.engine.types import RunRequest
 from headgate.store.records import for_runners
 from headgate.store.starting import NewRun
 
@@ -43,8 +45,8 @@ class Waiter(Protocol):
 class Waiters(Protocol):
     """The requests of runners that wait in this process, of one workspace."""
 
-    def kinds(self, namespace: str) -> frozenset[str]:
-        """For what requests of the namespace's runners wait."""
+    def kinds(self, namespace: str, wanted: Collection[str]) -> frozenset[str]:
+        """For what those requests of the namespace's runners wait that have room for something ``wanted``."""
         ...
 
     def choose(self, namespace: str, wanted: Collection[str], among: Collection[str]) -> Waiter | None:
@@ -55,17 +57,43 @@ class Waiters(Protocol):
         ...
 
 
+class Beginnings:
+    """What the runs of each workflow began with last time: that is asked for before it is known of the next one."""
+
+    MOST = 10_000
+
+    def __init__(self) -> None:
+        self._kinds: dict[tuple[UUID, str, str], frozenset[str]] = {}
+
+    def of(self, request: RunRequest) -> frozenset[str]:
+        """The kinds of the attempts for runners with which such a run begins; none where that is not known."""
+        return self._kinds.get((request.workspace_id, request.namespace, request.workflow), frozenset())
+
+    def note(self, run: NewRun, kinds: Collection[str]) -> None:
+        """Such a run began with these."""
+        key = (run.key.workspace_id, run.namespace, run.workflow)
+        known = self._kinds.pop(key, None)
+        if known is None and len(self._kinds) >= self.MOST:
+            del self._kinds[next(iter(self._kinds))]
+        self._kinds[key] = frozenset(kinds)
+
+
 class Handing:
     """What becomes of one start: which request was kept for it, and what that is to be given."""
 
-    def __init__(self, waiters: Waiters | None = None) -> None:
+    def __init__(self, waiters: Waiters | None = None, beginnings: Beginnings | None = None) -> None:
         self._waiters = waiters
+        self._beginnings = beginnings or Beginnings()
         self._kinds: frozenset[str] = frozenset()
         self._kept: tuple[Waiter, RunnerTask] | None = None
 
-    def kinds(self, namespace: str) -> frozenset[str]:
-        """Of which kinds nothing may be due where a run is to be begun at once; none where nobody waits."""
-        self._kinds = self._waiters.kinds(namespace) if self._waiters is not None else frozenset()
+    def kinds(self, request: RunRequest) -> frozenset[str]:
+        """Of which kinds nothing may be due where the run is to be begun at once; none where nobody waits for it."""
+        wanted = self._beginnings.of(request) if self._waiters is not None else ()
+        if self._waiters is not None and wanted:
+            self._kinds = self._waiters.kinds(request.namespace, wanted)
+        else:
+            self._kinds = frozenset()
         return self._kinds
 
     def wait(self) -> None:
@@ -75,8 +103,11 @@ class Handing:
     def begin(self, context: Context, definition: Definition, run: NewRun) -> NewRun:
         """The run, begun by somebody who waits for nothing but those kinds. As it is where nobody does."""
         self.let_go()
-        wanted = for_runners(run.tasks) if self._kinds and run.apart.is_normal else ()
-        if self._waiters is None or not wanted:
+        if self._waiters is None or not run.apart.is_normal:
+            return run
+        wanted = for_runners(run.tasks)
+        self._beginnings.note(run, wanted)
+        if not self._kinds:
             return run
         waiter = self._waiters.choose(definition.namespace, wanted, self._kinds)
         if waiter is None:
