@@ -267,6 +267,15 @@ class TestItIsQueuedAsEver:
 
         assert effects.for_runners == ("http",)
 
+    async def test_where_it_is_the_first_of_its_workflow(self, pool: Pool) -> None:
+        await pool.world.given(one_call("new"))
+        waiting = await pool.waits()
+
+        run, effects = await pool.admits(pool.world.request("new"))
+
+        assert effects.for_runners == ("http",)
+        assert (await answered(waiting)).ref.run_id == run
+
     async def test_in_a_test_run(self, pool: Pool) -> None:
         await pool.waits()
 
