@@ -12,7 +12,6 @@ from uuid import UUID
 
 import pytest
 
-from headgate.api.debugging import RunMode
 from headgate.api.quota import OnExceeded
 from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.runner_task import KINDS, POOL_NAME, RunnerTask
@@ -275,14 +274,6 @@ class TestItIsQueuedAsEver:
 
         assert effects.for_runners == ("http",)
         assert (await answered(waiting)).ref.run_id == run
-
-    async def test_in_a_test_run(self, pool: Pool) -> None:
-        await pool.waits()
-
-        _, effects = await pool.admits(pool.world.request(mode=RunMode.TEST))
-
-        assert effects.for_runners in ((), ("http",))
-        assert [row["holder"] for row in await pool.tasks() if row["holder"] == "pod-1"] == []
 
 
 class TestWhoWaitsGoesOnWaiting:
