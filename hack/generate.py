@@ -76,7 +76,18 @@ def api_document() -> dict[str, Any]:
     # Described and never called, the routes need nothing to work with.
     nothing: Any = Mock()
     return document(
-        api_routes(nothing, nothing, nothing, nothing, None, None, refused=nothing, wall=nothing, heard=nothing)
+        api_routes(
+            nothing,
+            nothing,
+            nothing,
+            nothing,
+            None,
+            None,
+            refused=nothing,
+            wall=nothing,
+            heard=nothing,
+            waiters=nothing,
+        )
     )
 
 

@@ -28,6 +28,7 @@ from headgate.gateway.refusals import Refusals
 from headgate.gateway.strangers import Strangers
 from headgate.gateway.streams import Streams
 from headgate.gateway.ties import Ties
+from headgate.gateway.waiting_room import WaitingRoom
 from headgate.objects.object_store import ObjectStore
 from headgate.store.lent_calls import LentCalls
 from tests.builders import WorkspaceBuilder, a_workspace
@@ -60,6 +61,7 @@ class Api:
     objects: ObjectStore
     refusals: Refusals
     app: Gateway
+    room: WaitingRoom
     token: str = ""
     tokens: dict[str, str] = field(default_factory=dict)
 
@@ -136,7 +138,7 @@ async def replica(
 ) -> AsyncIterator[Api]:
     """One replica of the gateway, with what it remembers its own."""
     heard: list[tuple[str, Effects]] = []
-    registry, refusals = CollectorRegistry(), Refusals(engine.webhooks)
+    registry, refusals, room = CollectorRegistry(), Refusals(engine.webhooks), WaitingRoom()
     streams = Streams(engine.changes, registry, most=20, most_of_workspace=10)
     kube = cast("KubeClient", server)
     limits = engine.call_limits(burst=burst, monotonic=ticking, lent=lent)
@@ -164,6 +166,7 @@ async def replica(
             lease=timedelta(seconds=15),
             wall=world.clock,
             heard=hear,
+            room=room,
             objects=objects,
             live=LiveLogs(kube, engine.logs, Pace(1_048_576, time.monotonic)),
             refusals=refusals,
@@ -172,5 +175,5 @@ async def replica(
     )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
-        yield Api(world, http, server, ticking, heard, registry, limits, streams, objects, refusals, app)
+        yield Api(world, http, server, ticking, heard, registry, limits, streams, objects, refusals, app, room)
     objects.close()

@@ -20,6 +20,7 @@ from headgate.engine.definitions.reads import DefinitionReads
 from headgate.engine.parts import Parts
 from headgate.engine.reading import history
 from headgate.engine.starting.admissions import Admissions
+from headgate.engine.starting.handing import Waiters
 from headgate.engine.starting.starter import Starter
 from headgate.engine.steps import dispatch
 from headgate.engine.steps.completions import Completions
@@ -139,14 +140,15 @@ class Engine(Parts):
         """
         return await chaining.take_over(self._context, now)
 
-    async def admit(self, request: RunRequest) -> tuple[Admitted | Refused, Effects]:
+    async def admit(self, request: RunRequest, waiters: Waiters | None = None) -> tuple[Admitted | Refused, Effects]:
         """Admit a run; the same key gives the same run again.
 
         Where the workspace has no room the run is Pending, and its view says why. A refusal writes nothing, so that
-        the request may succeed later, once what was wrong has been mended.
+        the request may succeed later, once what was wrong has been mended. The first attempt of a run that starts at
+        once is given to one of the ``waiters`` that has room for it, unless something else is due for that one.
         """
         answer, effects, queue = await partitions.given(
-            self._context, self._context.clock(), lambda: self._admissions.admit(request)
+            self._context, self._context.clock(), lambda: self._admissions.admit(request, waiters)
         )
         if queue:
             effects = await self._starter.and_start(effects, request.workspace_id)

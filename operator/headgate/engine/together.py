@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Generic, TypeVar
@@ -71,6 +72,25 @@ class Together(ABC, Generic[A, R]):
     def lock(self, _: A) -> UUID | None:
         """The run that has to be held, where one has."""
         return None
+
+    def over(self, what: A, kept: bool | None) -> None:  # noqa: FBT001 - most have nothing to do then
+        """Whether what a transaction did for this one was ``kept``; None where nobody can tell."""
+
+    @contextmanager
+    def telling(self, whom: Sequence[A]) -> Iterator[None]:
+        """``over`` for each, of the transaction that begins and ends meanwhile."""
+        kept: bool | None = None
+        try:
+            yield
+            kept = True
+        except DatabaseUnavailable:
+            raise
+        except Exception:
+            kept = False
+            raise
+        finally:
+            for what in whom:
+                self.over(what, kept)
 
     @property
     def busy(self) -> frozenset[UUID]:
@@ -145,12 +165,13 @@ class Together(ABC, Generic[A, R]):
         """Serve them in one transaction. Returns those who have to be served alone: all, where it failed for one."""
         locks = {asked: lock for asked in batch if (lock := self.lock(asked.what)) is not None}
         try:
-            async with self._database.shared(workspace_id, list(locks.values())) as (tx, held):
-                members = [asked for asked in batch if asked not in locks or locks[asked] in held]
-                meeting = Meeting(tx, len(members), self.own)
-                parts = (meeting.take_part(partial(self.beside, asked.what)) for asked in members)
-                answers = await asyncio.gather(*parts, return_exceptions=True)
-                meeting.check()
+            with self.telling([asked.what for asked in batch]):
+                async with self._database.shared(workspace_id, list(locks.values())) as (tx, held):
+                    members = [asked for asked in batch if asked not in locks or locks[asked] in held]
+                    meeting = Meeting(tx, len(members), self.own)
+                    parts = (meeting.take_part(partial(self.beside, asked.what)) for asked in members)
+                    answers = await asyncio.gather(*parts, return_exceptions=True)
+                    meeting.check()
         except (Contended, NotTogether):
             return batch
         except DatabaseUnavailable:

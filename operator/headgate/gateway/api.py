@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from headgate.engine.engine import Engine
+from headgate.engine.starting.handing import Waiters
 from headgate.engine.types import Effects
 from headgate.gateway.access import Access
 from headgate.gateway.callers import Callers
@@ -63,8 +64,12 @@ def api_routes(
     refused: RefusedCalls,
     wall: Callable[[], datetime],
     heard: Callable[[str, Effects], None],
+    waiters: Callable[[str], Waiters],
 ) -> APIRouter:
-    """All routes. ``heard`` is told the workspace and the effects of every transaction."""
+    """All routes. ``heard`` is told the workspace and the effects of every transaction.
+
+    ``waiters`` gives the requests of a workspace's runners that wait here.
+    """
     access = Access(callers, limits, refused)
     refusals: dict[int | str, dict[str, Any]] = {
         status: {"model": ProblemDetails, "description": text} for status, text in REFUSALS.items()
@@ -74,7 +79,7 @@ def api_routes(
         workspace_routes(engine.workspaces, access),
         analytics_routes(engine, access, wall=wall),
         search_routes(engine.search, access),
-        run_routes(engine, access, wall=wall, heard=heard),
+        run_routes(engine, access, wall=wall, heard=heard, waiters=waiters),
         steering_routes(engine, access, wall=wall, heard=heard),
         approval_routes(engine, access, heard=heard),
         event_routes(engine, access, streams),

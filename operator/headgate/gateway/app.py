@@ -104,6 +104,7 @@ def _api(ties: Ties, rates: RateLimits) -> APIRouter:
         refused=RefusedCalls(ties.engine.audit, ties.monotonic),
         wall=ties.wall,
         heard=ties.tell,
+        waiters=ties.room.of,
     )
 
 

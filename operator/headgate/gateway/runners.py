@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -32,9 +33,10 @@ from headgate.domain.runner_task import KINDS, RunnerTask, is_pool_runner, is_ru
 from headgate.domain.sync import Reached
 from headgate.domain.task import Outcome, TaskRef
 from headgate.engine.credentials.credentials import Credentials
+from headgate.engine.steps.going_on import Claimant
 from headgate.engine.steps.runner_tasks import RunnerTasks
 from headgate.engine.sync.cursors import SyncCursors
-from headgate.engine.types import Effects
+from headgate.engine.types import Effects, LeaseLost
 from headgate.gateway.authentication import Authenticator, Runner, check_runner
 from headgate.gateway.messages import message_route
 from headgate.gateway.problems import Problem
@@ -117,15 +119,8 @@ class _Attempts:
     async def _of_any(self, body: Claim, caller: Runner, gone: Callable[[], Awaitable[bool]]) -> RunnerTask | None:
         if not is_pool_runner(caller.pod):
             raise Problem(HTTPStatus.FORBIDDEN, f"pod {caller.pod} is no runner of a pool: name its run")
-
-        async def look() -> RunnerTask | None:
-            task, effects = await self.tasks.claim(
-                caller.workspace_id, caller.namespace, None, caller.holder, self.lease, body.kinds
-            )
-            self.heard(caller.workspace, effects)
-            return task
-
-        return await self.room.first(caller.workspace, caller.namespace, body.kinds, look, body.wait_seconds, gone)
+        claimant = Claimant(caller.holder, caller.namespace, self.lease, kinds=body.kinds)
+        return await self.room.first(caller.workspace, _Seeking(self, caller, claimant, gone), body.wait_seconds)
 
     def _answer(self, task: RunnerTask | None) -> Answer:
         if task is None:
@@ -143,6 +138,31 @@ class _Attempts:
                 lease_seconds=self.lease.total_seconds(),
             )
         )
+
+
+@dataclass(frozen=True)
+class _Seeking:
+    """A request of a runner of a pool: the waiting room's ``Seeker``."""
+
+    attempts: _Attempts
+    caller: Runner
+    claimant: Claimant
+    gone: Callable[[], Awaitable[bool]]
+
+    async def look(self) -> RunnerTask | None:
+        """Claim what is due."""
+        it = self.claimant
+        task, effects = await self.attempts.tasks.claim(
+            self.caller.workspace_id, it.namespace, None, it.holder, it.lease, it.kinds
+        )
+        self.attempts.heard(self.caller.workspace, effects)
+        return task
+
+    async def give_back(self, task: RunnerTask) -> None:
+        """Let another one have what is leased to the runner, if it is."""
+        with suppress(LeaseLost):
+            effects = await self.attempts.tasks.give_back(task.ref, self.claimant.holder)
+            self.attempts.heard(self.caller.workspace, effects)
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,43 @@
-"""Where requests of runners wait for something to do, until somebody rings."""
+"""Where requests of runners wait for something to do, until somebody rings, or hands it to them."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable, Collection, Iterable
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Protocol
 
-T = TypeVar("T")
+import structlog
+
+from headgate.domain.runner_task import RunnerTask
+from headgate.engine.steps.going_on import Claimant
 
 NET_SECONDS = 2.0
 """Between looks without a ring: what fell due by itself shows then."""
+_log = structlog.get_logger("headgate.gateway")
+
+
+class Seeker(Protocol):
+    """A request of a runner for something to do."""
+
+    @property
+    def claimant(self) -> Claimant:
+        """Whose it is."""
+        ...
+
+    async def look(self) -> RunnerTask | None:
+        """Claim what is due, where something is."""
+        ...
+
+    async def gone(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+        ...
+
+    async def give_back(self, task: RunnerTask) -> None:
+        """Let somebody else have what is leased to the claimant, if it is."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -23,86 +49,260 @@ class Group:
     kinds: frozenset[str]
 
 
+@dataclass(eq=False)
+class _Place:
+    """A request that waits, or looks right now."""
+
+    room: WaitingRoom
+    group: Group
+    seeker: Seeker
+    number: int
+    """By which it is told who waits longer."""
+    stirred: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when it has to go on: to look, or with what it was given."""
+    rung: bool = False
+    resting: bool = False
+    """Whether its look has found nothing."""
+    kept: bool = False
+    """Whether it was chosen, and waits for what comes of it."""
+    late: bool = False
+    """Whether it looks as soon as it is kept no more."""
+    left: bool = False
+    given: RunnerTask | None = None
+
+    @property
+    def served(self) -> bool:
+        """Whether something is, or may be, handed to it."""
+        return self.kept or self.given is not None
+
+    @property
+    def free(self) -> bool:
+        """Whether it may be chosen."""
+        return self.resting and not (self.rung or self.served)
+
+    @property
+    def workspace(self) -> str:
+        return self.group.workspace
+
+    @property
+    def claimant(self) -> Claimant:
+        return self.seeker.claimant
+
+    def ring(self) -> None:
+        """There is something to look for."""
+        self.rung = True
+        if not self.kept:
+            self.stirred.set()
+
+    def give(self, task: RunnerTask) -> None:
+        self.kept = False
+        if self.left:
+            self.room.give_back(self.seeker, task)
+        else:
+            self.given = task
+            self.stirred.set()
+
+    def let_go(self) -> None:
+        self.kept = False
+        if self.rung or self.late:
+            self.stirred.set()
+
+    def doubt(self, task: RunnerTask) -> None:
+        self.let_go()
+        self.room.give_back(self.seeker, task)
+
+
+@dataclass
+class _Known:
+    """What is known of a group."""
+
+    places: deque[_Place] = field(default_factory=deque)
+    rings: int = 0
+    nothing_at: float | None = None
+    """Since when nobody has rung, a look then having found nothing."""
+
+
 class WaitingRoom:
     """Wakes one request for each thing to do, the one that waits longest first. For one event loop."""
 
     def __init__(self, *, net_seconds: float = NET_SECONDS) -> None:
         self._net_seconds = net_seconds
-        self._waiting: dict[str, dict[Group, deque[asyncio.Event]]] = defaultdict(dict)
+        self._groups: dict[str, dict[Group, _Known]] = defaultdict(dict)
+        self._numbers = count()
+        self._giving_back: set[asyncio.Task[None]] = set()
 
     def ring(self, workspace: str, kinds: Iterable[str]) -> bool:
         """There is something to do of each of these kinds. Whether somebody waited here for all of it.
 
-        In which namespace it is, is not told: in each somebody is woken.
+        In which namespace it is, is not told: in each somebody is woken. Who is kept for something else counts as
+        nobody, but looks where nothing comes of that.
         """
-        groups = list(self._waiting.get(workspace, {}))
+        groups = self._groups.get(workspace, {})
         # Where one of several namespaces is concerned, it may be one for which nobody waits here.
-        served = len({group.namespace for group in groups}) == 1
+        served = len({group.namespace for group, known in groups.items() if known.places}) == 1
         for kind in kinds:
-            woken = [self._wake(group) for group in groups if kind in group.kinds]
+            concerned = [known for group, known in groups.items() if kind in group.kinds]
+            for known in concerned:
+                known.rings += 1
+                known.nothing_at = None
+            woken = [_wake(known) for known in concerned]
             served = served and any(woken)
         return served
 
-    async def first(
-        self,
-        workspace: str,
-        namespace: str,
-        kinds: Collection[str],
-        look: Callable[[], Awaitable[T | None]],
-        seconds: float,
-        gone: Callable[[], Awaitable[bool]],
-    ) -> T | None:
-        """What ``look`` finds within that time: at once, after a ring, or by looking from time to time.
+    async def first(self, workspace: str, seeker: Seeker, seconds: float) -> RunnerTask | None:
+        """What the seeker finds within that time: at once, after a ring, or by looking from time to time; or is given.
 
-        Nobody looks for one who is ``gone``, as what is found would be nobody's.
+        Who comes where a look has just found nothing, and nobody rang since, does not look at once. Nobody looks for
+        one who is ``gone``, as what is found would be nobody's; what they were given is given back.
         """
-        group = Group(workspace, namespace, frozenset(kinds))
         clock = asyncio.get_running_loop().time
-        until = clock() + seconds
+        claimant, until = seeker.claimant, clock() + seconds
+        group = Group(workspace, claimant.namespace, frozenset(claimant.kinds))
+        rests = self._rests(group, clock())
+        if rests > seconds:
+            rests = 0.0
         while True:
             # Entered before it is looked: who rings meanwhile is heard.
-            bell = self._enter(group)
+            place, answer = self._enter(group, seeker), None
             try:
-                found = await look()
-                left = until - clock()
-                if found is None and left > 0:
-                    await _rung(bell, min(left, self._net_seconds))
+                if not rests:
+                    answer, rests = await self._look(place), self._net_seconds
+                if answer is None:
+                    await _rest(place, rests, until)
+                    if place.given is not None and not await seeker.gone():
+                        answer = place.given
+                rests = 0.0
             finally:
-                self._leave(group, bell)
-            if found is not None or left <= 0:
-                if bell.is_set():
+                self._leave(place)
+                if place.given is not None and place.given is not answer:
+                    self.give_back(seeker, place.given)
+            if answer is not None or place.given is not None or clock() >= until:
+                if place.rung:
                     # What was rung for may be another thing than what was found.
-                    self._wake(group)
-                return found
-            if await gone():
-                self._wake(group)
+                    self._pass_on(group)
+                return answer
+            if await seeker.gone():
+                self._pass_on(group)
                 return None
 
-    def _wake(self, group: Group) -> bool:
-        """Wake the one of the group that waits longest."""
-        for bell in self._waiting.get(group.workspace, {}).get(group, ()):
-            if not bell.is_set():
-                bell.set()
-                return True
-        return False
+    def of(self, workspace: str) -> WorkspaceWaiters:
+        """Those of the workspace, to one of whom something may be handed."""
+        return WorkspaceWaiters(self, workspace)
 
-    def _enter(self, group: Group) -> asyncio.Event:
-        bell = asyncio.Event()
-        self._waiting[group.workspace].setdefault(group, deque()).append(bell)
-        return bell
+    def free(self, workspace: str, namespace: str) -> Iterator[_Place]:
+        """Those to whom something may be handed."""
+        for group, known in self._groups.get(workspace, {}).items():
+            if group.namespace == namespace:
+                yield from (place for place in known.places if place.free)
 
-    def _leave(self, group: Group, bell: asyncio.Event) -> None:
-        groups = self._waiting[group.workspace]
-        groups[group].remove(bell)
-        if not groups[group]:
+    def give_back(self, seeker: Seeker, task: RunnerTask) -> None:
+        """Have it given back at once. Where that fails, its lease ends."""
+
+        async def give() -> None:
+            try:
+                await seeker.give_back(task)
+            except Exception as error:
+                _log.warning("an attempt that nobody took was not given back", error=type(error).__name__)
+
+        giving = asyncio.create_task(give())
+        self._giving_back.add(giving)
+        giving.add_done_callback(self._giving_back.discard)
+
+    async def _look(self, place: _Place) -> RunnerTask | None:
+        known = self._known(place.group)
+        rings, begun = known.rings, asyncio.get_running_loop().time()
+        try:
+            found = await place.seeker.look()
+        except BaseException:
+            # Others have looked past what it had taken for the moment.
+            known.rings += 1
+            known.nothing_at = None
+            raise
+        if found is None and known.rings == rings:
+            known.nothing_at = begun
+        return found
+
+    def _pass_on(self, group: Group) -> None:
+        known = self._groups.get(group.workspace, {}).get(group)
+        if known is not None:
+            _wake(known)
+
+    def _rests(self, group: Group, now: float) -> float:
+        """For how long who comes now need not look."""
+        known = self._groups.get(group.workspace, {}).get(group)
+        if known is None or known.nothing_at is None:
+            return 0.0
+        return max(0.0, known.nothing_at + self._net_seconds - now)
+
+    def _known(self, group: Group) -> _Known:
+        return self._groups[group.workspace].setdefault(group, _Known())
+
+    def _enter(self, group: Group, seeker: Seeker) -> _Place:
+        place = _Place(self, group, seeker, next(self._numbers))
+        self._known(group).places.append(place)
+        return place
+
+    def _leave(self, place: _Place) -> None:
+        place.left, place.resting = True, False
+        self._known(place.group).places.remove(place)
+        groups, now = self._groups[place.group.workspace], asyncio.get_running_loop().time()
+        for group in [group for group, known in groups.items() if not known.places and not self._rests(group, now)]:
             del groups[group]
         if not groups:
-            del self._waiting[group.workspace]
+            del self._groups[place.group.workspace]
 
 
-async def _rung(bell: asyncio.Event, seconds: float) -> None:
+@dataclass(frozen=True)
+class WorkspaceWaiters:
+    """Those of one workspace who wait in a room: the engine's ``Waiters``."""
+
+    room: WaitingRoom
+    workspace: str
+
+    def kinds(self, namespace: str, wanted: Collection[str]) -> frozenset[str]:
+        """For what those of the namespace wait who have room for something ``wanted``."""
+        return frozenset().union(*(place.group.kinds for place in self._fit(namespace, wanted)))
+
+    def choose(self, namespace: str, wanted: Collection[str], among: Collection[str]) -> _Place | None:
+        """Keep the one who waits longest of those with room for something ``wanted``, and for nothing but ``among``."""
+        fit = (place for place in self._fit(namespace, wanted) if place.group.kinds.issubset(among))
+        place = min(fit, key=lambda each: each.number, default=None)
+        if place is not None:
+            place.kept = True
+        return place
+
+    def _fit(self, namespace: str, wanted: Collection[str]) -> Iterator[_Place]:
+        return (
+            place for place in self.room.free(self.workspace, namespace) if not place.group.kinds.isdisjoint(wanted)
+        )
+
+
+def _wake(known: _Known) -> bool:
+    """Wake the one of the group that waits longest."""
+    quiet = [place for place in known.places if not place.rung]
+    for place in quiet:
+        if not place.served:
+            place.ring()
+            return True
+    for place in quiet[:1]:
+        place.ring()
+    return False
+
+
+async def _rest(place: _Place, seconds: float, until: float) -> None:
+    """Until it is stirred, or so many seconds have passed, unless it is kept then, or it is too late."""
+    clock = asyncio.get_running_loop().time
+    place.resting = True
+    await _stirred(place, min(seconds, until - clock()))
+    if place.kept:
+        place.late = True
+        await _stirred(place, until - clock())
+    place.resting = False
+
+
+async def _stirred(place: _Place, seconds: float) -> None:
     try:
         async with asyncio.timeout(seconds):
-            await bell.wait()
+            await place.stirred.wait()
     except TimeoutError:
         return

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
+from headgate.domain.runner_task import LOSSES
 from headgate.store.database import Transaction
 from headgate.store.fragments import ONE, SEVERAL, Source
 from headgate.store.joint import Joint, columns
+from headgate.store.runner_tasks import due_of_any
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,8 @@ class AdmissionTarget:
     key_used: bool
     run_id: UUID | None
     """The run of an earlier request with the key; None with ``key_used`` where that one was withdrawn."""
+    others_due: bool = False
+    """Whether something is due for runners of the namespace's pool that have room for the kinds that were named."""
 
 
 _FOUND = """w.id AS workflow_id, w.current_version_id AS version_id, t.trigger_key IS NOT NULL AS key_used,
@@ -39,20 +45,42 @@ def _found(source: Source) -> str:
 """  # noqa: S608 - constants
 
 
+def _others(source: Source) -> str:
+    """Whether something is due, where somebody waits for anything: for nobody it is not even looked for."""
+    return f"""CASE WHEN CAST({source["kinds"]} AS text[]) <> '{{}}' THEN EXISTS (
+        SELECT FROM headgate.tasks WHERE {due_of_any(source)}
+    ) ELSE false END AS others_due"""
+
+
+_ASKED = {"namespace": "text", "name": "text", "trigger_key": "text", "kinds": "text[]", "now": "timestamptz"}
 _TARGET = Joint(
     0,
-    f"SELECT {_FOUND} FROM (VALUES (1)) one (row) {_found(ONE)}",  # noqa: S608 - constants
+    f"SELECT {_FOUND}, {_others(ONE)} FROM (VALUES (1)) one (row) {_found(ONE)}",  # noqa: S608 - constants
     f"""
-    WITH {columns(namespace="text", name="text", trigger_key="text")}
-    SELECT a.number, {_FOUND} FROM asked a {_found(SEVERAL)}
+    WITH {columns(**_ASKED, losses="integer")}
+    SELECT a.number, {_FOUND}, {_others(SEVERAL)} FROM asked a {_found(SEVERAL)}
 """,  # noqa: S608 - constants
 )
 
 
 async def find_target(
-    tx: Transaction, workspace_id: UUID, namespace: str, name: str, trigger_key: str
+    tx: Transaction,
+    workspace_id: UUID,
+    namespace: str,
+    name: str,
+    trigger_key: str,
+    now: datetime,
+    kinds: Collection[str] = (),
 ) -> AdmissionTarget:
-    """Look up the workflow and the key of a request."""
-    parameters = {"workspace_id": workspace_id, "namespace": namespace, "name": name, "trigger_key": trigger_key}
+    """Look up the workflow and the key of a request, and whether one of these kinds is due for a pool's runner."""
+    parameters = {
+        "workspace_id": workspace_id,
+        "namespace": namespace,
+        "name": name,
+        "trigger_key": trigger_key,
+        "now": now,
+        "kinds": list(kinds),
+        "losses": LOSSES,
+    }
     [row] = await tx.joint(_TARGET, parameters)
-    return AdmissionTarget(row.workflow_id, row.version_id, row.key_used, row.run_id)
+    return AdmissionTarget(row.workflow_id, row.version_id, row.key_used, row.run_id, row.others_due)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -26,27 +27,32 @@ SEVERAL = Source("a.{}", "asked a CROSS JOIN LATERAL ")
 """Rows of a list, as ``joint.columns`` makes one: for all of them the same is done."""
 
 
-def insert_steps(tail: str, *, priced: bool = False, source: Source = ONE) -> str:
-    """Adds the rows of ``steps``, with their prices where ``priced``; ``tail`` follows the FROM clause."""
-    columns, values, types = _PRICED if priced else ("", "", "")
+def insert_steps(tail: str, *, priced: bool = False, begun: bool = False, source: Source = ONE) -> str:
+    """Adds the rows of ``steps``, with their prices where ``priced``; ``tail`` follows the FROM clause.
+
+    Of such as may have ``begun`` already it adds at what price, and what they hold.
+    """
+    more = _PRICED if priced else _BEGUN if begun else {}
+    columns = "".join(f", {name}" for name in more)
+    types = "".join(f", {name} {kind}" for name, kind in more.items())
     named = "AS was" if OVERWRITE in tail else ""
     return f"""
     INSERT INTO headgate.workflow_execution_steps {named} (workspace_id, execution_id, started_at, node, attempt, phase,
         branch, reason, message, exit_code, output, attempt_started_at, attempt_finished_at{columns})
-    SELECT %(workspace_id)s, {source["run_id"]}, {source["started_at"]}, s.node, s.attempt, s.phase, s.branch, s.reason,
-        s.message, s.exit_code, s.output, s.attempt_started_at, s.attempt_finished_at{values}
+    SELECT %(workspace_id)s, {source["run_id"]}, {source["started_at"]}, s.*
     FROM {source.rows}jsonb_to_recordset(CAST({source["steps"]} AS jsonb)) AS s (node text, attempt integer,
         phase text, branch text, reason text, message text, exit_code integer, output jsonb,
         attempt_started_at timestamptz, attempt_finished_at timestamptz{types}) {tail}
     """  # noqa: S608 - constants
 
 
-_PRICED = (
-    ", hourly_rate, price_version, cpu_used, memory_used, cpu_requested, memory_requested",
-    ", s.hourly_rate, s.price_version, s.cpu_used, s.memory_used, s.cpu_requested, s.memory_requested",
-    """, hourly_rate numeric, price_version text, cpu_used numeric, memory_used numeric, cpu_requested numeric,
-        memory_requested numeric""",
-)
+_BEGUN = {
+    "hourly_rate": "numeric",
+    "price_version": "text",
+    "cpu_requested": "numeric",
+    "memory_requested": "numeric",
+}
+_PRICED = {**_BEGUN, "cpu_used": "numeric", "memory_used": "numeric"}
 
 
 def priority_of_run(source: Source = ONE) -> str:
@@ -113,6 +119,13 @@ def literals(words: Iterable[str]) -> str:
     return ", ".join(f"'{word}'" for word in words)
 
 
+_CAST = re.compile(r"CAST\((%\(\w+\)s|[\w.]+) AS (\w+(?:\[\])?)\)")
+_AROUND = re.compile(r"(?<=\() | (?=\))")
+
+
 def compact(statement: str) -> str:
-    """The statement without the white space that is for people: psycopg parses anew what exceeds 4096 characters."""
-    return " ".join(statement.split())
+    """The statement without what is for people: psycopg parses anew what exceeds 4096 characters.
+
+    White space, that is, and the long form of casts.
+    """
+    return _CAST.sub(r"\1::\2", _AROUND.sub("", " ".join(statement.split())))

@@ -38,8 +38,24 @@ _ONE_RUNS = _running(Source("(SELECT c.{} FROM claimed c)"))
 _GIVEN = "due_at = %(lease_until)s, waiting_reason = NULL, waiting_message = NULL, waiting_until = NULL"
 _TASK = f"""t.execution_id AS run_id, {_MADE} AS started_at, t.node, t.attempt, t.namespace, t.workflow, t.work,
         t.expires_at"""
-DUE = """workspace_id = %(workspace_id)s AND kind = 'runner' AND namespace = %(namespace)s
-            AND due_at <= %(now)s AND expires_at > %(now)s AND NOT stopping"""
+
+
+def _due(source: Source) -> str:
+    return f"""workspace_id = %(workspace_id)s AND kind = 'runner' AND namespace = {source["namespace"]}
+            AND due_at <= {source["now"]} AND expires_at > {source["now"]} AND NOT stopping"""
+
+
+def _of_any(source: Source) -> str:
+    return f"""AND NOT needs_secrets AND losses + (holder IS NOT NULL)::int < {source["losses"]}
+            AND work ?| {source["kinds"]}"""
+
+
+def due_of_any(source: Source) -> str:
+    """The condition of what runners of a pool may claim, who have room for ``kinds``."""
+    return f"{_due(source)} {_of_any(source)}"
+
+
+DUE = _due(ONE)
 """What a runner of the namespace may claim, with ``OF_RUN`` or ``OF_ANY``."""
 # Of a named run by its primary key, of any run by the index of what is due: one statement for both would read either.
 _CLAIM = f"""
@@ -60,7 +76,7 @@ OF_RUN = "AND execution_id = %(run_id)s"
 _CLAIM_OF_RUN = _CLAIM.format(of_run=OF_RUN, counted="", running=_ONE_RUNS)
 # In the order in which they fell due, whatever their run: a run has as many due as it may have under way, so that long
 # ones and short ones take turns. Nobody tells when a runner of a pool dies, but that somebody else takes what it had.
-OF_ANY = "AND NOT needs_secrets AND losses + (holder IS NOT NULL)::int < %(losses)s AND work ?| %(kinds)s"
+OF_ANY = _of_any(ONE)
 _COUNTED = ", losses = losses + (t.holder IS NOT NULL)::int"
 _CLAIM_OF_ANY = _CLAIM.format(of_run=OF_ANY, counted=_COUNTED, running=_ONE_RUNS)
 

@@ -22,7 +22,7 @@ NARROW = "StorageNarrow"
 _ROOM = f"""
     room AS MATERIALIZED (
         SELECT r.*, asked.*, CASE WHEN r.reason IS NULL THEN 1 ELSE 0 END AS started,
-            CASE WHEN r.reason IS NULL OR r.reason IN ({literals(UNCOUNTED)}) THEN 0 ELSE 1 END AS queued
+            CASE WHEN r.reason NOT IN ({literals(UNCOUNTED)}) THEN 1 ELSE 0 END AS queued
         FROM asked, headgate.room(%(workspace_id)s, %(workflow_id)s, %(now)s, %(kept)s, %(given)s, %(own)s,
             %(overtake)s, asked.concurrency_limit, asked.mutex, asked.callers) r
     )
@@ -66,7 +66,8 @@ def _admission(room: str, counted: str) -> str:
             CAST(%(replay_of)s AS uuid), %(labels)s, mutex, CAST(%(parent_run)s AS uuid), CAST(%(parent_node)s AS text),
             CAST(%(parent_attempt)s AS integer), concurrency_limit, callers
         FROM verdict LEFT JOIN ({_BEGUN}) b ON started = 1
-    ), steps AS ({insert_steps(_STARTED)}), queue AS ({insert_tasks(_STARTED, "%(priority)s")})
+    ), steps AS ({insert_steps(_STARTED, begun=True)}),
+    queue AS ({insert_tasks(_STARTED, "%(priority)s", leased=True)})
     SELECT {_ANSWER}, EXISTS (SELECT FROM reserved) AS kept FROM room r
 """)  # noqa: S608 - constants
 

@@ -50,10 +50,10 @@ ADMIT_SEVERAL = compact(f"""
     WITH {columns(**_RUN).replace("asked AS", "listed AS", 1)}, asked AS (
         SELECT l.*, r.reason, r.refused, r.until, r.probe, r.started, c.done
         FROM listed l CROSS JOIN LATERAL (
-            SELECT room.*, CASE WHEN room.reason IS NULL THEN 1 ELSE 0 END AS started,
-                CASE WHEN room.reason IS NULL OR room.reason IN ({literals(UNCOUNTED)}) THEN 0 ELSE 1 END AS queued
+            SELECT m.*, CASE WHEN m.reason IS NULL THEN 1 ELSE 0 END AS started,
+                CASE WHEN m.reason NOT IN ({literals(UNCOUNTED)}) THEN 1 ELSE 0 END AS queued
             FROM headgate.room(%(workspace_id)s, l.workflow_id, l.now, l.kept, l.given, 0, false, NULL, NULL,
-                '{{}}') room
+                '{{}}') m
         ) r CROSS JOIN LATERAL (
             SELECT CASE WHEN NOT r.refused AND r.started + r.queued > 0
                 THEN headgate.take_place(%(workspace_id)s, l.today, r.started * l.slots, r.queued, r.started,
@@ -73,8 +73,8 @@ ADMIT_SEVERAL = compact(f"""
         FROM asked a LEFT JOIN LATERAL (SELECT a.now, a.deadline, a.finished_at, a.duration_ms, a.error_message,
             CAST(a.outputs AS jsonb)) b ON a.started = 1
         WHERE NOT a.refused
-    ), steps AS ({insert_steps(_IF_STARTED, source=SEVERAL)}),
-    queue AS ({insert_tasks(_IF_STARTED, "a.priority", source=SEVERAL)})
+    ), steps AS ({insert_steps(_IF_STARTED, begun=True, source=SEVERAL)}),
+    queue AS ({insert_tasks(_IF_STARTED, "a.priority", leased=True, source=SEVERAL)})
     SELECT a.number, a.reason, a.refused, a.until, a.probe, NULL AS mutex,
         EXISTS (SELECT FROM reserved r WHERE r.execution_id = a.run_id) AS kept
     FROM asked a

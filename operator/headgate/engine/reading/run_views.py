@@ -85,7 +85,8 @@ def utc(time: datetime | str | None) -> datetime | None:
 
 
 def _is_told_of(task: TaskRow) -> bool:
-    return task.waiting_reason is not None or task.kind in ("call", "approval", "runner")
+    waits = task.kind in ("call", "approval") or (task.kind == "runner" and task.holder is None)
+    return task.waiting_reason is not None or waits
 
 
 def _queued(task: TaskRow) -> dict[str, Any]:

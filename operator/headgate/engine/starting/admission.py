@@ -24,6 +24,7 @@ from headgate.engine.reading import run_views
 from headgate.engine.reading.reasons import WAITING_MESSAGES
 from headgate.engine.starting.apart import begun, state_of
 from headgate.engine.starting.concurrency import mutex_of, told_of_holder
+from headgate.engine.starting.handing import Handing
 from headgate.engine.starting.replay import meant
 from headgate.engine.starting.requests import choose_trigger, resolve_inputs, too_deep, unfit_debug, unfit_labels
 from headgate.engine.steps.facts import Facts
@@ -39,22 +40,31 @@ QUEUED = "Queued"
 WITHDRAWN = Refused("Cancelled", "the request was withdrawn before it made a run")
 
 
-async def admit(context: Context, request: RunRequest) -> tuple[Admitted | Refused, Effects, bool]:
+async def admit(context: Context, request: RunRequest, handing: Handing) -> tuple[Admitted | Refused, Effects, bool]:
     """Admit a run in one transaction. The last value says whether older runs should be started now.
 
     The run starts, or is recorded as Pending with the reason where the workspace has no room for it. The same key
     gives the same run again, whoever asks, however often and however much at once.
     """
-    async with context.database.tenant(request.workspace_id) as tx:
-        return await admit_in(context, tx, request, context.now())
+    async with context.database.tenant(request.workspace_id, by_index=True) as tx:
+        return await admit_in(context, tx, request, context.now(), handing)
 
 
 async def admit_in(
-    context: Context, tx: Transaction, request: RunRequest, now: datetime
+    context: Context, tx: Transaction, request: RunRequest, now: datetime, handing: Handing | None = None
 ) -> tuple[Admitted | Refused, Effects, bool]:
-    """``admit`` as a part of a transaction of the request's workspace."""
-    workspace_id = request.workspace_id
-    target = await admission_targets.find_target(tx, workspace_id, request.namespace, request.workflow, request.key)
+    """``admit`` as a part of a transaction of the request's workspace.
+
+    The first attempt of a run that starts is begun by who waits for it, as ``handing`` has it, where nothing else is
+    due for them. That is to be told then what became of the transaction.
+    """
+    workspace_id, handing = request.workspace_id, handing or Handing()
+    kinds = handing.kinds(request)
+    target = await admission_targets.find_target(
+        tx, workspace_id, request.namespace, request.workflow, request.key, now, kinds
+    )
+    if target.others_due:
+        handing.wait()
     if target.key_used:
         return _earlier(target.run_id), Effects(), False
     if target.workflow_id is None or target.version_id is None:
@@ -63,13 +73,14 @@ async def admit_in(
     asked = wanted if isinstance(wanted, Refused) else await _understand(context, tx, *wanted)
     if isinstance(asked, Refused):
         return asked, Effects(), False
-    return await _record(context, tx, now, *asked)
+    return await _record(context, tx, now, handing, *asked)
 
 
 async def _record(
     context: Context,
     tx: Transaction,
     now: datetime,
+    handing: Handing,
     request: RunRequest,
     definition: Definition,
     trigger: str,
@@ -94,16 +105,22 @@ async def _record(
     if isinstance(mutex, Refused):
         return mutex, Effects(), False
     origin = _origin(definition, request, trigger, inputs, mutex)
+    run = handing.begin(context, definition, run)
     verdict = await starting.admit(tx, run, origin)
     if verdict is not None and verdict.reason == starting.NARROW:
         run = await begin((await storage.left(tx, workspace_id)).after(origin.bytes))
+        run = handing.begin(context, definition, run)
         verdict = await starting.admit(tx, run, origin)
+    if verdict is None or verdict.reason is not None:
+        handing.let_go()
     if verdict is not None and verdict.refused:
         left = await storage.left(tx, workspace_id) if verdict.reason == LIMIT else None
         return refused(verdict, left, origin.bytes), Effects(), False
     if verdict is None:
         # Somebody else's request with this key was kept between our look and our attempt.
-        target = await admission_targets.find_target(tx, workspace_id, request.namespace, request.workflow, request.key)
+        target = await admission_targets.find_target(
+            tx, workspace_id, request.namespace, request.workflow, request.key, now
+        )
         return _earlier(target.run_id), Effects(), False
     effects = await follow_up(tx, run, verdict)
     if request.by is not None:

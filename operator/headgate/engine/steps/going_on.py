@@ -16,7 +16,7 @@ from headgate.engine.definitions.definition import Definition
 from headgate.engine.steps.stepping import Progress
 from headgate.store import runner_tasks
 from headgate.store.database import Transaction
-from headgate.store.records import TaskRow
+from headgate.store.records import RunKey, StepRow, TaskRow
 from headgate.store.runs import LoadedRun, Runner
 from headgate.store.tasks import running_parameters
 
@@ -67,27 +67,64 @@ def kept(
     """
     if run.others_due is None or run.others_due.any:
         return progress, None
-    ready = (task for task in progress.tasks if _may_go_on(definition, task, claimant, now))
-    task = min(ready, key=lambda each: each.node, default=None)
-    if task is None:
+    made = begun_by(
+        context, definition, run.key, run.others_due.workspace, progress.steps, progress.tasks, claimant, now
+    )
+    if made is None:
         return progress, None
+    return replace(progress, steps=made.steps, tasks=made.tasks), made.task
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What is recorded where a runner goes on with an attempt of it at once."""
+
+    steps: tuple[StepRow, ...]
+    tasks: tuple[TaskRow, ...]
+    task: RunnerTask
+    """The attempt."""
+
+
+def begun_by(
+    context: Context,
+    definition: Definition,
+    key: RunKey,
+    workspace: str,
+    steps: tuple[StepRow, ...],
+    tasks: tuple[TaskRow, ...],
+    claimant: Claimant,
+    now: datetime,
+) -> Begun | None:
+    """The steps and tasks with the first attempt that is for the claimant running, and leased to it.
+
+    None where none is. As if it had been queued and claimed by ``claim``.
+    """
+    task = min(
+        (task for task in tasks if _may_go_on(definition, task, claimant, now)),
+        key=lambda each: each.node,
+        default=None,
+    )
+    if task is None:
+        return None
     held = of_runner(pooled=claimant.run_id is None)
     leased = replace(task, due_at=now + claimant.lease, claimed_at=now, holder=claimant.holder)
     following = RunnerTask(
-        TaskRef(run.key.workspace_id, run.key.id, task.node, task.attempt),
-        run.others_due.workspace,
+        TaskRef(key.workspace_id, key.id, task.node, task.attempt),
+        workspace,
         definition.namespace,
         definition.workflow,
         task.work,
         now + timedelta(seconds=task.timeout_seconds),
     )
     running = {"phase": NodePhase.RUNNING.value, **running_parameters(now, context.rate(held), held)}
-    steps = tuple(
-        replace(step, **running) if (step.node, step.attempt) == (task.node, task.attempt) else step
-        for step in progress.steps
+    return Begun(
+        tuple(
+            replace(step, **running) if (step.node, step.attempt) == (task.node, task.attempt) else step
+            for step in steps
+        ),
+        tuple(leased if each is task else each for each in tasks),
+        following,
     )
-    tasks = tuple(leased if each is task else each for each in progress.tasks)
-    return replace(progress, steps=steps, tasks=tasks), following
 
 
 def _may_go_on(definition: Definition, task: TaskRow, claimant: Claimant, now: datetime) -> bool:

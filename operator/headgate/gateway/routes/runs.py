@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from headgate.domain.api_keys import Scope
 from headgate.engine.engine import Engine
+from headgate.engine.starting.handing import Waiters
 from headgate.engine.types import Effects, Refused, RunFilter, RunRequest, RunView, TriggerKind
 from headgate.gateway.access import BEARER, Access
 from headgate.gateway.callers import Caller
@@ -41,9 +42,17 @@ _WRITING = SecurityScopes([Scope.RUNS_WRITE])
 
 
 def run_routes(
-    engine: Engine, access: Access, *, wall: Callable[[], datetime], heard: Callable[[str, Effects], None]
+    engine: Engine,
+    access: Access,
+    *,
+    wall: Callable[[], datetime],
+    heard: Callable[[str, Effects], None],
+    waiters: Callable[[str], Waiters],
 ) -> APIRouter:
-    """The routes. ``heard`` is told the workspace and the effects of every transaction."""
+    """The routes. ``heard`` is told the workspace and the effects of every transaction.
+
+    ``waiters`` gives the requests of a workspace's runners that wait here.
+    """
     router = APIRouter(prefix=f"{WORKSPACE}/runs", tags=["runs"])
     Reader = Annotated[Caller, Security(access.caller, scopes=[Scope.RUNS_READ])]  # noqa: N806 - a type
     Writer = Annotated[Caller, Security(access.caller, scopes=[Scope.RUNS_WRITE])]  # noqa: N806 - a type
@@ -56,7 +65,7 @@ def run_routes(
         request that may have got lost can be repeated.
         """
         request = _request(body, caller, idempotency_key or str(uuid4()))
-        answer, effects = await engine.admit(request)
+        answer, effects = await engine.admit(request, waiters(caller.workspace))
         heard(caller.workspace, effects)
         if isinstance(answer, Refused):
             raise refusal(answer, wall())
