@@ -17,9 +17,7 @@ INVALID_OUTPUT = "InvalidOutput"
 
 def bounded(outcome: Outcome) -> Outcome:
     """The outcome in a form that can be stored; a success whose output cannot be is a failure."""
-    reason, message = clip(outcome.reason, REASON_BYTES), clip(outcome.message)
-    if (reason, message) != (outcome.reason, outcome.message):
-        outcome = replace(outcome, reason=reason, message=message)
+    outcome = replace(outcome, reason=clip(outcome.reason, REASON_BYTES), message=clip(outcome.message))
     try:
         check_json(outcome.output, OUTPUT_BYTES, "the output")
     except ValueError as error:
