@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Awaitable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Protocol
@@ -31,7 +31,7 @@ class Seeker(Protocol):
         """Claim what is due, where something is."""
         ...
 
-    async def gone(self) -> bool:
+    def gone(self) -> Awaitable[bool]:
         """Whether nobody waits for the answer any more."""
         ...
 

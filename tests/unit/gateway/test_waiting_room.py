@@ -187,6 +187,16 @@ class TestWhoComesWhereNothingWasFound:
         assert desk.looks == 2
         first.cancel()
 
+    async def test_looks_where_what_was_found_after_a_ring_may_not_be_all(self, desk: Desk) -> None:
+        first = desk.wait("http")
+        await asyncio.sleep(0)
+        assert not desk.room.ring("acme", ["http", "http"])
+        await asyncio.sleep(0)
+        desk.things += ["b", "a"]
+        assert await ends(first) == "a"
+
+        assert await ends(await desk.resting("http")) == "b"
+
     async def test_looks_where_the_time_to_the_next_look_is_longer_than_it_waits(self, desk: Desk) -> None:
         first = await desk.resting("http")
         desk.things.append("a")
@@ -383,6 +393,17 @@ class TestARing:
         assert await ends(second) == "a"
         kept.give(thing("b"))
         assert await ends(first) == "b"
+
+    async def test_is_passed_on_to_who_came_later_and_found_nothing(self, desk: Desk) -> None:
+        await desk.resting("http")
+        kept = desk.chosen("http")
+        assert not desk.room.ring("acme", ["http"])
+        second = await desk.resting("http")
+        desk.things.append("a")
+
+        kept.give(thing("b"))
+
+        assert await ends(second) == "a"
 
     async def test_is_for_the_next_where_it_came_after_something_was_handed(self, desk: Desk) -> None:
         waiting = [await desk.resting("http"), await desk.resting("http")]
