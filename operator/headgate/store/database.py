@@ -21,17 +21,17 @@ from headgate.store.roles import APP, SYSTEM
 
 # All that a transaction needs is set inside of it, together with its beginning: one message to the server.
 _BEGIN = """
-    BEGIN; SELECT set_config('role', '{role}', true), set_config('app.workspace_id', '{workspace_id}', true),
+    BEGIN; SELECT ARRAY[set_config('role', '{role}', true), set_config('app.workspace_id', '{workspace_id}', true),
     set_config('plan_cache_mode', '{plans}', true), set_config('jit', 'off', true),
     set_config('statement_timeout', '{statement_timeout}', true),
     set_config('lock_timeout', '{statement_timeout}', true),
-    set_config('idle_in_transaction_session_timeout', '{transaction_timeout}', true)
+    set_config('idle_in_transaction_session_timeout', '{transaction_timeout}', true)] AS set
 """
 ANSWER = timedelta(seconds=15)
 """``answer`` of who leaves the other time-outs as they are: longer than any of them."""
 _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;"
-BY_INDEX = """, set_config('enable_bitmapscan', 'off', true), set_config('enable_seqscan', 'off', true),
-    set_config('enable_sort', 'off', true)"""
+BY_INDEX = """, ARRAY[set_config('enable_bitmapscan', 'off', true), set_config('enable_seqscan', 'off', true),
+    set_config('enable_sort', 'off', true)] AS by_index"""
 """Goes on a SELECT. A queue that was empty when statistics were taken, and is long now, is read as if it were empty.
 
 And a bitmap looks at all that has left the queue since it was vacuumed, where an index forgets what was found gone.
@@ -39,8 +39,9 @@ And a bitmap looks at all that has left the queue since it was vacuumed, where a
 _LOCK, _SHARE = ", pg_advisory_xact_lock({key})", ", pg_advisory_xact_lock_shared({key})"
 # A list of what is asked for says nothing of how long it is, and tables may be larger than statistics have it. What one
 # gets of it who asks as another one did is never taken from that one's answer.
-_BY_LOOPS = "".join(f", set_config('enable_{way}', 'off', true)" for way in ("hashjoin", "mergejoin", "memoize"))
-_TRY = "; SELECT ARRAY[{tries}]::boolean[] AS held"
+_BY_LOOPS = """, ARRAY[set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
+    set_config('enable_memoize', 'off', true)] AS by_loops"""
+_TRY = ", ARRAY[{tries}]::boolean[] AS held"
 # The plans of a tenant's statements do not depend on their values: they read ranges of indexes, and leave partitions
 # out as they start. So the server plans each once for a connection; planning takes several times as long as carrying
 # out, the more so the more months there are. What crosses workspaces depends on how much there is, and is planned anew.
