@@ -273,3 +273,23 @@ class TestStarting:
 
         assert await world.phase(run) is RunPhase.FAILED
         await assert_exact(world)
+
+
+@pytest.mark.parametrize("pot", [None, "team"])
+async def test_what_does_not_fit_is_counted_nowhere(world: World, pot: str | None) -> None:
+    await world.given_workspace("acme", pot=pot, max_storage_mb=1)
+    await world.given_workspace("globex", pot=pot, max_storage_mb=1)
+
+    async def keep(workspace: str, size: int) -> bool:
+        [kept] = await world.rows("SELECT headgate.keep_bytes(%s, %s) AS fits", world.ids[workspace], size)
+        return bool(kept["fits"])
+
+    assert await keep("acme", MEGABYTE - 1)
+    assert not await keep("acme", 2)
+    assert await keep("globex", 2) is (pot is None)
+    assert await keep("acme", 1)
+    assert await keep("acme", -MEGABYTE - 7), "what becomes less fits, and takes no more than there is"
+
+    used = [(await world.usage(workspace))["storage_bytes"] for workspace in ("acme", "globex")]
+    assert used == [0, 2 if pot is None else 0]
+    assert pot is None or (await world.pot(pot))["storage_bytes"] == 0

@@ -19,12 +19,16 @@ def _each(settings: Mapping[str, str]) -> str:
     return ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
 
 
-BY_INDEX = ", " + _each(dict.fromkeys(("enable_bitmapscan", "enable_seqscan", "enable_sort"), "off"))
+def _off(*ways: str) -> Mapping[str, str]:
+    return {f"enable_{way}": "off" for way in ways}
+
+
+BY_INDEX = f", ARRAY[{_each(_off('bitmapscan', 'seqscan', 'sort'))}] AS by_index"
 """Goes on a SELECT. A queue that was empty when statistics were taken, and is long now, is read as if it were empty.
 
 And a bitmap looks at all that has left the queue since it was vacuumed, where an index forgets what was found gone.
 """
-BY_LOOPS = ", " + _each(dict.fromkeys(("enable_hashjoin", "enable_mergejoin", "enable_memoize"), "off"))
+BY_LOOPS = f", ARRAY[{_each(_off('hashjoin', 'mergejoin', 'memoize'))}] AS by_loops"
 """Goes on a SELECT. A list of what is asked for says nothing of how long it is, and tables may be larger than
 statistics have it.
 
@@ -34,17 +38,17 @@ HELD = "current_setting('app.held') = 'true'"
 """Whether the run is held for the statement that asks, where ``AT_ONCE`` tried to."""
 
 
-def tenant(workspace_id: UUID, timeouts: Mapping[str, str], *, snapshot: bool = False) -> str:
+def tenant(workspace_id: UUID, settings: Mapping[str, str], *, snapshot: bool = False) -> str:
     """Of a transaction that sees the rows of one workspace: ends with a SELECT."""
     # A UUID by its number is nothing else, whatever was given as one.
     of = {"role": APP, "app.workspace_id": str(UUID(int=workspace_id.int)), "plan_cache_mode": _TENANT_PLANS}
-    return f"{_SNAPSHOT if snapshot else _BEGIN} SELECT {_each({**of, **timeouts})}"
+    return f"{_SNAPSHOT if snapshot else _BEGIN} SELECT ARRAY[{_each({**of, **settings})}] AS set"
 
 
-def system(timeouts: Mapping[str, str]) -> str:
+def system(settings: Mapping[str, str]) -> str:
     """Of one that sees what crosses workspaces: ends with a SELECT."""
     of = {"role": SYSTEM, "app.workspace_id": "", "plan_cache_mode": _SYSTEM_PLANS}
-    return f"{_BEGIN} SELECT {_each({**of, **timeouts})}"
+    return f"{_BEGIN} SELECT ARRAY[{_each({**of, **settings})}] AS set"
 
 
 def lock(identifier: int) -> str:
@@ -58,22 +62,21 @@ def share(identifier: int) -> str:
 
 
 def tries(identifiers: Sequence[int]) -> str:
-    """Goes after a SELECT: hold those that no other transaction holds. Gives which, in their order, as ``held``."""
+    """Goes on a SELECT: hold those that no other transaction holds. Gives which, in their order, as ``held``."""
     tried = ", ".join(f"pg_try_advisory_xact_lock({identifier})" for identifier in identifiers)
-    return f"; SELECT ARRAY[{tried}]::boolean[] AS held"
+    return f", ARRAY[{tried}]::boolean[] AS held"
 
 
-def at_once(timeouts: Mapping[str, str]) -> str:
+def at_once(settings: Mapping[str, str]) -> str:
     """Of one that is sent whole, with its one statement: takes ``workspace_id`` and ``lock``.
 
     Nobody can leave out a part of it by what another part came to. So where the run is held by another transaction, it
     goes on: the statement that follows looks at ``HELD``.
     """
     held = "set_config('app.held', CAST(pg_try_advisory_xact_lock(%(lock)s) AS text), true)"
-    of = {"role": APP, "plan_cache_mode": _TENANT_PLANS, **timeouts}
+    of = {"role": APP, "plan_cache_mode": _TENANT_PLANS, **settings}
     tenant_of = "set_config('app.workspace_id', %(workspace_id)s, true)"
-    # In a list that is counted: their values are of no use, and columns would all have the same name.
-    return f"SELECT cardinality(ARRAY[{_each(of)}, {tenant_of}{BY_INDEX}, {held}])"
+    return f"SELECT ARRAY[{_each(of)}, {tenant_of}, {held}] AS set{BY_INDEX}"
 
 
 def number(identifier: UUID) -> int:
