@@ -146,7 +146,8 @@ async def test_without_a_message_more_than_the_start_takes(pool: Pool, sent: lis
     assert task.ref == pool.world.ref(run, "work")
     assert (task.workspace, task.namespace, task.workflow) == ("acme", "acme", "nightly")
     assert task.work["http"]["url"] == "https://example.com"
-    assert (effects.for_runners, effects.runs) == ((), {run})
+    assert effects.for_runners == ()
+    assert effects.runs == {run}
     [row] = await pool.tasks()
     assert row["holder"] == "pod-1"
 

@@ -77,9 +77,9 @@ class Desk:
 
         await eventually(so_often, every=0.001)
 
-    async def resting(self, *kinds: str, **how: str) -> Answer:
+    async def resting(self, *kinds: str, namespace: str = "acme") -> Answer:
         """A request whose look found nothing, or that need not look."""
-        answer = self.wait(*kinds, **how)
+        answer = self.wait(*kinds, namespace=namespace)
         await settled()
         return answer
 

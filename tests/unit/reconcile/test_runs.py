@@ -16,6 +16,7 @@ from headgate.cluster.resources import QUOTAS, WORKFLOW_RUNS, WORKSPACES
 from headgate.desired.keys import NAMESPACE
 from headgate.engine.run_control import RunControl
 from headgate.engine.run_metrics import RunMetrics
+from headgate.engine.starting.handing import Waiters
 from headgate.engine.types import Admitted, Effects, NoRoom, Refused, RunRequest, RunView, TriggerKind
 from headgate.reconcile.dependents import Dependents
 from headgate.reconcile.effects import EffectHandler
@@ -50,7 +51,8 @@ class Engine(FakeEngine):
         self.note("view")
         return replace(a_view(), phase=self.phase)
 
-    async def admit(self, request: RunRequest) -> tuple[Admitted | Refused, Effects]:
+    async def admit(self, request: RunRequest, waiters: Waiters | None = None) -> tuple[Admitted | Refused, Effects]:
+        assert waiters is None
         self.note("admit")
         duplicate, self.there = self.there, True
         return Admitted(RUN_ID, duplicate=duplicate, view=None if duplicate else a_view()), Effects()
