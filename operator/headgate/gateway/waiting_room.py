@@ -3,123 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict, deque
-from collections.abc import Awaitable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import count
-from typing import Protocol
 
 import structlog
 
 from headgate.domain.runner_task import RunnerTask
-from headgate.engine.steps.going_on import Claimant
+from headgate.gateway.waiting_places import Group, Known, Place, Seeker, rest, wake
 
 NET_SECONDS = 2.0
 """Between looks without a ring: what fell due by itself shows then."""
 _log = structlog.get_logger("headgate.gateway")
-
-
-class Seeker(Protocol):
-    """A request of a runner for something to do."""
-
-    @property
-    def claimant(self) -> Claimant:
-        """Whose it is."""
-        ...
-
-    async def look(self) -> RunnerTask | None:
-        """Claim what is due, where something is."""
-        ...
-
-    def gone(self) -> Awaitable[bool]:
-        """Whether nobody waits for the answer any more."""
-        ...
-
-    async def give_back(self, task: RunnerTask) -> None:
-        """Let somebody else have what is leased to the claimant, if it is."""
-        ...
-
-
-@dataclass(frozen=True)
-class Group:
-    """Those who wait for the same."""
-
-    workspace: str
-    namespace: str
-    kinds: frozenset[str]
-
-
-@dataclass(eq=False)
-class _Place:
-    """A request that waits, or looks right now."""
-
-    room: WaitingRoom
-    group: Group
-    seeker: Seeker
-    number: int
-    """By which it is told who waits longer."""
-    stirred: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when it has to go on: to look, or with what it was given."""
-    rung: bool = False
-    resting: bool = False
-    """Whether its look has found nothing."""
-    kept: bool = False
-    """Whether it was chosen, and waits for what comes of it."""
-    late: bool = False
-    """Whether it looks as soon as it is kept no more."""
-    left: bool = False
-    given: RunnerTask | None = None
-
-    @property
-    def served(self) -> bool:
-        """Whether something is, or may be, handed to it."""
-        return self.kept or self.given is not None
-
-    @property
-    def free(self) -> bool:
-        """Whether it may be chosen."""
-        return self.resting and not (self.rung or self.served)
-
-    @property
-    def workspace(self) -> str:
-        return self.group.workspace
-
-    @property
-    def claimant(self) -> Claimant:
-        return self.seeker.claimant
-
-    def ring(self) -> None:
-        """There is something to look for."""
-        self.rung = True
-        if not self.kept:
-            self.stirred.set()
-
-    def give(self, task: RunnerTask) -> None:
-        self.kept = False
-        if self.left:
-            self.room.give_back(self.seeker, task)
-        else:
-            self.given = task
-            self.stirred.set()
-
-    def let_go(self) -> None:
-        self.kept = False
-        if self.rung or self.late:
-            self.stirred.set()
-
-    def doubt(self, task: RunnerTask) -> None:
-        self.let_go()
-        self.room.give_back(self.seeker, task)
-
-
-@dataclass
-class _Known:
-    """What is known of a group."""
-
-    places: deque[_Place] = field(default_factory=deque)
-    rings: int = 0
-    nothing_at: float | None = None
-    """Since when nobody has rung, a look then having found nothing."""
 
 
 class WaitingRoom:
@@ -127,7 +23,7 @@ class WaitingRoom:
 
     def __init__(self, *, net_seconds: float = NET_SECONDS) -> None:
         self._net_seconds = net_seconds
-        self._groups: dict[str, dict[Group, _Known]] = defaultdict(dict)
+        self._groups: dict[str, dict[Group, Known]] = defaultdict(dict)
         self._numbers = count()
         self._giving_back: set[asyncio.Task[None]] = set()
 
@@ -145,7 +41,7 @@ class WaitingRoom:
             for known in concerned:
                 known.rings += 1
                 known.nothing_at = None
-            woken = [_wake(known) for known in concerned]
+            woken = [wake(known) for known in concerned]
             served = served and any(woken)
         return served
 
@@ -168,7 +64,7 @@ class WaitingRoom:
                 if not rests:
                     answer, rests = await self._look(place), self._net_seconds
                 if answer is None:
-                    await _rest(place, rests, until)
+                    await rest(place, rests, until)
                     if place.given is not None and not await seeker.gone():
                         answer = place.given
                 rests = 0.0
@@ -189,7 +85,7 @@ class WaitingRoom:
         """Those of the workspace, to one of whom something may be handed."""
         return WorkspaceWaiters(self, workspace)
 
-    def free(self, workspace: str, namespace: str) -> Iterator[_Place]:
+    def free(self, workspace: str, namespace: str) -> Iterator[Place]:
         """Those to whom something may be handed."""
         for group, known in self._groups.get(workspace, {}).items():
             if group.namespace == namespace:
@@ -208,7 +104,7 @@ class WaitingRoom:
         self._giving_back.add(giving)
         giving.add_done_callback(self._giving_back.discard)
 
-    async def _look(self, place: _Place) -> RunnerTask | None:
+    async def _look(self, place: Place) -> RunnerTask | None:
         known = self._known(place.group)
         rings, begun = known.rings, asyncio.get_running_loop().time()
         try:
@@ -225,7 +121,7 @@ class WaitingRoom:
     def _pass_on(self, group: Group) -> None:
         known = self._groups.get(group.workspace, {}).get(group)
         if known is not None:
-            _wake(known)
+            wake(known)
 
     def _rests(self, group: Group, now: float) -> float:
         """For how long who comes now need not look."""
@@ -234,15 +130,15 @@ class WaitingRoom:
             return 0.0
         return max(0.0, known.nothing_at + self._net_seconds - now)
 
-    def _known(self, group: Group) -> _Known:
-        return self._groups[group.workspace].setdefault(group, _Known())
+    def _known(self, group: Group) -> Known:
+        return self._groups[group.workspace].setdefault(group, Known())
 
-    def _enter(self, group: Group, seeker: Seeker) -> _Place:
-        place = _Place(self, group, seeker, next(self._numbers))
+    def _enter(self, group: Group, seeker: Seeker) -> Place:
+        place = Place(self.give_back, group, seeker, next(self._numbers))
         self._known(group).places.append(place)
         return place
 
-    def _leave(self, place: _Place) -> None:
+    def _leave(self, place: Place) -> None:
         place.left, place.resting = True, False
         self._known(place.group).places.remove(place)
         groups, now = self._groups[place.group.workspace], asyncio.get_running_loop().time()
@@ -263,7 +159,7 @@ class WorkspaceWaiters:
         """For what those of the namespace wait who have room for something ``wanted``."""
         return frozenset().union(*(place.group.kinds for place in self._fit(namespace, wanted)))
 
-    def choose(self, namespace: str, wanted: Collection[str], among: Collection[str]) -> _Place | None:
+    def choose(self, namespace: str, wanted: Collection[str], among: Collection[str]) -> Place | None:
         """Keep the one who waits longest of those with room for something ``wanted``, and for nothing but ``among``."""
         fit = (place for place in self._fit(namespace, wanted) if place.group.kinds.issubset(among))
         place = min(fit, key=lambda each: each.number, default=None)
@@ -271,38 +167,7 @@ class WorkspaceWaiters:
             place.kept = True
         return place
 
-    def _fit(self, namespace: str, wanted: Collection[str]) -> Iterator[_Place]:
+    def _fit(self, namespace: str, wanted: Collection[str]) -> Iterator[Place]:
         return (
             place for place in self.room.free(self.workspace, namespace) if not place.group.kinds.isdisjoint(wanted)
         )
-
-
-def _wake(known: _Known) -> bool:
-    """Wake the one of the group that waits longest."""
-    quiet = [place for place in known.places if not place.rung]
-    for place in quiet:
-        if not place.served:
-            place.ring()
-            return True
-    for place in quiet[:1]:
-        place.ring()
-    return False
-
-
-async def _rest(place: _Place, seconds: float, until: float) -> None:
-    """Until it is stirred, or so many seconds have passed, unless it is kept then, or it is too late."""
-    clock = asyncio.get_running_loop().time
-    place.resting = True
-    await _stirred(place, min(seconds, until - clock()))
-    if place.kept:
-        place.late = True
-        await _stirred(place, until - clock())
-    place.resting = False
-
-
-async def _stirred(place: _Place, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await place.stirred.wait()
-    except TimeoutError:
-        return

@@ -16,7 +16,7 @@ from headgate.engine.steps.ending import counted
 from headgate.engine.steps.outcome import states_of
 from headgate.engine.steps.stepping import CANCELLED
 from headgate.engine.types import Effects, TaskRef
-from headgate.store import history, open_runs, recording, runs
+from headgate.store import early_ends, history, open_runs, runs
 from headgate.store.database import Transaction
 from headgate.store.records import RunKey, StepRow
 
@@ -80,7 +80,7 @@ async def cut_short(
         )
         for name, state in open_nodes
     ]
-    under_way = await recording.end(
+    under_way = await early_ends.end(
         tx,
         run,
         status=phase.value,

@@ -10,7 +10,7 @@ from headgate.engine.context import Context, milliseconds
 from headgate.engine.definitions.definition import UnreadableVersion
 from headgate.engine.steps.ending import counted
 from headgate.engine.types import Effects, TaskRef
-from headgate.store import recording, runs
+from headgate.store import early_ends, runs
 from headgate.store.records import RunKey, StepRow
 
 REASON = "UnreadableVersion"
@@ -31,7 +31,7 @@ async def fail_unreadable(context: Context, key: RunKey, problem: UnreadableVers
             for state in run.states
             if not NodePhase(state.phase).is_final
         ]
-        under_way = await recording.end(
+        under_way = await early_ends.end(
             tx,
             run,
             status=RunPhase.FAILED.value,

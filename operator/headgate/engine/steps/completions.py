@@ -52,9 +52,9 @@ class Completions(Together[_End, Recorded]):
     async def _as_foreseen(self, what: _End) -> Recorded | None:
         """None where the run is not as it was foreseen; nothing was written then."""
         foreseen = self._foresight.take(what.ref)
-        outcome = bounded(what.outcome)
         if foreseen is None or what.claimant is None or what.then is not None:
             return None
+        outcome = bounded(what.outcome)
         if not can_be_recorded(foreseen, outcome, what.claimant):
             return None
         try:
