@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ from tests.support.operator_process import OperatorProcess
 
 KEYS = "headgate-keys"
 """The Secret with the key-encryption keys."""
+OPERATORS = pytest.StashKey[list[OperatorProcess]]()
+"""The replicas that the tests of the present module made."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,6 +44,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.cluster)
     # It takes away what all others share.
     items.sort(key=lambda item: item.path.name == "test_uninstall.py")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        made = item.session.stash.get(OPERATORS, [])
+        report.sections.extend(("operator", each.state()) for each in made)
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -146,12 +159,14 @@ def new_operator(
 ) -> Iterator[Callable[..., OperatorProcess]]:
     """Makes replicas that are not started yet; they are ended with the module."""
     stack = ExitStack()
+    made = request.session.stash[OPERATORS] = []
 
     def make(name: str = "operator-1", *, database_url: str | None = database.url, **extra: str) -> OperatorProcess:
         log = place.logs / f"{Path(request.node.name).stem}-{name}.log"
         log.unlink(missing_ok=True)
         process = OperatorProcess(operator_kubeconfig, log, database_url, name, extra=extra)
         stack.callback(process.stop)
+        made.append(process)
         return process
 
     # All are stopped, also where one of them does not end in time: one that stays leads in the place of all later ones.

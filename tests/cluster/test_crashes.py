@@ -17,13 +17,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from headgate.cluster.resources import JOBS, PODS, WORKFLOW_RUNS, WORKFLOWS
+from hack.record import NAMESPACE
+from headgate.cluster.resources import JOBS, LEASES, PODS, WORKFLOW_RUNS, WORKFLOWS
 from tests.builders import a_quota, a_run, a_workflow, a_workspace
 from tests.support.audit import created_jobs, created_pods, deleted_jobs
 from tests.support.cluster import Cluster, condition, unique
 from tests.support.databases import TestDatabase
 from tests.support.operator_process import OperatorProcess
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, until
 
 FAN_OUT = 20
 KILLS = 20
@@ -69,6 +70,21 @@ async def kill_at_random_moments(
         await asyncio.sleep(randomness.choice((0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3.0)) * randomness.random())
         operator.kill()
         kills += 1
+
+
+async def test_a_leader_whose_lease_is_anothers_ends_and_leads_again_when_that_one_is_gone(
+    cluster: Cluster, new_operator: Callable[..., OperatorProcess]
+) -> None:
+    operator = new_operator(HEADGATE_LEASE_DURATION_SECONDS="3").start().wait_until_leading()
+    spec = {"holderIdentity": "another", "renewTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
+
+    await cluster.kube.merge_patch(LEASES, "headgate-operator", NAMESPACE, {"spec": spec})
+
+    await asyncio.to_thread(until, lambda: operator.restarts == 1 and operator.leads(), what="its second time")
+    said = [line["message"] for line in operator.log_lines()]
+    ends = [said.index(each) for each in ("leadership is lost; ending", "another one leads")]
+    assert ends == sorted(ends)
+    assert operator.stop() == 0
 
 
 async def test_kills_lose_nothing_and_double_nothing(

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -16,15 +17,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from headgate.operate import EXIT_LOST_LEADERSHIP
+
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90.0
 """Longer than the longest lease that a test asks for: one that was killed does not give its own back."""
-_SHOWN_LINES = 10
+_SHOWN_LINES, _SHOWN_CHARACTERS = 10, 400
 
 
 @dataclass
 class OperatorProcess:
-    """One replica. Its log goes to a file; its environment holds nothing but what is given here."""
+    """One replica. Its log goes to a file; its environment holds nothing but what is given here.
+
+    Where it ends because it could not renew its lease, it is started again, as a kubelet would do: on a machine that
+    is busy with tests that happens. After any other end it stays away, so that a test sees it.
+    """
 
     kubeconfig: Path
     log: Path
@@ -33,10 +40,27 @@ class OperatorProcess:
     extra: Mapping[str, str] = field(default_factory=dict)
     _process: subprocess.Popen[bytes] | None = None
     port: int = 0
+    restarts: int = 0
+    """How often it was started again after it had lost its lease."""
+    _told_to_end: bool = False
+    _changing: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self) -> OperatorProcess:
         """Start the process and return at once."""
         self.port = free_port()
+        self._told_to_end = False
+        threading.Thread(target=self._start_again, args=(self._spawn(),), daemon=True).start()
+        return self
+
+    def _start_again(self, process: subprocess.Popen[bytes]) -> None:
+        while process.wait() == EXIT_LOST_LEADERSHIP:
+            with self._changing:
+                if self._told_to_end:
+                    return
+                self.restarts += 1
+                process = self._spawn()
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
         environment = {
             "PATH": os.environ["PATH"],
             "HEADGATE_KUBECONFIG": str(self.kubeconfig),
@@ -57,19 +81,26 @@ class OperatorProcess:
                 stdout=log,
                 stdin=subprocess.DEVNULL,
             )
-        return self
+        return self._process
 
     def wait_until_leading(self) -> OperatorProcess:
         """Return when it leads with filled caches. Raises when it ends or takes too long."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            if not self.running:
+            if not self.running and self.process.returncode != EXIT_LOST_LEADERSHIP:
                 raise RuntimeError(f"the operator ended with {self.process.returncode}; see {self.log}")
             if self.leads():
                 return self
             time.sleep(0.05)
-        said = "\n".join(self.log.read_text().splitlines()[-_SHOWN_LINES:])
-        raise TimeoutError(f"the operator does not lead after {START_SECONDS:g} s; {self.log} ends with\n{said}")
+        raise TimeoutError(f"the operator does not lead after {START_SECONDS:g} s: {self.state()}")
+
+    def state(self) -> str:
+        """How it is, and what it logged last, Events that could not be written apart."""
+        code = None if self._process is None else self._process.poll()
+        is_now = "not started" if self._process is None else "running" if code is None else f"ended with {code}"
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        said = [line[:_SHOWN_CHARACTERS] for line in lines if '"could not write an Event"' not in line][-_SHOWN_LINES:]
+        return "\n".join([f"{self.name} is {is_now}, started again {self.restarts} times; {self.log} ends with", *said])
 
     def leads(self) -> bool:
         """Whether it leads and has filled its caches."""
@@ -92,6 +123,8 @@ class OperatorProcess:
 
     def kill(self) -> None:
         """SIGKILL: no cleaning up, the lease is not given back."""
+        with self._changing:
+            self._told_to_end = True
         self.process.kill()
         self.process.wait()
 
@@ -99,6 +132,8 @@ class OperatorProcess:
         """SIGTERM, and the exit code. Nothing happens when it never started or has ended."""
         if self._process is None:
             return 0
+        with self._changing:
+            self._told_to_end = True
         if self.running:
             self.process.send_signal(signal.SIGTERM)
         try:
