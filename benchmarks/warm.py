@@ -210,7 +210,7 @@ async def running(server: Server, names: Sequence[str], gateways: int, runners: 
             stack.callback(_end, process)
             processes["gateways"].append(process.pid)
         urls = [f"http://127.0.0.1:{port}" for port in ports]
-        http = await stack.enter_async_context(aiohttp.ClientSession(connector=_connector()))
+        http = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
         for ready in urls:
             await _until_ready(http, ready)
         for number in range(runners):
@@ -337,11 +337,6 @@ def _processor_seconds(root: int) -> float:
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.kill()
     process.wait()
-
-
-def _connector() -> aiohttp.TCPConnector:
-    """Lets go of connections before the gateway does, which closes them after five seconds."""
-    return aiohttp.TCPConnector(limit=0, keepalive_timeout=2)
 
 
 async def _until_ready(http: aiohttp.ClientSession, url: str) -> None:

@@ -135,9 +135,9 @@ class GatewaySettings(BaseSettings):
     looked at."""
     request_concurrency: int = Field(default=1024, ge=1, le=4096)
     """Connections at the same time at most; others are answered 503. Each runner of a pool waits with two."""
-    keep_alive_seconds: int = Field(default=5, ge=1, le=3600)
-    """How long a connection without a request stays open, which counts as one of those: longer than a proxy before it
-    keeps it, or the proxy meets connections that have just ended."""
+    keep_alive_seconds: int = Field(default=75, ge=1, le=3600)
+    """How long a connection without a request stays open, which counts as one of those: longer than proxies and clients
+    keep it, or they meet connections that have just ended."""
     object_store: str | None = None
     """URL of the folder or bucket in which the operator keeps logs, as the operator's own; without it none is shown.
 

@@ -35,20 +35,6 @@ def test_the_gateway_is_reached_by_a_route_whose_answers_may_last(database_chart
     assert rule["timeouts"] == {"request": "0s"}
 
 
-@pytest.mark.parametrize("way", ["ingress", "httpRoute"])
-def test_connections_outlast_those_of_what_stands_before_the_gateway(database_chart: Rendered, way: str) -> None:
-    given = (
-        {"enabled": True, "host": "a.example"} if way == "ingress" else {"enabled": True, "parentRefs": [{"name": "a"}]}
-    )
-    made = render(WITH_DATABASE | {"gateway": {way: given}})
-
-    def kept(chart: Rendered) -> list[str]:
-        variables = chart.pods()["headgate-gateway"]["spec"]["containers"][0]["env"]
-        return [item["value"] for item in variables if item["name"] == "HEADGATE_KEEP_ALIVE_SECONDS"]
-
-    assert (kept(made), kept(database_chart)) == (["75"], [])
-
-
 def test_without_a_gateway_nothing_leads_to_it(chart: Rendered) -> None:
     gateway = {
         "ingress": {"enabled": True, "host": "a.example"},

@@ -1,8 +1,9 @@
-"""Connections of the HTTP server: of each answer, the head and what follows at once are one write."""
+"""Connections of the HTTP server: an answer is one write where it can be, and what has come is read before the end."""
 
 from __future__ import annotations
 
 import asyncio
+import select
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -16,6 +17,15 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin."""
         super().connection_made(cast("asyncio.Transport", Joining(transport, self.loop)))
+
+    def timeout_keep_alive_handler(self) -> None:
+        """End a connection over which nothing came for a while.
+
+        Where the process was busy, it looks at the time before it reads: a request may be there already. To end the
+        connection then would cut its caller off without an answer.
+        """
+        if not _unread(self.transport):
+            super().timeout_keep_alive_handler()
 
 
 class Joining:
@@ -56,3 +66,13 @@ class Joining:
         head, self._head = self._head, b""
         if head and not self._transport.is_closing():
             self._transport.write(head)
+
+
+def _unread(transport: asyncio.BaseTransport) -> bool:
+    """Whether something has come that was not read yet, if it be that the other side is gone."""
+    connected = transport.get_extra_info("socket")
+    if connected is None or transport.is_closing():
+        return False
+    waiting = select.poll()
+    waiting.register(connected.fileno(), select.POLLIN)
+    return bool(waiting.poll(0))

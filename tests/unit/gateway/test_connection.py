@@ -1,12 +1,16 @@
-"""Head and body of an answer leave together, and a head alone does not wait."""
+"""Head and body of an answer leave together, a head alone does not wait, and who has asked already is answered."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, cast
 
 import pytest
+import uvloop
 from starlette.types import Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.server import ServerState
@@ -132,3 +136,81 @@ async def test_what_is_held_is_not_written_to_a_connection_that_ended(served: Se
     await came_round.wait()
 
     assert served.transport.writes == []
+
+
+class Answering:
+    """A server whose connections end after a moment without a request, and a client that is connected to it."""
+
+    moment = 0.05
+
+    def __init__(self) -> None:
+        self.config = Config(cast("Any", self), lifespan="off", log_config=None, proxy_headers=False)
+        self.config.timeout_keep_alive = cast("Any", self.moment)
+        self.client = socket.socket()
+        self.client.setblocking(False)
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"3")]})
+        await send({"type": "http.response.body", "body": b"all"})
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: Connection(self.config, ServerState(), {}), "127.0.0.1")
+        try:
+            with self.client:
+                await loop.sock_connect(self.client, server.sockets[0].getsockname())
+                yield
+        finally:
+            server.close()
+            await server.wait_closed()
+
+    def ask_and_be_busy(self) -> None:
+        self.client.send(REQUEST)
+        over = time.monotonic() + 2 * self.moment
+        while time.monotonic() < over:
+            pass
+
+    async def receive(self) -> bytes:
+        async with asyncio.timeout(10):
+            return await asyncio.get_running_loop().sock_recv(self.client, 4096)
+
+
+@contextmanager
+def something_else_came(handle: Callable[[], None]) -> Iterator[None]:
+    """``handle`` is called where the event loop reads: what comes meanwhile is read when it has looked at the time."""
+    loop = asyncio.get_running_loop()
+    one, other = socket.socketpair()
+    with one, other:
+        one.setblocking(False)
+
+        def read() -> None:
+            loop.remove_reader(one)
+            handle()
+
+        loop.add_reader(one, read)
+        other.send(b"x")
+        yield
+
+
+def test_a_request_that_came_while_the_process_was_busy_is_answered() -> None:
+    async def scenario() -> bytes:
+        answering = Answering()
+        async with answering.connected():
+            answering.client.send(REQUEST)
+            assert await answering.receive()
+            with something_else_came(answering.ask_and_be_busy):
+                return await answering.receive()
+
+    assert uvloop.run(scenario()).endswith(b"\r\n\r\nall")
+
+
+def test_a_connection_over_which_nothing_comes_ends() -> None:
+    async def scenario() -> bytes:
+        answering = Answering()
+        async with answering.connected():
+            answering.client.send(REQUEST)
+            assert await answering.receive()
+            return await answering.receive()
+
+    assert uvloop.run(scenario()) == b""
