@@ -367,4 +367,4 @@ async def test_what_it_costs_in_messages_to_postgres(archive: Archive, sent: lis
     world.clock.advance(days=91)
     moving, view = await of_round(), await counted(world.view(run))
 
-    assert (idle, moving - idle, listing, view) == (25, 31, 4, 8)
+    assert (idle, moving - idle, listing, view) == (25, 31, 4, 5)

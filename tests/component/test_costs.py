@@ -156,12 +156,23 @@ async def test_what_is_unchanged_takes_three(warm: World, sent: list[str]) -> No
     assert len(sent) == 6
 
 
-async def test_reading_takes_three(warm: World, sent: list[str]) -> None:
+async def test_reading_a_run_takes_two_sent_together_and_a_list_three(warm: World, sent: list[str]) -> None:
     run = await warm.admit()
     with counted(sent):
         await warm.view(run)
         await warm.engine.list_runs(warm.ids["acme"], RunFilter())
-    assert len(sent) == 6
+    assert len(sent) == 2 + 3
+
+
+async def test_a_heartbeat_takes_two_sent_together(warm: World, sent: list[str]) -> None:
+    script = {"script": {"language": "shell", "source": "true"}}
+    await warm.given(a_workflow("scripts").with_node("a", script))
+    run, acme, lease = await warm.admit("scripts"), warm.ids["acme"], timedelta(seconds=15)
+    task, _ = await warm.engine.runner_tasks.claim(acme, "acme", run, "pod-1", lease)
+    assert task is not None
+    with counted(sent):
+        await warm.engine.runner_tasks.heartbeat(task.ref, "pod-1", lease)
+    assert len(sent) == 2
 
 
 async def test_a_whole_run_of_one_node_takes_fourteen_in_four_transactions(warm: World, sent: list[str]) -> None:

@@ -20,6 +20,7 @@ from hack.postgres import MIGRATOR, RUNTIME, Server
 from headgate.engine.engine import Engine
 from headgate.store import migrate
 from headgate.store.absent import AbsentDatabase
+from headgate.store.at_once import OneStatement
 from headgate.store.beginning import HELD
 from headgate.store.connection_pool import ConnectionPool
 from headgate.store.database import Database
@@ -48,6 +49,11 @@ async def test_connections_that_were_cut_are_replaced_without_anyone_noticing(
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [RUNTIME])
 
     await asyncio.gather(*(world.engine.ping() for _ in range(5)))
+    with psycopg.connect(fresh.superuser_url) as connection:
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [RUNTIME])
+
+    found = [OneStatement(database, world.ids["acme"]).value("SELECT id FROM headgate.workspaces") for _ in range(5)]
+    assert await asyncio.gather(*found) == [world.ids["acme"]] * 5
 
 
 async def test_a_server_that_crashes_is_unavailable_until_it_is_back(own_server: Server) -> None:
@@ -106,13 +112,13 @@ class TestAtOnce:
         other = await world.given_workspace("other")
         mine = world.ids["acme"]
 
-        rows = await database.at_once(mine, "SELECT id FROM headgate.workspaces", {}, lock=uuid4())
+        rows = await OneStatement(database, mine).rows("SELECT id FROM headgate.workspaces")
 
         assert [row.id for row in rows] == [mine] != [other]
 
     async def test_nothing_of_it_is_left_on_the_connection(self, world: World, fresh: TestDatabase) -> None:
         alone = Database(fresh.url, pool_size=1)
-        await alone.at_once(world.ids["acme"], "SELECT 1", {}, lock=uuid4())
+        await alone.at_once(world.ids["acme"], "SELECT 1", lock=uuid4())
         left = (
             "SELECT current_user, current_setting('app.workspace_id') AS workspace, current_setting('app.held') AS held"
         )
@@ -131,9 +137,11 @@ class TestAtOnce:
         run = uuid4()
         asked = f"SELECT {HELD} AS held"
         async with database.tenant(world.ids["acme"], lock=run):
-            [elsewhere] = await database.at_once(world.ids["acme"], asked, {}, lock=run)
-        [free] = await database.at_once(world.ids["acme"], asked, {}, lock=run)
+            elsewhere = await (await database.at_once(world.ids["acme"], asked, lock=run)).fetchone()
+        free = await (await database.at_once(world.ids["acme"], asked, lock=run)).fetchone()
 
+        assert elsewhere is not None
+        assert free is not None
         assert (elsewhere.held, free.held) == (False, True)
 
     async def test_what_fails_leaves_nothing_and_the_connection_is_good(
@@ -144,11 +152,31 @@ class TestAtOnce:
         fails = "UPDATE headgate.workspace_usage SET running = 7 RETURNING 1 / (running - 7)"
 
         with pytest.raises(StatementRefused, match="DivisionByZero"):
-            await alone.at_once(mine, fails, {}, lock=uuid4())
+            await OneStatement(alone, mine).execute(fails)
 
-        [row] = await alone.at_once(mine, "SELECT running FROM headgate.workspace_usage", {}, lock=uuid4())
+        running = await OneStatement(alone, mine).value("SELECT running FROM headgate.workspace_usage")
         await alone.close()
-        assert row.running == 0
+        assert running == 0
+
+    async def test_it_is_carried_out_as_it_is_in_a_transaction_of_several(
+        self, world: World, database: Database
+    ) -> None:
+        names = ("statement_timeout", "lock_timeout", "jit", "plan_cache_mode", "role", "enable_seqscan")
+        asked = "SELECT " + ", ".join(f"current_setting('{name}') AS {name}" for name in names)
+        mine = world.ids["acme"]
+        for by_index in (False, True):
+            async with database.tenant(mine, by_index=by_index) as tx:
+                several = await tx.one(asked)
+
+            assert await (await database.at_once(mine, asked, by_index=by_index)).fetchone() == several
+
+    async def test_what_it_writes_is_kept_and_it_takes_no_more(self, world: World, database: Database) -> None:
+        mine = world.ids["acme"]
+        tx = OneStatement(database, mine)
+
+        assert await tx.execute("UPDATE headgate.workspace_usage SET running = running") == 1
+        with pytest.raises(AssertionError, match="is over"):
+            await tx.rows("SELECT 1")
 
 
 async def test_a_wait_for_a_lock_ends(world: World, fresh: TestDatabase) -> None:

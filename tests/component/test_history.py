@@ -14,6 +14,7 @@ from headgate.api.workflow_run import NodePhase, RunPhase
 from headgate.domain.ids import uuid7_time
 from headgate.engine.engine import Engine
 from headgate.engine.types import RunFilter
+from headgate.store.at_once import OneStatement
 from headgate.store.database import Database, Transaction
 from tests.builders import WorkflowBuilder, a_workflow
 from tests.component.world import World, one_node
@@ -177,18 +178,18 @@ async def test_showing_a_run_reads_one_partition_of_each_table(world: World, mon
     run = await world.admit(labels={"team": "shop"})
     await world.fail(run, "work")
     touched: set[str] = set()
-    row = Transaction.row
+    row = OneStatement.row
 
     async def explaining(
-        tx: Transaction, statement: str, parameters: Any = None, *, prepare: bool | None = None
+        tx: OneStatement, statement: str, parameters: Any = None, *, prepare: bool | None = None
     ) -> Any:
         if "workflow_executions" in statement:
-            plan = await row(tx, f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
-            assert plan is not None
+            async with world.database.tenant(world.ids["acme"]) as explained:
+                plan = await explained.one(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
             touch(plan[0][0]["Plan"], touched)
         return await row(tx, statement, parameters, prepare=prepare)
 
-    monkeypatch.setattr(Transaction, "row", explaining)
+    monkeypatch.setattr(OneStatement, "row", explaining)
     assert await world.engine.run_view(world.ids["acme"], run) is not None
 
     of_months = {table for table in touched if re.search(r"_\d{4}_\d\d$", table)}

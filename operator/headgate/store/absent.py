@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
+import psycopg
+
 from headgate.store.database import Database, Transaction
 from headgate.store.errors import DatabaseAbsent
 from headgate.store.joint import Parameters
@@ -46,7 +48,16 @@ class AbsentDatabase(Database):
         raise DatabaseAbsent(_MESSAGE)
         yield
 
-    async def at_once(self, workspace_id: UUID, statement: str, parameters: Parameters, *, lock: UUID) -> list[Any]:
+    async def at_once(
+        self,
+        workspace_id: UUID,
+        statement: str,
+        parameters: Parameters | None = None,
+        *,
+        lock: UUID | None = None,
+        by_index: bool = False,
+        prepare: bool | None = None,
+    ) -> psycopg.AsyncCursor[Any]:
         """Raises ``DatabaseAbsent``."""
         raise DatabaseAbsent(_MESSAGE)
 

@@ -67,16 +67,17 @@ def tries(identifiers: Sequence[int]) -> str:
     return f", ARRAY[{tried}]::boolean[] AS held"
 
 
-def at_once(settings: Mapping[str, str]) -> str:
-    """Of one that is sent whole, with its one statement: takes ``workspace_id`` and ``lock``.
+def at_once(settings: Mapping[str, str], *, held: bool = False, by_index: bool = False) -> str:
+    """Of one that is sent whole, with its one statement: takes ``workspace_id`` and, with ``held``, ``lock``.
 
     Nobody can leave out a part of it by what another part came to. So where the run is held by another transaction, it
     goes on: the statement that follows looks at ``HELD``.
     """
-    held = "set_config('app.held', CAST(pg_try_advisory_xact_lock(%(lock)s) AS text), true)"
-    of = {"role": APP, "plan_cache_mode": _TENANT_PLANS, **settings}
-    tenant_of = "set_config('app.workspace_id', %(workspace_id)s, true)"
-    return f"SELECT ARRAY[{_each(of)}, {tenant_of}, {held}] AS set{BY_INDEX}"
+    each = [_each({"role": APP, "plan_cache_mode": _TENANT_PLANS, **settings})]
+    each.append("set_config('app.workspace_id', %(workspace_id)s, true)")
+    if held:
+        each.append("set_config('app.held', CAST(pg_try_advisory_xact_lock(%(lock)s) AS text), true)")
+    return f"SELECT ARRAY[{', '.join(each)}] AS set{BY_INDEX if by_index else ''}"
 
 
 def number(identifier: UUID) -> int:

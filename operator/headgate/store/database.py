@@ -125,7 +125,11 @@ class Database:
             "lock_timeout": _milliseconds(statement_timeout),
             "idle_in_transaction_session_timeout": _milliseconds(transaction_timeout),
         }
-        self._at_once = beginning.at_once(self._settings)
+        self._at_once = {
+            (held, by_index): beginning.at_once(self._settings, held=held, by_index=by_index)
+            for held in (False, True)
+            for by_index in (False, True)
+        }
 
     async def close(self) -> None:
         """Close every connection."""
@@ -176,26 +180,38 @@ class Database:
         async with self._transaction(begin) as (transaction, begun):
             yield transaction, await _held(begun, locks)
 
-    async def at_once(self, workspace_id: UUID, statement: str, parameters: Parameters, *, lock: UUID) -> list[Any]:
-        """All rows of one statement that is a transaction of its own, for one round trip. It goes by indexes.
+    async def at_once(
+        self,
+        workspace_id: UUID,
+        statement: str,
+        parameters: Parameters | None = None,
+        *,
+        lock: UUID | None = None,
+        by_index: bool = False,
+        prepare: bool | None = None,
+    ) -> psycopg.AsyncCursor[Any]:
+        """What one statement gave that is a transaction of its own, for one round trip. It is as ``tenant`` has it.
 
         It is carried out also where another transaction holds the run ``lock``: it can tell by ``beginning.HELD``.
-        Raises like ``tenant``; what it wrote may have been kept then.
+        Raises like ``tenant``; what it wrote may have been kept then. Where the connection breaks before the answer it
+        is carried out again, so that what it writes may be written twice.
         """
-        settings = {"workspace_id": str(workspace_id), "lock": beginning.number(lock)}
+        begin = self._at_once[lock is not None, by_index]
+        settings: dict[str, Any] = {"workspace_id": str(workspace_id)}
+        if lock is not None:
+            settings["lock"] = beginning.number(lock)
 
-        async def ask(connection: psycopg.AsyncConnection[Any]) -> list[Any]:
+        async def ask(connection: psycopg.AsyncConnection[Any]) -> psycopg.AsyncCursor[Any]:
             async with connection.pipeline():
                 # What is sent together is one transaction, also without saying so.
-                await connection.execute(self._at_once, settings)
-                answer = await connection.execute(statement, parameters)
-            return await answer.fetchall()
+                await connection.execute(begin, settings)
+                return await connection.execute(statement, parameters, prepare=prepare)
 
         with translated():
-            pooled, rows = await self._asked(ask)
+            pooled, answer = await self._asked(ask)
             if not self._pool.keep(pooled):
                 await asyncio.shield(self._pool.mend(pooled))
-            return rows
+            return answer
 
     @asynccontextmanager
     async def system(self, *, lock: int | None = None, by_index: bool = False) -> AsyncIterator[Transaction]:

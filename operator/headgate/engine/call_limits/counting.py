@@ -10,6 +10,8 @@ from headgate.engine.call_limits.batch import Batch, Purse, state_in_postgres, s
 from headgate.engine.call_limits.ledger import Ledger
 from headgate.engine.context import Context
 from headgate.store import rate_limits
+from headgate.store.at_once import OneStatement
+from headgate.store.database import Transaction
 from headgate.store.lent_calls import Deposit, Handed, LentCalls, Spent
 from headgate.store.rate_limits import ALL, Counter, Loans, Taken, Wanted
 from headgate.store.redis import RedisAway
@@ -103,8 +105,7 @@ class CallCounting:
             ledger.close()
             ledger.epoch = self.epoch
         if spent := ledger.to_settle:
-            async with self._context.database.tenant(workspace_id) as tx:
-                await rate_limits.settle(tx, workspace_id, self._replica, spent)
+            await rate_limits.settle(self._transaction(workspace_id), workspace_id, self._replica, spent)
             ledger.settled(spent)
 
     async def _hand(self, workspace_id: UUID, lacking: Mapping[str, int]) -> Handed | None:
@@ -120,8 +121,8 @@ class CallCounting:
         found = {name: item for name, item in handed.by_subject.items() if item.calls} if handed is not None else {}
         unknown = {item.counter: item for item in found.values() if not ledger.is_open(item.counter)}
         if unknown:
-            async with self._context.database.tenant(workspace_id) as tx:
-                joined = await rate_limits.join(tx, workspace_id, self._replica, list(unknown))
+            tx = self._transaction(workspace_id)
+            joined = await rate_limits.join(tx, workspace_id, self._replica, list(unknown))
             for counter in joined:
                 ledger.open(counter, self._monotonic() + unknown[counter].ends_in.total_seconds())
         return {name: item for name, item in found.items() if ledger.is_open(item.counter)}
@@ -140,10 +141,12 @@ class CallCounting:
             # One loan at a time: so much is lost where Redis and a replica die together.
             loans = Loans(self._replica) if handed.coming else Loans(self._replica, 0 if enough else LOAN, LOAN)
         wanted = {subject: Wanted(calls, min(calls, purse[subject])) for subject, calls in lacking.items()}
-        async with self._context.database.tenant(workspace_id) as tx:
-            return await rate_limits.take(
-                tx, workspace_id, wanted, paid_hourly=purse[ALL], burst=self._burst, loans=loans
-            )
+        tx = self._transaction(workspace_id)
+        return await rate_limits.take(tx, workspace_id, wanted, paid_hourly=purse[ALL], burst=self._burst, loans=loans)
+
+    def _transaction(self, workspace_id: UUID) -> Transaction:
+        # Where it is carried out again, calls are counted twice: fewer pass than might, and never more.
+        return OneStatement(self._context.database, workspace_id)
 
     async def _give(self, workspace_id: UUID, ledger: Ledger, deposits: Sequence[Deposit], *, lacking: bool) -> None:
         if self._lent is None or not (deposits or lacking):

@@ -21,6 +21,7 @@ from headgate.engine.reading.run_views import attempt_views, node_views, node_wa
 from headgate.engine.types import NodeView, RunFilter, RunPage, RunSummary, RunView, TriggerKind, Waiting
 from headgate.store import history, run_pages
 from headgate.store.archive.parts import Part
+from headgate.store.at_once import OneStatement
 from headgate.store.database import Transaction
 from headgate.store.records import RunKey
 
@@ -35,15 +36,11 @@ async def run_view(context: Context, workspace_id: UUID, run_id: UUID) -> RunVie
     key = run_key(workspace_id, run_id)
     if key is None:
         return None
-    async with context.database.tenant(workspace_id) as tx:
-        row = await history.run(tx, key)
-        if row is not None:
-            return await _shown(context, tx, key, row)
+    row = await history.run(OneStatement(context.database, workspace_id), key)
+    if row is not None:
+        return await _shown(context, key, row)
     found = await ArchiveReader(context, context.archive).run(workspace_id, run_id)
-    if found is None:
-        return None
-    async with context.database.tenant(workspace_id) as tx:
-        return replace(await _shown(context, tx, key, found.shown()), archived=True)
+    return None if found is None else replace(await _shown(context, key, found.shown()), archived=True)
 
 
 async def run_attempts(context: Context, workspace_id: UUID, run_id: UUID) -> tuple[NodeView, ...]:
@@ -51,16 +48,16 @@ async def run_attempts(context: Context, workspace_id: UUID, run_id: UUID) -> tu
     key = run_key(workspace_id, run_id)
     if key is None:
         return ()
-    async with context.database.tenant(workspace_id) as tx:
-        rows = await history.attempts(tx, key)
+    rows = await history.attempts(OneStatement(context.database, workspace_id), key)
     if not rows:
         found = await ArchiveReader(context, context.archive).run(workspace_id, run_id)
         rows = found.attempts() if found is not None else []
     return attempt_views(rows)
 
 
-async def _shown(context: Context, tx: Transaction, key: RunKey, row: Any) -> RunView:
+async def _shown(context: Context, key: RunKey, row: Any) -> RunView:
     workspace_id, run_id = key.workspace_id, key.id
+    tx = OneStatement(context.database, workspace_id)
     steps = {step["node"]: step for step in row.steps or ()}
     try:
         definition = await context.definitions.get(tx, workspace_id, row.version_id)

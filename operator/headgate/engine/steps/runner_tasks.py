@@ -18,6 +18,7 @@ from headgate.engine.steps.completions import Completions
 from headgate.engine.steps.going_on import Claimant, claim
 from headgate.engine.types import Effects, LeaseLost, Outcome, TaskRef
 from headgate.store import pool_logs, runner_tasks, runs
+from headgate.store.at_once import OneStatement
 from headgate.store.database import Transaction
 from headgate.store.tasks import TaskKey
 
@@ -55,8 +56,8 @@ class RunnerTasks:
         Raises ``LeaseLost``: then it has to give up the attempt.
         """
         now = self._context.now()
-        async with self._context.database.tenant(ref.workspace_id) as tx:
-            stopping = await runner_tasks.extend(tx, _key(ref), holder, now, now + lease)
+        tx = OneStatement(self._context.database, ref.workspace_id)
+        stopping = await runner_tasks.extend(tx, _key(ref), holder, now, now + lease)
         if stopping is None:
             raise LeaseLost(ref)
         return stopping
