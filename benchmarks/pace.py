@@ -1,4 +1,4 @@
-"""How fast the machine is just then: what shares its processors with others is slower in one minute than in the next."""
+"""How fast the machine is just then: one that shares its processors is slower in one minute than in the next."""
 
 from __future__ import annotations
 
