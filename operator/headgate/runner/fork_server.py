@@ -5,18 +5,26 @@ executes anything of it: that a child of a child does, whose parent is whoever a
 of an interpreter that has just started. So it imports next to nothing, and nobody else may look into it.
 """
 
+import _io
 import _socket
+import atexit
 import ctypes
 import gc
 import os
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO, Any
 
 _DUMPABLE = 4
 _MESSAGE_BYTES = 1 << 18
 _DESCRIPTORS = 3
 _INTEGER_BYTES = 4
 _ALL = 1 << 20
-_PRCTL = ctypes.CDLL(None).prctl
+_FILES = (_io.TextIOWrapper, _io.BufferedWriter, _io.BufferedRandom)
+_LIBC = ctypes.CDLL(None)
+_PRCTL = _LIBC.prctl
 
 
 def serve(control: _socket.socket) -> tuple[list[bytes], list[int]] | None:
@@ -69,14 +77,16 @@ def become(source: str, folder: str, environment: list[bytes], descriptors: list
 
 def execute(source: str) -> None:
     """Execute the program as the interpreter does that is given a file, also in how it ends."""
-    module = type(sys)("__main__")
+    known = set(sys.modules)
+    module = sys.modules["__main__"] = type(sys)("__main__")
     module.__file__ = source
     module.__builtins__ = __builtins__  # type: ignore[attr-defined]
-    sys.modules["__main__"] = module
     try:
         with open(source, "rb") as file:
             code = compile(file.read(), source, "exec", dont_inherit=True)
         exec(code, module.__dict__)  # noqa: S102 - it is what a workflow says
+        del module
+        _end(known)
     except SystemExit:
         raise
     except BaseException as error:
@@ -85,6 +95,42 @@ def execute(source: str) -> None:
         if isinstance(error, KeyboardInterrupt):
             _interrupted()
         sys.exit(1)
+
+
+def _end(known: set[str]) -> None:
+    """End as the interpreter does, but for taking itself apart, for which it would write to, and so copy, all it has.
+
+    What the program has is let go of, so that it hears of its end. Where there is more to it this returns, and the
+    interpreter ends by itself: where there are threads, something to be called, or what cannot be written.
+    """
+    # It has no other name.
+    called = atexit._ncallbacks()  # noqa: SLF001
+    if called or "threading" in sys.modules or not _flushed(sys.stdout, sys.stderr):
+        return
+    try:
+        files = [file for file in gc.get_objects() if type(file) in _FILES]
+    except MemoryError:
+        return
+    # Files that were not closed are written whoever has them: what goes in a circle goes in no order.
+    for file in files:
+        _flushed(file)
+    sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
+    for name in ("__main__", *(name for name in list(sys.modules) if name not in known)):
+        sys.modules.pop(name, None)
+    gc.collect()
+    if _flushed(sys.stdout, sys.stderr):
+        _LIBC.exit(0)
+
+
+def _flushed(*files: "IO[Any] | None") -> bool:
+    """Whether what they hold could be written, of those that are there and open."""
+    try:
+        for file in files:
+            if file is not None and not file.closed:
+                file.flush()
+    except Exception:
+        return False
+    return True
 
 
 def _interrupted() -> None:
@@ -98,6 +144,8 @@ def _interrupted() -> None:
 def main() -> None:
     """Serve whoever holds the other end of the socket that is standard input."""
     _PRCTL(_DUMPABLE, 0, 0, 0, 0)
+    # The compiler makes what it needs when it is first asked.
+    compile("", "", "exec")
     # What there is by now stays: a child that ends does not touch, and so copy, all of it.
     gc.freeze()
     asked = serve(_socket.socket(fileno=os.dup(0)))

@@ -14,6 +14,16 @@ from headgate.runner.forking import ForkServer
 from headgate.runner.program import Ended, Limits, Program, Start, run, start_anew
 
 _SUBREAPER = 36
+_HOLDS_AND_IS_LET_GO = """
+import os, sys
+class Holding:
+    closed, text = False, ""
+    def write(self, text): self.text += text
+    def flush(self): self.text = self.text[os.write(1, self.text.encode()):]
+    def __del__(self): os.write(1, b"gone")
+sys.stdout = Holding()
+print("held", end="")
+"""
 
 
 @pytest.fixture
@@ -49,6 +59,30 @@ async def ran(start: Start, source: str, limits: Limits | None = None, **variabl
         "x = bytearray(400_000_000)",
         "import os; open(os.environ['HEADGATE_OUTPUT'], 'w').write('[1]')",
         "import multiprocessing as m\nif __name__ == '__main__': m.get_context('spawn').Process(target=int).start()",
+        "import os; left = open(os.environ['HEADGATE_OUTPUT'], 'w'); left.write('[2]')",
+        "import os\ndef f(): return left\nleft = open(os.environ['HEADGATE_OUTPUT'], 'w'); left.write('[3]')",
+        "class C:\n    def __del__(self): print('gone', f())\ndef f(): return 1\nc = C(); c.c = c",
+        "import atexit\nclass C:\n    def __del__(self): print('gone')\nc = C(); atexit.register(print, 'first')",
+        "import ctypes; ctypes.CDLL(None).printf(b'by C')",
+        "import sys; print(1); sys.stdout.close()",
+        "import os; print('lost'); os.close(1)",
+        "import sys, os; sys.stdout = open(os.environ['HEADGATE_OUTPUT'], 'w'); print('[4]')",
+        "import threading, time; threading.Thread(target=time.sleep, args=(600,), daemon=True).start(); print('on')",
+        "import _thread, time; _thread.start_new_thread(time.sleep, (600,)); print('on')",
+        "import atexit; atexit.register(int, 'x')",
+        "import threading\ndef f(): raise SystemExit(3)\nthreading.Thread(target=f).start()",
+        "import tempfile; folder = tempfile.TemporaryDirectory(); file = tempfile.NamedTemporaryFile(); print('left')",
+        "import os\nif os.fork(): os.wait()\nprint('each')",
+        "import logging, sys; logging.basicConfig(stream=sys.stdout, level=0); logging.info('told'); del logging, sys",
+        "import sys, json; json.left = open(__import__('os').environ['HEADGATE_OUTPUT'], 'w'); json.left.write('[5]')",
+        "import concurrent.futures as f, time; f.ThreadPoolExecutor().submit(lambda: print(time.sleep(0.05)))",
+        "import sys; sys.stdout = None; sys.stderr = None",
+        "import sys; sys.exit('why')",
+        "import threading; threading.Timer(0.05, print, ['late']).start()",
+        _HOLDS_AND_IS_LET_GO,
+        "import resource as r; x = [[] for _ in range(300_000)]; r.setrlimit(r.RLIMIT_DATA, (1, 1)); print('full')",
+        "left = open('/dev/full', 'w'); left.write('lost')",
+        "import os, asyncio; asyncio.run(asyncio.sleep(0)); os.write(1, b'raw')",
     ],
 )
 async def test_it_is_as_if_an_interpreter_had_been_started_for_it(server: ForkServer, source: str) -> None:
