@@ -164,11 +164,11 @@ class TestAtOnce:
         names = ("statement_timeout", "lock_timeout", "jit", "plan_cache_mode", "role", "enable_seqscan")
         asked = "SELECT " + ", ".join(f"current_setting('{name}') AS {name}" for name in names)
         mine = world.ids["acme"]
-        for by_index in (False, True):
-            async with database.tenant(mine, by_index=by_index) as tx:
+        for lock in (None, uuid4()):
+            async with database.tenant(mine, by_index=lock is not None) as tx:
                 several = await tx.one(asked)
 
-            assert await (await database.at_once(mine, asked, by_index=by_index)).fetchone() == several
+            assert await (await database.at_once(mine, asked, lock=lock)).fetchone() == several
 
     async def test_what_it_writes_is_kept_and_it_takes_no_more(self, world: World, database: Database) -> None:
         mine = world.ids["acme"]

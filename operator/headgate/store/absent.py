@@ -55,7 +55,6 @@ class AbsentDatabase(Database):
         parameters: Parameters | None = None,
         *,
         lock: UUID | None = None,
-        by_index: bool = False,
         prepare: bool | None = None,
     ) -> psycopg.AsyncCursor[Any]:
         """Raises ``DatabaseAbsent``."""

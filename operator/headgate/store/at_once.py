@@ -76,9 +76,7 @@ class AtOnce(OneStatement):
             raise NotAtOnce(statement.alone)
         self._begin()
         asked = {**parameters, **self._expected}
-        answer = await self._database.at_once(
-            self._workspace_id, statement.at_once, asked, lock=self._lock, by_index=True
-        )
+        answer = await self._database.at_once(self._workspace_id, statement.at_once, asked, lock=self._lock)
         rows = await answer.fetchall()
         if not rows:
             raise NotAtOnce("something has changed")

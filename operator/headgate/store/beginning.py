@@ -67,7 +67,7 @@ def tries(identifiers: Sequence[int]) -> str:
     return f", ARRAY[{tried}]::boolean[] AS held"
 
 
-def at_once(settings: Mapping[str, str], *, held: bool = False, by_index: bool = False) -> str:
+def at_once(settings: Mapping[str, str], *, held: bool) -> str:
     """Of one that is sent whole, with its one statement: takes ``workspace_id`` and, with ``held``, ``lock``.
 
     Nobody can leave out a part of it by what another part came to. So where the run is held by another transaction, it
@@ -77,7 +77,8 @@ def at_once(settings: Mapping[str, str], *, held: bool = False, by_index: bool =
     each.append("set_config('app.workspace_id', %(workspace_id)s, true)")
     if held:
         each.append("set_config('app.held', CAST(pg_try_advisory_xact_lock(%(lock)s) AS text), true)")
-    return f"SELECT ARRAY[{', '.join(each)}] AS set{BY_INDEX if by_index else ''}"
+    # Who has a run held reads its rows and queues.
+    return f"SELECT ARRAY[{', '.join(each)}] AS set{BY_INDEX if held else ''}"
 
 
 def number(identifier: UUID) -> int:

@@ -125,11 +125,7 @@ class Database:
             "lock_timeout": _milliseconds(statement_timeout),
             "idle_in_transaction_session_timeout": _milliseconds(transaction_timeout),
         }
-        self._at_once = {
-            (held, by_index): beginning.at_once(self._settings, held=held, by_index=by_index)
-            for held in (False, True)
-            for by_index in (False, True)
-        }
+        self._at_once = {held: beginning.at_once(self._settings, held=held) for held in (False, True)}
 
     async def close(self) -> None:
         """Close every connection."""
@@ -187,16 +183,16 @@ class Database:
         parameters: Parameters | None = None,
         *,
         lock: UUID | None = None,
-        by_index: bool = False,
         prepare: bool | None = None,
     ) -> psycopg.AsyncCursor[Any]:
         """What one statement gave that is a transaction of its own, for one round trip. It is as ``tenant`` has it.
 
-        It is carried out also where another transaction holds the run ``lock``: it can tell by ``beginning.HELD``.
+        With ``lock`` it goes by indexes, and is carried out also where another transaction holds that run: it can tell
+        by ``beginning.HELD``.
         Raises like ``tenant``; what it wrote may have been kept then. Where the connection breaks before the answer it
         is carried out again, so that what it writes may be written twice.
         """
-        begin = self._at_once[lock is not None, by_index]
+        begin = self._at_once[lock is not None]
         settings: dict[str, Any] = {"workspace_id": str(workspace_id)}
         if lock is not None:
             settings["lock"] = beginning.number(lock)
