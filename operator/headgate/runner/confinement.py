@@ -14,6 +14,7 @@ from pathlib import Path
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 _IPC_RMID = 0
+_KINDS = ("shm", "msg", "sem")
 _LONGEST_SECONDS = 10.0
 _PAUSE_SECONDS = 0.005
 _AFTER_NAME = 2
@@ -35,13 +36,28 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
+def has_descendants(but: int | None) -> bool:
+    """Whether any may be left besides that one; those that have ended are taken note of. Takes no time.
+
+    Orphans are adopted, so that who has no children has no descendants: all of /proc need not be looked at.
+    """
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return False
+    if but is None:
+        return True
+    return _children(os.getpid()) != {but} or _children(but) != set()
+
+
 def end_descendants(spared: int | None = None) -> bool:
     """Kill all that descends from this process, and return whether nothing is left of it but ``spared``.
 
     A program that forks all the time is overtaken sooner or later; a process that does not die of SIGKILL is not.
     """
     until = time.monotonic() + _LONGEST_SECONDS
-    while _has_descendants(spared):
+    while has_descendants(spared):
         found = _descendants(os.getpid()) - {spared}
         if not found or time.monotonic() >= until:
             return not found
@@ -50,6 +66,15 @@ def end_descendants(spared: int | None = None) -> bool:
                 os.kill(pid, signal.SIGKILL)
         time.sleep(_PAUSE_SECONDS)
     return True
+
+
+def is_left(folders: Iterable[Path]) -> bool:
+    """Whether anything is in these folders, or outlives processes without being a file. Takes no time."""
+    for folder in folders:
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            if next(entries, None) is not None:
+                return True
+    return any(_system_v(kind) for kind in _KINDS)
 
 
 def empty(folders: Iterable[Path]) -> None:
@@ -92,21 +117,6 @@ def _open_and_retry(_function: object, path: str, _error: object) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             os.unlink(path)
-
-
-def _has_descendants(but: int | None) -> bool:
-    """Whether any may be left besides that one; those that have ended are taken note of.
-
-    Orphans are adopted, so that who has no children has no descendants: all of /proc need not be looked at.
-    """
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        return False
-    if but is None:
-        return True
-    return _children(os.getpid()) != {but} or _children(but) != set()
 
 
 def _children(of: int) -> set[int] | None:

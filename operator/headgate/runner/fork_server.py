@@ -1,8 +1,8 @@
 """An interpreter that has started, and forks for each program: the file is executed by itself, and not imported.
 
-It is told of a program in one message, with three descriptors: what lets it begin, and where it prints. It never
-executes anything of it: that a child of a child does, whose parent is whoever adopts orphans, and which has the memory
-of an interpreter that has just started. So it imports next to nothing, and nobody else may look into it.
+It is asked for a process with three descriptors: what tells the process its program, and where it prints. It never
+executes anything of a program: that a child of a child does, whose parent is whoever adopts orphans, and which has the
+memory of an interpreter that has just started. So it imports next to nothing, and nobody else may look into it.
 """
 
 import _io
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from typing import IO, Any
 
 _DUMPABLE = 4
-_MESSAGE_BYTES = 1 << 18
+_REQUEST_BYTES = 1
+_LENGTH_BYTES = 8
 _DESCRIPTORS = 3
 _INTEGER_BYTES = 4
 _ALL = 1 << 20
@@ -27,11 +28,11 @@ _LIBC = ctypes.CDLL(None)
 _PRCTL = _LIBC.prctl
 
 
-def serve(control: _socket.socket) -> tuple[list[bytes], list[int]] | None:
-    """Fork for each message. Returns in a child what it is to become, and None in the server when nobody asks more."""
+def serve(control: _socket.socket) -> list[int] | None:
+    """Fork for each request. Returns in a child its descriptors, and None in the server when nobody asks more."""
     while True:
-        message, extra, _, _ = control.recvmsg(_MESSAGE_BYTES, _socket.CMSG_SPACE(_DESCRIPTORS * _INTEGER_BYTES))
-        if not message:
+        request, extra, _, _ = control.recvmsg(_REQUEST_BYTES, _socket.CMSG_SPACE(_DESCRIPTORS * _INTEGER_BYTES))
+        if not request:
             return None
         descriptors = [
             int.from_bytes(data[at : at + _INTEGER_BYTES], sys.byteorder)
@@ -43,7 +44,7 @@ def serve(control: _socket.socket) -> tuple[list[bytes], list[int]] | None:
         if not between:
             child = os.fork()
             if not child:
-                return message.split(b"\0"), descriptors
+                return descriptors
             os.write(tell, b"%d" % child)
             os._exit(0)
         os.close(tell)
@@ -54,16 +55,30 @@ def serve(control: _socket.socket) -> tuple[list[bytes], list[int]] | None:
         os.close(told)
 
 
-def become(source: str, folder: str, environment: list[bytes], descriptors: list[int]) -> None:
-    """Be as a process is that was started for this program alone, once the first descriptor tells a line."""
+def heard(descriptors: list[int]) -> list[bytes]:
+    """Wait for what to become, as the first of a session. Ends where nobody tells it all."""
     os.setsid()
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
     os.closerange(_DESCRIPTORS, _ALL)
-    if os.read(0, 1) != b"\n":
-        os._exit(1)
+    said = _read(int.from_bytes(_read(_LENGTH_BYTES), "big"))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.closerange(_DESCRIPTORS, _ALL)
+    return said.split(b"\0")
+
+
+def _read(length: int) -> bytes:
+    read = b""
+    while len(read) < length:
+        piece = os.read(0, length - len(read))
+        if not piece:
+            os._exit(1)
+        read += piece
+    return read
+
+
+def become(source: str, folder: str, environment: list[bytes]) -> None:
+    """Be as a process is that was started for this program alone."""
     os.chdir(folder)
     os.environb.clear()
     for variable in environment:
@@ -148,10 +163,10 @@ def main() -> None:
     compile("", "", "exec")
     # What there is by now stays: a child that ends does not touch, and so copy, all of it.
     gc.freeze()
-    asked = serve(_socket.socket(fileno=os.dup(0)))
-    if asked is not None:
-        (source, folder, *environment), descriptors = asked
-        become(source.decode(), folder.decode(), environment, descriptors)
+    descriptors = serve(_socket.socket(fileno=os.dup(0)))
+    if descriptors is not None:
+        source, folder, *environment = heard(descriptors)
+        become(source.decode(), folder.decode(), environment)
         execute(source.decode())
 
 

@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import math
 import os
 import resource
-import shutil
 import signal
-import stat
 import subprocess
 import sys
-import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, Protocol, cast
 
-from headgate.engine.bounds import OUTPUT_BYTES
 from headgate.runner.errors import NodeFailed
 from headgate.runner.left import KeepOpen, keep_none, opened
 from headgate.runner.printed import Print, Printed
+from headgate.runner.script_folder import ScriptFolder, script_folder
+from headgate.runner.waiting import ended
 
-ARTIFACTS = "artifacts"
-"""The folder, beside the program's own, in which it leaves files."""
 _DRAIN_SECONDS = 1.0
 _GATE = ("/bin/sh", "-c", 'read -r _ && unset PWD OLDPWD && exec "$@" </dev/null', "sh")
 """Becomes the command behind it once it is told a line, and ends where it is told none."""
@@ -141,12 +136,13 @@ def start_anew(program: Program, source: Path, folder: Path, environment: Mappin
     return begin(process, limits)
 
 
-def begin(process: Process, limits: Limits) -> Process:
-    """Put the limits on a process that waits for a line, and tell it one. Raises what ``Limits.put_on`` does."""
+def begin(process: Process, limits: Limits, word: bytes = b"\n") -> Process:
+    """Put the limits on a process that waits to be told something, and tell it. Raises what ``Limits.put_on`` does."""
     gate = cast("IO[bytes]", process.stdin)
     try:
         limits.put_on(process.pid)
-        gate.write(b"\n")
+        while word:
+            word = word[gate.write(word) :]
         gate.close()
     except BaseException:
         process.kill()
@@ -173,43 +169,37 @@ async def run(
     is left of its process group has ended afterwards, also where this is cancelled: then the program is asked to end,
     and has ``grace`` seconds for it.
     """
-    folder = tempfile.mkdtemp(prefix="script-")
-    try:
-        ended = await _run(program, Path(folder), show, grace, limits, start)
-        if ended.code == 0 and ended.mistake is None:
-            with opened(Path(folder, ARTIFACTS)) as files:
+    async with script_folder(program.source) as folder:
+        how = await _run(program, folder, show, grace, limits, start)
+        if how.code == 0 and how.mistake is None:
+            with opened(folder.artifacts) as files:
                 if files:
                     await keep(files)
-        return ended
-    finally:
-        await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+        return how
 
 
-async def _run(program: Program, folder: Path, show: Print, grace: float, limits: Limits, start: Start) -> Ended:
+async def _run(
+    program: Program, folder: ScriptFolder, show: Print, grace: float, limits: Limits, start: Start
+) -> Ended:
     # Nothing of the runner's own: neither the gateway's address nor the secrets of other nodes.
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "LANG": "C.UTF-8",
-        "HOME": str(folder),
-        "TMPDIR": str(folder),
+        "HOME": str(folder.path),
+        "TMPDIR": str(folder.path),
         **program.variables,
-        "HEADGATE_OUTPUT": str(folder / "output"),
-        "HEADGATE_ARTIFACTS": str(folder / ARTIFACTS),
+        "HEADGATE_OUTPUT": str(folder.output),
+        "HEADGATE_ARTIFACTS": str(folder.artifacts),
     }
-    (folder / ARTIFACTS).mkdir()
-    work = folder / "work"
-    work.mkdir()
-    source = folder / "source"
-    source.write_text(program.source)
     try:
-        process = start(program, source, work, environment, limits)
+        process = start(program, folder.source, folder.work, environment, limits)
     except (OSError, ValueError) as error:
         raise NodeFailed("ScriptNotStarted", f"the script could not be started: {type(error).__name__}") from None
     printed = Printed(show)
     following = asyncio.gather(
         printed.follow("stdout", process.stdout), printed.follow("stderr", process.stderr), return_exceptions=True
     )
-    ending = asyncio.ensure_future(asyncio.to_thread(process.wait))
+    ending = asyncio.ensure_future(ended(process))
     try:
         code = await asyncio.shield(ending)
     except asyncio.CancelledError:
@@ -224,7 +214,7 @@ async def _run(program: Program, folder: Path, show: Print, grace: float, limits
     if code != 0:
         return Ended(code, said)
     try:
-        return Ended(code, said, _output(folder / "output"))
+        return Ended(code, said, folder.written())
     except NodeFailed as failure:
         return Ended(code, said, mistake=failure.message)
 
@@ -255,27 +245,3 @@ def _signal_group(leader: int, number: signal.Signals) -> None:
     # The group outlives its leader as long as anybody is in it, and its number is not given out anew before.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, number)
-
-
-def _output(path: Path) -> Any:
-    """What a script wrote. It may have put there anything: only a plain file is read, and only so much of it."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except FileNotFoundError:
-        return None
-    except OSError:
-        raise NodeFailed("InvalidOutput", "$HEADGATE_OUTPUT is no plain file") from None
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise NodeFailed("InvalidOutput", "$HEADGATE_OUTPUT is no plain file")
-        raw = os.read(descriptor, OUTPUT_BYTES + 1)
-    finally:
-        os.close(descriptor)
-    if len(raw) > OUTPUT_BYTES:
-        raise NodeFailed("InvalidOutput", f"more than {OUTPUT_BYTES} bytes were written to $HEADGATE_OUTPUT")
-    if not raw.strip():
-        return None
-    try:
-        return json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise NodeFailed("InvalidOutput", f"what was written to $HEADGATE_OUTPUT is not JSON: {error}") from None

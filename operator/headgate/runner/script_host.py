@@ -27,6 +27,8 @@ from headgate.runner.confinement import (
     empty,
     end_descendants,
     forget_shared_memory,
+    has_descendants,
+    is_left,
 )
 from headgate.runner.errors import NodeFailed
 from headgate.runner.forking import ForkServer
@@ -81,12 +83,10 @@ async def _serve(settings: ScriptSettings, alive: Alive) -> None:
         while (said := await script_line.heard(reader)) is not None:
             if said["say"] == script_line.RUN:
                 writer.write(await _executed(said, reader, writer, server))
-                if not await asyncio.to_thread(end_descendants, server.pid):
-                    raise Unclean
-                if emptied:
-                    await asyncio.to_thread(_leave_nothing, emptied)
+                await _leave_nothing(server, emptied)
                 writer.write(script_line.encoded(script_line.READY))
                 await writer.drain()
+                server.prepare()
     except ConnectionError:
         return
     finally:
@@ -144,9 +144,13 @@ class Reading:
             await self._writer.drain()
 
 
-def _leave_nothing(emptied: tuple[Path, ...]) -> None:
-    empty(emptied)
-    forget_shared_memory()
+async def _leave_nothing(server: ForkServer, emptied: tuple[Path, ...]) -> None:
+    """Let no process and no file be left of a script; a thread does it only where there is anything, as a rule not."""
+    if has_descendants(server.pid) and not await asyncio.to_thread(end_descendants, server.pid):
+        raise Unclean
+    if emptied and is_left(emptied):
+        await asyncio.to_thread(empty, emptied)
+        await asyncio.to_thread(forget_shared_memory)
 
 
 async def _connected(socket: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

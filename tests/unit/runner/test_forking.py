@@ -1,11 +1,14 @@
-"""A Python program that was forked is as one that was started by itself, and sees nothing of those before it."""
+"""A program that was forked is as one that was started by itself, and sees nothing of those before it."""
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -35,10 +38,21 @@ def server() -> Iterator[ForkServer]:
     ctypes.CDLL(None).prctl(_SUBREAPER, 0, 0, 0, 0)
 
 
-async def ran(start: Start, source: str, limits: Limits | None = None, **variables: str) -> tuple[Ended, str]:
+def children() -> set[int]:
+    """The processes whose parent this is."""
+    return {int(pid) for listed in Path("/proc/self/task").glob("*/children") for pid in listed.read_text().split()}
+
+
+async def ran(
+    start: Start,
+    source: str,
+    limits: Limits | None = None,
+    language: Literal["python", "shell"] = "python",
+    **variables: str,
+) -> tuple[Ended, str]:
     """How a program ended, and what it printed."""
     printed: list[str] = []
-    program = Program("python", source, variables)
+    program = Program(language, source, variables)
     ended = await run(program, lambda _, text: printed.append(text), 1.0, limits or Limits(), start=start)
     return ended, "".join(printed)
 
@@ -123,6 +137,54 @@ async def test_of_all_that_descends_from_it_nothing_is_left_but_the_server(serve
     before = server.pid
     assert (await ran(server.start, "print(1)"))[1] == "1\n"
     assert server.pid == before
+
+
+async def test_a_process_that_waits_becomes_the_next_program(server: ForkServer) -> None:
+    await ran(server.start, "")
+    server.prepare()
+    (waiting,) = children() - {server.pid}
+
+    _, told = await ran(server.start, "import os; print(os.getpid())")
+
+    assert int(told) == waiting
+    assert children() == {server.pid}
+
+
+@pytest.mark.parametrize(
+    ("language", "variables"),
+    [("python", {"TZ": "JST-9"}), ("python", {"LARGE": "x" * 70_000}), ("shell", {})],
+)
+async def test_none_waits_beside_a_program_that_is_started_for_itself(
+    server: ForkServer, language: Literal["python", "shell"], variables: dict[str, str]
+) -> None:
+    await ran(server.start, "")
+    server.prepare()
+
+    ended, _ = await ran(server.start, "", None, language, **variables)
+    server.prepare()
+
+    assert ended.code == 0
+    assert children() == {server.pid}
+
+
+async def test_a_process_that_ended_while_it_waited_costs_no_program(server: ForkServer) -> None:
+    await ran(server.start, "")
+    server.prepare()
+    (waiting,) = children() - {server.pid}
+    os.kill(waiting, signal.SIGKILL)
+    await asyncio.to_thread(os.waitid, os.P_PID, waiting, os.WEXITED | os.WNOWAIT)
+
+    for _ in range(2):
+        assert (await ran(server.start, "print(1)"))[1] == "1\n"
+
+
+async def test_none_waits_when_the_server_has_ended(server: ForkServer) -> None:
+    await ran(server.start, "")
+    server.prepare()
+
+    server.end()
+
+    assert children() == set()
 
 
 @pytest.mark.parametrize("what", [signal.SIGKILL, signal.SIGSTOP])
