@@ -29,7 +29,7 @@ from headgate.store import migrate
 from tests.support.cluster import Cluster
 from tests.support.databases import TestDatabase, create_database, drop_database
 from tests.support.identities import kubeconfig_of, operator_account
-from tests.support.operator_process import OperatorProcess
+from tests.support.operator_process import LONG_LEASE, OperatorProcess
 
 KEYS = "headgate-keys"
 """The Secret with the key-encryption keys."""
@@ -164,7 +164,7 @@ def new_operator(
     def make(name: str = "operator-1", *, database_url: str | None = database.url, **extra: str) -> OperatorProcess:
         log = place.logs / f"{Path(request.node.name).stem}-{name}.log"
         log.unlink(missing_ok=True)
-        process = OperatorProcess(operator_kubeconfig, log, database_url, name, extra=extra)
+        process = OperatorProcess(operator_kubeconfig, log, database_url, name, extra={**LONG_LEASE, **extra})
         stack.callback(process.stop)
         made.append(process)
         return process

@@ -153,6 +153,6 @@ def service_address(kube: Kube, namespace: str, name: str) -> str:
 def pod_address(kube: Kube, namespace: str, name: str) -> str:
     """The address of a pod, once it listens."""
     where = f"--namespace={namespace}"
-    kube.kubectl("wait", where, "--for=condition=Ready", f"pod/{name}", "--timeout=60s")
+    kube.kubectl("wait", where, "--for=condition=Ready", f"pod/{name}", "--timeout=180s")
     address: str = kube.get("pod", name, where)["status"]["podIP"]
     return address

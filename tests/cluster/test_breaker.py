@@ -45,8 +45,12 @@ async def test_it_opens_says_so_everywhere_and_a_person_closes_it(
         events: list[Object] = await cluster.list(EVENTS, "default")
         return any(e["reason"] == "CircuitOpen" and e["involvedObject"]["name"] == name for e in events)
 
-    await eventually(told, within=10, what="the Event")
-    assert operator.metric(f'headgate_circuit_breaker_open{{workspace="{name}"}}') == 1
+    await eventually(told, what="the Event")
+
+    async def measured() -> bool:
+        return operator.metric(f'headgate_circuit_breaker_open{{workspace="{name}"}}') == 1
+
+    await eventually(measured, what="the metric")
 
     await cluster.apply(a_run("good-1", name, "good"))
     waiting = await cluster.until(WORKFLOW_RUNS, "good-1", name, lambda item: item.get("status", {}).get("waitingFor"))

@@ -21,7 +21,7 @@ from hack.record import NAMESPACE
 from headgate.cluster.resources import JOBS, LEASES, PODS, WORKFLOW_RUNS, WORKFLOWS
 from tests.builders import a_quota, a_run, a_workflow, a_workspace
 from tests.support.audit import created_jobs, created_pods, deleted_jobs
-from tests.support.cluster import Cluster, condition, unique
+from tests.support.cluster import Cluster, condition, is_ready, unique
 from tests.support.databases import TestDatabase
 from tests.support.operator_process import OperatorProcess
 from tests.support.waiting import eventually, until
@@ -75,15 +75,18 @@ async def kill_at_random_moments(
 async def test_a_leader_whose_lease_is_anothers_ends_and_leads_again_when_that_one_is_gone(
     cluster: Cluster, new_operator: Callable[..., OperatorProcess]
 ) -> None:
-    operator = new_operator(HEADGATE_LEASE_DURATION_SECONDS="3").start().wait_until_leading()
+    operator = new_operator(HEADGATE_LEASE_DURATION_SECONDS="15").start().wait_until_leading()
+    before = len(operator.log_lines())
     spec = {"holderIdentity": "another", "renewTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
 
     await cluster.kube.merge_patch(LEASES, "headgate-operator", NAMESPACE, {"spec": spec})
 
-    await asyncio.to_thread(until, lambda: operator.restarts == 1 and operator.leads(), what="its second time")
-    said = [line["message"] for line in operator.log_lines()]
-    ends = [said.index(each) for each in ("leadership is lost; ending", "another one leads")]
-    assert ends == sorted(ends)
+    def leads_again() -> bool:
+        said = iter([line["message"] for line in operator.log_lines()[before:]])
+        in_this_order = ("leadership is lost; ending", "another one leads", "leading")
+        return all(each in said for each in in_this_order) and operator.leads()
+
+    await asyncio.to_thread(until, leads_again, what="its second time")
     assert operator.stop() == 0
 
 
@@ -105,23 +108,38 @@ async def test_kills_lose_nothing_and_double_nothing(
     ]
     operator = new_operator().start().wait_until_leading()
     await cluster.ready_workspace(a_workspace(acme).with_quota(acme))
-    began = datetime.now(UTC)
-    await cluster.apply(*ticking, fan_out, a_run("fan-out", acme, "fan-out"))
+    applied = datetime.now(UTC)
+    await cluster.apply(*ticking, fan_out)
+    for workflow in (*ticking, fan_out):
+        await cluster.until(WORKFLOWS, workflow.manifest()["metadata"]["name"], acme, is_ready)
+    ready = datetime.now(UTC)
+    await cluster.apply(a_run("fan-out", acme, "fan-out"))
     await asyncio.sleep(1)
     operator.kill()
     randomness = random.Random(SEED)
 
-    await kill_at_random_moments(operator, randomness, lambda: _ticks_between(began, datetime.now(UTC)) >= MINUTES)
+    await kill_at_random_moments(operator, randomness, lambda: _ticks_between(ready, datetime.now(UTC)) >= MINUTES)
 
     operator.start().wait_until_leading()
     done = await cluster.finished("fan-out", acme, within=180)
     assert done["status"]["phase"] == "Succeeded", done["status"]
+
+    def ticks() -> Counter[str]:
+        keys = [key for (key,) in rows(database, f"SELECT e.trigger_key {RUNS} AND e.trigger_kind = 'schedule'", acme)]
+        assert len(set(keys)) == len(keys), "a tick has two runs"
+        return Counter(key.split(":")[1] for key in keys)
+
+    fewest = _ticks_between(ready, datetime.now(UTC))
+
+    async def none_is_missing() -> bool:
+        told = ticks()
+        return len(told) == TICKING and min(told.values()) >= fewest
+
+    await eventually(none_is_missing, every=0.5, what=f"{fewest} ticks of each schedule")
     for workflow in ticking:
         await cluster.apply(workflow.with_spec(suspend=True))
         name = workflow.manifest()["metadata"]["name"]
-        await cluster.until(
-            WORKFLOWS, name, acme, lambda item: condition(item, "Ready").get("reason") == "Suspended", within=60
-        )
+        await cluster.until(WORKFLOWS, name, acme, lambda item: condition(item, "Ready").get("reason") == "Suspended")
     ended = datetime.now(UTC)
 
     async def all_over() -> bool:
@@ -142,12 +160,7 @@ async def test_kills_lose_nothing_and_double_nothing(
     ran = [pod for pod in await cluster.list(PODS, acme) if pod["status"]["phase"] == "Succeeded"]
     assert len(ran) == len(live), "a container did not run to its end"
     assert created_pods(audit_log, acme) == len(live), "a container ran more often than once"
-    ticks = rows(database, f"SELECT e.trigger_key {RUNS} AND e.trigger_kind = 'schedule'", acme)
-    minutes_passed = _ticks_between(began, ended)
-    per_workflow = Counter(key.split(":")[1] for (key,) in ticks)
-    assert len(per_workflow) == TICKING
-    assert all(minutes_passed - 1 <= times <= minutes_passed for times in per_workflow.values()), per_workflow
-    assert len(set(ticks)) == len(ticks)
+    assert max(ticks().values()) <= _ticks_between(applied, ended), ticks()
     assert rows(database, "SELECT 1 FROM headgate.tasks WHERE namespace = %s", acme) == [], "an attempt is still open"
     assert (await cluster.get(WORKFLOW_RUNS, "fan-out", acme) or {})["status"][
         "progress"
@@ -163,8 +176,9 @@ def _ticks_between(began: datetime, ended: datetime) -> int:
 async def test_another_replica_takes_over_when_the_leader_is_killed(
     cluster: Cluster, acme: str, new_operator: Callable[..., OperatorProcess]
 ) -> None:
-    leader = new_operator("replica-a").start().wait_until_leading()
-    standby = new_operator("replica-b").start()
+    leader, standby = (new_operator(f"replica-{each}", HEADGATE_LEASE_DURATION_SECONDS="15") for each in "ab")
+    leader.start().wait_until_leading()
+    standby.start()
     await cluster.ready_workspace(a_workspace(acme).with_quota(acme))
     assert standby.running
     assert not standby.leads()

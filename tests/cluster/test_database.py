@@ -95,7 +95,7 @@ async def waits_for_the_database(cluster: Cluster, run: RunBuilder) -> Object:
     """The WorkflowRun, once it says what it waits for."""
     metadata = run.manifest()["metadata"]
     waiting = await cluster.until(
-        WORKFLOW_RUNS, metadata["name"], metadata["namespace"], not_ready_because(UNAVAILABLE), within=15
+        WORKFLOW_RUNS, metadata["name"], metadata["namespace"], not_ready_because(UNAVAILABLE)
     )
     assert waiting["status"]["phase"] == "Pending"
     assert [item["reason"] for item in waiting["status"]["waitingFor"]] == [UNAVAILABLE]
@@ -108,7 +108,7 @@ async def until_database_is(operator: OperatorProcess, *, up: bool) -> None:
     async def noticed() -> bool:
         return operator.metrics()["headgate_database_up"] == float(up)
 
-    await eventually(noticed, within=30, what=f"headgate_database_up {float(up)}")
+    await eventually(noticed, what=f"headgate_database_up {float(up)}")
 
 
 def recorded_attempts(database: TestDatabase, namespace: str) -> list[tuple[str, str, int, str]]:
@@ -160,7 +160,7 @@ async def test_runs_survive_a_crash_of_postgres_and_tenants_do_not_notice(
     await cluster.apply(fan_out(cluster, name), working(cluster, name), working(cluster, name, "long", lasting(600)))
     await cluster.apply(a_run("wide", name, "fan-out"), a_run("doomed", name, "long"))
     await cluster.until(WORKFLOW_RUNS, "doomed", name, lambda run: run.get("status", {}).get("phase") == "Running")
-    await cluster.until(WORKFLOW_RUNS, "wide", name, has_succeeded_nodes(2), within=60)
+    await cluster.until(WORKFLOW_RUNS, "wide", name, has_succeeded_nodes(2))
 
     own.server.kill()
 
@@ -172,7 +172,7 @@ async def test_runs_survive_a_crash_of_postgres_and_tenants_do_not_notice(
         await cluster.apply(a_run("meanwhile", name, "work"))
         await waits_for_the_database(cluster, a_run("meanwhile", name, "work"))
         await cluster.kube.delete(WORKFLOW_RUNS, "doomed", name)
-        await eventually(lambda: jobs_ended(cluster, name, more_than=2), within=60, what="Jobs that end meanwhile")
+        await eventually(lambda: jobs_ended(cluster, name, more_than=2), what="Jobs that end meanwhile")
         await until_database_is(operator, up=False)
 
         own.server.up()
@@ -209,7 +209,7 @@ async def test_postgres_may_crash_at_any_moment_of_a_run(
 
     # From right after the first request on, through the fan-out, to the node that waits for all others.
     for done in (0, 1, 3, 5, FAN_OUT):
-        await cluster.until(WORKFLOW_RUNS, "wide", name, has_succeeded_nodes(done), within=60)
+        await cluster.until(WORKFLOW_RUNS, "wide", name, has_succeeded_nodes(done))
         own.server.kill()
         await asyncio.to_thread(own.server.up)
 

@@ -102,27 +102,25 @@ async def test_behind_a_network_that_lies_the_end_is_the_same(
     names = [f"{plan}-{number}" for number in range(WORKSPACES_BEHIND)]
     await cluster.apply(*(a_workspace(name).with_quota(plan) for name in names))
     for name in names:
-        await cluster.until(NAMESPACE, name, "", lambda item: item["status"]["phase"] == "Active", within=90)
+        await cluster.until(NAMESPACE, name, "", lambda item: item["status"]["phase"] == "Active")
         await cluster.apply(fan_out(cluster, name), a_run("once", name, "fan-out"))
     ended = [await cluster.finished("once", name, within=240) for name in names]
     for policy in await cluster.list(NETWORK_POLICY, names[0]):
         await cluster.kube.delete(NETWORK_POLICY, policy["metadata"]["name"], names[0])
     await cluster.apply(a_quota(plan).with_compute(pods="40").with_limits(maxConcurrentRuns=50))
-    await cluster.until(
-        RESOURCE_QUOTA, "headgate", names[1], lambda item: item["spec"]["hard"]["pods"] == "40", within=90
-    )
+    await cluster.until(RESOURCE_QUOTA, "headgate", names[1], lambda item: item["spec"]["hard"]["pods"] == "40")
     proxy.faults = NONE
 
     twin = f"{plan}-twin"
-    await cluster.ready_workspace(a_workspace(twin).with_quota(plan), within=60)
+    await cluster.ready_workspace(a_workspace(twin).with_quota(plan))
     expected = await children(cluster, twin)
     for name in names:
-        await cluster.until(WORKSPACES, name, "", is_ready, within=60)
+        await cluster.until(WORKSPACES, name, "", is_ready)
 
         async def same(name: str = name) -> bool:
             return await children(cluster, name) == expected
 
-        await eventually(same, within=30, what=f"the children of {name} as those of one that had no trouble")
+        await eventually(same, what=f"the children of {name} as those of one that had no trouble")
         jobs = created_jobs(audit_log, name)
         assert {job: times for job, times in jobs.items() if times != 1} == {}, "a Job was created twice"
         assert deleted_jobs(audit_log, name) == []

@@ -96,7 +96,7 @@ def town(provider: ClusterProvider, kube: Kube, image: str) -> Iterator[Town]:
             DATA,
             GLOBEX,
             "--wait=true",
-            "--timeout=60s",
+            "--timeout=180s",
             "--ignore-not-found",
         )
         for kind in (NAMESPACE.kind, NETWORK_POLICY.kind):

@@ -158,9 +158,11 @@ async def test_metrics_count_what_happened(operator: OperatorProcess, busy: str)
     running = labelled("headgate_runs", workspace=busy, state="running")
 
     async def counted() -> bool:
-        return samples(operator).get(running) == 0
+        found = samples(operator)
+        logs = sum(value for (name, _), value in found.items() if name == "headgate_step_logs_total")
+        return found.get(running) == 0 and logs >= len(("good", "bad"))
 
-    await eventually(counted, within=30, what="a look at what is used after the runs ended")
+    await eventually(counted, what="a look at what is used after the runs ended, and their logs")
     found = samples(operator)
     assert found[labelled("headgate_leader")] == 1
     assert found[labelled("headgate_database_up")] == 1

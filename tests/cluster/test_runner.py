@@ -110,7 +110,6 @@ async def test_one_runner_executes_all_built_in_nodes_of_a_run(
         "web",
         acme,
         lambda pod: any(c.get("ready") for c in pod["status"].get("containerStatuses", ())),
-        within=60,
     )
     address = web["status"]["podIP"]
     reachable = a_workspace(acme).with_quota(acme).with_egress(f"{address}/32")
@@ -170,7 +169,7 @@ async def test_one_runner_executes_all_built_in_nodes_of_a_run(
         [job] = await runner_jobs(cluster, acme)
         return bool(job.get("status", {}).get("succeeded"))
 
-    await eventually(ended, within=30, what="the end of the runner, which has nothing to do any more")
+    await eventually(ended, what="the end of the runner, which has nothing to do any more")
 
 
 async def test_an_address_that_the_workspace_does_not_open_is_refused(cluster: Cluster, acme: str) -> None:
@@ -191,7 +190,7 @@ async def test_a_run_outlives_its_runner(cluster: Cluster, acme: str, kube: Kube
         pods = await cluster.list(PODS, acme, "app.kubernetes.io/component=runner")
         return next((pod for pod in pods if pod["status"].get("phase") == "Running"), None)
 
-    pod = await eventually(running, within=60, what="a runner")
+    pod = await eventually(running, what="a runner")
     # Without grace: a runner that is asked to end finishes what it has.
     await asyncio.to_thread(
         kube.kubectl, "delete", "pod", pod["metadata"]["name"], f"--namespace={acme}", "--grace-period=0", "--force"
@@ -241,6 +240,6 @@ async def test_a_run_says_why_its_runner_does_not_start(cluster: Cluster, acme: 
     query = {"sql": {"connection": {"name": "absent", "key": "dsn"}, "query": "SELECT 1"}}
     await cluster.apply(a_workflow("stuck", acme).with_node("query", query), a_run("stuck", acme, "stuck"))
 
-    stuck = await cluster.until(WORKFLOW_RUNS, "stuck", acme, not_ready_because("MissingSecret"), within=20)
+    stuck = await cluster.until(WORKFLOW_RUNS, "stuck", acme, not_ready_because("MissingSecret"))
 
     assert stuck["status"]["waitingFor"][0]["node"] == "query"

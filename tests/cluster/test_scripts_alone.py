@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from hack.kube import Kube
 from hack.record import NAMESPACE, RELEASE
 from headgate.cluster.client import Object
 from headgate.cluster.resources import JOBS, PODS, WORKFLOW_RUNS
@@ -18,6 +19,7 @@ from tests.builders import a_quota, a_run, a_workflow, a_workspace
 from tests.support.cluster import Cluster, not_ready_because, unique
 from tests.support.operator_process import OperatorProcess
 from tests.support.selectors import selects
+from tests.support.shell import time_out
 from tests.support.waiting import eventually
 
 GATEWAY = f"http://{RELEASE}-gateway.{NAMESPACE}.svc:8000"
@@ -110,7 +112,7 @@ async def test_a_script_of_a_test_run_runs_for_real_in_a_pod_for_which_nothing_i
         paths = await asyncio.to_thread(lambda: list(objects.rglob(f"*{done['status']['runId']}/*.log")))
         return {path.name: path.read_text() for path in paths} if len(paths) == len(pods) else None
 
-    kept = await eventually(logs, within=30, what="the logs of both scripts")
+    kept = await eventually(logs, what="the logs of both scripts")
     assert kept == {"count.1.log": "counting [redacted]\n", "check.1.log": "it is 21\n"}
 
 
@@ -133,10 +135,19 @@ async def test_one_that_fails_says_of_what(cluster: Cluster, acme: str) -> None:
     assert reasons == {"codes": "ExitCode", "gives": "InvalidOutput"}
 
 
-async def test_one_that_takes_too_long_is_asked_to_end(cluster: Cluster, acme: str, objects: Path) -> None:
+async def test_one_that_takes_too_long_is_asked_to_end(cluster: Cluster, kube: Kube, acme: str, objects: Path) -> None:
     slow = script("trap 'echo asked; exit' TERM; echo begun; sleep 600 & wait")
-    workflow = a_workflow("slow", acme).with_node("wait", slow, timeout="8s")
+    workflow = a_workflow("slow", acme).with_node("wait", slow)
     await cluster.apply(workflow, a_run("slow", acme, "slow").with_spec(mode="Test"))
+
+    async def has_begun() -> bool:
+        pods = await cluster.list(PODS, acme, "headgate.dev/node=wait")
+        names = [pod["metadata"]["name"] for pod in pods if pod["status"]["phase"] == "Running"]
+        said = [await asyncio.to_thread(kube.kubectl, "logs", name, f"--namespace={acme}") for name in names]
+        return said == ["begun\n"]
+
+    await eventually(has_begun, every=0.5, what="the script")
+    await time_out(cluster, acme, "headgate.dev/node=wait")
 
     done = await cluster.finished("slow", acme)
 
@@ -147,7 +158,7 @@ async def test_one_that_takes_too_long_is_asked_to_end(cluster: Cluster, acme: s
         paths = await asyncio.to_thread(lambda: list(objects.rglob(f"*{done['status']['runId']}/wait.1.log")))
         return paths[0].read_text() if paths else None
 
-    assert await eventually(log, within=90, what="the log") == "begun\nasked\n"
+    assert await eventually(log, what="the log") == "begun\nasked\n"
 
 
 async def test_a_run_is_ended_with_its_script(cluster: Cluster, acme: str) -> None:
@@ -157,7 +168,7 @@ async def test_a_run_is_ended_with_its_script(cluster: Cluster, acme: str) -> No
     def runs(item: Object) -> bool:
         return [node["phase"] for node in item.get("status", {}).get("nodes", ())] == ["Running"]
 
-    await cluster.until(WORKFLOW_RUNS, "ended", acme, runs, within=60)
+    await cluster.until(WORKFLOW_RUNS, "ended", acme, runs)
     await cluster.kube.merge_patch(WORKFLOW_RUNS, "ended", acme, {"spec": {"cancel": True}})
 
     done = await cluster.finished("ended", acme)
@@ -168,6 +179,6 @@ async def test_it_says_why_it_does_not_start(cluster: Cluster, acme: str) -> Non
     workflow = a_workflow("stuck", acme).with_node("work", script("true", "shell", TOKEN))
     await cluster.apply(workflow, a_run("stuck", acme, "stuck").with_spec(mode="Test"))
 
-    stuck = await cluster.until(WORKFLOW_RUNS, "stuck", acme, not_ready_because("MissingSecret"), within=30)
+    stuck = await cluster.until(WORKFLOW_RUNS, "stuck", acme, not_ready_because("MissingSecret"))
 
     assert stuck["status"]["waitingFor"][0]["node"] == "work"

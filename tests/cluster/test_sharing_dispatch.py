@@ -28,11 +28,11 @@ from tests.support.audit import created_jobs, created_pods, deleted_jobs
 from tests.support.cluster import Cluster, is_ready, unique
 from tests.support.databases import TestDatabase
 from tests.support.operator_process import OperatorProcess
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 ROUNDS = 3
 FAN_OUT = 20
-CLAIMED = "SELECT 1 FROM headgate.tasks WHERE namespace = %s AND holder = 'helper' AND job_uid IS NULL"
+CLAIMED = "SELECT 1 FROM headgate.tasks WHERE namespace = %s AND holder = 'helper' AND job_uid IS NULL FOR UPDATE"
 JOBS_MADE = 'headgate_kubernetes_requests_total{code="201",resource="jobs",verb="POST"}'
 
 
@@ -63,19 +63,16 @@ def standing_still(process: OperatorProcess) -> Iterator[None]:
         process.process.send_signal(signal.SIGCONT)
 
 
-def claimed(database: TestDatabase, namespace: str) -> int:
-    """How many attempts the helper has claimed whose Jobs are not recorded."""
-    with psycopg.connect(database.superuser_url) as connection:
-        return len(connection.execute(CLAIMED, [namespace]).fetchall())
-
-
 def kill_when_it_has_claimed(helper: OperatorProcess, database: TestDatabase, namespace: str) -> int:
     """Kill the helper between a claim and the record of its Jobs. How many attempts it held."""
-    deadline = time.monotonic() + 60
-    while not claimed(database, namespace):
-        assert time.monotonic() < deadline, "the helper claims nothing"
-    helper.kill()
-    return claimed(database, namespace)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    with psycopg.connect(database.superuser_url) as connection:
+        # What is seen is locked, so that the helper records none of it before it is killed.
+        while not (held := connection.execute(CLAIMED, [namespace]).fetchall()):
+            connection.rollback()
+            assert time.monotonic() < deadline, "the helper claims nothing"
+        helper.kill()
+    return len(held)
 
 
 async def test_a_helper_that_is_killed_between_claim_and_record_loses_and_doubles_nothing(
@@ -132,7 +129,7 @@ async def test_a_helper_that_is_killed_between_claim_and_record_loses_and_double
     with standing_still(leader):
         run = await ask("undisturbed")
         # A leader that stopped in the midst of a claim has the turn until Postgres ends its transaction, after 30 s.
-        await eventually(all_made, within=75, what="Jobs of the helper while the leader stands still")
+        await eventually(all_made, what="Jobs of the helper while the leader stands still")
     await succeeded(run)
 
     assert abandoned > 0, "the helper was never killed while it held an attempt"

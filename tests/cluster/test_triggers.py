@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from hack.kube import Kube
 from headgate.cluster.client import Object
 from headgate.cluster.resources import JOBS, WORKFLOW_RUNS, WORKFLOWS
 from tests.builders import WorkflowBuilder, a_quota, a_run, a_workflow, a_workspace
 from tests.support.cluster import Cluster, condition, is_ready, not_ready_because, unique
-from tests.support.shell import lasting, shell
+from tests.support.shell import HELD, lasting, let_go, shell
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("operator")
@@ -26,9 +27,9 @@ async def acme(cluster: Cluster) -> AsyncIterator[str]:
     await cluster.remove(workspaces=(name,), quotas=(name,))
 
 
-def counting(cluster: Cluster, acme: str) -> WorkflowBuilder:
+def counting(cluster: Cluster, acme: str, first: str = "true") -> WorkflowBuilder:
     """The workflow ``count``, whose runs give twice the ``rows`` that they are given."""
-    script = """echo '{"rows": '$((ROWS * 2))'}' > $HEADGATE_OUTPUT"""
+    script = f"{first}; " + """echo '{"rows": '$((ROWS * 2))'}' > $HEADGATE_OUTPUT"""
     rows = [{"name": "ROWS", "value": "${{ inputs.rows }}"}]
     return (
         a_workflow("count", acme)
@@ -74,7 +75,7 @@ async def test_the_end_of_a_run_starts_another_once_with_what_it_gave(cluster: C
     async def reported() -> list[Object]:
         return [job for job in await jobs_of(cluster, acme, "last") if job.get("status", {}).get("succeeded")]
 
-    [job] = await eventually(reported, within=60, what="the run that the end of the report starts")
+    [job] = await eventually(reported, what="the run that the end of the report starts")
     assert len(await jobs_of(cluster, acme, "report")) == 1
     assert len(await jobs_of(cluster, acme, "last")) == 1
     assert job["metadata"]["labels"]["headgate.dev/attempt"] == "1"
@@ -82,7 +83,7 @@ async def test_the_end_of_a_run_starts_another_once_with_what_it_gave(cluster: C
     assert done["status"].get("succeeded") == 1, "it has the outputs of the run that ended"
 
 
-async def test_a_node_calls_another_workflow_and_has_its_outputs(cluster: Cluster, acme: str) -> None:
+async def test_a_node_calls_another_workflow_and_has_its_outputs(cluster: Cluster, kube: Kube, acme: str) -> None:
     caller = (
         a_workflow("caller", acme)
         .with_node("call", {"workflow": {"name": "count", "inputs": {"rows": 21}}}, after=["by-hand"])
@@ -92,12 +93,13 @@ async def test_a_node_calls_another_workflow_and_has_its_outputs(cluster: Cluste
             after=["call"],
         )
     )
-    await ready(cluster, acme, counting(cluster, acme), caller)
+    await ready(cluster, acme, counting(cluster, acme, HELD), caller)
 
     await cluster.apply(a_run("calls", acme, "caller"))
 
     waits = await cluster.until(WORKFLOW_RUNS, "calls", acme, lambda run: run.get("status", {}).get("waitingFor"))
     assert [item["reason"] for item in waits["status"]["waitingFor"]] == ["CalledRun"]
+    await let_go(cluster, kube, acme, "headgate.dev/workflow=count")
     done = await cluster.finished("calls", acme)
     assert done["status"]["phase"] == "Succeeded"
     assert len(await jobs_of(cluster, acme, "count")) == 1
@@ -112,7 +114,7 @@ async def test_cancelling_the_caller_ends_the_job_of_what_it_called(cluster: Clu
     async def sleeping() -> bool:
         return bool(await jobs_of(cluster, acme, "long"))
 
-    await eventually(sleeping, within=60, what="the Job of the run that was called")
+    await eventually(sleeping, what="the Job of the run that was called")
     await cluster.kube.merge_patch(WORKFLOW_RUNS, "calls", acme, {"spec": {"cancel": True}})
 
     assert (await cluster.finished("calls", acme))["status"]["phase"] == "Cancelled"
@@ -120,7 +122,7 @@ async def test_cancelling_the_caller_ends_the_job_of_what_it_called(cluster: Clu
     async def gone() -> bool:
         return not await jobs_of(cluster, acme, "long")
 
-    await eventually(gone, within=60, what="the end of the Job")
+    await eventually(gone, what="the end of the Job")
 
 
 async def test_inputs_and_triggers_that_cannot_work_are_told(cluster: Cluster, acme: str) -> None:

@@ -25,9 +25,9 @@ def tenant(release: None, kube: Kube, image: str) -> Iterator[Kube]:
     install.install(kube, {**values, "operator": {**values["operator"], "replicas": 1}})
     apply(kube, "Quota", {})
     apply(kube, "Workspace", {"quotaRef": {"name": TENANT}, "deletionPolicy": "Delete"})
-    kube.kubectl("wait", "--for=condition=Ready", f"workspace/{TENANT}", "--timeout=90s")
+    kube.kubectl("wait", "--for=condition=Ready", f"workspace/{TENANT}", "--timeout=180s")
     yield kube
-    kube.kubectl("delete", "namespace", TENANT, "--wait=true", "--timeout=60s")
+    kube.kubectl("delete", "namespace", TENANT, "--wait=true", "--timeout=180s")
 
 
 def apply(kube: Kube, kind: str, spec: dict[str, Any]) -> None:
@@ -40,7 +40,7 @@ def uninstall(kube: Kube) -> None:
 
 def delete_definitions(kube: Kube) -> None:
     """Returns when they are gone, and so every object of theirs; fails where one is stuck."""
-    kube.kubectl("delete", "crd", *(f"{kind}.headgate.dev" for kind in KINDS), "--timeout=60s")
+    kube.kubectl("delete", "crd", *(f"{kind}.headgate.dev" for kind in KINDS), "--timeout=180s")
 
 
 def assert_the_namespace_is_there(kube: Kube) -> None:
@@ -72,6 +72,6 @@ def test_the_definitions_first_and_the_chart_after(tenant: Kube) -> None:
 def test_the_workspace_after_the_chart(tenant: Kube) -> None:
     uninstall(tenant)
 
-    tenant.kubectl("delete", "workspace", TENANT, "--timeout=30s")
+    tenant.kubectl("delete", "workspace", TENANT, "--timeout=180s")
 
     assert_the_namespace_is_there(tenant)

@@ -89,7 +89,7 @@ async def test_runners_end_when_there_is_nothing_to_do(cluster: Cluster, acme: s
         gone = (await pool(cluster, acme))["spec"]["replicas"] == 0
         return gone and not await cluster.list(PODS, acme, "headgate.dev/runners=pool")
 
-    await eventually(nobody, within=90, what="an empty pool")
+    await eventually(nobody, what="an empty pool")
 
 
 async def test_a_tenant_changes_nothing_of_the_pool(cluster: Cluster, acme: str, kube: Kube) -> None:
@@ -110,7 +110,7 @@ async def test_what_somebody_else_changes_is_put_back(cluster: Cluster, acme: st
     async def back() -> bool:
         return bool((await pool(cluster, acme))["spec"]["replicas"] == 0)
 
-    await eventually(back, within=20, what="the size that was decided")
+    await eventually(back, what="the size that was decided")
 
 
 async def test_without_runners_the_pool_goes_and_runs_get_jobs_again(cluster: Cluster, acme: str) -> None:

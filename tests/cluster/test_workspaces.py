@@ -156,21 +156,27 @@ async def test_a_restart_over_unchanged_workspaces_writes_nothing(
 ) -> None:
     await cluster.ready_workspace(a_workspace(name).with_quota(name).with_member("editor", "Group", "devs"))
     await cluster.until(QUOTAS, name, "", lambda item: item["status"].get("workspaces") == 1)
+    # What is used is told of both a while later, or else by the operator that comes after.
+    await cluster.until(WORKSPACES, name, "", lambda item: item["status"].get("usage"))
+    await cluster.until(QUOTAS, name, "", lambda item: item["status"].get("usedBy"))
 
     async def nothing_goes() -> bool:
         return not [item for item in await cluster.list(NAMESPACE) if item["metadata"].get("deletionTimestamp")]
 
     # What was deleted before takes its Workflows with it: a list may hold them still.
-    await eventually(nothing_goes, within=60, every=0.5, what="the end of all namespaces that were deleted")
+    await eventually(nothing_goes, every=0.5, what="the end of all namespaces that were deleted")
     operator.stop()
 
     operator.start().wait_until_leading()
 
     async def looked_at_everything() -> bool:
-        return operator.metric("headgate_reconcile_queue_depth") == 0 and any(
-            value > 0 for key, value in operator.metrics().items() if key.startswith("headgate_reconcile_seconds_count")
+        found = operator.metrics()
+        return (
+            found["headgate_reconcile_queue_depth"] == 0
+            and f'headgate_runs{{state="running",workspace="{name}"}}' in found
+            and any(value > 0 for key, value in found.items() if key.startswith("headgate_reconcile_seconds_count"))
         )
 
-    await eventually(looked_at_everything, within=20)
+    await eventually(looked_at_everything)
     # Of what other tests delete at the same time a status may be written that finds nothing.
     assert {write for write in operator.writes() if 'code="404"' not in write} == set()

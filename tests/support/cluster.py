@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from headgate.cluster.client import KubeClient, Object
-from headgate.cluster.errors import ApiError
+from headgate.cluster.errors import ApiError, Unreachable
 from headgate.cluster.resources import JOBS, PODS, QUOTAS, WORKFLOW_RUNS, WORKFLOWS, WORKSPACES
 from headgate.desired.keys import CHILD_KINDS, NAMESPACE, ApiResource
 from tests.builders import Builder
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 CONFIG_MAPS = ApiResource("", "v1", "ConfigMap", "configmaps", namespaced=True)
 SECRETS = ApiResource("", "v1", "Secret", "secrets", namespaced=True)
 _RESOURCES = {
     r.kind: r for r in (QUOTAS, WORKSPACES, WORKFLOWS, WORKFLOW_RUNS, JOBS, PODS, CONFIG_MAPS, SECRETS, *CHILD_KINDS)
 }
+T = TypeVar("T")
+_PAUSE_SECONDS = 0.5
 
 
 @dataclass
@@ -33,7 +37,7 @@ class Cluster:
         """Apply objects as a person would."""
         for item in objects:
             manifest = item.manifest() if isinstance(item, Builder) else item
-            await self.kube.apply(_RESOURCES[manifest["kind"]], manifest)
+            await patiently(partial(self.kube.apply, _RESOURCES[manifest["kind"]], manifest))
 
     async def create(self, item: Builder[Any] | Mapping[str, Any]) -> Object:
         """Create one object."""
@@ -43,7 +47,7 @@ class Cluster:
     async def get(self, resource: ApiResource, name: str, namespace: str = "") -> Object | None:
         """The object, or None."""
         try:
-            return await self.kube.get(resource, name, namespace)
+            return await patiently(lambda: self.kube.get(resource, name, namespace))
         except ApiError as error:
             if error.is_not_found:
                 return None
@@ -51,8 +55,12 @@ class Cluster:
 
     async def list(self, resource: ApiResource, namespace: str = "", labels: str = "") -> list[Object]:
         """All objects of a kind."""
-        pages = self.kube.list_pages(resource, namespace=namespace, labels=labels)
-        return [item async for page in pages for item in page["items"]]
+
+        async def listed() -> list[Object]:
+            pages = self.kube.list_pages(resource, namespace=namespace, labels=labels)
+            return [item async for page in pages for item in page["items"]]
+
+        return await patiently(listed)
 
     async def until(
         self,
@@ -61,7 +69,7 @@ class Cluster:
         namespace: str,
         true: Callable[[Object], object],
         *,
-        within: float = 30.0,
+        within: float = PATIENCE_SECONDS,
     ) -> Object:
         """The object, as soon as ``true`` holds of it."""
         last: list[Object | None] = [None]
@@ -75,7 +83,9 @@ class Cluster:
         except AssertionError as error:
             raise AssertionError(f"{error}; it is {(last[0] or {}).get('status')}") from None
 
-    async def until_gone(self, resource: ApiResource, name: str, namespace: str = "", *, within: float = 60.0) -> None:
+    async def until_gone(
+        self, resource: ApiResource, name: str, namespace: str = "", *, within: float = PATIENCE_SECONDS
+    ) -> None:
         """Return when there is no such object."""
 
         async def gone() -> bool:
@@ -83,13 +93,13 @@ class Cluster:
 
         await eventually(gone, within=within, what=f"the end of {resource.kind} {namespace}/{name}")
 
-    async def ready_workspace(self, workspace: Builder[Any], *, within: float = 30.0) -> Object:
+    async def ready_workspace(self, workspace: Builder[Any], *, within: float = PATIENCE_SECONDS) -> Object:
         """Apply a Workspace and wait until it is Ready."""
         await self.apply(workspace)
         name = workspace.manifest()["metadata"]["name"]
         return await self.until(WORKSPACES, name, "", is_ready, within=within)
 
-    async def finished(self, run: str, namespace: str, *, within: float = 90.0) -> Object:
+    async def finished(self, run: str, namespace: str, *, within: float = PATIENCE_SECONDS) -> Object:
         """The WorkflowRun once it ended."""
         finals = ("Succeeded", "Failed", "Cancelled")
         return await self.until(
@@ -99,7 +109,8 @@ class Cluster:
     async def annotate(self, resource: ApiResource, name: str, annotations: Mapping[str, str | None]) -> None:
         """Set annotations of a cluster-scoped object, or with None take them off; nothing happens where it is gone."""
         try:
-            await self.kube.merge_patch(resource, name, "", {"metadata": {"annotations": dict(annotations)}})
+            change = {"metadata": {"annotations": dict(annotations)}}
+            await patiently(lambda: self.kube.merge_patch(resource, name, "", change))
         except ApiError as error:
             if not error.is_not_found:
                 raise
@@ -117,10 +128,22 @@ class Cluster:
 
     async def _delete(self, resource: ApiResource, name: str) -> None:
         try:
-            await self.kube.delete(resource, name)
+            await patiently(lambda: self.kube.delete(resource, name))
         except ApiError as error:
             if not (error.is_not_found or error.is_conflict):
                 raise
+
+
+async def patiently(call: Callable[[], Awaitable[T]]) -> T:
+    """What a call gives that may be made again where no answer came: the API server is as busy as the tests make it."""
+    deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+    while True:
+        try:
+            return await call()
+        except Unreachable:
+            if asyncio.get_running_loop().time() >= deadline:
+                raise
+            await asyncio.sleep(_PAUSE_SECONDS)
 
 
 def condition(item: Object, kind: str) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from headgate.operate import EXIT_LOST_LEADERSHIP
@@ -22,6 +23,10 @@ from headgate.operate import EXIT_LOST_LEADERSHIP
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90.0
 """Longer than the longest lease that a test asks for: one that was killed does not give its own back."""
+LONG_LEASE: Mapping[str, str] = MappingProxyType({"HEADGATE_LEASE_DURATION_SECONDS": "60"})
+"""What tests give that are not about leases: one of 15 seconds may be lost on a machine that is busy with tests."""
+_STOP_SECONDS = 90.0
+"""Longer than what is asked of a busy API server at the end may take."""
 _SHOWN_LINES, _SHOWN_CHARACTERS = 10, 400
 
 
@@ -39,7 +44,8 @@ class OperatorProcess:
     name: str = "operator-1"
     extra: Mapping[str, str] = field(default_factory=dict)
     _process: subprocess.Popen[bytes] | None = None
-    port: int = 0
+    _log_began: int = 0
+    _port: int = 0
     restarts: int = 0
     """How often it was started again after it had lost its lease."""
     _told_to_end: bool = False
@@ -47,7 +53,6 @@ class OperatorProcess:
 
     def start(self) -> OperatorProcess:
         """Start the process and return at once."""
-        self.port = free_port()
         self._told_to_end = False
         threading.Thread(target=self._start_again, args=(self._spawn(),), daemon=True).start()
         return self
@@ -64,7 +69,7 @@ class OperatorProcess:
         environment = {
             "PATH": os.environ["PATH"],
             "HEADGATE_KUBECONFIG": str(self.kubeconfig),
-            "HEADGATE_HTTP_PORT": str(self.port),
+            "HEADGATE_HTTP_PORT": "0",
             "HEADGATE_HTTP_HOST": "127.0.0.1",
             "HEADGATE_POD_NAME": self.name,
             **({"HEADGATE_DATABASE_URL": self.database_url} if self.database_url else {}),
@@ -73,6 +78,7 @@ class OperatorProcess:
         }
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
+            self._log_began, self._port = log.tell(), 0
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "headgate.cli.entry", "operator"],
                 env=environment,
@@ -101,6 +107,19 @@ class OperatorProcess:
         lines = self.log.read_text().splitlines() if self.log.exists() else []
         said = [line[:_SHOWN_CHARACTERS] for line in lines if '"could not write an Event"' not in line][-_SHOWN_LINES:]
         return "\n".join([f"{self.name} is {is_now}, started again {self.restarts} times; {self.log} ends with", *said])
+
+    @property
+    def port(self) -> int:
+        """Where it listens. Raises ``ConnectionError`` as long as it does not."""
+        if not self._port:
+            with self.log.open("rb") as log:
+                log.seek(self._log_began)
+                said = [json.loads(line) for line in log if line.startswith(b"{") and line.endswith(b"\n")]
+            ports = [line["metadata"]["http_port"] for line in said if line["message"] == "standing by"]
+            if not ports:
+                raise ConnectionError(f"{self.name} does not listen yet")
+            self._port = ports[-1]
+        return self._port
 
     def leads(self) -> bool:
         """Whether it leads and has filled its caches."""
@@ -137,7 +156,7 @@ class OperatorProcess:
         if self.running:
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(timeout=20)
+            return self.process.wait(timeout=_STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
             raise

@@ -8,12 +8,14 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+PATIENCE_SECONDS = 120.0
+"""Longer than an operator is away that ends because its machine was busy, is started again, and fills its caches."""
 
 
 async def eventually(
     question: Callable[[], Awaitable[T | None]],
     *,
-    within: float = 30.0,
+    within: float = PATIENCE_SECONDS,
     every: float = 0.1,
     what: str = "the condition",
 ) -> T:
@@ -29,7 +31,11 @@ async def eventually(
 
 
 def until(
-    question: Callable[[], T | None], *, within: float = 30.0, every: float = 0.1, what: str = "the condition"
+    question: Callable[[], T | None],
+    *,
+    within: float = PATIENCE_SECONDS,
+    every: float = 0.1,
+    what: str = "the condition",
 ) -> T:
     """``eventually`` for tests that do nothing beside."""
     deadline = time.monotonic() + within

@@ -12,7 +12,7 @@ from hack.test import Place
 from tests.cluster.escape.pods import POD
 from tests.cluster.escape.stage import Stage, staged
 from tests.support.databases import TestDatabase
-from tests.support.operator_process import OperatorProcess
+from tests.support.operator_process import LONG_LEASE, OperatorProcess
 
 
 @pytest.fixture(scope="package")
@@ -21,7 +21,7 @@ def stage(place: Place, kube: Kube, operator_kubeconfig: Path, database: TestDat
     log = place.logs / "escape-operator.log"
 
     def new_operator() -> OperatorProcess:
-        return OperatorProcess(operator_kubeconfig, log, database.url)
+        return OperatorProcess(operator_kubeconfig, log, database.url, extra=LONG_LEASE)
 
     with staged(kube, operator_kubeconfig, new_operator, POD) as stage:
         yield stage

@@ -221,7 +221,7 @@ def staged(
 def _with_operator(kube: Kube, new_operator: Callable[[], OperatorProcess], until: str, names: dict[str, str]) -> None:
     operator = new_operator().start().wait_until_leading()
     try:
-        kube.kubectl("wait", until, "--timeout=60s", "workspace", names["ws"], names["victim"])
+        kube.kubectl("wait", until, "--timeout=180s", "workspace", names["ws"], names["victim"])
     finally:
         operator.stop()
 
