@@ -78,7 +78,7 @@ class Shell:
 
 async def ended(process: asyncio.subprocess.Process) -> Said:
     """How the program ended."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         out, err = await process.communicate()
     return Said(process.returncode or 0, (out or b"").decode(), err.decode())
 
@@ -99,7 +99,7 @@ def read_all(terminal: int) -> str:
 async def line_with(process: asyncio.subprocess.Process, words: str) -> str:
     """The next line that has these words, which must come."""
     assert process.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         async for line in process.stdout:
             if words in line.decode():
                 return line.decode()

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from httpx import Response
 
 from headgate.engine.engine import Engine
 from headgate.gateway.callers import BELIEVED_SECONDS
@@ -39,10 +40,21 @@ async def told(api: Api, run: UUID, **headers: str) -> list[Event]:
 
 
 async def one_that_is_over(world: World) -> UUID:
+    """A run all of whose changes are told to whoever asks: no other transaction of the server holds them back."""
     await world.given(one_node())
     run = await world.admit()
     await world.succeed(run)
+    await eventually(lambda: all_can_be_told(world), every=0.02, what="the end of what began before the run's end")
     return run
+
+
+async def all_can_be_told(world: World) -> bool:
+    # Whatever is under way on the server holds changes back, also what it does by itself, such as to analyze a table.
+    [row] = await world.rows(
+        "SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint) > max(transaction_id) AS can_be"
+        " FROM headgate.run_changes"
+    )
+    return bool(row["can_be"])
 
 
 def sample(api: Api, name: str, **labels: str) -> float:
@@ -69,8 +81,13 @@ class TestOneRun:
             assert [*events[number:]] == [
                 item for item in await told(api, run, **{"Last-Event-ID": event.id or ""}) if item.id
             ]
-        answer = await api.call("GET", f"/runs/{run}/events", headers={"Last-Event-ID": events[-1].id})
-        assert (answer.status_code, answer.content) == (204, b"")
+
+        async def nothing() -> Response | None:
+            answer = await api.call("GET", f"/runs/{run}/events", headers={"Last-Event-ID": events[-1].id})
+            return answer if answer.status_code == 204 else None
+
+        # What is under way on the server at the moment, whatever it is, might have something to tell.
+        assert (await eventually(nothing, what="an answer that there is nothing more")).content == b""
 
     async def test_a_run_that_was_retried_is_told_of_from_its_beginning(self, world: World, api: Api) -> None:
         await world.given(one_node())
@@ -168,7 +185,7 @@ class TestEnding:
             await other.next()
             await api.call("DELETE", f"/keys/{revoked.view.id}")
             api.ticking.seconds += BELIEVED_SECONDS
-            assert (await one.next(within=3)).brief == "end AccessEnded"
+            assert (await one.next(within=60)).brief == "end AccessEnded"
             assert await one.has_ended()
             await world.admit()
             assert {(await other.next()).brief for _ in range(2)} == BEGUN
@@ -183,7 +200,7 @@ class TestEnding:
         async def given_back() -> bool:
             return sample(api, "headgate_gateway_streams") == 0
 
-        await eventually(given_back, within=5, every=0.02)
+        await eventually(given_back, every=0.02)
         assert sample(api, "headgate_gateway_streams_ended_total", reason="gone") == 1
 
     async def test_all_end_with_the_process(self, api: Api, url: str) -> None:
@@ -242,5 +259,5 @@ async def test_an_open_stream_costs_nothing_but_one_look_of_the_replica(world: W
         async def looked() -> bool:
             return len(looks) >= 3
 
-        await eventually(looked, within=5, every=0.02)
+        await eventually(looked, every=0.02)
     assert set(looks) == {(world.ids["acme"],)}

@@ -179,10 +179,10 @@ class TestAtOnce:
             await tx.rows("SELECT 1")
 
 
-async def test_a_wait_for_a_lock_ends(world: World, fresh: TestDatabase) -> None:
+async def test_a_wait_for_a_lock_ends(world: World, database: Database, fresh: TestDatabase) -> None:
     impatient = Database(fresh.url, statement_timeout=timedelta(milliseconds=50))
     run = uuid4()
-    async with impatient.tenant(world.ids["acme"], lock=run):
+    async with database.tenant(world.ids["acme"], lock=run):
         with pytest.raises(DatabaseUnavailable):
             async with impatient.tenant(world.ids["acme"], lock=run):
                 pass

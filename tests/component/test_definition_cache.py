@@ -45,6 +45,8 @@ class Parts:
 async def parts(world: World, redis: RedisServer) -> AsyncIterator[Parts]:
     async with AsyncExitStack() as stack:
         ticking = Ticking()
+        # On a busy machine Redis may take longer than what the gateway waits for it.
+        stack.enter_context(pytest.MonkeyPatch.context()).setattr("headgate.store.redis._SECONDS", 30.0)
 
         def cache() -> DefinitionCache:
             dependency = Dependency(redis.url, DependencyGuard(DependencyName.REDIS, monotonic=ticking))

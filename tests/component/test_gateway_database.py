@@ -19,10 +19,10 @@ from headgate.engine.api_keys import NewKey
 from tests.component.world import World
 from tests.support.databases import TestDatabase
 from tests.support.identities import OF_NO_CLUSTER
-from tests.support.operator_process import free_port
 from tests.support.pgbouncer import own_pgbouncer
 from tests.support.standby import Standby, own_standby
 from tests.support.waiting import eventually
+from tests.support.warm_processes import own_port
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Gateway:
 @pytest.fixture
 def gateway(fresh: TestDatabase, tmp_path: Path) -> Iterator[Gateway]:
     (tmp_path / "kubeconfig").write_text(OF_NO_CLUSTER)
-    api, probes = free_port(), free_port()
+    api, probes = own_port(), own_port()
     with own_standby(fresh.server) as standby, own_pgbouncer(fresh.server) as bouncer:
         environment = {
             **os.environ,

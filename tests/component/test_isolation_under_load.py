@@ -7,8 +7,9 @@ import json
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +28,8 @@ two_tenants = test_isolation.two_tenants
 CONNECTIONS, QUERIES, SEED = 100, 10_000, 6
 TOGETHER = 5
 """Queries of a transaction, unless one is refused before."""
+OPENED_AT_ONCE = 4
+"""Of the connections."""
 DISTURBED = 0.1
 """Of transactions."""
 NOT_ALLOWED, NOT_SUPPORTED = "42501", "0A000"
@@ -141,6 +144,7 @@ class Storm:
     served: dict[int, set[UUID]] = field(default_factory=lambda: defaultdict(set))
     """Whom each connection served."""
     disturbances: Counter[str] = field(default_factory=Counter)
+    opening: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(OPENED_AT_ONCE))
 
     async def caller(self, together: asyncio.Barrier) -> None:
         """Transactions of either tenant until nothing is left to do. The first two begin with those of all others.
@@ -148,7 +152,10 @@ class Storm:
         So that every connection has served both by then: those that are free are not given out in turns.
         """
         for tenant in self.tenants:
-            async with self.database.tenant(tenant.id) as tx:
+            async with AsyncExitStack() as stack:
+                # A connection has seconds to open, which so many at once on a busy machine do not all do.
+                async with self.opening:
+                    tx = await stack.enter_async_context(self.database.tenant(tenant.id))
                 self.served[tx._connection.info.backend_pid].add(tenant.id)
                 await together.wait()
         while self.left:
@@ -206,11 +213,13 @@ async def test_ten_thousand_queries_see_and_change_no_foreign_row(two_tenants: W
     chance = random.Random(SEED)
     left = [every[number % len(every)] for number in range(QUERIES)]
     chance.shuffle(left)
-    storm = Storm(Database(fresh.url, pool_size=CONNECTIONS), tenants, chance, left)
+    # The first of them lies idle in its transaction until the last one is there.
+    database = Database(fresh.url, pool_size=CONNECTIONS, transaction_timeout=timedelta(minutes=2))
+    storm = Storm(database, tenants, chance, left)
 
     together = asyncio.Barrier(CONNECTIONS)
     await asyncio.gather(*(storm.caller(together) for _ in range(CONNECTIONS)))
-    await storm.database.close()
+    await database.close()
 
     assert storm.foreign == []
     assert everything(fresh) == before

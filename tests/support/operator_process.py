@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -199,10 +198,3 @@ class OperatorProcess:
     def log_lines(self) -> list[dict[str, Any]]:
         """What it logged."""
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
-
-
-def free_port() -> int:
-    """A port that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

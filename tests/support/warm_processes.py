@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -15,10 +17,20 @@ import yaml
 from aiohttp import web
 
 from headgate.domain.runner_task import POOL_NAME
-from tests.support.operator_process import free_port
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def own_port() -> int:
+    """A port of 127.0.0.1 that nobody else is given while these tests run, also while who listens there is away."""
+    held = socket.socket()
+    # Linux gives none that is bound to whoever takes any port, or calls from any. Servers that name it may listen there
+    # all the same, as they reuse addresses, as this socket does, which does not listen itself.
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    atexit.register(held.close)
+    return int(held.getsockname()[1])
 
 
 @asynccontextmanager
@@ -89,7 +101,7 @@ class Killable:
 
 @dataclass
 class GatewayProcess:
-    """One replica, always on the same port."""
+    """One replica, always on the same port: those who call it go on when it was killed and is started again."""
 
     process: Killable
     url: str
@@ -97,7 +109,7 @@ class GatewayProcess:
     @classmethod
     def of(cls, folder: Path, kubeconfig: Path, database_url: str, **settings: str) -> GatewayProcess:
         """Not started yet. Settings are variables without ``HEADGATE_``."""
-        port = free_port()
+        port = own_port()
         environment = {
             "HEADGATE_DATABASE_URL": database_url,
             "HEADGATE_KUBECONFIG": str(kubeconfig),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.identities import OF_NO_CLUSTER
-from tests.support.operator_process import free_port
+from tests.support.warm_processes import own_port
 
 
 @pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
@@ -19,8 +19,8 @@ def test_a_gateway_that_is_told_to_end_ends_in_order(tmp_path: Path, told: signa
         **os.environ,
         "HEADGATE_KUBECONFIG": str(tmp_path / "kubeconfig"),
         "HEADGATE_HTTP_HOST": "127.0.0.1",
-        "HEADGATE_HTTP_PORT": str(free_port()),
-        "HEADGATE_API_PORT": str(free_port()),
+        "HEADGATE_HTTP_PORT": "0",
+        "HEADGATE_API_PORT": str(own_port()),
         "HEADGATE_DATABASE_URL": "postgresql://nobody:nothing@127.0.0.1:1/none",
     }
     command = [sys.executable, "-m", "headgate.cli.entry", "gateway"]
