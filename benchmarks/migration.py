@@ -2,8 +2,8 @@
 
     python -m benchmarks.migration [--runs 1000000]
 
-Four programs of revision 0005 start runs and end them meanwhile, one after the other; each transaction fails that waits
-two seconds for a lock, and none may.
+Four programs of revision 0005 start runs and end them meanwhile, one after the other. How long they are kept waiting is
+in the time that their transactions take; none may fail, as one does that waits a minute for a lock.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from headgate.dependencies import DependencyGuard
 from headgate.desired.keys import NAMESPACE, NETWORK_POLICY, ApiResource
 from headgate.domain.dependency_breaker import DependencyName
 from tests.unit.cluster.served_api import JOB, a_connection, answer, refusal, world
+from tests.unit.cluster.virtual_time import later
 
 
 @pytest.mark.parametrize(
@@ -352,12 +353,14 @@ async def test_a_server_that_does_not_answer_is_left_alone_until_it_is_due_to_be
     seconds, ended = 0.0, asyncio.Event()
 
     async def hang(_: web.Request) -> web.StreamResponse:
+        # The client gives up once the server has been asked, and not before.
+        later(60)
         await ended.wait()
         return web.Response()
 
     async with world(hang) as it:
         guard = DependencyGuard(DependencyName.KUBERNETES, monotonic=lambda: seconds)
-        kube = KubeClient(it.kube._connection, it.kube._requests, seconds=0.05, guard=guard)
+        kube = KubeClient(it.kube._connection, it.kube._requests, seconds=30, guard=guard)
         for _ in range(3):
             with pytest.raises(Unreachable):
                 await kube.get(JOBS, "extract-1", "acme")

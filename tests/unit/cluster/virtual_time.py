@@ -1,4 +1,7 @@
-"""An event loop whose clock jumps to the next deadline when nothing else is left to do: tests of time never sleep."""
+"""An event loop whose clock jumps to the next deadline when nothing else is left to do: tests of time never sleep.
+
+Where there are networks and processes, time goes on as it does everywhere, and jumps when a test says so.
+"""
 
 from __future__ import annotations
 
@@ -55,6 +58,13 @@ def in_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P,
 def now() -> float:
     """Seconds on the running loop's clock."""
     return asyncio.get_running_loop().time()
+
+
+def later(seconds: float) -> None:
+    """Have so many seconds pass at once for whoever waits in the running loop, if it is one of asyncio's own."""
+    loop = asyncio.get_running_loop()
+    before = loop.time
+    loop.time = lambda: before() + seconds  # type: ignore[method-assign]
 
 
 async def settle() -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
-import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import pytest
@@ -138,14 +138,27 @@ async def test_what_is_held_is_not_written_to_a_connection_that_ended(served: Se
     assert served.transport.writes == []
 
 
-class Answering:
-    """A server whose connections end after a moment without a request, and a client that is connected to it."""
-
-    moment = 0.05
+class Timed:
+    """The running event loop, of which a test knows what is called when a connection's time is over."""
 
     def __init__(self) -> None:
-        self.config = Config(cast("Any", self), lifespan="off", log_config=None, proxy_headers=False)
-        self.config.timeout_keep_alive = cast("Any", self.moment)
+        self.over: Callable[[], None] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio.get_running_loop(), name)
+
+    def call_later(self, seconds: float, call: Callable[[], None]) -> asyncio.TimerHandle:
+        self.over = call
+        return asyncio.get_running_loop().call_later(seconds, call)
+
+
+class Answering:
+    """A server of one connection, whose time is over when a test says so, and its client."""
+
+    def __init__(self) -> None:
+        config = Config(cast("Any", self), lifespan="off", log_config=None, proxy_headers=False, timeout_keep_alive=600)
+        self.timed = Timed()
+        self.connection = Connection(config, ServerState(), {}, cast("Any", self.timed))
         self.client = socket.socket()
         self.client.setblocking(False)
 
@@ -155,52 +168,41 @@ class Answering:
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[None]:
+        """The client asked once, and was answered."""
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: Connection(self.config, ServerState(), {}), "127.0.0.1")
+        server = await loop.create_server(lambda: self.connection, "127.0.0.1")
         try:
             with self.client:
                 await loop.sock_connect(self.client, server.sockets[0].getsockname())
+                self.client.send(REQUEST)
+                assert await self.receive()
                 yield
         finally:
             server.close()
             await server.wait_closed()
 
-    def ask_and_be_busy(self) -> None:
+    def ask_unheard(self) -> None:
+        """Ask. The server has the request, and does not read it before the event loop comes round."""
         self.client.send(REQUEST)
-        over = time.monotonic() + 2 * self.moment
-        while time.monotonic() < over:
-            pass
+        reads, _, _ = select.select([self.connection.transport.get_extra_info("socket")], [], [], 10)
+        assert reads
+
+    def end_of_time(self) -> None:
+        assert self.timed.over is not None
+        self.timed.over()
 
     async def receive(self) -> bytes:
         async with asyncio.timeout(10):
             return await asyncio.get_running_loop().sock_recv(self.client, 4096)
 
 
-@contextmanager
-def something_else_came(handle: Callable[[], None]) -> Iterator[None]:
-    """``handle`` is called where the event loop reads: what comes meanwhile is read when it has looked at the time."""
-    loop = asyncio.get_running_loop()
-    one, other = socket.socketpair()
-    with one, other:
-        one.setblocking(False)
-
-        def read() -> None:
-            loop.remove_reader(one)
-            handle()
-
-        loop.add_reader(one, read)
-        other.send(b"x")
-        yield
-
-
 def test_a_request_that_came_while_the_process_was_busy_is_answered() -> None:
     async def scenario() -> bytes:
         answering = Answering()
         async with answering.connected():
-            answering.client.send(REQUEST)
-            assert await answering.receive()
-            with something_else_came(answering.ask_and_be_busy):
-                return await answering.receive()
+            answering.ask_unheard()
+            answering.end_of_time()
+            return await answering.receive()
 
     assert uvloop.run(scenario()).endswith(b"\r\n\r\nall")
 
@@ -209,8 +211,7 @@ def test_a_connection_over_which_nothing_comes_ends() -> None:
     async def scenario() -> bytes:
         answering = Answering()
         async with answering.connected():
-            answering.client.send(REQUEST)
-            assert await answering.receive()
+            answering.end_of_time()
             return await answering.receive()
 
     assert uvloop.run(scenario()) == b""

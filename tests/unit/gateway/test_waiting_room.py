@@ -16,6 +16,7 @@ from headgate.engine.starting.handing import Waiter
 from headgate.engine.steps.going_on import Claimant
 from headgate.gateway.waiting_room import WaitingRoom
 from tests.support.waiting import eventually
+from tests.unit.cluster.virtual_time import in_virtual_time
 
 CALLS = ("http", "sql")
 ALL = ("http", "sql", "script", "connector")
@@ -211,15 +212,19 @@ class TestWhoComesWhereNothingWasFound:
         for task in (first, *others):
             task.cancel()
 
+    @in_virtual_time
     async def test_looks_as_soon_as_the_other_one_would_have(self) -> None:
-        desk = Desk(WaitingRoom(net_seconds=0.05))
-        first = await desk.resting("http")
-        second = await desk.resting("http")
+        desk = Desk(WaitingRoom(net_seconds=10))
+        await desk.resting("http")
+        await asyncio.sleep(6)
+        await desk.resting("http")
+        await asyncio.sleep(3)
+        assert desk.looks == 1
 
-        await desk.looked(3)
+        await asyncio.sleep(1)
+        await settled()
 
-        for task in (first, second):
-            task.cancel()
+        assert desk.looks == 3
 
 
 class TestWhatIsHanded:
@@ -303,9 +308,10 @@ class TestWhatIsHanded:
         await settled()
         assert desk.given_back == ["a"]
 
-    async def test_is_given_back_where_the_time_of_the_request_was_over(self, desk: Desk) -> None:
-        desk.room = WaitingRoom(net_seconds=0.01)
-        waiting = desk.wait("http", seconds=0.05)
+    @in_virtual_time
+    async def test_is_given_back_where_the_time_of_the_request_was_over(self) -> None:
+        desk = Desk(WaitingRoom(net_seconds=1))
+        waiting = desk.wait("http", seconds=4)
         await settled()
         kept = desk.chosen("http")
         assert await ends(waiting) is None
@@ -349,11 +355,12 @@ class TestWhoWasKeptForNothing:
         kept.let_go()
         assert await ends(waiting) == "a"
 
+    @in_virtual_time
     async def test_looks_where_it_would_have_looked_meanwhile(self) -> None:
-        desk = Desk(WaitingRoom(net_seconds=0.02))
+        desk = Desk(WaitingRoom(net_seconds=2))
         waiting = await desk.resting("http")
         kept = desk.chosen("http")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(3)
         assert desk.looks == 1
 
         desk.things.append("a")

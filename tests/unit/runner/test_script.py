@@ -12,6 +12,7 @@ import pytest
 
 from headgate.domain.runner_log import Frame, FrameReader
 from tests.support.waiting import eventually
+from tests.unit.cluster.virtual_time import later
 from tests.unit.runner.tasks import RUN, a_task, an_executor, script
 
 SECRET_A = [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "a", "key": "k"}}}]
@@ -69,8 +70,14 @@ async def test_an_output_that_cannot_be_kept_is_a_clear_failure(source: str, wor
 async def test_the_whole_process_group_ends_with_the_timeout(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     source = f"sleep 600 & echo $! >> {pids}; echo $$ >> {pids}; wait"
+    running = asyncio.create_task(an_executor().execute(a_task(script(source), timeout=600)))
 
-    result = await an_executor().execute(a_task(script(source), timeout=1.0))
+    async def both() -> bool:
+        return pids.exists() and pids.read_text().count("\n") == 2
+
+    await eventually(both)
+    later(600)
+    result = await running
 
     assert (result.succeeded, result.reason) == (False, "Timeout")
     await eventually(lambda: _all_gone(pids), within=5, what="the end of both processes")
@@ -176,9 +183,16 @@ async def test_of_what_is_printed_beyond_all_bounds_beginning_and_end_are_told()
 
 async def test_a_script_that_takes_too_long_is_asked_to_end_and_can_clean_up(tmp_path: Path) -> None:
     lines: list[str] = []
-    source = f"trap 'echo cleaning; touch {tmp_path}/clean; exit 0' TERM; echo begun; sleep 600"
+    # The program in the foreground says so: a shell that is asked to end just before it starts one waits for its end.
+    source = f"trap 'echo cleaning; touch {tmp_path}/clean; exit 0' TERM; sh -c 'echo begun; exec sleep 600'"
+    running = asyncio.create_task(an_executor(lines, grace=20).execute(a_task(script(source), timeout=600)))
 
-    result = await an_executor(lines, grace=20).execute(a_task(script(source), timeout=1.0))
+    async def begun() -> bool:
+        return b"begun" in printed(lines)
+
+    await eventually(begun)
+    later(600)
+    result = await running
 
     assert (result.succeeded, result.reason) == (False, "Timeout")
     assert (tmp_path / "clean").exists()

@@ -27,7 +27,8 @@ async def evaluator_with() -> AsyncIterator[Callable[[Limits], CelEvaluator]]:
     made: list[CelEvaluator] = []
 
     def make(limits: Limits) -> CelEvaluator:
-        made.append(CelEvaluator(limits, children=1))
+        # What is limited here is the time of a processor: for that a busy machine may take long.
+        made.append(CelEvaluator(limits, children=1, patience_seconds=120))
         return made[-1]
 
     yield make
