@@ -80,7 +80,7 @@ async def test_the_whole_process_group_ends_with_the_timeout(tmp_path: Path) -> 
     result = await running
 
     assert (result.succeeded, result.reason) == (False, "Timeout")
-    await eventually(lambda: _all_gone(pids), within=5, what="the end of both processes")
+    await eventually(lambda: _all_gone(pids), what="the end of both processes")
 
 
 async def test_what_a_script_leaves_running_ends_with_it(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ async def test_what_a_script_leaves_running_ends_with_it(tmp_path: Path) -> None
     result = await an_executor().execute(a_task(script(f"sleep 600 & echo $! > {pids}")))
 
     assert result.succeeded
-    await eventually(lambda: _all_gone(pids), within=5, what="the end of what was left running")
+    await eventually(lambda: _all_gone(pids), what="the end of what was left running")
 
 
 async def test_giving_up_ends_the_script(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ async def test_giving_up_ends_the_script(tmp_path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
 
-    await eventually(lambda: _all_gone(pids), within=5, what="the end of the script")
+    await eventually(lambda: _all_gone(pids), what="the end of the script")
 
 
 async def test_a_script_sees_nothing_of_the_runner(monkeypatch: pytest.MonkeyPatch) -> None:
