@@ -17,7 +17,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ import psutil  # type: ignore[import-untyped]
 import psycopg
 from psycopg import sql
 
+from hack.ports import free_port
 from hack.postgres_account import VERSION, account, give_away, is_closed, programs
 
 DATABASE = "headgate"
@@ -149,7 +149,7 @@ class Server:
             outside.mkdir(parents=True, exist_ok=True)
             target.symlink_to(outside)
         superuser, migrator, runtime = (secrets.token_urlsafe(24) for _ in range(3))
-        known = Secrets(superuser, migrator, runtime, _free_port())
+        known = Secrets(superuser, migrator, runtime, free_port())
         _write_private(self.state / "postgres-secrets.json", json.dumps(asdict(known)))
         # A half-made directory, from an initdb that was interrupted, is of no use.
         shutil.rmtree(self.data, ignore_errors=True)
@@ -253,12 +253,6 @@ class Server:
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _write_if_changed(path: Path, text: str) -> bool:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import psycopg
 
-from hack.postgres import SUPERUSER, Server, _free_port, _write_private
+from hack.ports import free_port
+from hack.postgres import SUPERUSER, Server, _write_private
 from hack.postgres_account import give_away
 from tests.support.waiting import until
 
@@ -51,7 +52,7 @@ class Standby(Server):
         if (self.data / "PG_VERSION").exists():
             return
         assert self.primary is not None
-        known = replace(self.primary.secrets(), port=_free_port())
+        known = replace(self.primary.secrets(), port=free_port())
         _write_private(self.state / "postgres-secrets.json", json.dumps(asdict(known)))
         self.data.mkdir(mode=0o700, parents=True)
         give_away(self.data)
