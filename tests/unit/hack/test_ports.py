@@ -17,8 +17,10 @@ def test_the_system_gives_it_to_no_connection() -> None:
 
 
 def test_nobody_listens_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    one, other = free_port(), free_port()
-    answers = iter((one, other))
-    monkeypatch.setattr("secrets.choice", lambda _: next(answers))
+    one = free_port()
     with socket.create_server(("127.0.0.1", one)):
+        other = free_port()
+        answers = iter((one, other))
+        monkeypatch.setattr("secrets.choice", lambda _: next(answers))
+
         assert free_port() == other
