@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -35,6 +34,7 @@ from benchmarks.engine import UNLIMITED, NoExpressions, a_server
 from benchmarks.pace import Pace
 from benchmarks.report import Figure, show
 from benchmarks.target import target
+from hack.ports import free_port
 from hack.postgres import MIGRATOR, RUNTIME, SUPERUSER, Server
 from headgate.api.members import Role
 from headgate.api.workflow import WorkflowSpec
@@ -51,12 +51,6 @@ ROUNDS = 25
 """Runs of forty steps of a kind."""
 UNSEEN_SECONDS = 0.4
 HERE = '[{"cidr":"127.0.0.0/8"}]'
-
-
-def a_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def workflow(length: int, config: dict[str, Any]) -> WorkflowSpec:
@@ -95,7 +89,7 @@ async def api_server() -> AsyncIterator[str]:
     )
     runner = web.AppRunner(served, access_log=None)
     await runner.setup()
-    port = a_port()
+    port = free_port()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     yield f"http://127.0.0.1:{port}"
     await runner.cleanup()
@@ -213,7 +207,7 @@ async def running(server: Server, names: Sequence[str], gateways: int, runners: 
         url = await stack.enter_async_context(target(seen))
         keys = {name: await _workspace(engine, name, url) for name in names}
         kubeconfig = _kubeconfig(folder, await stack.enter_async_context(api_server()))
-        ports = [a_port() for _ in range(gateways)]
+        ports = [free_port() for _ in range(gateways)]
         processes: dict[str, list[int]] = {"gateways": [], "runners": [], "postgres": [server.pid() or 0]}
         for port in ports:
             process = _gateway(server.url(RUNTIME), kubeconfig, port)

@@ -14,8 +14,8 @@ from psycopg import sql
 from benchmarks.peers.databases import count, given_databases
 from benchmarks.peers.measuring import CLIENTS, Running
 from benchmarks.peers.processes import Client, Processes, processor_seconds
-from benchmarks.warm import a_port
 from hack import pinned_python
+from hack.ports import free_port
 from hack.postgres import Server
 from hack.shell import run
 from tests.support.waiting import eventually
@@ -43,7 +43,7 @@ def title() -> str:
 async def running(server: Server, folder: Path) -> AsyncIterator[Running]:
     """Prefect on that Postgres."""
     access = given_databases(server, DATABASE)
-    processes, port = Processes(folder), a_port()
+    processes, port = Processes(folder), free_port()
     ours = {
         "PREFECT_HOME": str(folder / "prefect"),
         "PREFECT_API_DATABASE_CONNECTION_URL": access.url(DATABASE, "postgresql+asyncpg"),

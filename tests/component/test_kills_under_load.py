@@ -86,7 +86,7 @@ class House:
             key = f"key-{number}"
             run = await self.ask(key)
             if run is None and number % GIVEN_UP:
-                run = await eventually(partial(self.ask, key), within=120, every=0.05, what=f"an answer to {key}")
+                run = await eventually(partial(self.ask, key), every=0.05, what=f"an answer to {key}")
             if run is not None:
                 self.accepted[key] = run
 
@@ -108,7 +108,7 @@ class House:
         async def have() -> bool:
             return len(self.accepted) >= count
 
-        await eventually(have, within=120, every=0.02, what=f"{count} accepted runs, beside {self.lost}")
+        await eventually(have, every=0.02, what=f"{count} accepted runs, beside {self.lost}")
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ async def test_no_accepted_run_is_lost_or_made_twice_whatever_is_killed(house: H
         tasks.create_task(house.kill_in_turn(enough))
 
     database = TestDatabase(house.postgres, DATABASE)
-    rows = await eventually(lambda: _ended(database), within=120, what="the end of all runs")
+    rows = await eventually(lambda: _ended(database), what="the end of all runs")
     runs = {UUID(str(row["id"])): row for row in rows}
     assert len({row["trigger_key"] for row in rows}) == len(rows)
     assert {key: run for key, run in house.accepted.items() if runs[run]["trigger_key"] != f"api:{key}"} == {}

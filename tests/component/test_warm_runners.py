@@ -88,7 +88,7 @@ class Pool:
             view = await self.world.view(run)
             return view if view.phase in (RunPhase.SUCCEEDED, RunPhase.FAILED, RunPhase.CANCELLED) else None
 
-        return await eventually(over, within=120, every=0.02, what="the end of the run")
+        return await eventually(over, every=0.02, what="the end of the run")
 
     async def ran(self, workflow: WorkflowBuilder) -> RunView:
         await self.world.given(workflow)

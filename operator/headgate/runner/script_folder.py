@@ -50,7 +50,26 @@ class ScriptFolder:
 
         Only a plain file is read, and only so much of it as an output may have.
         """
-        return _output(self.output)
+        try:
+            descriptor = os.open(self.output, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return None
+        except OSError:
+            raise NodeFailed("InvalidOutput", "$HEADGATE_OUTPUT is no plain file") from None
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise NodeFailed("InvalidOutput", "$HEADGATE_OUTPUT is no plain file")
+            raw = os.read(descriptor, OUTPUT_BYTES + 1)
+        finally:
+            os.close(descriptor)
+        if len(raw) > OUTPUT_BYTES:
+            raise NodeFailed("InvalidOutput", f"more than {OUTPUT_BYTES} bytes were written to $HEADGATE_OUTPUT")
+        if not raw.strip():
+            return None
+        try:
+            return json.loads(raw)
+        except (ValueError, RecursionError) as error:
+            raise NodeFailed("InvalidOutput", f"what was written to $HEADGATE_OUTPUT is not JSON: {error}") from None
 
 
 @asynccontextmanager
@@ -77,26 +96,3 @@ def _removed(folder: ScriptFolder) -> bool:
     except OSError:
         return False
     return True
-
-
-def _output(path: Path) -> Any:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except FileNotFoundError:
-        return None
-    except OSError:
-        raise NodeFailed("InvalidOutput", "$HEADGATE_OUTPUT is no plain file") from None
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise NodeFailed("InvalidOutput", "$HEADGATE_OUTPUT is no plain file")
-        raw = os.read(descriptor, OUTPUT_BYTES + 1)
-    finally:
-        os.close(descriptor)
-    if len(raw) > OUTPUT_BYTES:
-        raise NodeFailed("InvalidOutput", f"more than {OUTPUT_BYTES} bytes were written to $HEADGATE_OUTPUT")
-    if not raw.strip():
-        return None
-    try:
-        return json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise NodeFailed("InvalidOutput", f"what was written to $HEADGATE_OUTPUT is not JSON: {error}") from None
